@@ -1,0 +1,71 @@
+"""Liveness and readiness."""
+
+from collections.abc import Callable
+
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+
+_ALIVE = b'{"status":"ok"}'
+_TIMEOUT_MS = 2000
+
+
+@require_safe
+def health(request: HttpRequest) -> HttpResponse:
+    """200 as long as the process answers; touches nothing else."""
+    return HttpResponse(_ALIVE, content_type="application/json")
+
+
+@require_safe
+def ready(request: HttpRequest) -> JsonResponse:
+    """200 when PostgreSQL, the cache and the migrations are there, else 503 and which is not.
+
+    Body: ``{"status": "ok" | "unavailable", "checks": {name: "ok" | reason}}``.
+    """
+    checks = {name: _run(check) for name, check in _CHECKS.items()}
+    fine = all(outcome == "ok" for outcome in checks.values())
+    return JsonResponse(
+        {"status": "ok" if fine else "unavailable", "checks": checks}, status=200 if fine else 503
+    )
+
+
+def _run(check: Callable[[], None]) -> str:
+    """A probe must answer whatever fails; the class says what, the message may hold an address."""
+    try:
+        check()
+    except Exception as error:  # noqa: BLE001
+        return type(error).__name__
+    return "ok"
+
+
+def _database() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(_TIMEOUT_MS)])
+        cursor.fetchone()
+
+
+def _cache() -> None:
+    cache.get("ready")
+
+
+class PendingMigrations(Exception):
+    """The code is newer than the database: run ``manage.py migrate``."""
+
+
+_migrated = False
+
+
+def _migrations() -> None:
+    """Ask until the answer is yes: a running process can't gain a migration."""
+    global _migrated  # noqa: PLW0603
+    if _migrated:
+        return
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise PendingMigrations
+    _migrated = True
+
+
+_CHECKS = {"database": _database, "cache": _cache, "migrations": _migrations}

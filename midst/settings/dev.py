@@ -1,0 +1,20 @@
+"""Development: the embedded stack's servers, unless the environment names others."""
+
+import os
+
+from midst.stack import state
+
+for name, value in state.environment().items():
+    os.environ.setdefault(name, value)
+
+from midst.settings.base import *  # noqa: E402, F403
+from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
+from midst.settings.base import env  # noqa: E402
+
+INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])
+
+# Static files straight from the apps: no collectstatic before a first look.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = env.bool("DEBUG", default=False)

@@ -1,0 +1,64 @@
+"""Everything Midst reads from the environment, typed; a wrong value is named at start.
+
+Each function raises ``environs.EnvValidationError`` (or ``EnvError`` when a required
+variable is missing) with the variable's name. A secret ``X`` may also be given as a file
+by ``X_FILE``.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+from environs import FileAwareEnv, ValidationError
+
+env = FileAwareEnv()
+
+
+def _is_postgres(url: str) -> None:
+    if urlsplit(url).scheme not in {"postgres", "postgresql"}:
+        raise ValidationError("must look like postgres://user:password@host:port/name")
+
+
+def _is_redis(url: str) -> None:
+    if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+        raise ValidationError("must look like redis://host:port")
+
+
+def _positive(number: int) -> None:
+    if number <= 0:
+        raise ValidationError("must be greater than 0")
+
+
+def database() -> dict[str, Any]:
+    """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
+
+    ``DATABASE_POOL_SIZE`` (connections, 0 = no pool) is for threaded servers only: a pool
+    does not survive a fork, so Celery's prefork workers run without.
+    """
+    config: dict[str, Any] = dict(dj_database_url.parse(env.str("DATABASE_URL", validate=_is_postgres)))
+    options = config.setdefault("OPTIONS", {})
+    options.setdefault("application_name", env.str("MIDST_SERVICE", "midst"))
+    options.setdefault("connect_timeout", 5)
+    pool_size = env.int("DATABASE_POOL_SIZE", 0)
+    if pool_size:
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
+    # Behind PgBouncer in transaction mode a server-side cursor would outlive its connection.
+    config["DISABLE_SERVER_SIDE_CURSORS"] = True
+    return config
+
+
+def redis_url(number: int) -> str:
+    """Return ``REDIS_URL`` with its database replaced by ``number``.
+
+    The cache and the Celery broker must not share one: clearing a cache is FLUSHDB.
+    """
+    url: str = env.str("REDIS_URL", validate=_is_redis)
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return f"unix://{parts.path}?db={number}"
+    return parts._replace(path=f"/{number}").geturl()
+
+
+def positive_int(name: str, default: int) -> int:
+    """Return the variable ``name`` as an integer above 0."""
+    return env.int(name, default, validate=_positive)

@@ -1,0 +1,16 @@
+"""Tests: real servers, quick password hashes. The servers come from ``tests/conftest.py``."""
+
+import os
+
+os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
+os.environ.setdefault("DATABASE_URL", "postgres://midst@127.0.0.1:1/not-started")
+os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
+
+from midst.settings.base import *  # noqa: E402, F403
+from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
+
+INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
+ALLOWED_HOSTS = ["*"]
+METRICS_ALLOW = ["127.0.0.0/8"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_USE_FINDERS = True

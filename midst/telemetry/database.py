@@ -1,0 +1,106 @@
+"""Counts and times every statement Django sends, by operation and table.
+
+A statement's text is looked at once; afterwards it costs a dictionary look-up.
+"""
+
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from time import perf_counter
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+from midst.telemetry import metrics
+
+Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
+Observe = tuple[Callable[[], None], Callable[[float], None]]
+
+# Raw SQL with values in its text would otherwise grow this for ever.
+_MAX_TEMPLATES = 2000
+_templates: dict[str, Observe] = {}
+_children: dict[tuple[str, str], Observe] = {}
+
+_OPERATION = re.compile(r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S)
+_TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\."?\w+"?)?)', re.I)
+
+
+class RequestQueries:
+    """What one request has asked of the database so far: statements and seconds."""
+
+    __slots__ = ("count", "seconds")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.seconds = 0.0
+
+
+current_request: ContextVar[RequestQueries | None] = ContextVar("current_request", default=None)
+
+
+def classify(sql: str) -> tuple[str, str]:
+    """Return ``(operation, table)`` of a statement; ``("other", "none")`` when it has neither.
+
+    Only tables that a model knows are named: the rest, from raw SQL, share ``other``.
+    """
+    found = _OPERATION.match(sql)
+    if found is None:
+        return "other", "none"
+    operation = found[1].lower()
+    table = _TABLE.search(sql, found.start(1))
+    if table is None:
+        return operation, "none"
+    name = table[1].strip('"')
+    return operation, name if name in _known_tables() else "other"
+
+
+def _known_tables() -> frozenset[str]:
+    global _tables  # noqa: PLW0603
+    if _tables is None:
+        from django.db import connection
+
+        _tables = frozenset(connection.introspection.django_table_names(include_views=False))
+    return _tables
+
+
+_tables: frozenset[str] | None = None
+
+
+def _observers(sql: str) -> Observe:
+    labels = classify(sql)
+    if labels not in _children:
+        _children[labels] = (
+            metrics.DB_QUERIES.labels(*labels).inc,
+            metrics.DB_DURATION.labels(*labels).observe,
+        )
+    if len(_templates) < _MAX_TEMPLATES:
+        _templates[sql] = _children[labels]
+    return _children[labels]
+
+
+def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """Django's ``execute_wrapper``: run the statement, then count and time it."""
+    start = perf_counter()
+    try:
+        return execute(sql, params, many, context)
+    finally:
+        seconds = perf_counter() - start
+        text = sql if isinstance(sql, str) else str(sql)
+        count, observe = _templates.get(text) or _observers(text)
+        count()
+        observe(seconds)
+        request = current_request.get()
+        if request is not None:
+            request.count += 1
+            request.seconds += seconds
+
+
+def install() -> None:
+    """Measure every connection that is opened from now on."""
+    connection_created.connect(_on_connection, dispatch_uid="midst.telemetry.database")
+
+
+def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
+    if measure not in connection.execute_wrappers:
+        connection.execute_wrappers.append(measure)

@@ -1,0 +1,33 @@
+"""The metrics contract: every name, label and bucket that dashboards and budgets read.
+
+Durations are in seconds. No label value ever comes from a client.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Every budget edge (300, 500, 1000 ms) is a bucket bound, so that a quantile near it is exact.
+BUCKETS_S = (
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
+    0.3, 0.4, 0.5, 0.75, 1, 1.5, 2.5, 5, 10,
+)  # fmt: skip
+BUCKETS_QUERIES = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 100)
+
+HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered.", ["method", "route", "status"])
+HTTP_DURATION = Histogram(
+    "http_request_duration_seconds", "Time to answer.", ["method", "route"], buckets=BUCKETS_S
+)
+HTTP_DB_QUERIES = Histogram(
+    "http_request_db_queries", "Database queries in one request.", ["route"], buckets=BUCKETS_QUERIES
+)
+HTTP_DB_SECONDS = Histogram(
+    "http_request_db_seconds", "Database time in one request.", ["route"], buckets=BUCKETS_S
+)
+DB_QUERIES = Counter("db_queries_total", "Statements sent to the database.", ["operation", "table"])
+DB_DURATION = Histogram(
+    "db_query_duration_seconds", "Time of one statement.", ["operation", "table"], buckets=BUCKETS_S
+)
+CACHE_HITS = Counter("cache_hits_total", "Reads answered by the cache.", ["cache_type"])
+CACHE_MISSES = Counter("cache_misses_total", "Reads the cache could not answer.", ["cache_type"])
+ACTIVE_CONNECTIONS = Gauge(
+    "active_connections", "Connections in use.", ["type"], multiprocess_mode="livesum"
+)

@@ -1,0 +1,19 @@
+"""Where everything is mounted."""
+
+from django.contrib import admin
+from django.urls import path
+
+from midst import health
+from midst.api import api
+from midst.telemetry.views import metrics
+
+urlpatterns = [
+    path("health", health.health),
+    path("ready", health.ready),
+    path("metrics", metrics),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+]
+
+handler404 = "midst.kernel.http.not_found"
+handler500 = "midst.kernel.http.server_error"

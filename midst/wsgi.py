@@ -1,0 +1,11 @@
+"""gunicorn's entry point. Threads share a connection pool; nothing else turns it on."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.prod")
+os.environ.setdefault("DATABASE_POOL_SIZE", "8")
+os.environ.setdefault("MIDST_SERVICE", "midst-web")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()

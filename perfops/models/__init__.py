@@ -1,0 +1,16 @@
+"""What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
+
+from perfops.models.analyses import Analysis, Finding, Sighting
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.runs import LoadRun, RouteResult, Sample
+
+__all__ = [
+    "Analysis",
+    "Budget",
+    "Evaluation",
+    "Finding",
+    "LoadRun",
+    "RouteResult",
+    "Sample",
+    "Sighting",
+]

@@ -1,0 +1,116 @@
+"""An analysis of a database, and the findings that live on between analyses."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from perfops.models.runs import LoadRun, Trigger
+
+
+class Analysis(models.Model):
+    """One snapshot of a database's statistics, its difference to an earlier one, and findings."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "running"
+        FINISHED = "finished", "finished"
+        FAILED = "failed", "could not analyse"
+
+    database = models.CharField(max_length=100, default="default", help_text="Alias in DATABASES.")
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    run = models.ForeignKey(
+        LoadRun, models.SET_NULL, null=True, blank=True, related_name="analyses",
+        help_text="The load run whose window this looks at.",
+    )  # fmt: skip
+    baseline = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
+    # perfops.collectors.Snapshot as a dict: the next analysis takes its difference to it.
+    snapshot = models.JSONField(default=dict, blank=True)
+    # [{"source": str, "reason": str, "cost": str, "mend": str}]
+    missing = models.JSONField(default=list, blank=True)
+    # {"error": int, "warning": int, "info": int}
+    counts = models.JSONField(default=dict, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        verbose_name_plural = "analyses"
+        permissions = [("run_analysis", "Can start an analysis")]
+        indexes = [models.Index(fields=["database", "-created_at"], name="perfops_analysis_newest")]
+
+    def __str__(self) -> str:
+        return f"analysis {self.pk} ({self.database})"
+
+
+class Severity(models.TextChoices):
+    ERROR = "error", "error"
+    WARNING = "warning", "warning"
+    INFO = "info", "info"
+
+
+class Finding(models.Model):
+    """One illness of one object. ``fingerprint`` stays the same from analysis to analysis."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", "open"
+        ACKNOWLEDGED = "acknowledged", "acknowledged"
+        MUTED = "muted", "muted"
+        RESOLVED = "resolved", "resolved"
+
+    database = models.CharField(max_length=100)
+    fingerprint = models.CharField(max_length=64)
+    advisor = models.CharField(max_length=50)
+    object = models.CharField(max_length=300, help_text="Table, index or statement it is about.")
+    severity = models.CharField(max_length=10, choices=Severity)
+    status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
+    muted_until = models.DateField(null=True, blank=True)
+    mute_reason = models.CharField(max_length=300, blank=True)
+
+    title = models.CharField(max_length=300)
+    # {label: number or text}: the numbers behind the title, in reading order.
+    evidence = models.JSONField(default=dict)
+    why = models.TextField()
+    remedy = models.TextField()
+    statement = models.TextField(blank=True, help_text="The exact SQL that mends it, if one does.")
+
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    reopened = models.PositiveIntegerField(default=0)
+    last_analysis = models.ForeignKey(Analysis, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        permissions = [("mute_finding", "Can acknowledge and mute a finding")]
+        constraints = [
+            models.UniqueConstraint(fields=["database", "fingerprint"], name="perfops_finding_unique"),
+            models.CheckConstraint(
+                condition=~Q(status="muted") | (Q(muted_until__isnull=False) & ~Q(mute_reason="")),
+                name="perfops_finding_muted_has_reason_and_end",
+            ),
+        ]
+        indexes = [models.Index(fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Sighting(models.Model):
+    """A finding as one analysis saw it."""
+
+    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings")
+    finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
+    severity = models.CharField(max_length=10, choices=Severity)
+    evidence = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["analysis", "finding"], name="perfops_sighting_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.finding_id} in {self.analysis_id}"

@@ -1,0 +1,36 @@
+"""Celery shells over the services. Ids in, nothing out: results live in their own rows."""
+
+from celery import shared_task
+
+from perfops.models.runs import Trigger
+from perfops.services import analyses, runs
+
+
+@shared_task(name="perfops.execute_run", acks_late=False)
+def execute_run(run_id: int) -> None:
+    """Run a queued load run to its verdict; nothing happens if it is not queued any more."""
+    runs.execute(run_id)
+
+
+@shared_task(name="perfops.scheduled_run")
+def scheduled_run(scenario: str) -> None:
+    """Queue ``scenario`` against the default target, judged like any other run."""
+    runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE)
+
+
+@shared_task(name="perfops.reap_lost_runs", time_limit=30)
+def reap_lost_runs() -> None:
+    """Mark runs whose worker has fallen silent."""
+    runs.reap_lost_runs()
+
+
+@shared_task(name="perfops.expire_samples", time_limit=600)
+def expire_samples() -> None:
+    """Drop raw series past their retention; summaries stay."""
+    runs.expire_samples()
+
+
+@shared_task(name="perfops.analyse_database", time_limit=600)
+def analyse_database(database: str = "default", analysis_id: int | None = None) -> None:
+    """Analyse ``database``, into the row ``analysis_id`` if a page has made one already."""
+    analyses.analyse(database=database, trigger=Trigger.SCHEDULE, analysis_id=analysis_id)

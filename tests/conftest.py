@@ -1,0 +1,1 @@
+"""Real servers for the tests: those the environment names, else embedded ones of our own."""
