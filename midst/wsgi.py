@@ -6,6 +6,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.prod")
 os.environ.setdefault("DATABASE_POOL_SIZE", "8")
 os.environ.setdefault("MIDST_SERVICE", "midst-web")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()

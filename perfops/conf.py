@@ -54,7 +54,6 @@ class Conf:
     CACHE_HIT_MIN_BLOCKS: int = 10_000
 
 
-
 @cache
 def conf() -> Conf:
     """Return the settings in force. Raises ``ImproperlyConfigured`` naming an unknown key."""
@@ -62,7 +61,9 @@ def conf() -> Conf:
     known = {f.name for f in fields(Conf)}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise ImproperlyConfigured(f"settings.PERFOPS has unknown keys {unknown}; known: {sorted(known)}")
+        raise ImproperlyConfigured(
+            f"settings.PERFOPS has unknown keys {unknown}; known: {sorted(known)}"
+        )
     if "SCENARIO_DIR" in given:
         given["SCENARIO_DIR"] = Path(given["SCENARIO_DIR"])
     if "ALLOWED_TARGETS" in given:

@@ -1,5 +1,6 @@
 """What development, tests and production share. All environment parsing is in ``environment``."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ VERSION = "0.1.0"
 
 SECRET_KEY = env.str("SECRET_KEY")
 DEBUG = env.bool("DEBUG", default=False)
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "midst.telemetry",
@@ -94,7 +95,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 
 # One visibility timeout for the broker, for results and for beat's own connection: a
 # task that runs longer than it would be delivered twice. Stress takes 20 minutes.
@@ -117,12 +117,14 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
 # Who may read /metrics on the API port; Prometheus scrapes METRICS_PORT instead.
-METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])
+METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
 METRICS_PORT = environment.positive_int("METRICS_PORT", 9464)
 
 PERFOPS = {
     "METRICS_URL": env.str("PERFOPS_METRICS_URL", f"http://127.0.0.1:{METRICS_PORT}/metrics"),
-    "ALLOWED_TARGETS": env.list("PERFOPS_ALLOWED_TARGETS", default=["127.0.0.0/8", "::1", "localhost"]),
+    "ALLOWED_TARGETS": env.list(
+        "PERFOPS_ALLOWED_TARGETS", default=["127.0.0.0/8", "::1", "localhost"]
+    ),
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
@@ -135,5 +137,5 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
 }

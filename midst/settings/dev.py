@@ -9,7 +9,7 @@ for name, value in state.environment().items():
 
 from midst.settings.base import *  # noqa: E402, F403
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
-from midst.settings.base import env  # noqa: E402
+from midst.settings.environment import env  # noqa: E402
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])

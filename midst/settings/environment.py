@@ -35,7 +35,9 @@ def database() -> dict[str, Any]:
     ``DATABASE_POOL_SIZE`` (connections, 0 = no pool) is for threaded servers only: a pool
     does not survive a fork, so Celery's prefork workers run without.
     """
-    config: dict[str, Any] = dict(dj_database_url.parse(env.str("DATABASE_URL", validate=_is_postgres)))
+    config: dict[str, Any] = dict(
+        dj_database_url.parse(env.str("DATABASE_URL", validate=_is_postgres))
+    )
     options = config.setdefault("OPTIONS", {})
     options.setdefault("application_name", env.str("MIDST_SERVICE", "midst"))
     options.setdefault("connect_timeout", 5)

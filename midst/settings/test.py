@@ -6,8 +6,8 @@ os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
 os.environ.setdefault("DATABASE_URL", "postgres://midst@127.0.0.1:1/not-started")
 os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
 
-from midst.settings.base import *  # noqa: E402, F403
-from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
+from midst.settings.base import *  # noqa: F403
+from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = ["*"]

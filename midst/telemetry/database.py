@@ -22,7 +22,9 @@ _MAX_TEMPLATES = 2000
 _templates: dict[str, Observe] = {}
 _children: dict[tuple[str, str], Observe] = {}
 
-_OPERATION = re.compile(r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S)
+_OPERATION = re.compile(
+    r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S
+)
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\."?\w+"?)?)', re.I)
 
 

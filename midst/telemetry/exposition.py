@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, REGISTRY, exposition, multiprocess
+from prometheus_client import REGISTRY, CollectorRegistry, exposition, multiprocess
 from prometheus_client.registry import Collector
 
 

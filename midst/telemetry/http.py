@@ -26,7 +26,7 @@ class _Route(NamedTuple):
 @lru_cache(maxsize=2048)
 def template(route: str) -> str:
     """Return Django's ``route`` as a URL template: ``api/<uuid:id>`` becomes ``/api/{id}``."""
-    text = _GROUP.sub(r"{\1}", _CONVERTER.sub(r"{\1}", route))
+    text = _CONVERTER.sub(r"{\1}", _GROUP.sub(r"{\1}", route))
     return "/" + text.replace("^", "").replace("$", "").replace("\\", "").lstrip("/")
 
 

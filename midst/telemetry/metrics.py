@@ -12,12 +12,17 @@ BUCKETS_S = (
 )  # fmt: skip
 BUCKETS_QUERIES = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55, 100)
 
-HTTP_REQUESTS = Counter("http_requests_total", "HTTP requests answered.", ["method", "route", "status"])
+HTTP_REQUESTS = Counter(
+    "http_requests_total", "HTTP requests answered.", ["method", "route", "status"]
+)
 HTTP_DURATION = Histogram(
     "http_request_duration_seconds", "Time to answer.", ["method", "route"], buckets=BUCKETS_S
 )
 HTTP_DB_QUERIES = Histogram(
-    "http_request_db_queries", "Database queries in one request.", ["route"], buckets=BUCKETS_QUERIES
+    "http_request_db_queries",
+    "Database queries in one request.",
+    ["route"],
+    buckets=BUCKETS_QUERIES,
 )
 HTTP_DB_SECONDS = Histogram(
     "http_request_db_seconds", "Database time in one request.", ["route"], buckets=BUCKETS_S

@@ -22,7 +22,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
     The peer's own address counts: a forwarded one can be invented.
     """
     address = request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104 -- a unix socket has none
-    if not any(ip_address(address) in network for network in _allowed(tuple(settings.METRICS_ALLOW))):
+    if not any(
+        ip_address(address) in network for network in _allowed(tuple(settings.METRICS_ALLOW))
+    ):
         raise Http404
     body, content_type = exposition.render(request.headers.get("Accept", ""))
     return HttpResponse(body, content_type=content_type)

@@ -87,13 +87,19 @@ class Finding(models.Model):
     class Meta:
         permissions = [("mute_finding", "Can acknowledge and mute a finding")]
         constraints = [
-            models.UniqueConstraint(fields=["database", "fingerprint"], name="perfops_finding_unique"),
+            models.UniqueConstraint(
+                fields=["database", "fingerprint"], name="perfops_finding_unique"
+            ),
             models.CheckConstraint(
                 condition=~Q(status="muted") | (Q(muted_until__isnull=False) & ~Q(mute_reason="")),
                 name="perfops_finding_muted_has_reason_and_end",
             ),
         ]
-        indexes = [models.Index(fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open")]
+        indexes = [
+            models.Index(
+                fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title

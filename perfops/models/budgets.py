@@ -32,7 +32,9 @@ class Budget(models.Model):
     enabled = models.BooleanField(default=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["metric", "route"], name="perfops_budget_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["metric", "route"], name="perfops_budget_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_metric_display()}{' of ' + self.route if self.route else ''}"

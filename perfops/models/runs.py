@@ -129,7 +129,9 @@ class Sample(Measurement):
     run = models.ForeignKey(LoadRun, models.CASCADE, related_name="samples")
     second = models.PositiveIntegerField(help_text="Seconds since the run's first request.")
     route = models.CharField(max_length=200, blank=True)
-    dropped = models.PositiveIntegerField(default=0, help_text="Iterations that k6 could not start.")
+    dropped = models.PositiveIntegerField(
+        default=0, help_text="Iterations that k6 could not start."
+    )
     vus = models.PositiveIntegerField(default=0)
 
     class Meta:
@@ -148,7 +150,9 @@ class RouteResult(Measurement):
     route = models.CharField(max_length=200, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "route"], name="perfops_routeresult_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "route"], name="perfops_routeresult_unique")
+        ]
 
     def __str__(self) -> str:
         return f"{self.run_id} {self.route or 'all'}"
