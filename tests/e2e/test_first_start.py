@@ -1,0 +1,77 @@
+"""`make run` in a clean clone leads to a judged load run in the admin."""
+
+import os
+import re
+import signal
+import urllib.request
+
+import pytest
+
+from tests.e2e.stack import Admin, Newcomer
+
+pytestmark = pytest.mark.e2e
+
+
+def password(output: str) -> str:
+    found = re.search(r"password[: ]+(\S+)", output)
+    assert found, f"no password was shown:\n{output}"
+    return found[1]
+
+
+def check_what_a_newcomer_sees(person: Newcomer) -> None:
+    output = person.output
+    assert re.search(r"\b(PASS|pass)\b", output), output
+    assert "p95 latency" in output
+    assert f"127.0.0.1:{person.port}/admin/" in output
+    someone = Admin(person.url)
+    someone.log_in("admin", password(output))
+    runs = someone.get("/admin/perfops/loadrun/")
+    run = re.search(r"/admin/perfops/loadrun/(\d+)/change/", runs)
+    assert run, "the admin lists no run"
+    page = someone.get(run[0])
+    assert "<svg" in page
+    assert "p95" in page
+    assert '"openapi"' in someone.get("/api/v1/openapi.json")
+    with urllib.request.urlopen(f"http://127.0.0.1:{person.metrics_port}/metrics") as response:
+        assert 'http_requests_total{method="GET",route="/health",status="200"}' in response.read().decode()
+
+
+def test_root_gets_to_a_judged_run_and_ctrl_c_leaves_nothing(newcomer):
+    person = newcomer()
+    with person.make_run() as process:
+        check_what_a_newcomer_sees(person)
+        assert person.manage("check_budget").returncode == 0
+        assert person.manage("analyze_db", "--format", "json").returncode in {0, 1}
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait(60)
+    assert person.processes_within(10) == []
+
+
+def test_another_user_gets_there_too(another_user):
+    with another_user.make_run():
+        check_what_a_newcomer_sees(another_user)
+    assert another_user.processes_within(10) == []
+
+
+def test_servers_of_ones_own_serve_as_well(newcomer, debian_postgres, debian_redis):
+    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis)
+    with person.make_run():
+        check_what_a_newcomer_sees(person)
+        assert not (person.clone / ".midst" / "postgres").exists()
+    assert person.processes_within(10) == []
+
+
+def test_a_start_after_kill_9_cleans_up_and_keeps_the_data(newcomer):
+    person = newcomer(MIDST_SMOKE="0")
+    with person.make_run() as process:
+        supervisor = person.supervisor()
+        supervisor.kill()
+        process.wait(30)
+    with person.make_run():
+        profiles = person.manage("shell", "-v", "0", "-c", COUNT_PROFILES)
+        assert profiles.stdout.strip() == "2000", profiles.stderr
+        assert "password" not in person.output, "the admin user was made again"
+    assert person.processes_within(10) == []
+
+
+COUNT_PROFILES = "from profiles.models import Profile; print(Profile.objects.count())"

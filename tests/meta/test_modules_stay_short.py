@@ -1,0 +1,34 @@
+"""A reader finds the room by its name, and it is a small one."""
+
+from statistics import median
+
+from django.conf import settings
+
+CODE = [
+    path
+    for app in ("midst", "taxonomy", "profiles", "perfops")
+    for path in (settings.BASE_DIR / app).rglob("*.py")
+    if "migrations" not in path.parts and path.read_text().strip()
+]
+
+
+def lines(path) -> int:
+    return len(path.read_text().splitlines())
+
+
+def test_no_module_is_longer_than_400_lines():
+    assert [
+        f"{path.relative_to(settings.BASE_DIR)}: {lines(path)}"
+        for path in CODE
+        if lines(path) > 400
+    ] == []
+
+
+def test_the_median_module_is_under_80_lines():
+    assert median(map(lines, CODE)) < 80
+
+
+def test_no_module_is_a_drawer_for_everything():
+    drawers = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
+    allowed = {settings.BASE_DIR / "midst" / "settings" / "base.py"}
+    assert [str(path) for path in CODE if path.stem in drawers and path not in allowed] == []
