@@ -1,1 +1,13 @@
-"""Real servers for the tests: those the environment names, else embedded ones of our own."""
+"""What every test may need. The servers are in ``tests/servers.py``."""
+
+import pytest
+from django_redis import get_redis_connection
+
+
+@pytest.fixture
+def empty_cache(settings):
+    """Forget what this worker's tests have cached; other workers have a prefix of their own."""
+    client = get_redis_connection("default")
+    keys = list(client.scan_iter(f"{settings.CACHES['default']['KEY_PREFIX']}:*"))
+    if keys:
+        client.delete(*keys)

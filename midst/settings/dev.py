@@ -2,10 +2,25 @@
 
 import os
 
-from midst.stack import state
+from django.core.exceptions import ImproperlyConfigured
 
-for name, value in state.environment().items():
-    os.environ.setdefault(name, value)
+from midst.stack import state
+from midst.stack.errors import StackError
+
+try:
+    _given = state.environment()
+except StackError as error:
+    raise ImproperlyConfigured(str(error)) from error
+
+# Before the first start there is nothing to point at; `check` says so, `stack` goes on.
+_NOWHERE = {
+    "SECRET_KEY": "there-is-no-stack-yet",
+    "DATABASE_URL": "postgres://127.0.0.1:1/nowhere",
+    "REDIS_URL": "redis://127.0.0.1:1",
+}
+for name, value in {**_NOWHERE, **_given}.items():
+    if not os.environ.get(name):
+        os.environ[name] = value
 
 from midst.settings.base import *  # noqa: E402, F403
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402

@@ -1,0 +1,55 @@
+# Development. `make` alone lists the verbs.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+UV_VERSION := 0.13.9
+# The one on PATH, else one of our own.
+UV := $(or $(shell command -v uv 2>/dev/null),.midst/uv/bin/uv)
+PYTHON := .venv/bin/python
+
+.PHONY: help install run up down test lint format test-django-6 clean
+
+help: ## list these verbs
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.midst/uv/bin/uv:
+	@command -v python3 >/dev/null || { echo "Python 3 is missing: install it first." >&2; exit 1; }
+	@echo "Bringing uv $(UV_VERSION) into .midst/uv ..."
+	@mkdir -p .midst && rm -rf .midst/uv
+	@python3 -m venv .midst/uv >/dev/null 2>&1 \
+	  && .midst/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
+	  || { rm -rf .midst/uv; echo "uv can't be installed: python3 needs its venv module (Debian: python3-venv) and a package index it can reach. Or install uv yourself." >&2; exit 1; }
+
+install: $(filter .midst/%,$(UV)) ## install everything from the lock file
+	@$(UV) sync --locked --quiet
+
+run: install ## start everything: serve, load, analyse, judge; until Ctrl-C
+	@exec $(PYTHON) manage.py stack run
+
+up: install ## start only PostgreSQL and Valkey, in the background
+	@$(PYTHON) manage.py stack up
+
+down: ## stop what `make up` started
+	@$(PYTHON) manage.py stack down
+
+test: install ## the tests, with of lines and branches
+	@$(PYTHON) -m pytest -n 2 -m "not e2e" --cov --cov-report=term
+
+lint: install ## ruff, mypy, djade, import contracts, missing migrations
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy .
+	@git ls-files '*.html' | xargs -r .venv/bin/djade --target-version 5.2 --check
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry . --no-ansi
+	@DJANGO_SETTINGS_MODULE=midst.settings.test $(PYTHON) manage.py makemigrations --check --dry-run
+
+format: install ## put the code in its form
+	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
+
+test-django-6: install ## the tests on Django 6.0, in an environment of its own
+	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet
+	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet 'django>=6.0,<6.1'
+	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser"
+
+clean: ## throw away the embedded servers' data and all caches
+	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,50 @@
+"""TCP ports on loopback: which are free, and who holds the others."""
+
+import socket
+
+import psutil
+
+from midst.stack.errors import StackError
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on ``port`` now."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def choose(preferred: int | None) -> int:
+    """Return ``preferred`` if it is free, else any port that is."""
+    if preferred and is_free(preferred):
+        return preferred
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+def require(port: int, *, purpose: str, variable: str) -> None:
+    """Raise ``StackError`` naming the holder when ``port`` is taken."""
+    if not is_free(port):
+        raise StackError(
+            f"Port {port} ({purpose}) is in use{_holder(port)}. "
+            f"Stop that, or choose another port with {variable}=..."
+        )
+
+
+def _holder(port: int) -> str:
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.AccessDenied:
+        return ""
+    for connection in connections:
+        listens = connection.status == psutil.CONN_LISTEN
+        if listens and connection.laddr.port == port and connection.pid:
+            return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    return ""

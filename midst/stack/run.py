@@ -1,0 +1,163 @@
+"""`manage.py stack run`: everything, from nothing to a judged load run, until Ctrl-C."""
+
+import functools
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from midst.stack import plan as plans
+from midst.stack import privileges, process, servers, state
+from midst.stack.errors import StackError
+from midst.stack.plan import Plan
+from midst.stack.supervisor import Stop, Supervisor, stop_on_signals
+
+READY_TIMEOUT_S = 60
+ADMIN = "admin"
+
+Say = Callable[[str], None]
+
+
+def run(say: Say) -> None:
+    """Start, load, analyse, judge, report; then serve until told to stop. Raises ``StackError``."""
+    stop_on_signals()
+    plan = plans.read()
+    outside = servers.outside(state.CALLER)
+    with state.only_one():
+        for name in process.stop_remembered(state.PROCESSES):
+            say(f"Ended {name}, left over from an earlier start.")
+        plans.check_ground(plan)
+        supervisor = Supervisor(say)
+        try:
+            _bring_up(plan, outside, supervisor, say)
+            supervisor.serve()
+        except Stop:
+            say("Stopping ...")
+        finally:
+            supervisor.stop()
+        say("Everything has stopped; the data stays.")
+
+
+def _bring_up(plan: Plan, outside: dict[str, str], supervisor: Supervisor, say: Say) -> None:
+    variables = _start_servers(plan, outside, supervisor, say)
+    _manage("migrate", "--verbosity", "0", variables=variables)
+    say("Migrated; the taxonomy is loaded.")
+    password = _first_steps(plan, variables)
+    for program in plans.programs(plan, variables):
+        supervisor.start(program.start)
+    _wait_until_ready(plan, supervisor)
+    say(f"Serving on {plan.url}")
+    codes = _prove(variables) if plan.smoke else {}
+    say(_where_to_look(plan, password, codes))
+
+
+def _start_servers(
+    plan: Plan, outside: dict[str, str], supervisor: Supervisor, say: Say
+) -> dict[str, str]:
+    shutil.rmtree(state.ROOT / "logs", ignore_errors=True)
+    # Counters of processes that have ended belong to the start before.
+    metrics = state.ROOT / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir()
+    started = servers.start(state.ROOT, outside=outside, death=signal.SIGINT)
+    for child in started.children:
+        again = functools.partial(_restart, child.name, started.urls)
+        supervisor.adopt(child, again)
+    for name, url in started.urls.items():
+        kind = "PostgreSQL" if name == "DATABASE_URL" else "Redis"
+        say(f"{kind}: {'yours' if name in outside else 'embedded'}, port {url.rpartition(':')[2]}")
+    variables = plans.variables(plan, started.urls)
+    state.write(variables)
+    return variables
+
+
+def _restart(name: str, urls: dict[str, str]) -> process.Child:
+    return servers.restart(name, state.ROOT, death=signal.SIGINT)
+
+
+def _first_steps(plan: Plan, variables: dict[str, str]) -> str | None:
+    """Seed an empty database; return the new admin's password, None when there was one."""
+    _manage("seed", "--profiles", str(plan.profiles), "--if-empty", variables=variables)
+    password = secrets.token_urlsafe(12)
+    made = _manage(
+        "first_admin", "--username", ADMIN,
+        variables={**variables, "DJANGO_SUPERUSER_PASSWORD": password},
+        codes=(0, 3),
+    )  # fmt: skip
+    return password if made == 0 else None
+
+
+def _prove(variables: dict[str, str]) -> dict[str, int]:
+    """Load, analyse, judge: each prints its own report, and none keeps us from serving."""
+    return {
+        command[0]: _manage(*command, variables=variables, codes=(0, 1, 2))
+        for command in (["run_load_test", "smoke"], ["analyze_db"], ["check_budget"])
+    }
+
+
+def _manage(*command: str, variables: dict[str, str], codes: tuple[int, ...] = (0,)) -> int:
+    """Run ``manage.py`` in this terminal. Raises ``StackError`` for an exit code not in ``codes``."""
+    sys.stdout.flush()
+    line = privileges.bound([sys.executable, "manage.py", *command], death=signal.SIGTERM)
+    child = subprocess.Popen(line, cwd=state.CHECKOUT, env={**os.environ, **variables})
+    try:
+        code = child.wait()
+    except Stop:
+        # The terminal's Ctrl-C reached it as well; a plain SIGTERM to us did not.
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        raise
+    if code not in codes:
+        raise StackError(f"`manage.py {' '.join(command)}` ended with {code}; it says why above.")
+    return code
+
+
+def _wait_until_ready(plan: Plan, supervisor: Supervisor) -> None:
+    web = next(watched.child for watched in supervisor.watched if watched.child.name == "web")
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            urllib.request.urlopen(f"{plan.url}/ready", timeout=5).close()  # noqa: S310
+        except (urllib.error.URLError, OSError) as error:
+            if not web.is_running() or time.monotonic() > deadline:
+                raise StackError(
+                    f"The web server is not ready ({error}). The end of {web.log}:\n{web.log_tail()}"
+                ) from error
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _where_to_look(plan: Plan, password: str | None, codes: dict[str, int]) -> str:
+    meaning = {0: "fine", 1: "not fine", 2: "could not tell"}
+    results = [f"  {name:<14} {meaning[code]}" for name, code in codes.items()]
+    who = (
+        f"user: {ADMIN}, password: {password} (shown once)"
+        if password
+        else "the admin user and the password of the first start"
+    )
+    return "\n".join(
+        [
+            "",
+            *(["Results", *results, ""] if results else []),
+            "Where to look",
+            f"  admin          {plan.url}/admin/  ({who})",
+            f"  load runs      {plan.url}/admin/perfops/loadrun/",
+            f"  API docs       {plan.url}/api/v1/docs",
+            f"  OpenAPI        {plan.url}/api/v1/openapi.json",
+            f"  metrics        {plan.metrics_url}",
+            f"  logs           {state.ROOT / 'logs'}",
+            "",
+            "Ctrl-C stops everything; the data stays.",
+        ]
+    )
