@@ -4,12 +4,24 @@
 import os
 import sys
 
+COULD_NOT_TELL = 2
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.dev")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError as error:
+        if "connection" not in str(error):
+            raise
+        sys.stderr.write(
+            f"The database does not answer: {error}\n"
+            "Start it (`make run` or `make up`), or set DATABASE_URL.\n"
+        )
+        sys.exit(COULD_NOT_TELL)
 
 
 if __name__ == "__main__":

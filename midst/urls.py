@@ -14,6 +14,3 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]
-
-handler404 = "midst.kernel.http.not_found"
-handler500 = "midst.kernel.http.server_error"

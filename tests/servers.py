@@ -16,18 +16,18 @@ from midst.stack import process, servers
 # What a crash would lose is thrown away anyway.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
-_folder: Path | None = None
+_folders: list[Path] = []
 _started: list[process.Child] = []
 
 
 def _start() -> None:
     """Once, in the process that controls the others: those inherit its environment."""
-    global _folder
-    _folder = Path(tempfile.mkdtemp(prefix="midst-tests-"))
+    folder = Path(tempfile.mkdtemp(prefix="midst-tests-"))
     # A database server that runs as another user must be able to enter.
-    _folder.chmod(0o755)
+    folder.chmod(0o755)
+    _folders.append(folder)
     running = servers.start(
-        _folder, outside=servers.outside(), death=signal.SIGINT, postgres_settings=FAST
+        folder, outside=servers.outside(), death=signal.SIGINT, postgres_settings=FAST
     )
     _started.extend(running.children)
     os.environ.update(running.urls)
@@ -36,8 +36,8 @@ def _start() -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     for child in reversed(_started):
         process.stop(child)
-    if _folder is not None:
-        shutil.rmtree(_folder, ignore_errors=True)
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER")

@@ -4,6 +4,9 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
 from midst.settings import environment
 from midst.settings.environment import env
 
@@ -33,6 +36,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "midst.telemetry.http.MetricsMiddleware",
+    "midst.kernel.http.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -75,7 +79,11 @@ CACHES = {
             # A cache that answers later than the database would is no help.
             "SOCKET_CONNECT_TIMEOUT": 0.25,
             "SOCKET_TIMEOUT": 0.25,
-            "CONNECTION_POOL_KWARGS": {"max_connections": 64},
+            "CONNECTION_POOL_KWARGS": {
+                "max_connections": 64,
+                # By default it tries again after seconds; a request can't wait for that.
+                "retry": Retry(NoBackoff(), 0),
+            },
         },
     }
 }

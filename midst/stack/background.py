@@ -20,7 +20,7 @@ def up() -> list[str]:
 
 
 def down() -> list[str]:
-    """End what ``up`` started; return the names. Raises ``StackError`` while a `make run` serves."""
+    """End what ``up`` started; return the names. Not while a `make run` serves."""
     with state.only_one():
         return process.stop_remembered(state.PROCESSES)
 

@@ -45,6 +45,7 @@ def _holder(port: int) -> str:
         return ""
     for connection in connections:
         listens = connection.status == psutil.CONN_LISTEN
-        if listens and connection.laddr.port == port and connection.pid:
+        # laddr is (host, port), or () for a socket that is bound to nothing.
+        if listens and connection.laddr[1:] == (port,) and connection.pid:
             return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     return ""

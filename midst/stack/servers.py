@@ -36,7 +36,9 @@ def start(
     urls = dict(outside)
     try:
         if "DATABASE_URL" not in urls:
-            postgres = Postgres(folder / "postgres", log(folder, "postgres"), postgres_settings or {})
+            postgres = Postgres(
+                folder / "postgres", log(folder, "postgres"), postgres_settings or {}
+            )
             child, urls["DATABASE_URL"] = postgres.start(death=death)
             children.append(child)
         if "REDIS_URL" not in urls:

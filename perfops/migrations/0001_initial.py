@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,208 +14,535 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Analysis',
+            name="Analysis",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('database', models.CharField(default='default', help_text='Alias in DATABASES.', max_length=100)),
-                ('state', models.CharField(choices=[('running', 'running'), ('finished', 'finished'), ('failed', 'could not analyse')], default='running', max_length=10)),
-                ('trigger', models.CharField(choices=[('admin', 'admin'), ('command', 'command line'), ('schedule', 'schedule')], default='command', max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('window_s', models.FloatField(help_text='Seconds that the counters cover.', null=True)),
-                ('snapshot', models.JSONField(blank=True, default=dict)),
-                ('missing', models.JSONField(blank=True, default=list)),
-                ('counts', models.JSONField(blank=True, default=dict)),
-                ('error', models.TextField(blank=True)),
-                ('baseline', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='perfops.analysis')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "database",
+                    models.CharField(
+                        default="default", help_text="Alias in DATABASES.", max_length=100
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("running", "running"),
+                            ("finished", "finished"),
+                            ("failed", "could not analyse"),
+                        ],
+                        default="running",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("admin", "admin"),
+                            ("command", "command line"),
+                            ("schedule", "schedule"),
+                        ],
+                        default="command",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "window_s",
+                    models.FloatField(help_text="Seconds that the counters cover.", null=True),
+                ),
+                ("snapshot", models.JSONField(blank=True, default=dict)),
+                ("missing", models.JSONField(blank=True, default=list)),
+                ("counts", models.JSONField(blank=True, default=dict)),
+                ("error", models.TextField(blank=True)),
+                (
+                    "baseline",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="perfops.analysis",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'analyses',
-                'permissions': [('run_analysis', 'Can start an analysis')],
+                "verbose_name_plural": "analyses",
+                "permissions": [("run_analysis", "Can start an analysis")],
             },
         ),
         migrations.CreateModel(
-            name='Budget',
+            name="Budget",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('metric', models.CharField(choices=[('latency_p95', 'p95 latency'), ('latency_p99', 'p99 latency'), ('error_rate', 'error rate'), ('cache_hit_rate', 'cache hit rate'), ('db_cache_hit_rate', 'database cache hit'), ('throughput', 'throughput')], max_length=30)),
-                ('route', models.CharField(blank=True, help_text='Empty: all routes together.', max_length=200)),
-                ('target', models.FloatField()),
-                ('threshold', models.FloatField()),
-                ('action', models.CharField(choices=[('fail', 'CI fails'), ('alert', 'alert'), ('warn', 'warning')], max_length=10)),
-                ('enabled', models.BooleanField(default=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("latency_p95", "p95 latency"),
+                            ("latency_p99", "p99 latency"),
+                            ("error_rate", "error rate"),
+                            ("cache_hit_rate", "cache hit rate"),
+                            ("db_cache_hit_rate", "database cache hit"),
+                            ("throughput", "throughput"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                (
+                    "route",
+                    models.CharField(
+                        blank=True, help_text="Empty: all routes together.", max_length=200
+                    ),
+                ),
+                ("target", models.FloatField()),
+                ("threshold", models.FloatField()),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[("fail", "CI fails"), ("alert", "alert"), ("warn", "warning")],
+                        max_length=10,
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('metric', 'route'), name='perfops_budget_unique')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("metric", "route"), name="perfops_budget_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Finding',
+            name="Finding",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('database', models.CharField(max_length=100)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('advisor', models.CharField(max_length=50)),
-                ('object', models.CharField(help_text='Table, index or statement it is about.', max_length=300)),
-                ('severity', models.CharField(choices=[('error', 'error'), ('warning', 'warning'), ('info', 'info')], max_length=10)),
-                ('status', models.CharField(choices=[('open', 'open'), ('acknowledged', 'acknowledged'), ('muted', 'muted'), ('resolved', 'resolved')], default='open', max_length=15)),
-                ('muted_until', models.DateField(blank=True, null=True)),
-                ('mute_reason', models.CharField(blank=True, max_length=300)),
-                ('title', models.CharField(max_length=300)),
-                ('evidence', models.JSONField(default=dict)),
-                ('why', models.TextField()),
-                ('remedy', models.TextField()),
-                ('statement', models.TextField(blank=True, help_text='The exact SQL that mends it, if one does.')),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('resolved_at', models.DateTimeField(blank=True, null=True)),
-                ('reopened', models.PositiveIntegerField(default=0)),
-                ('last_analysis', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='perfops.analysis')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("database", models.CharField(max_length=100)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("advisor", models.CharField(max_length=50)),
+                (
+                    "object",
+                    models.CharField(
+                        help_text="Table, index or statement it is about.", max_length=300
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("error", "error"), ("warning", "warning"), ("info", "info")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("acknowledged", "acknowledged"),
+                            ("muted", "muted"),
+                            ("resolved", "resolved"),
+                        ],
+                        default="open",
+                        max_length=15,
+                    ),
+                ),
+                ("muted_until", models.DateField(blank=True, null=True)),
+                ("mute_reason", models.CharField(blank=True, max_length=300)),
+                ("title", models.CharField(max_length=300)),
+                ("evidence", models.JSONField(default=dict)),
+                ("why", models.TextField()),
+                ("remedy", models.TextField()),
+                (
+                    "statement",
+                    models.TextField(
+                        blank=True, help_text="The exact SQL that mends it, if one does."
+                    ),
+                ),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("resolved_at", models.DateTimeField(blank=True, null=True)),
+                ("reopened", models.PositiveIntegerField(default=0)),
+                (
+                    "last_analysis",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="perfops.analysis",
+                    ),
+                ),
             ],
             options={
-                'permissions': [('mute_finding', 'Can acknowledge and mute a finding')],
+                "permissions": [("mute_finding", "Can acknowledge and mute a finding")],
             },
         ),
         migrations.CreateModel(
-            name='LoadRun',
+            name="LoadRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scenario', models.CharField(max_length=50)),
-                ('target', models.CharField(help_text='Base URL, without a path.', max_length=200)),
-                ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('judging', 'judging'), ('finished', 'finished'), ('canceled', 'canceled'), ('failed', 'could not run'), ('lost', 'lost')], default='queued', max_length=10)),
-                ('verdict', models.CharField(blank=True, choices=[('', 'none yet'), ('pass', 'pass'), ('warn', 'pass with warnings'), ('fail', 'fail'), ('invalid', 'invalid')], default='', max_length=10)),
-                ('reasons', models.JSONField(blank=True, default=list, help_text='Sentences behind the verdict.')),
-                ('trigger', models.CharField(choices=[('admin', 'admin'), ('command', 'command line'), ('schedule', 'schedule')], default='command', max_length=10)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True)),
-                ('worker', models.CharField(blank=True, help_text='host:pid that claimed it.', max_length=200)),
-                ('plan', models.JSONField(blank=True, default=dict)),
-                ('fingerprint', models.JSONField(blank=True, default=dict)),
-                ('summary', models.JSONField(blank=True, default=dict)),
-                ('server', models.JSONField(blank=True, default=dict)),
-                ('log', models.TextField(blank=True, help_text='The end of what k6 wrote to its log.')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scenario", models.CharField(max_length=50)),
+                ("target", models.CharField(help_text="Base URL, without a path.", max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("judging", "judging"),
+                            ("finished", "finished"),
+                            ("canceled", "canceled"),
+                            ("failed", "could not run"),
+                            ("lost", "lost"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "none yet"),
+                            ("pass", "pass"),
+                            ("warn", "pass with warnings"),
+                            ("fail", "fail"),
+                            ("invalid", "invalid"),
+                        ],
+                        default="",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "reasons",
+                    models.JSONField(
+                        blank=True, default=list, help_text="Sentences behind the verdict."
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("admin", "admin"),
+                            ("command", "command line"),
+                            ("schedule", "schedule"),
+                        ],
+                        default="command",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("cancel_requested_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "worker",
+                    models.CharField(
+                        blank=True, help_text="host:pid that claimed it.", max_length=200
+                    ),
+                ),
+                ("plan", models.JSONField(blank=True, default=dict)),
+                ("fingerprint", models.JSONField(blank=True, default=dict)),
+                ("summary", models.JSONField(blank=True, default=dict)),
+                ("server", models.JSONField(blank=True, default=dict)),
+                (
+                    "log",
+                    models.TextField(blank=True, help_text="The end of what k6 wrote to its log."),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'permissions': [('run_loadrun', 'Can start a load run'), ('cancel_loadrun', 'Can cancel a load run')],
+                "permissions": [
+                    ("run_loadrun", "Can start a load run"),
+                    ("cancel_loadrun", "Can cancel a load run"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Evaluation',
+            name="Evaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(choices=[('met', 'target met'), ('near', 'over target, within threshold'), ('violated', 'violated'), ('unknown', 'could not tell')], max_length=10)),
-                ('value', models.FloatField(null=True)),
-                ('target', models.FloatField()),
-                ('threshold', models.FloatField()),
-                ('reason', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('budget', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='perfops.budget')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evaluations', to='perfops.loadrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("met", "target met"),
+                            ("near", "over target, within threshold"),
+                            ("violated", "violated"),
+                            ("unknown", "could not tell"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("value", models.FloatField(null=True)),
+                ("target", models.FloatField()),
+                ("threshold", models.FloatField()),
+                ("reason", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "budget",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evaluations",
+                        to="perfops.budget",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evaluations",
+                        to="perfops.loadrun",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='analysis',
-            name='run',
-            field=models.ForeignKey(blank=True, help_text='The load run whose window this looks at.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='analyses', to='perfops.loadrun'),
+            model_name="analysis",
+            name="run",
+            field=models.ForeignKey(
+                blank=True,
+                help_text="The load run whose window this looks at.",
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="analyses",
+                to="perfops.loadrun",
+            ),
         ),
         migrations.CreateModel(
-            name='RouteResult',
+            name="RouteResult",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('requests', models.PositiveIntegerField(default=0)),
-                ('errors', models.PositiveIntegerField(default=0)),
-                ('cache_hits', models.PositiveIntegerField(default=0)),
-                ('cache_misses', models.PositiveIntegerField(default=0)),
-                ('p50_ms', models.FloatField(null=True)),
-                ('p95_ms', models.FloatField(null=True)),
-                ('p99_ms', models.FloatField(null=True)),
-                ('max_ms', models.FloatField(null=True)),
-                ('sketch', models.BinaryField(default=b'')),
-                ('route', models.CharField(blank=True, max_length=200)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='perfops.loadrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("requests", models.PositiveIntegerField(default=0)),
+                ("errors", models.PositiveIntegerField(default=0)),
+                ("cache_hits", models.PositiveIntegerField(default=0)),
+                ("cache_misses", models.PositiveIntegerField(default=0)),
+                ("p50_ms", models.FloatField(null=True)),
+                ("p95_ms", models.FloatField(null=True)),
+                ("p99_ms", models.FloatField(null=True)),
+                ("max_ms", models.FloatField(null=True)),
+                ("sketch", models.BinaryField(default=b"")),
+                ("route", models.CharField(blank=True, max_length=200)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="routes",
+                        to="perfops.loadrun",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Sample',
+            name="Sample",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('requests', models.PositiveIntegerField(default=0)),
-                ('errors', models.PositiveIntegerField(default=0)),
-                ('cache_hits', models.PositiveIntegerField(default=0)),
-                ('cache_misses', models.PositiveIntegerField(default=0)),
-                ('p50_ms', models.FloatField(null=True)),
-                ('p95_ms', models.FloatField(null=True)),
-                ('p99_ms', models.FloatField(null=True)),
-                ('max_ms', models.FloatField(null=True)),
-                ('sketch', models.BinaryField(default=b'')),
-                ('second', models.PositiveIntegerField(help_text="Seconds since the run's first request.")),
-                ('route', models.CharField(blank=True, max_length=200)),
-                ('dropped', models.PositiveIntegerField(default=0, help_text='Iterations that k6 could not start.')),
-                ('vus', models.PositiveIntegerField(default=0)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='perfops.loadrun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("requests", models.PositiveIntegerField(default=0)),
+                ("errors", models.PositiveIntegerField(default=0)),
+                ("cache_hits", models.PositiveIntegerField(default=0)),
+                ("cache_misses", models.PositiveIntegerField(default=0)),
+                ("p50_ms", models.FloatField(null=True)),
+                ("p95_ms", models.FloatField(null=True)),
+                ("p99_ms", models.FloatField(null=True)),
+                ("max_ms", models.FloatField(null=True)),
+                ("sketch", models.BinaryField(default=b"")),
+                (
+                    "second",
+                    models.PositiveIntegerField(help_text="Seconds since the run's first request."),
+                ),
+                ("route", models.CharField(blank=True, max_length=200)),
+                (
+                    "dropped",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Iterations that k6 could not start."
+                    ),
+                ),
+                ("vus", models.PositiveIntegerField(default=0)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="samples",
+                        to="perfops.loadrun",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Sighting',
+            name="Sighting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('severity', models.CharField(choices=[('error', 'error'), ('warning', 'warning'), ('info', 'info')], max_length=10)),
-                ('evidence', models.JSONField(default=dict)),
-                ('analysis', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sightings', to='perfops.analysis')),
-                ('finding', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sightings', to='perfops.finding')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("error", "error"), ("warning", "warning"), ("info", "info")],
+                        max_length=10,
+                    ),
+                ),
+                ("evidence", models.JSONField(default=dict)),
+                (
+                    "analysis",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sightings",
+                        to="perfops.analysis",
+                    ),
+                ),
+                (
+                    "finding",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="sightings",
+                        to="perfops.finding",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='finding',
-            index=models.Index(fields=['status', 'severity', '-last_seen_at'], name='perfops_finding_open'),
+            model_name="finding",
+            index=models.Index(
+                fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.UniqueConstraint(fields=('database', 'fingerprint'), name='perfops_finding_unique'),
+            model_name="finding",
+            constraint=models.UniqueConstraint(
+                fields=("database", "fingerprint"), name="perfops_finding_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='finding',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'muted'), _negated=True), models.Q(('muted_until__isnull', False), models.Q(('mute_reason', ''), _negated=True)), _connector='OR'), name='perfops_finding_muted_has_reason_and_end'),
+            model_name="finding",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "muted"), _negated=True),
+                    models.Q(
+                        ("muted_until__isnull", False), models.Q(("mute_reason", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
+                name="perfops_finding_muted_has_reason_and_end",
+            ),
         ),
         migrations.AddIndex(
-            model_name='loadrun',
-            index=models.Index(fields=['-created_at', '-id'], name='perfops_loadrun_newest'),
+            model_name="loadrun",
+            index=models.Index(fields=["-created_at", "-id"], name="perfops_loadrun_newest"),
         ),
         migrations.AddIndex(
-            model_name='loadrun',
-            index=models.Index(condition=models.Q(('state__in', ['queued', 'running', 'judging'])), fields=['heartbeat_at'], name='perfops_loadrun_active'),
+            model_name="loadrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ["queued", "running", "judging"])),
+                fields=["heartbeat_at"],
+                name="perfops_loadrun_active",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='loadrun',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['running', 'judging'])), fields=('target',), name='perfops_loadrun_one_per_target'),
+            model_name="loadrun",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["running", "judging"])),
+                fields=("target",),
+                name="perfops_loadrun_one_per_target",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='loadrun',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['running', 'judging']), _negated=True), ('heartbeat_at__isnull', False), _connector='OR'), name='perfops_loadrun_claimed_has_heartbeat'),
+            model_name="loadrun",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["running", "judging"]), _negated=True),
+                    ("heartbeat_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="perfops_loadrun_claimed_has_heartbeat",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluation',
-            constraint=models.UniqueConstraint(fields=('budget', 'run'), name='perfops_evaluation_unique'),
+            model_name="evaluation",
+            constraint=models.UniqueConstraint(
+                fields=("budget", "run"), name="perfops_evaluation_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='analysis',
-            index=models.Index(fields=['database', '-created_at'], name='perfops_analysis_newest'),
+            model_name="analysis",
+            index=models.Index(fields=["database", "-created_at"], name="perfops_analysis_newest"),
         ),
         migrations.AddConstraint(
-            model_name='routeresult',
-            constraint=models.UniqueConstraint(fields=('run', 'route'), name='perfops_routeresult_unique'),
+            model_name="routeresult",
+            constraint=models.UniqueConstraint(
+                fields=("run", "route"), name="perfops_routeresult_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sample',
-            constraint=models.UniqueConstraint(fields=('run', 'route', 'second'), name='perfops_sample_unique'),
+            model_name="sample",
+            constraint=models.UniqueConstraint(
+                fields=("run", "route", "second"), name="perfops_sample_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='sighting',
-            constraint=models.UniqueConstraint(fields=('analysis', 'finding'), name='perfops_sighting_unique'),
+            model_name="sighting",
+            constraint=models.UniqueConstraint(
+                fields=("analysis", "finding"), name="perfops_sighting_unique"
+            ),
         ),
     ]

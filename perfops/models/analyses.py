@@ -32,9 +32,9 @@ class Analysis(models.Model):
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
     # perfops.collectors.Snapshot as a dict: the next analysis takes its difference to it.
     snapshot = models.JSONField(default=dict, blank=True)
-    # [{"source": str, "reason": str, "cost": str, "mend": str}]
+    # A list of perfops.collectors.missing.Missing as dicts.
     missing = models.JSONField(default=list, blank=True)
-    # {"error": int, "warning": int, "info": int}
+    # How many findings of each severity.
     counts = models.JSONField(default=dict, blank=True)
     error = models.TextField(blank=True)
 

@@ -55,7 +55,7 @@ class Newcomer:
 
     @contextmanager
     def make_run(self, until: str = r"Ctrl-C") -> Iterator[subprocess.Popen[bytes]]:
-        """`make run`, once its output matches ``until``; ended by Ctrl-C's signal if it still runs."""
+        """`make run`, once its output matches ``until``; in the end it gets Ctrl-C."""
         with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [*self.run_as, "make", "run"],
@@ -104,9 +104,7 @@ class Admin:
     def __init__(self, url: str) -> None:
         self.url = url
         self.cookies = http.cookiejar.CookieJar()
-        self.opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(self.cookies)
-        )
+        self.opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
 
     def get(self, path: str) -> str:
         with self.opener.open(f"{self.url}{path}", timeout=30) as response:

@@ -33,7 +33,10 @@ def check_what_a_newcomer_sees(person: Newcomer) -> None:
     assert "p95" in page
     assert '"openapi"' in someone.get("/api/v1/openapi.json")
     with urllib.request.urlopen(f"http://127.0.0.1:{person.metrics_port}/metrics") as response:
-        assert 'http_requests_total{method="GET",route="/health",status="200"}' in response.read().decode()
+        assert (
+            'http_requests_total{method="GET",route="/health",status="200"}'
+            in response.read().decode()
+        )
 
 
 def test_root_gets_to_a_judged_run_and_ctrl_c_leaves_nothing(newcomer):

@@ -12,7 +12,7 @@ EXISTS = 3
 
 
 class Command(BaseCommand):
-    help = f"Make the first superuser, password from DJANGO_SUPERUSER_PASSWORD; {EXISTS}: there is one."
+    help = f"Make the first superuser; exits with {EXISTS} when there is one already."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--username", required=True)
@@ -24,4 +24,4 @@ class Command(BaseCommand):
         users = get_user_model()._default_manager
         if users.filter(is_superuser=True).exists():
             sys.exit(EXISTS)
-        users.create_superuser(username=username, password=password)  # type: ignore[attr-defined]
+        users.create_superuser(username=username, password=password)

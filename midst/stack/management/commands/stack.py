@@ -33,7 +33,9 @@ class Command(BaseCommand):
         except StackError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
-            raise CommandError(f"{error.strerror or error}: {error.filename or 'no file'}") from error
+            raise CommandError(
+                f"{error.strerror or error}: {error.filename or 'no file'}"
+            ) from error
 
     def _say(self, text: str) -> None:
         self.stdout.write(text)

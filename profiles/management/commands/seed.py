@@ -1,0 +1,38 @@
+"""``manage.py seed``: development data."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from profiles import seeding
+
+
+class Command(BaseCommand):
+    help = "Make profiles, the same ones for the same --seed; tops up what is there."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--profiles", type=int, default=10_000)
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--if-empty", action="store_true", help="only when there is none yet")
+
+    def handle(self, *args: Any, profiles: int, seed: int, if_empty: bool, **options: Any) -> None:
+        if profiles < 0 or seed < 0:
+            raise CommandError("--profiles and --seed can't be negative.")
+        if if_empty and seeding.any_profiles():
+            return
+        console = Console(file=sys.stderr)
+        with Progress(
+            TextColumn("Seeding profiles"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(), console=console, disable=not console.is_terminal,
+        ) as bar:  # fmt: skip
+            task = bar.add_task("seed", total=profiles)
+            added = seeding.seed(
+                profiles=profiles, seed=seed, progress=lambda rows: bar.advance(task, rows)
+            )
+        self.stdout.write(
+            f"Seed {seed}: {added:,} profiles added, {profiles - added:,} were there."
+        )

@@ -1,0 +1,100 @@
+"""Each index is there because a query needs it: on a full table the planner uses it."""
+
+import json
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from midst.kernel import pagination
+from profiles.models import Profile
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def full_table(django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock():
+        owner = get_user_model().objects.create_user("owner of many")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                INSERT INTO profiles_profile (
+                    id, owner_id, slug, display_name, title, headline, summary, location, email,
+                    phone, website, avatar_url, languages, interests, visibility, is_active,
+                    created_at, updated_at)
+                SELECT gen_random_uuid(), CASE WHEN n %% 100 = 0 THEN %s ELSE %s END,
+                    'row-' || n, 'Row', '', '', repeat('x', 200), '', 'row' || n || '@example.com',
+                    '', '', '', '{}', '{}', CASE WHEN n %% 10 = 0 THEN 'private' ELSE 'public' END,
+                    true, now() - n * interval '1 minute', now()
+                FROM generate_series(1, %s) n
+                """,
+                [owner.pk, get_user_model().objects.create_user("owner of more").pk, ROWS],
+            )
+            cursor.execute("ANALYZE profiles_profile")
+        yield owner
+        Profile.objects.all().delete()
+        get_user_model().objects.all().delete()
+
+
+def nodes(queryset):
+    """Every node of the plan, as "Type index"."""
+    sql, params = queryset.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        plan = cursor.fetchone()[0]
+    plan = json.loads(plan) if isinstance(plan, str) else plan
+    found, waiting = [], [plan[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        found.append(f"{node['Node Type']} {node.get('Index Name', '')}".strip())
+        waiting += node.get("Plans", [])
+    return found
+
+
+def page(**cursor):
+    where = pagination.Cursor(**cursor) if cursor else None
+    queryset = Profile.objects.listed()
+    if where:
+        queryset = queryset.filter(pagination._beyond(where))
+    return queryset.order_by("-created_at", "-id")[:21]
+
+
+@pytest.mark.django_db
+def test_the_list_walks_its_index(full_table):
+    assert nodes(page()) == ["Limit", "Index Scan profiles_profile_newest"]
+
+
+@pytest.mark.django_db
+def test_a_page_far_down_seeks_in_the_index(full_table):
+    row = Profile.objects.listed().order_by("created_at")[100]
+    found = nodes(page(created_at=row.created_at, id=row.pk))
+    assert found == ["Limit", "Index Scan profiles_profile_newest"]
+
+
+@pytest.mark.django_db
+def test_by_date_range_walks_the_same_index(full_table):
+    row = Profile.objects.listed().order_by("created_at")[1000]
+    queryset = Profile.objects.listed().filter(created_at__lt=row.created_at)
+    found = nodes(queryset.order_by("-created_at", "-id")[:20])
+    assert found == ["Limit", "Index Scan profiles_profile_newest"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("lookup", "index"),
+    [
+        ({"email": "row77@example.com"}, "profiles_profile_email"),
+        ({"slug": "row-77"}, "profiles_profile_slug"),
+    ],
+)
+def test_a_look_up_uses_its_index(full_table, lookup, index):
+    (only,) = nodes(Profile.objects.filter(**lookup))
+    assert only.startswith(f"Index Scan {index}")
+
+
+@pytest.mark.django_db
+def test_by_owner_uses_the_index(full_table):
+    found = nodes(Profile.objects.filter(owner=full_table))
+    assert any("owner_id" in node for node in found)
+    assert not any(node.startswith("Seq Scan") for node in found)
