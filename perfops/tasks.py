@@ -3,16 +3,16 @@
 from celery import shared_task
 
 from perfops.models.runs import Trigger
-from perfops.services import analyses, runs
+from perfops.services import analyses, execution, runs
 
 
-@shared_task(name="perfops.execute_run", acks_late=False)
+@shared_task(name=runs.EXECUTE, acks_late=False)
 def execute_run(run_id: int) -> None:
     """Run a queued load run to its verdict; nothing happens if it is not queued any more."""
-    runs.execute(run_id)
+    execution.execute(run_id)
 
 
-@shared_task(name="perfops.scheduled_run")
+@shared_task(name="perfops.scheduled_run", time_limit=60)
 def scheduled_run(scenario: str) -> None:
     """Queue ``scenario`` against the default target, judged like any other run."""
     runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE)
@@ -30,7 +30,7 @@ def expire_samples() -> None:
     runs.expire_samples()
 
 
-@shared_task(name="perfops.analyse_database", time_limit=600)
+@shared_task(name=analyses.ANALYSE, time_limit=600)
 def analyse_database(database: str = "default", analysis_id: int | None = None) -> None:
     """Analyse ``database``, into the row ``analysis_id`` if a page has made one already."""
     analyses.analyse(database=database, trigger=Trigger.SCHEDULE, analysis_id=analysis_id)

@@ -1,0 +1,56 @@
+// The plan of a scenario: handed over by perfops as PLAN, else read from scenarios.json.
+const scenarios = JSON.parse(open('../scenarios.json'));
+
+// Little's law: VUs in use = rate x latency. There must be room for half a second each, or
+// a stall of the server would show as a lower rate instead of as latency.
+const LATENCY_WITH_ROOM_S = 0.5;
+
+export function planOf(name) {
+  return __ENV.PLAN ? JSON.parse(__ENV.PLAN) : scenarios[name];
+}
+
+// Open model: arrivals follow the plan however slowly the server answers.
+export function optionsOf(name) {
+  const plan = planOf(name);
+  const peak = Math.max(plan.start_rate, ...plan.stages.map((stage) => stage.rate));
+  return {
+    scenarios: {
+      [name]: {
+        executor: 'ramping-arrival-rate',
+        startRate: plan.start_rate,
+        timeUnit: '1s',
+        stages: plan.stages.map((stage) => ({ duration: `${stage.seconds}s`, target: stage.rate })),
+        preAllocatedVUs: Math.min(plan.max_vus, Math.max(1, Math.ceil(peak * LATENCY_WITH_ROOM_S))),
+        maxVUs: plan.max_vus,
+        gracefulStop: '10s',
+      },
+    },
+    discardResponseBodies: true,
+    setupTimeout: '30s',
+    userAgent: 'midst-k6',
+  };
+}
+
+// When iteration number `n` should have started, in seconds from the scenario's start: the
+// inverse of the arrivals planned up to a moment, a quadratic within a stage.
+export function intendedStart(plan, n) {
+  let rate = plan.start_rate;
+  let arrived = 0;
+  let passed = 0;
+  for (const stage of plan.stages) {
+    const inStage = ((rate + stage.rate) / 2) * stage.seconds;
+    if (n < arrived + inStage) {
+      return passed + secondsFor(n - arrived, rate, (stage.rate - rate) / stage.seconds);
+    }
+    arrived += inStage;
+    passed += stage.seconds;
+    rate = stage.rate;
+  }
+  return passed;
+}
+
+// Solve rate*t + slope*t*t/2 = count for t.
+function secondsFor(count, rate, slope) {
+  if (slope === 0) return count / rate;
+  return (Math.sqrt(rate * rate + 2 * slope * count) - rate) / slope;
+}

@@ -1,0 +1,81 @@
+// What is asked for, how often, and under which name: the server's own URL template.
+import http from 'k6/http';
+import { fail } from 'k6';
+
+const API = '/api/v1';
+const PAGES = 20;
+
+// Ids that exist, from the target itself.
+export function findIds(target) {
+  const profiles = [];
+  const pages = [`${API}/profiles?limit=20`];
+  for (let page = 0; page < PAGES && pages.length === page + 1; page += 1) {
+    const body = read(target, pages[page]);
+    body.results.forEach((profile) => profiles.push(profile.id, profile.slug));
+    if (body.next) pages.push(body.next);
+  }
+  const slugs = (path) => read(target, path).results.map((each) => each.slug);
+  return {
+    pages,
+    profiles,
+    masks: slugs(`${API}/taxonomy/masks?limit=100`),
+    epochs: slugs(`${API}/taxonomy/epochs?limit=100`),
+    stages: slugs(`${API}/taxonomy/stages?limit=100`),
+  };
+}
+
+function read(target, path) {
+  const answer = http.get(target + path, { responseType: 'text', timeout: '10s' });
+  if (answer.status !== 200) fail(`${target}${path} answered ${answer.status} ${answer.error}`);
+  return answer.json();
+}
+
+const taxonomy = [
+  (ids, u) => [`${API}/taxonomy/masks`, `${API}/taxonomy/masks`],
+  (ids, u) => one(`${API}/taxonomy/masks`, ids.masks, u),
+  (ids, u) => [`${API}/taxonomy/epochs`, `${API}/taxonomy/epochs`],
+  (ids, u) => one(`${API}/taxonomy/epochs`, ids.epochs, u),
+  (ids, u) => [`${API}/taxonomy/stages`, `${API}/taxonomy/stages`],
+  (ids, u) => one(`${API}/taxonomy/stages`, ids.stages, u),
+];
+
+function one(path, slugs, u) {
+  return [`${path}/{slug}`, `${path}/${pick(slugs, u)}`];
+}
+
+// Popular things are asked for more often: the square leans towards the front.
+function pick(list, u) {
+  return list[Math.floor(list.length * u * u)];
+}
+
+// Share in percent, and what to ask: [name, path] from ids and a number in [0, 1).
+const MIX = [
+  [40, () => ['/health', '/health']],
+  [30, (ids, u) => [`${API}/profiles`, pick(ids.pages, u)]],
+  [15, (ids, u) => profile(ids, u)],
+  [10, (ids, u) => taxonomy[Math.floor(u * 997) % taxonomy.length](ids, u)],
+  [5, () => ['/ready', '/ready']],
+];
+
+function profile(ids, u) {
+  // An empty database has no profile to show; the list says so just as well.
+  if (ids.profiles.length === 0) return [`${API}/profiles`, ids.pages[0]];
+  return [`${API}/profiles/{id}`, pick(ids.profiles, u)].map((part, i) =>
+    i === 0 ? part : `${API}/profiles/${part}`,
+  );
+}
+
+// The request of iteration `n`: every hundred in a row hold the mix exactly, well stirred.
+export function requestOf(n, ids) {
+  let slot = (n * 37) % 100;
+  for (const [share, make] of MIX) {
+    if (slot < share) return make(ids, fraction(n));
+    slot -= share;
+  }
+  return null;
+}
+
+// A number in [0, 1) that is the same for the same n (golden ratio: evenly spread).
+function fraction(n) {
+  return (n * 0.6180339887498949) % 1;
+}

@@ -1,0 +1,18 @@
+// One iteration is one request; it is timed from the moment it should have started as well.
+import http from 'k6/http';
+import exec from 'k6/execution';
+import { Trend } from 'k6/metrics';
+import { intendedStart } from './plan.js';
+import { requestOf } from './routes.js';
+
+export const target = (__ENV.TARGET || 'http://127.0.0.1:3001').replace(/\/$/, '');
+const intended = new Trend('intended_duration', true);
+
+export function ask(plan, ids) {
+  const n = exec.scenario.iterationInTest;
+  const [name, path] = requestOf(n, ids);
+  const answer = http.get(target + path, { tags: { name }, timeout: '30s' });
+  const due = exec.scenario.startTime + intendedStart(plan, n) * 1000;
+  const cache = answer.headers['X-Cache'] || '';
+  intended.add(Math.max(Date.now() - due, answer.timings.duration), { name, cache });
+}

@@ -1,0 +1,44 @@
+"""What an advisor says."""
+
+import hashlib
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Literal, Protocol
+
+from perfops.collectors.difference import Window
+from perfops.conf import Conf
+
+SeverityName = Literal["error", "warning", "info"]
+ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One illness of one object. ``evidence``: label to number or text, in reading order."""
+
+    advisor: str
+    object: str
+    severity: SeverityName
+    title: str
+    why: str
+    remedy: str
+    statement: str = ""
+    evidence: dict[str, float | int | str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stays the same from analysis to analysis: it knows the illness and the object only."""
+        return hashlib.sha256(f"{self.advisor}\0{self.object}".encode()).hexdigest()
+
+
+class Advisor(Protocol):
+    """A module of this package with these names is an advisor."""
+
+    ID: str
+    TITLE: str
+
+    def run(self, window: Window, limits: Conf) -> list[Advice]: ...
+
+
+def is_advisor(module: ModuleType) -> bool:
+    return all(hasattr(module, name) for name in ("ID", "TITLE", "run"))

@@ -1,0 +1,65 @@
+"""Statements that are slow on average, or that take most of the database's time together."""
+
+from perfops.advisors.advice import Advice, SeverityName
+from perfops.collectors.difference import Window
+from perfops.collectors.records import Statement
+from perfops.conf import Conf
+
+ID = "slow_queries"
+TITLE = "Slow queries"
+
+_TITLE_CHARACTERS = 90
+# A statement that takes most of nothing is no illness: at least 5 % of one core.
+_MIN_LOAD = 0.05
+
+
+def run(window: Window, limits: Conf) -> list[Advice]:
+    total_ms = sum(statement.total_ms for statement in window.statements)
+    found = []
+    for statement in window.statements:
+        severity = _severity(statement, total_ms, window.seconds, limits)
+        if severity is not None:
+            found.append(_advice(statement, severity, total_ms))
+    return found
+
+
+def _severity(
+    statement: Statement, total_ms: float, seconds: float, limits: Conf
+) -> SeverityName | None:
+    if statement.calls < limits.SLOW_MIN_CALLS:
+        return None
+    if statement.mean_ms >= limits.SLOW_MEAN_ERROR_MS:
+        return "error"
+    if statement.mean_ms >= limits.SLOW_MEAN_MS:
+        return "warning"
+    busy = seconds > 0 and statement.total_ms / 1000 / seconds >= _MIN_LOAD
+    if busy and statement.total_ms >= limits.SLOW_TOTAL_SHARE * total_ms:
+        return "info"
+    return None
+
+
+def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> Advice:
+    text = " ".join(statement.text.split()) or f"statement {statement.queryid}"
+    share = statement.total_ms / total_ms if total_ms else 0.0
+    what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
+    return Advice(
+        advisor=ID,
+        object=text[:300],
+        severity=severity,
+        title=f"{text[:_TITLE_CHARACTERS]} {what}: {statement.mean_ms:.1f} ms each",
+        evidence={
+            "calls": statement.calls,
+            "mean ms": round(statement.mean_ms, 3),
+            "total ms": round(statement.total_ms, 1),
+            "share of all time": f"{share:.1%}",
+            "rows per call": round(statement.rows / statement.calls, 1),
+            "blocks per call": round(
+                (statement.blocks_hit + statement.blocks_read) / statement.calls, 1
+            ),
+        },
+        why="Requests that send it wait for it, and it takes the database's time from others.",
+        remedy=(
+            "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
+            "Mend what reads more than it returns, or send it less often."
+        ),
+    )

@@ -1,0 +1,78 @@
+"""Indexes that cost every write and serve no read."""
+
+from psycopg import sql
+
+from perfops.advisors.advice import Advice
+from perfops.collectors.difference import Window, statistics_since
+from perfops.collectors.records import ForeignKey, Index
+from perfops.conf import Conf
+
+ID = "unused_indexes"
+TITLE = "Unused indexes"
+
+_DAY_S = 24 * 3600
+
+
+def run(window: Window, limits: Conf) -> list[Advice]:
+    snapshot = window.after
+    days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
+    if days < limits.UNUSED_INDEX_MIN_DAYS:
+        return []
+    return [
+        _advice(index, days)
+        for index in snapshot.indexes
+        if index.scans == 0
+        and not index.has_duty
+        and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
+        and _idle_days(index, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
+        and not _is_the_only_one_under_a_key(index, snapshot.indexes, snapshot.foreign_keys)
+    ]
+
+
+def _idle_days(index: Index, now: float, statistics_days: float) -> float:
+    """The last scan outlives a reset of the counters."""
+    return statistics_days if index.last_scan_at is None else (now - index.last_scan_at) / _DAY_S
+
+
+def _is_the_only_one_under_a_key(
+    index: Index, indexes: tuple[Index, ...], keys: tuple[ForeignKey, ...]
+) -> bool:
+    """Deleting a referenced row looks for referring ones: no SELECT of ours, but it needs it."""
+    beside = [
+        other
+        for other in indexes
+        if (other.schema, other.table) == (index.schema, index.table) and other != index
+    ]
+    return any(
+        _covers(index, key) and not any(_covers(other, key) for other in beside)
+        for key in keys
+        if (key.schema, key.table) == (index.schema, index.table)
+    )
+
+
+def _covers(index: Index, key: ForeignKey) -> bool:
+    leading = index.columns[: len(key.columns)]
+    return not index.is_partial and set(leading) == set(key.columns)
+
+
+def _advice(index: Index, days: float) -> Advice:
+    name = sql.Identifier(index.schema, index.name).as_string(None)
+    return Advice(
+        advisor=ID,
+        object=index.qualified,
+        severity="warning",
+        title=f"Index {index.qualified} has not been used for {days:.0f} days",
+        evidence={
+            "table": f"{index.schema}.{index.table}",
+            "size in MB": round(index.bytes / 1024**2, 1),
+            "scans": index.scans,
+            "days observed": round(days, 1),
+            "definition": index.definition,
+        },
+        why="Every write to the table keeps it up to date, and it takes memory from the cache.",
+        remedy=(
+            "Make sure no replica and no rare job (a month's end) needs it, then drop it. "
+            "In Django: take it out of Meta.indexes and use RemoveIndexConcurrently."
+        ),
+        statement=f"DROP INDEX CONCURRENTLY {name};",
+    )

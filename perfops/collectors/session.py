@@ -1,0 +1,55 @@
+"""A connection of its own for looking: read-only, bounded, and not counted itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import ProgrammingError, connections
+from django.db.backends.utils import CursorWrapper
+
+from perfops.conf import conf
+
+# Every statement of a collector begins with it; where tracking can't be turned off, it is
+# how we tell our own statements in pg_stat_statements.
+MARK = "/* perfops */"
+
+
+@contextmanager
+def reading(database: str) -> Iterator[CursorWrapper]:
+    """Yield a cursor on a new connection to the alias ``database``; the caller's stays untouched.
+
+    Raises ``django.db.DatabaseError`` when there is no connection.
+    """
+    connection = connections[database].copy()
+    # A pool lends connections out; settings made here must not come along.
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+    try:
+        with connection.cursor() as cursor:
+            _bound(cursor)
+            yield cursor
+    finally:
+        connection.close()
+
+
+def _bound(cursor: CursorWrapper) -> None:
+    limits = {
+        "default_transaction_read_only": "on",
+        "statement_timeout": str(conf().STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(conf().LOCK_TIMEOUT_MS),
+    }
+    for name, value in limits.items():
+        cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, value])
+    try:
+        cursor.execute(f"{MARK} SELECT set_config('pg_stat_statements.track', 'none', false)")
+    except ProgrammingError:
+        # Only a superuser may; the mark tells our statements from the others.
+        return
+
+
+def columns(cursor: CursorWrapper, relation: str) -> set[str]:
+    """Return the columns that a catalog view has on this server; empty when there is none."""
+    cursor.execute(
+        f"{MARK} SELECT attname FROM pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+        [relation],
+    )
+    return {name for (name,) in cursor.fetchall()}

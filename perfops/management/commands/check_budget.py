@@ -1,0 +1,78 @@
+"""``manage.py check_budget``: the budgets against the newest load run."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from perfops.management import console, report
+from perfops.models.runs import LoadRun
+from perfops.selectors import budgets, runs
+from perfops.services import verdicts
+from perfops.services.budgets import evaluate
+
+
+class Command(BaseCommand):
+    help = "Hold the newest load run against the budgets. Exit codes: 0 pass, 1 fail, 2 can't tell."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument("--run", type=int, metavar="ID", help="this run instead of the newest")
+        parser.add_argument("--scenario", default="", help="the newest run of this scenario")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        run = _run(options["run"], options["scenario"])
+        code, reasons = _judge(run)
+        judgements = budgets.of_run(run) if run else []
+        if options["format"] == "json":
+            console.print_json(
+                {
+                    "run": run.pk if run else None,
+                    "exit_code": code,
+                    "reasons": reasons,
+                    "budgets": report.judgements_as_data(judgements),
+                }
+            )
+        else:
+            self._print(run, code, reasons, judgements)
+        sys.exit(code)
+
+    def _print(
+        self, run: LoadRun | None, code: int, reasons: list[str], judgements: list[Any]
+    ) -> None:
+        out = console.out()
+        kind, word = {
+            console.FINE: ("pass", "PASS"),
+            console.NOT_FINE: ("fail", "FAIL"),
+            console.COULD_NOT_TELL: ("invalid", "COULD NOT TELL"),
+        }[code]
+        of = f" of run {run.pk} ({run.scenario})" if run else ""
+        out.print(f"\nBudgets{of}   {console.coloured(word, kind)}")
+        for reason in reasons:
+            out.print(f"  {reason}", markup=False)
+        report.judgements_as_text(judgements, out)
+
+
+def _run(run_id: int | None, scenario: str) -> LoadRun | None:
+    if run_id is not None:
+        return LoadRun.objects.filter(pk=run_id).first()
+    return runs.newest_ended(scenario)
+
+
+def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
+    """Hold a valid run against the budgets of today: they may have changed since."""
+    if run is None:
+        reason = "There is no such load run: make one with `manage.py run_load_test smoke`."
+        return console.COULD_NOT_TELL, [reason]
+    if report.exit_code(run) == console.COULD_NOT_TELL and not run.evaluations.exists():
+        return console.COULD_NOT_TELL, [f"Run {run.pk} is {report.verdict(run)}.", *run.reasons]
+    if not run.plan.get("judged", True):
+        reason = f"{run.scenario} is not judged by budgets: run smoke or api-load."
+        return console.COULD_NOT_TELL, [reason]
+    verdict, reasons = verdicts.weigh(evaluate(run))
+    codes = {
+        LoadRun.Verdict.FAILED: console.NOT_FINE,
+        LoadRun.Verdict.INVALID: console.COULD_NOT_TELL,
+    }
+    return codes.get(verdict, console.FINE), reasons

@@ -1,0 +1,44 @@
+"""``manage.py run_load_test SCENARIO``: a load run, watched to its verdict."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from perfops.management import console, report, watching
+from perfops.services import execution, runs
+
+
+class Command(BaseCommand):
+    help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("scenario", help="smoke, api-load, stress, ...")
+        parser.add_argument("--target", help="base URL; default: PERFOPS['DEFAULT_TARGET']")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument(
+            "--here", action="store_true", help="run it in this process, without a Celery worker"
+        )
+
+    def handle(self, *args: Any, scenario: str, **options: Any) -> None:
+        here = options["here"]
+        try:
+            run = runs.request_run(scenario=scenario, target=options["target"], enqueue=not here)
+        except runs.RunRefused as error:
+            console.err().print(str(error), markup=False)
+            sys.exit(console.COULD_NOT_TELL)
+        try:
+            if here:
+                execution.execute(run.pk)
+            else:
+                watching.until_it_ends(run, console.err())
+        except KeyboardInterrupt:
+            runs.request_cancel(run.pk)
+            console.err().print(f"Run {run.pk} is being canceled.")
+        run.refresh_from_db()
+        if options["format"] == "json":
+            console.print_json(report.run_as_data(run))
+        else:
+            report.run_as_text(run, console.out())
+        sys.exit(report.exit_code(run))

@@ -1,0 +1,195 @@
+"""Reports for the terminal: a person reads each in ten seconds, worst first."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
+from perfops.models.runs import LoadRun
+from perfops.selectors import budgets, runs
+from perfops.selectors.budgets import Judgement
+from perfops.services.analyses import Report
+
+_SLOWEST = 5
+_WORST = 12
+State, Verdict = LoadRun.State, LoadRun.Verdict
+
+
+def exit_code(run: LoadRun) -> int:
+    """Return 0 for a pass (warnings too, and a finished run that isn't judged), 1, or 2."""
+    if run.state != State.FINISHED or run.verdict == Verdict.INVALID:
+        return COULD_NOT_TELL
+    return NOT_FINE if run.verdict == Verdict.FAILED else FINE
+
+
+def verdict(run: LoadRun) -> str:
+    """Return the verdict in a word or two: the state's where there is none."""
+    if run.state != State.FINISHED:
+        return str(run.get_state_display())
+    return "not judged" if run.verdict == Verdict.NONE else str(run.get_verdict_display())
+
+
+def run_as_text(run: LoadRun, console: Console) -> None:
+    title = f"Run {run.pk} · {run.scenario} → {run.target}"
+    console.print(f"\n{title}   {coloured(verdict(run).upper(), run.verdict or 'warn')}")
+    for reason in run.reasons:
+        console.print(f"  {escape(reason)}")
+    if run.summary:
+        _figures(run, console)
+        judgements_as_text(budgets.of_run(run), console)
+        _slowest(run, console)
+    elif run.log:
+        console.print(f"[dim]{escape(run.log[-1500:])}[/dim]")
+
+
+def _figures(run: LoadRun, console: Console) -> None:
+    summary, latency = run.summary, run.summary["latency_ms"]
+    quantiles = "  ".join(f"{name} {_ms(latency[name])}" for name in ("p50", "p95", "p99", "max"))
+    console.print(
+        f"  {summary['requests']:,} requests in {summary['duration_s']:.0f} s, "
+        f"{summary['throughput']:,.0f} req/s, {summary['errors']:,} errors, "
+        f"{summary['dropped']:,} dropped"
+    )
+    console.print(f"  latency  {quantiles}")
+    per_request = run.server.get("queries_per_request")
+    if per_request is not None:
+        console.print(f"  database  {per_request:.2f} queries per request")
+
+
+def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
+    if not judgements:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  budget", "value", "target", "threshold", "margin", "", "if violated"):
+        table.add_column(column, justify="right" if column == "value" else "left", no_wrap=True)
+    for each in judgements:
+        table.add_row(
+            f"  {each.name}", each.value_text, each.target_text, each.threshold_text,
+            each.margin_text, coloured(each.label, each.outcome), each.action,
+        )  # fmt: skip
+    console.print(table)
+    for each in judgements:
+        if each.reason:
+            console.print(f"  [dim]{each.name}: {escape(each.reason)}[/dim]")
+
+
+def _slowest(run: LoadRun, console: Console) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  slowest routes", "requests", "errors", "p50", "p95", "p99"):
+        table.add_column(column, justify="left" if "routes" in column else "right", no_wrap=True)
+    for route in runs.route_results(run)[:_SLOWEST]:
+        table.add_row(
+            f"  {route.route}", f"{route.requests:,}", f"{route.errors:,}",
+            _ms(route.p50_ms), _ms(route.p95_ms), _ms(route.p99_ms),
+        )  # fmt: skip
+    console.print(table)
+
+
+def run_as_data(run: LoadRun) -> dict[str, Any]:
+    return {
+        "id": run.pk,
+        "scenario": run.scenario,
+        "target": run.target,
+        "state": run.state,
+        "verdict": run.verdict,
+        "reasons": run.reasons,
+        "created_at": run.created_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "plan": run.plan,
+        "summary": run.summary,
+        "server": run.server,
+        "fingerprint": run.fingerprint,
+        "budgets": judgements_as_data(budgets.of_run(run)),
+        "routes": [
+            {
+                "route": route.route,
+                "requests": route.requests,
+                "errors": route.errors,
+                "p50_ms": route.p50_ms,
+                "p95_ms": route.p95_ms,
+                "p99_ms": route.p99_ms,
+                "max_ms": route.max_ms,
+            }
+            for route in runs.route_results(run)
+        ],
+        "exit_code": exit_code(run),
+    }
+
+
+def judgements_as_data(judgements: list[Judgement]) -> list[dict[str, Any]]:
+    names = ("name", "action", "outcome", "value", "target", "threshold", "margin", "reason")
+    return [{name: getattr(each, name) for name in names} for each in judgements]
+
+
+def analysis_as_text(report: Report, console: Console) -> None:
+    counts = ", ".join(f"{number} {severity}" for severity, number in report.counts.items())
+    name = f"Analysis {report.analysis_id}" if report.analysis_id else "Analysis (not stored)"
+    console.print(f"\n{name} of {report.database}: {counts}; {_window(report)}")
+    for advice in report.advice[:_WORST]:
+        known = " [dim](acknowledged or muted)[/dim]" if advice.fingerprint in report.hidden else ""
+        console.print(
+            f"  {coloured(advice.severity, advice.severity)}  {escape(advice.title)}{known}"
+        )
+        evidence = ", ".join(
+            f"{label} {value}" for label, value in advice.evidence.items() if label != "definition"
+        )
+        console.print(f"      [dim]{escape(evidence)}[/dim]")
+        console.print(f"      {escape(advice.remedy)}")
+        if advice.statement:
+            console.print(f"      [bold]{escape(advice.statement)}[/bold]")
+    if len(report.advice) > _WORST:
+        console.print(f"  ... and {len(report.advice) - _WORST} more: --format json, or the admin.")
+    if not report.advice:
+        console.print("  Nothing to mend.")
+    for missing in report.window.missing:
+        console.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
+        console.print(f"      {escape(missing.cost)}")
+        if missing.mend:
+            console.print(f"      [bold]{escape(missing.mend)}[/bold]")
+
+
+def _window(report: Report) -> str:
+    window = report.window
+    hours, seconds = window.seconds / 3600, window.seconds
+    text = f"{hours:.1f} h" if hours >= 1 else f"{seconds:.0f} s"
+    covered = "" if window.covered >= 1 else f", {window.covered:.0%} of them covered"
+    notes = f" ({'; '.join(window.notes)})" if window.notes else ""
+    return f"{text} of statistics{covered}{notes}"
+
+
+def analysis_as_data(report: Report) -> dict[str, Any]:
+    window = report.window
+    return {
+        "id": report.analysis_id,
+        "database": report.database,
+        "window_s": window.seconds,
+        "covered": window.covered,
+        "notes": list(window.notes),
+        "counts": report.counts,
+        "findings": [
+            {
+                "fingerprint": advice.fingerprint,
+                "advisor": advice.advisor,
+                "object": advice.object,
+                "severity": advice.severity,
+                "hidden": advice.fingerprint in report.hidden,
+                "title": advice.title,
+                "evidence": advice.evidence,
+                "why": advice.why,
+                "remedy": advice.remedy,
+                "statement": advice.statement,
+            }
+            for advice in report.advice
+        ],
+        "missing": [
+            {"source": m.source, "reason": m.reason, "cost": m.cost, "mend": m.mend}
+            for m in window.missing
+        ],
+    }
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f} ms"

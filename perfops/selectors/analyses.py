@@ -1,0 +1,37 @@
+"""Reading analyses and findings."""
+
+from dataclasses import dataclass
+
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from perfops.models.analyses import Analysis, Finding, Severity, Sighting
+
+_RANK = Case(
+    *(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity.values)),
+    output_field=IntegerField(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A finding with the severity and the evidence that one analysis saw."""
+
+    finding: Finding
+    severity: str
+    evidence: dict[str, object]
+
+
+def newest(database: str = "default") -> Analysis | None:
+    return Analysis.objects.filter(database=database).order_by("-created_at").first()
+
+
+def open_findings() -> QuerySet[Finding]:
+    """Return what is open, worst first."""
+    return Finding.objects.filter(status=Finding.Status.OPEN).order_by(_RANK, "-last_seen_at")
+
+
+def findings_of(analysis: Analysis) -> list[Seen]:
+    """Return what ``analysis`` saw, worst first. One query."""
+    rows = Sighting.objects.filter(analysis=analysis).select_related("finding")
+    ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
+    return [Seen(row.finding, row.severity, row.evidence) for row in ordered]

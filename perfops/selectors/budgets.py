@@ -1,0 +1,88 @@
+"""Reading budgets and what runs made of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.runs import LoadRun
+from perfops.statistics.measures import MEASURES
+
+Outcome = Evaluation.Outcome
+LABELS = {
+    Outcome.MET: "met",
+    Outcome.NEAR: "near the threshold",
+    Outcome.VIOLATED: "violated",
+    Outcome.UNKNOWN: "could not tell",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A budget held against a run, with its figures as a person reads them."""
+
+    budget_id: int
+    name: str
+    action: str
+    outcome: str
+    label: str
+    value: float | None
+    threshold: float
+    target: float
+    value_text: str
+    target_text: str
+    threshold_text: str
+    # Room to the threshold as a share of it; below 0 it is violated.
+    margin: float | None
+    reason: str
+    run_id: int
+    at: datetime
+
+    @property
+    def margin_text(self) -> str:
+        if self.margin is None:
+            return "-"
+        return f"{self.margin:.0%} to spare" if self.margin >= 0 else f"{-self.margin:.0%} over"
+
+
+def of_run(run: LoadRun) -> list[Judgement]:
+    """Return every evaluation of ``run``, in the budgets' order. One query."""
+    rows = run.evaluations.select_related("budget", "run").order_by("budget_id")
+    return [judgement(row) for row in rows]
+
+
+def latest() -> dict[int, Judgement]:
+    """Return the newest judgement that could tell, by budget. One query."""
+    rows = (
+        Evaluation.objects.exclude(outcome=Outcome.UNKNOWN)
+        .select_related("budget", "run")
+        .order_by("budget_id", "-run_id")
+        .distinct("budget_id")
+    )
+    return {row.budget_id: judgement(row) for row in rows}
+
+
+def history(budget: Budget, limit: int = 50) -> list[Judgement]:
+    """Return the last ``limit`` judgements of ``budget``, oldest first."""
+    rows = budget.evaluations.select_related("budget", "run").order_by("-run_id")[:limit]
+    return [judgement(row) for row in rows][::-1]
+
+
+def judgement(row: Evaluation) -> Judgement:
+    measure = MEASURES[row.budget.metric]
+    return Judgement(
+        budget_id=row.budget_id,
+        name=str(row.budget),
+        action=row.budget.action,
+        outcome=row.outcome,
+        label=LABELS[Outcome(row.outcome)],
+        value=row.value,
+        threshold=row.threshold,
+        target=row.target,
+        value_text=measure.text(row.value),
+        target_text=measure.bound_text(row.target),
+        threshold_text=measure.bound_text(row.threshold),
+        margin=None if row.value is None else measure.margin(row.value, row.threshold),
+        reason=row.reason,
+        run_id=row.run_id,
+        at=row.run.created_at,
+    )

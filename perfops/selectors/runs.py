@@ -1,0 +1,87 @@
+"""Reading load runs."""
+
+from dataclasses import dataclass
+
+from django.db.models import Max, QuerySet, Sum
+
+from perfops.models.runs import LoadRun, RouteResult, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One second of a run; latencies in ms, None where nothing was answered."""
+
+    second: int
+    requests: int
+    errors: int
+    dropped: int
+    vus: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    seconds: int
+    planned_s: float
+    requests: int
+    errors: int
+    dropped: int
+    latest: Point | None
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.seconds / self.planned_s) if self.planned_s else 0.0
+
+
+def newest() -> LoadRun | None:
+    return LoadRun.objects.order_by("-created_at", "-id").first()
+
+
+def newest_ended(scenario: str = "") -> LoadRun | None:
+    """Return the newest run that has ended, of one scenario if named; not a canceled one."""
+    ended = LoadRun.objects.exclude(state__in=[*LoadRun.ACTIVE, LoadRun.State.CANCELED])
+    if scenario:
+        ended = ended.filter(scenario=scenario)
+    return ended.order_by("-created_at", "-id").first()
+
+
+def series(run: LoadRun, route: str = "") -> list[Point]:
+    """Return the run's seconds in order; a second without a request has no point."""
+    rows = Sample.objects.filter(run=run, route=route).order_by("second")
+    return [Point(*row) for row in rows.values_list(*Point.__dataclass_fields__)]
+
+
+def route_results(run: LoadRun) -> list[RouteResult]:
+    """Return the routes' results, the slowest (p95) first; all together is not among them."""
+    results = run.routes.exclude(route="").defer("sketch")
+    return sorted(results, key=lambda result: -(result.p95_ms or 0.0))
+
+
+def progress(run: LoadRun) -> Progress:
+    """Return how far ``run`` is. Two queries."""
+    rows = Sample.objects.filter(run=run, route="")
+    sums = rows.aggregate(
+        last=Max("second"), requests=Sum("requests"), errors=Sum("errors"), dropped=Sum("dropped")
+    )
+    # The newest second is still being filled.
+    latest = _latest(rows, sums["last"])
+    return Progress(
+        seconds=0 if sums["last"] is None else sums["last"] + 1,
+        planned_s=run.plan.get("duration_s", 0.0),
+        requests=sums["requests"] or 0,
+        errors=sums["errors"] or 0,
+        dropped=sums["dropped"] or 0,
+        latest=latest,
+    )
+
+
+def _latest(rows: QuerySet[Sample], last: int | None) -> Point | None:
+    if last is None:
+        return None
+    settled = rows.filter(second__lt=last).order_by("-second")
+    row = settled.values_list(*Point.__dataclass_fields__).first()
+    return Point(*row) if row else None

@@ -1,0 +1,233 @@
+"""Running a queued load run to its verdict."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable
+from threading import Thread
+from typing import Any
+
+import msgspec
+from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
+
+from perfops.collectors import difference, snapshot
+from perfops.collectors.missing import Missing
+from perfops.conf import conf
+from perfops.loadtest import fingerprint, judge, k6, server, stream
+from perfops.loadtest import plan as plans
+from perfops.loadtest import target as targets
+from perfops.loadtest.plan import Plan
+from perfops.loadtest.recording import ALL, Cell, Recording, Second
+from perfops.loadtest.summary import summarise
+from perfops.models.runs import LoadRun, RouteResult, Sample
+from perfops.services import runs, verdicts
+
+log = logging.getLogger(__name__)
+
+State = LoadRun.State
+_TICK_S = 1.0
+# k6 ends by itself soon after the plan's end; setup and the last requests take their time.
+_OVERTIME_S = 90
+
+
+class Canceled(Exception):
+    """Someone wants this run to end."""
+
+
+class TakenAway(Exception):
+    """The run is not ours any more: it was called lost while we were silent."""
+
+
+def execute(run_id: int) -> None:
+    """Claim the run ``run_id`` if it is still queued, load, measure, judge.
+
+    What goes wrong is the run's outcome, not an exception; only an interruption of this
+    process goes through, after the run has been ended.
+    """
+    run = _claim(run_id)
+    if run is None:
+        return
+    try:
+        _execute(run)
+    except Canceled:
+        runs.end(run_id, State.CANCELED, ["Canceled while it ran."])
+    except TakenAway:
+        log.warning("run %s was called lost while this worker was silent", run_id)
+    except (k6.NoK6, plans.UnknownScenario, _Unusable) as error:
+        runs.end(run_id, State.FAILED, [str(error)])
+    except Exception as error:
+        log.exception("run %s failed", run_id)
+        runs.end(run_id, State.FAILED, [f"{type(error).__name__}: {error}"])
+    except BaseException:
+        runs.end(run_id, State.CANCELED, ["The process that ran it was stopped."])
+        raise
+
+
+class _Unusable(Exception):
+    """k6 could not run the script."""
+
+
+def _claim(run_id: int) -> LoadRun | None:
+    """Take a queued run by a conditional UPDATE; one target is loaded by one run at a time."""
+    runs.reap_lost_runs()
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            claimed = LoadRun.objects.filter(pk=run_id, state=State.QUEUED).update(
+                state=State.RUNNING,
+                started_at=now,
+                heartbeat_at=now,
+                worker=f"{socket.gethostname()}:{os.getpid()}",
+            )
+    except IntegrityError:
+        reason = "Another run is loading the same target: wait for its end."
+        runs.end(run_id, State.FAILED, [reason], was=(State.QUEUED,))
+        return None
+    return LoadRun.objects.get(pk=run_id) if claimed else None
+
+
+def _execute(run: LoadRun) -> None:
+    plan = plans.load(conf().SCENARIO_DIR, run.scenario)
+    path = k6.binary(conf().K6_BINARY)
+    away = targets.unreachable(run.target)
+    if away is not None:
+        reasons = [f"Nothing answers at {run.target}: {away}."]
+        runs.end(run.pk, State.FINISHED, reasons, verdict=LoadRun.Verdict.INVALID)
+        return
+    run.fingerprint = fingerprint.take(plan, path)
+    run.save(update_fields=["fingerprint"])
+    before = _look()
+    recording = Recording()
+    with k6.running(path, plan, run.target) as process:
+        _watch(run, plan, process, recording)
+        run.log = process.log()
+        exit_code = process.popen.returncode
+    _store(run, recording, final=True)
+    if not recording.first_at and exit_code:
+        last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
+        raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
+    summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
+    run.summary = summary.as_row()
+    run.server = _server_truth(before, _look(), summary.requests)
+    _to_judging(run)
+    _store_routes(run, recording.routes())
+    limits = judge.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, os.cpu_count() or 1)
+    objections = judge.objections(summary, limits, seeks_limit=not plan.spec.judged)
+    verdict, reasons = verdicts.decide(run, objections, judged=plan.spec.judged)
+    runs.end(run.pk, State.FINISHED, reasons, verdict=verdict)
+
+
+def _watch(run: LoadRun, plan: Plan, process: k6.Process, recording: Recording) -> None:
+    """Store what comes in, second by second, until k6 has ended and all of it is read."""
+    failures: list[BaseException] = []
+    listener = Thread(target=_listen, args=(process, recording, failures), daemon=True)
+    listener.start()
+    latest_end = time.monotonic() + plan.duration_s + _OVERTIME_S
+    next_beat = 0.0
+    while process.is_running() or listener.is_alive():
+        listener.join(_TICK_S)
+        if not listener.is_alive() and process.is_running():
+            process.popen.wait(k6.STOP_PATIENCE_S)
+        if failures:
+            raise failures[0]
+        _store(run, recording)
+        if time.monotonic() >= next_beat:
+            _beat(run)
+            next_beat = time.monotonic() + conf().HEARTBEAT_S
+        if time.monotonic() > latest_end:
+            raise _Unusable(f"k6 did not end within {_OVERTIME_S} s of the plan's end.")
+
+
+def _listen(process: k6.Process, recording: Recording, failures: list[BaseException]) -> None:
+    """In a thread of its own: the other must send heartbeats while k6 is silent."""
+    try:
+        for event in stream.events(process.lines):
+            recording.record(event)
+    except Exception as error:
+        failures.append(error)
+
+
+def _beat(run: LoadRun) -> None:
+    """Say that we live. Raises ``TakenAway`` or ``Canceled``."""
+    ours = LoadRun.objects.filter(pk=run.pk, state__in=LoadRun.CLAIMED)
+    if not ours.update(heartbeat_at=timezone.now()):
+        raise TakenAway
+    if ours.filter(cancel_requested_at__isnull=False).exists():
+        raise Canceled
+
+
+def _to_judging(run: LoadRun) -> None:
+    _beat(run)
+    run.state = State.JUDGING
+    run.save(update_fields=["state", "log", "summary", "server"])
+
+
+def _store(run: LoadRun, recording: Recording, *, final: bool = False) -> None:
+    rows = [
+        sample
+        for number, second in recording.take_changed(final=final)
+        for sample in _samples(run, number, second)
+    ]
+    Sample.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["run", "route", "second"],
+        update_fields=[*_measured(Cell()), "dropped", "vus"],
+    )
+
+
+def _samples(run: LoadRun, number: int, second: Second) -> Iterable[Sample]:
+    yield Sample(
+        run=run,
+        second=number,
+        route=ALL,
+        dropped=second.dropped,
+        vus=second.vus,
+        **_measured(second.overall()),
+    )
+    for route, cell in second.routes.items():
+        yield Sample(run=run, second=number, route=route, **_measured(cell))
+
+
+def _store_routes(run: LoadRun, routes: Iterable[tuple[str, Cell]]) -> None:
+    with transaction.atomic():
+        run.routes.all().delete()
+        RouteResult.objects.bulk_create(
+            RouteResult(run=run, route=route, **_measured(cell)) for route, cell in routes
+        )
+
+
+def _measured(cell: Cell) -> dict[str, Any]:
+    """Return the fields of ``perfops.models.runs.Measurement``."""
+    return {
+        "requests": cell.requests,
+        "errors": cell.errors,
+        "cache_hits": cell.cache_hits,
+        "cache_misses": cell.cache_misses,
+        "p50_ms": cell.latency.quantile(0.50),
+        "p95_ms": cell.latency.quantile(0.95),
+        "p99_ms": cell.latency.quantile(0.99),
+        "max_ms": cell.latency.max(),
+        "sketch": cell.latency.encode(),
+    }
+
+
+def _look() -> snapshot.Snapshot | str:
+    """Return a snapshot, or why there is none: a run goes on without the server's side."""
+    try:
+        return snapshot.take()
+    except DatabaseError as error:
+        log.warning("no snapshot of the database: %s", error)
+        return str(error).partition("\n")[0]
+
+
+def _server_truth(
+    before: snapshot.Snapshot | str, after: snapshot.Snapshot | str, requests: int
+) -> dict[str, Any]:
+    if isinstance(before, str) or isinstance(after, str):
+        reason = before if isinstance(before, str) else str(after)
+        missing = Missing("database", reason, "The server's side of this run is unknown.", "")
+        return {"missing": [msgspec.to_builtins(missing)]}
+    return server.truth(difference.between(before, after), requests=requests)
