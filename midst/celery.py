@@ -3,7 +3,6 @@
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.prod")
-os.environ.setdefault("MIDST_SERVICE", "midst-worker")
 
 from celery import Celery
 

@@ -109,13 +109,13 @@ def programs(plan: Plan, variables: dict[str, str]) -> list[Program]:
         Program(
             "worker",
             [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO", "--without-gossip"],
-            variables,
+            {**variables, "MIDST_SERVICE": "midst-worker"},
             # A warm shutdown would wait for the end of a load run.
             death=signal.SIGKILL,
         ),
         Program(
             "beat",
             [*celery, "beat", "--loglevel", "INFO", "--pidfile=", "-s", str(beat_file)],
-            variables,
+            {**variables, "MIDST_SERVICE": "midst-beat"},
         ),
     ]

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from midst.stack import plan as plans
 from midst.stack import privileges, process, servers, state
@@ -71,7 +72,7 @@ def _start_servers(
         supervisor.adopt(child, again)
     for name, url in started.urls.items():
         kind = "PostgreSQL" if name == "DATABASE_URL" else "Redis"
-        say(f"{kind}: {'yours' if name in outside else 'embedded'}, port {url.rpartition(':')[2]}")
+        say(f"{kind}: {'yours' if name in outside else 'embedded'}, port {urlsplit(url).port}")
     variables = plans.variables(plan, started.urls)
     state.write(variables)
     return variables

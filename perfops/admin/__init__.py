@@ -1,0 +1,5 @@
+"""The pages of perfops in Django's admin."""
+
+from perfops.admin import analyses, budgets, findings, runs
+
+__all__ = ["analyses", "budgets", "findings", "runs"]

@@ -1,7 +1,7 @@
 """What has been measured so far: per second and per route, in counts and mergeable sketches."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -84,10 +84,18 @@ class Recording:
                 second.vus = max(second.vus, event.number)
                 self.peak_vus = max(self.peak_vus, event.number)
 
-    def take_changed(self, *, final: bool = False) -> list[tuple[int, Second]]:
-        """Return the seconds that changed since the last call, and close those that are settled."""
+    def take_changed[T](
+        self, read: Callable[[int, Second], Iterable[T]], *, final: bool = False
+    ) -> list[T]:
+        """Return what ``read`` makes of the seconds that changed since the last call.
+
+        ``read`` must be done with a second when it returns: the next event changes it. Settled
+        seconds are closed; ``final`` closes all.
+        """
         with self._lock:
-            changed = [(number, self._open[number]) for number in sorted(self._dirty)]
+            changed = [
+                made for number in sorted(self._dirty) for made in read(number, self._open[number])
+            ]
             self._dirty.clear()
             horizon = self._newest + 1 if final else self._newest - _SETTLED_AFTER_S
             for number in [n for n in self._open if n < horizon]:

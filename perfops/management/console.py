@@ -11,16 +11,25 @@ COLOURS = {
     "fail": "red", "violated": "red", "error": "red", "invalid": "magenta", "info": "cyan",
 }  # fmt: skip
 FINE, NOT_FINE, COULD_NOT_TELL = 0, 1, 2
+_LOG_WIDTH = 120
 
 
 def out() -> Console:
     """Return the console for the report."""
-    return Console(highlight=False, soft_wrap=True)
+    return _console(stderr=False)
 
 
 def err() -> Console:
     """Return the console for progress and errors."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        # A log has no width; tables must not be cut to a guessed one.
+        console.width = _LOG_WIDTH
+    return console
 
 
 def coloured(text: str, kind: str) -> str:

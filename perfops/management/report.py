@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
+from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 from perfops.selectors import budgets, runs
 from perfops.selectors.budgets import Judgement
@@ -62,17 +63,23 @@ def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
     if not judgements:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("  budget", "value", "target", "threshold", "margin", "", "if violated"):
+    for column in ("  budget", "value", "target", "threshold", "margin", ""):
         table.add_column(column, justify="right" if column == "value" else "left", no_wrap=True)
     for each in judgements:
         table.add_row(
             f"  {each.name}", each.value_text, each.target_text, each.threshold_text,
-            each.margin_text, coloured(each.label, each.outcome), each.action,
+            each.margin_text, coloured(_outcome(each), each.outcome),
         )  # fmt: skip
     console.print(table)
     for each in judgements:
         if each.reason:
             console.print(f"  [dim]{each.name}: {escape(each.reason)}[/dim]")
+
+
+def _outcome(judgement: Judgement) -> str:
+    """What a violation leads to is said when there is one."""
+    violated = judgement.outcome == Evaluation.Outcome.VIOLATED
+    return f"{judgement.label}: {judgement.action}" if violated else judgement.label
 
 
 def _slowest(run: LoadRun, console: Console) -> None:

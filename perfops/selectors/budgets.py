@@ -10,9 +10,9 @@ from perfops.statistics.measures import MEASURES
 Outcome = Evaluation.Outcome
 LABELS = {
     Outcome.MET: "met",
-    Outcome.NEAR: "near the threshold",
+    Outcome.NEAR: "near",
     Outcome.VIOLATED: "violated",
-    Outcome.UNKNOWN: "could not tell",
+    Outcome.UNKNOWN: "unknown",
 }
 
 

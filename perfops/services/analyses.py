@@ -91,7 +91,7 @@ def _enqueue(analysis: Analysis) -> None:
     try:
         current_app.send_task(ANALYSE, kwargs=arguments, retry=False)
     except (BrokerAway, OSError) as error:
-        log.exception("analysis %s can't be queued", analysis.pk)
+        log.warning("analysis %s can't be queued: %s", analysis.pk, error)
         analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
         analysis.error = f"The broker is away ({error}): start Redis and a worker."
         analysis.save(update_fields=["state", "finished_at", "error"])

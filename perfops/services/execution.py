@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
+from functools import partial
 from threading import Thread
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
 
+from perfops.charts.small import thinned
 from perfops.collectors import difference, snapshot
 from perfops.collectors.missing import Missing
 from perfops.conf import conf
@@ -22,6 +24,7 @@ from perfops.loadtest.plan import Plan
 from perfops.loadtest.recording import ALL, Cell, Recording, Second
 from perfops.loadtest.summary import summarise
 from perfops.models.runs import LoadRun, RouteResult, Sample
+from perfops.selectors.runs import series
 from perfops.services import runs, verdicts
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,7 @@ State = LoadRun.State
 _TICK_S = 1.0
 # k6 ends by itself soon after the plan's end; setup and the last requests take their time.
 _OVERTIME_S = 90
+_SPARK_POINTS = 40
 
 
 class Canceled(Exception):
@@ -109,7 +113,7 @@ def _execute(run: LoadRun) -> None:
         last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
         raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
     summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
-    run.summary = summary.as_row()
+    run.summary = {**summary.as_row(), "p95_over_time": _p95_over_time(run)}
     run.server = _server_truth(before, _look(), summary.requests)
     _to_judging(run)
     _store_routes(run, recording.routes())
@@ -165,13 +169,8 @@ def _to_judging(run: LoadRun) -> None:
 
 
 def _store(run: LoadRun, recording: Recording, *, final: bool = False) -> None:
-    rows = [
-        sample
-        for number, second in recording.take_changed(final=final)
-        for sample in _samples(run, number, second)
-    ]
     Sample.objects.bulk_create(
-        rows,
+        recording.take_changed(partial(_samples, run), final=final),
         update_conflicts=True,
         unique_fields=["run", "route", "second"],
         update_fields=[*_measured(Cell()), "dropped", "vus"],
@@ -212,6 +211,11 @@ def _measured(cell: Cell) -> dict[str, Any]:
         "max_ms": cell.latency.max(),
         "sketch": cell.latency.encode(),
     }
+
+
+def _p95_over_time(run: LoadRun) -> list[float | None]:
+    """For the sparkline in lists: it outlives the series, and saves reading it."""
+    return thinned([point.p95_ms for point in series(run)], _SPARK_POINTS)
 
 
 def _look() -> snapshot.Snapshot | str:

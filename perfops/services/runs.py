@@ -60,7 +60,7 @@ def _enqueue(run: LoadRun) -> None:
     try:
         current_app.send_task(EXECUTE, args=[run.pk], retry=False)
     except (BrokerAway, OSError) as error:
-        log.exception("run %s can't be queued", run.pk)
+        log.warning("run %s can't be queued: %s", run.pk, error)
         end(
             run.pk,
             State.FAILED,

@@ -43,9 +43,9 @@ function one(path, slugs, u) {
   return [`${path}/{slug}`, `${path}/${pick(slugs, u)}`];
 }
 
-// Popular things are asked for more often: the square leans towards the front.
+// Popular things are asked for more often: the cube leans towards the front.
 function pick(list, u) {
-  return list[Math.floor(list.length * u * u)];
+  return list[Math.floor(list.length * u * u * u)];
 }
 
 // Share in percent, and what to ask: [name, path] from ids and a number in [0, 1).

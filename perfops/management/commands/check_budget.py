@@ -66,7 +66,7 @@ def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
         reason = "There is no such load run: make one with `manage.py run_load_test smoke`."
         return console.COULD_NOT_TELL, [reason]
     if report.exit_code(run) == console.COULD_NOT_TELL and not run.evaluations.exists():
-        return console.COULD_NOT_TELL, [f"Run {run.pk} is {report.verdict(run)}.", *run.reasons]
+        return console.COULD_NOT_TELL, [f"Run {run.pk}: {report.verdict(run)}.", *run.reasons]
     if not run.plan.get("judged", True):
         reason = f"{run.scenario} is not judged by budgets: run smoke or api-load."
         return console.COULD_NOT_TELL, [reason]

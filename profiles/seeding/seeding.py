@@ -1,6 +1,4 @@
-"""Development data: profiles with a realistic spread, the same ones for the same seed.
-
-Rows are made chunk by chunk and streamed by COPY, so a million need no more memory than a
+"""Seeded rows are made chunk by chunk and streamed by COPY, so a million need no more memory than a
 thousand.
 """
 
@@ -16,9 +14,9 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from midst.kernel import cache as kept
-from profiles import vocabulary
 from profiles.cache import GROUP
 from profiles.models import Profile
+from profiles.seeding import vocabulary
 from taxonomy import selectors as taxonomy
 
 CHUNK = 1000

@@ -1,0 +1,121 @@
+"""Analyses: list, page, start."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from perfops.admin import badges
+from perfops.admin.finding_card import card
+from perfops.admin.pages import MeasuredAdmin
+from perfops.models.analyses import Analysis
+from perfops.models.runs import Trigger
+from perfops.selectors import analyses as selectors
+from perfops.services import analyses
+
+_HOUR_S = 3600
+
+
+@admin.register(Analysis)
+class AnalysisAdmin(MeasuredAdmin):
+    list_display = ["name", "outcome", "database", "created_at", "window", "trigger"]
+    list_filter = ["state", "database", "trigger"]
+    ordering = ["-created_at"]
+    sortable_by = ()
+    empty_text = "No analysis yet: start one here, or run `manage.py analyze_db`."
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("start/", wrap(require_POST(self.start_view)), name="perfops_analysis_start"),
+            path("<int:analysis_id>/live/", wrap(self.live_view), name="perfops_analysis_live"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        # A snapshot is a megabyte; no page shows it.
+        return super().get_queryset(request).defer("snapshot").select_related("requested_by")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        context = {
+            **(extra_context or {}),
+            "empty_text": self.empty_text,
+            "action_url": self.url("start") if self.may(request, "run_analysis") else "",
+            "action_name": "Analyse now",
+        }
+        return super().changelist_view(request, context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        analysis = self.viewed(request, object_id)
+        title = f"Analysis {analysis.pk}"
+        return self.page(request, "perfops/analysis.html", title, **self._context(analysis))
+
+    def live_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
+        analysis = self.viewed(request, str(analysis_id))
+        running = analysis.state == Analysis.State.RUNNING
+        return self.live(
+            request, "perfops/_analysis.html", active=running, **self._context(analysis)
+        )
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        self.require(request, "run_analysis")
+        analysis = analyses.request_analysis(trigger=Trigger.ADMIN, user=request.user)
+        return self.back_to(analysis.pk)
+
+    def _context(self, analysis: Analysis) -> dict[str, Any]:
+        return {"page": _page(analysis), "live_url": self.url("live", analysis.pk)}
+
+    @admin.display(description="Analysis")
+    def name(self, analysis: Analysis) -> str:
+        return f"Analysis {analysis.pk}"
+
+    @admin.display(description="Found")
+    def outcome(self, analysis: Analysis) -> SafeString:
+        return badges.of_analysis(analysis).html()
+
+    @admin.display(description="Window")
+    def window(self, analysis: Analysis) -> str:
+        return _window(analysis)
+
+
+def _page(analysis: Analysis) -> dict[str, Any]:
+    facts = [
+        ("Database", analysis.database),
+        ("Asked for", analysis.created_at),
+        ("By", analysis.requested_by or analysis.get_trigger_display()),
+        ("Window", _window(analysis)),
+    ]
+    if analysis.baseline_id:
+        facts.append(("Since", f"analysis {analysis.baseline_id}"))
+    return {
+        "badge": badges.of_analysis(analysis),
+        "sentence": _sentence(analysis),
+        "is_running": analysis.state == Analysis.State.RUNNING,
+        "is_finished": analysis.state == Analysis.State.FINISHED,
+        "facts": facts,
+        "missing": analysis.missing,
+        "findings": [
+            card(seen.finding, severity=seen.severity, evidence=seen.evidence)
+            for seen in selectors.findings_of(analysis)
+        ],
+    }
+
+
+def _sentence(analysis: Analysis) -> str:
+    if analysis.state == Analysis.State.RUNNING:
+        return "A worker is looking at the database."
+    if analysis.state == Analysis.State.FAILED:
+        return analysis.error
+    return "Findings are below, worst first." if any(analysis.counts.values()) else "All is well."
+
+
+def _window(analysis: Analysis) -> str:
+    seconds = analysis.window_s
+    if seconds is None:
+        return "-"
+    return f"{seconds / _HOUR_S:,.1f} h" if seconds >= _HOUR_S else f"{seconds:.0f} s"

@@ -1,0 +1,104 @@
+"""Outcomes as a person sees them: a colour, a sign and words, never a colour alone."""
+
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from perfops.models.analyses import Analysis, Finding, Severity
+from perfops.models.budgets import Evaluation
+from perfops.models.runs import LoadRun
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """``kind`` is the CSS class: good, warning, bad, odd or calm."""
+
+    kind: str
+    icon: str
+    text: str
+
+    def html(self) -> SafeString:
+        return render_to_string("perfops/_badge.html", {"badge": self})
+
+
+_GOOD, _WARNING, _BAD, _ODD, _CALM = (
+    ("good", "✓"),
+    ("warning", "!"),
+    ("bad", "✗"),
+    ("odd", "?"),
+    ("calm", "●"),
+)
+State, Verdict = LoadRun.State, LoadRun.Verdict
+
+_VERDICTS = {
+    Verdict.PASSED: _GOOD,
+    Verdict.WARNED: _WARNING,
+    Verdict.FAILED: _BAD,
+    Verdict.INVALID: _ODD,
+    Verdict.NONE: _CALM,
+}
+_STATES = {
+    State.QUEUED: _CALM,
+    State.RUNNING: _CALM,
+    State.JUDGING: _CALM,
+    State.CANCELED: _WARNING,
+    State.FAILED: _ODD,
+    State.LOST: _ODD,
+}
+_OUTCOMES = {
+    Evaluation.Outcome.MET: _GOOD,
+    Evaluation.Outcome.NEAR: _WARNING,
+    Evaluation.Outcome.VIOLATED: _BAD,
+    Evaluation.Outcome.UNKNOWN: _ODD,
+}
+_SEVERITIES = {Severity.ERROR: _BAD, Severity.WARNING: _WARNING, Severity.INFO: _CALM}
+_STATUSES = {
+    Finding.Status.OPEN: _WARNING,
+    Finding.Status.ACKNOWLEDGED: _CALM,
+    Finding.Status.MUTED: _CALM,
+    Finding.Status.RESOLVED: _GOOD,
+}
+
+
+def of_run(run: LoadRun) -> Badge:
+    """Return the verdict where there is one, else the state."""
+    if run.state != State.FINISHED:
+        return Badge(*_STATES[State(run.state)], str(run.get_state_display()))
+    text = "not judged" if run.verdict == Verdict.NONE else str(run.get_verdict_display())
+    return Badge(*_VERDICTS[Verdict(run.verdict)], text)
+
+
+def of_outcome(outcome: str, text: str) -> Badge:
+    return Badge(*_OUTCOMES[Evaluation.Outcome(outcome)], text)
+
+
+def of_severity(severity: str) -> Badge:
+    return Badge(*_SEVERITIES[Severity(severity)], severity)
+
+
+def of_status(finding: Finding) -> Badge:
+    return Badge(*_STATUSES[Finding.Status(finding.status)], str(finding.get_status_display()))
+
+
+def of_analysis(analysis: Analysis) -> Badge:
+    """Return how it ended, and for a finished one how bad what it found is."""
+    if analysis.state == Analysis.State.RUNNING:
+        return Badge(*_CALM, "running")
+    if analysis.state == Analysis.State.FAILED:
+        return Badge(*_ODD, "could not analyse")
+    found = [s for s in Severity.values if analysis.counts.get(s)]
+    if not found:
+        return Badge(*_GOOD, "nothing to mend")
+    return Badge(_SEVERITIES[Severity(found[0])][0], "!", sentence(analysis.counts))
+
+
+def sentence(counts: dict[str, int]) -> str:
+    """Return ``{"error": 1, "warning": 2}`` as "1 error, 2 warnings"."""
+    named = {"error": "error", "warning": "warning", "info": "hint"}
+    parts = [
+        f"{counts[key]} {name}{'' if counts[key] == 1 else 's'}"
+        for key, name in named.items()
+        if counts.get(key)
+    ]
+    return ", ".join(parts) or "nothing"

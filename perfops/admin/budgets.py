@@ -1,0 +1,124 @@
+"""Budgets: a form to edit them, and their history."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from perfops.admin import badges
+from perfops.charts.lines import Bound, Chart, Line, chart
+from perfops.charts.small import meter
+from perfops.models.budgets import Budget
+from perfops.selectors import budgets as selectors
+from perfops.selectors.budgets import Judgement
+from perfops.statistics.measures import MEASURES
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin):
+    list_display = [
+        "name",
+        "target_text",
+        "threshold_text",
+        "action",
+        "latest",
+        "margin",
+        "outcome",
+    ]
+    list_filter = ["action", "enabled"]
+    ordering = ["id"]
+    sortable_by = ()
+    change_form_template = "perfops/budget_form.html"
+
+    class Media:
+        css = {"all": ["perfops/perfops.css"]}
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        # One query for all rows; the columns below read from it.
+        request.perfops_judgements = selectors.latest()  # type: ignore[attr-defined]
+        return super().changelist_view(request, extra_context)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        judgements: dict[int, Judgement] = getattr(request, "perfops_judgements", {})
+
+        @admin.display(description="Latest")
+        def latest(budget: Budget) -> str:
+            found = judgements.get(budget.pk)
+            return f"{found.value_text} (run {found.run_id})" if found else "-"
+
+        @admin.display(description="Where it stands")
+        def margin(budget: Budget) -> SafeString | str:
+            found = judgements.get(budget.pk)
+            return _meter(found) if found else "-"
+
+        @admin.display(description="Outcome")
+        def outcome(budget: Budget) -> SafeString | str:
+            found = judgements.get(budget.pk)
+            return badges.of_outcome(found.outcome, found.label).html() if found else "no run yet"
+
+        return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        budget = self.get_object(request, object_id)
+        drawn = history_chart(budget, selectors.history(budget)) if budget else None
+        return super().change_view(
+            request, object_id, form_url, {**(extra_context or {}), "chart": drawn}
+        )
+
+    @admin.display(description="Budget")
+    def name(self, budget: Budget) -> str:
+        return str(budget)
+
+    @admin.display(description="Target")
+    def target_text(self, budget: Budget) -> str:
+        return MEASURES[budget.metric].bound_text(budget.target)
+
+    @admin.display(description="Threshold")
+    def threshold_text(self, budget: Budget) -> str:
+        return MEASURES[budget.metric].bound_text(budget.threshold)
+
+
+def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
+    """Return the budget's values over the runs; one that can't tell is a gap."""
+    if not history:
+        return None
+    measure = MEASURES[budget.metric]
+    factor, unit = (100, "%") if measure.unit == "share" else (1, measure.unit)
+    places = list(range(len(history)))
+    return chart(
+        f"{budget} over the last {len(history)} runs, in {unit}",
+        xs=places,
+        x_text=lambda place: f"run {history[round(place)].run_id}" if place == round(place) else "",
+        y_text=lambda value: measure.text(value / factor),
+        lines=[
+            Line(
+                str(budget),
+                "po-line-1",
+                [None if each.value is None else each.value * factor for each in history],
+            )
+        ],
+        bounds=[
+            Bound(
+                f"target {measure.bound_text(budget.target)}", "po-target", budget.target * factor
+            ),
+            Bound(
+                f"threshold {measure.bound_text(budget.threshold)}",
+                "po-threshold",
+                budget.threshold * factor,
+            ),
+        ],
+        x_label="run",
+    )
+
+
+def _meter(found: Judgement) -> SafeString:
+    if found.value is None:
+        return SafeString("-")
+    kind = badges.of_outcome(found.outcome, found.label).kind
+    bar = meter(found.value, target=found.target, threshold=found.threshold)
+    label = f"{found.name} {found.value_text}, {found.margin_text}"
+    return render_to_string("perfops/_meter.html", {"meter": bar, "kind": kind, "label": label})

@@ -1,0 +1,123 @@
+"""Findings: list, page, acknowledge, mute, open again."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from perfops.admin import badges
+from perfops.admin.finding_card import card
+from perfops.admin.pages import MeasuredAdmin
+from perfops.models.analyses import Finding
+from perfops.services import findings
+
+_USUAL_MUTE = timedelta(days=30)
+_PERMISSION = "mute_finding"
+
+
+class MuteForm(forms.Form):
+    until = forms.DateField(widget=forms.DateInput(attrs={"type": "date"}))
+    reason = forms.CharField(max_length=300)
+
+
+@admin.register(Finding)
+class FindingAdmin(MeasuredAdmin):
+    list_display = ["title", "level", "state", "advisor", "first_seen_at", "last_seen_at"]
+    list_filter = ["status", "severity", "advisor", "database"]
+    search_fields = ["title", "object"]
+    ordering = ["status", "severity", "-last_seen_at"]
+    sortable_by = ()
+    empty_text = "No finding yet: they come with the first analysis (`manage.py analyze_db`)."
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        acts = {
+            "acknowledge": self.acknowledge_view,
+            "mute": self.mute_view,
+            "reopen": self.reopen_view,
+        }
+        ours = [
+            path(
+                f"<int:finding_id>/{name}/",
+                wrap(require_POST(view)),
+                name=f"perfops_finding_{name}",
+            )
+            for name, view in acts.items()
+        ]
+        return [*ours, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(
+            request, {**(extra_context or {}), "empty_text": self.empty_text}
+        )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        finding = self.viewed(request, object_id)
+        until = timezone.now().date() + _USUAL_MUTE
+        return self._page(request, finding, MuteForm(initial={"until": until}))
+
+    def acknowledge_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
+        return self._act(request, finding_id, findings.acknowledge)
+
+    def reopen_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
+        return self._act(request, finding_id, findings.reopen)
+
+    def mute_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
+        self.require(request, _PERMISSION)
+        finding = self.viewed(request, str(finding_id))
+        form = MuteForm(request.POST)
+        if form.is_valid():
+            try:
+                findings.mute(finding.pk, **form.cleaned_data)
+            except findings.NotMuted as error:
+                form.add_error(None, str(error))
+            else:
+                return self.back_to(finding.pk)
+        return self._page(request, finding, form)
+
+    def _act(
+        self, request: HttpRequest, finding_id: int, act: Callable[[int], bool]
+    ) -> HttpResponse:
+        self.require(request, _PERMISSION)
+        finding = self.viewed(request, str(finding_id))
+        if not act(finding.pk):
+            messages.warning(request, f"It is {finding.get_status_display()} already.")
+        return self.back_to(finding.pk)
+
+    def _page(self, request: HttpRequest, finding: Finding, form: MuteForm) -> HttpResponse:
+        facts = [
+            ("Advisor", finding.advisor),
+            ("Database", finding.database),
+            ("First seen", finding.first_seen_at),
+            ("Last seen", finding.last_seen_at),
+            ("Came back", f"{finding.reopened} times"),
+        ]
+        return self.page(
+            request,
+            "perfops/finding.html",
+            f"Finding {finding.pk}",
+            finding=card(finding, severity=finding.severity, evidence=finding.evidence),
+            facts=facts,
+            form=form,
+            can_mute=self.may(request, _PERMISSION),
+            acknowledge_url=self.url("acknowledge", finding.pk),
+            mute_url=self.url("mute", finding.pk),
+            reopen_url=self.url("reopen", finding.pk),
+        )
+
+    @admin.display(description="Severity")
+    def level(self, finding: Finding) -> SafeString:
+        return badges.of_severity(finding.severity).html()
+
+    @admin.display(description="Status")
+    def state(self, finding: Finding) -> SafeString:
+        return badges.of_status(finding).html()

@@ -1,0 +1,79 @@
+"""What the admin classes of perfops share: rows that measurements made, shown on our own pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+
+class MeasuredAdmin(admin.ModelAdmin):
+    """Nobody adds or edits what was measured; deleting stays a permission of its own."""
+
+    change_list_template = "perfops/change_list.html"
+    empty_text = ""
+    list_per_page = 30
+    show_full_result_count = False
+    actions = None
+
+    class Media:
+        css = {"all": ["perfops/perfops.css"]}
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def may(self, request: HttpRequest, permission: str) -> bool:
+        return bool(request.user.has_perm(f"perfops.{permission}"))
+
+    def require(self, request: HttpRequest, permission: str) -> None:
+        """Raise ``PermissionDenied`` unless the user has ``perfops.<permission>``."""
+        if not self.may(request, permission):
+            raise PermissionDenied
+
+    def viewed(self, request: HttpRequest, object_id: str) -> Any:
+        """Return the object to who may see it. Raises ``Http404``, ``PermissionDenied``."""
+        found = self.get_object(request, object_id)
+        if not self.has_view_permission(request, found):
+            raise PermissionDenied
+        if found is None:
+            raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
+        return found
+
+    def url(self, name: str, *arguments: Any) -> str:
+        """Return the URL of one of this model's pages: changelist, change, ..."""
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=arguments)
+
+    def page(
+        self, request: HttpRequest, template: str, title: str, **context: Any
+    ) -> TemplateResponse:
+        """Answer with one of our own templates, framed like every page of the site."""
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **self.admin_site.each_context(request),
+                "title": title,
+                "opts": self.opts,
+                "list_url": self.url("changelist"),
+                "list_name": str(self.opts.verbose_name_plural).capitalize(),
+                **context,
+            },
+        )
+
+    def back_to(self, object_id: int) -> HttpResponseRedirect:
+        return HttpResponseRedirect(self.url("change", object_id))
+
+    def live(
+        self, request: HttpRequest, template: str, *, active: bool, **context: Any
+    ) -> HttpResponse:
+        """Answer with a part of a page; its script asks again while ``X-Active`` is 1."""
+        response = TemplateResponse(request, template, context)
+        response["X-Active"] = "1" if active else "0"
+        response["Cache-Control"] = "no-store"
+        return response

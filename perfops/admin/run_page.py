@@ -1,0 +1,257 @@
+"""What the page of a load run shows, from the run to finished texts and charts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from perfops.admin import badges
+from perfops.admin.badges import Badge
+from perfops.charts.lines import Bound, Chart, Line, chart
+from perfops.charts.small import Meter, meter
+from perfops.models.runs import LoadRun, RouteResult
+from perfops.selectors import budgets, runs
+from perfops.selectors.budgets import Judgement
+from perfops.selectors.runs import Point
+
+_SHORT_MS = 100
+_MEGABYTE = 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JudgementRow:
+    """A budget's line; ``meter`` is None when nothing was measured."""
+
+    name: str
+    url: str
+    value_text: str
+    target_text: str
+    threshold_text: str
+    margin_text: str
+    meter_label: str
+    reason: str
+    badge: Badge
+    meter: Meter | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    run: LoadRun
+    badge: Badge
+    progress_text: str
+    progress_percent: int
+    facts: list[tuple[str, Any]]
+    figures: list[Figure]
+    judgements: list[JudgementRow]
+    charts: list[Chart]
+    routes: list[dict[str, Any]]
+    server_figures: list[tuple[str, str]]
+    statements: list[dict[str, str]]
+    missing: list[dict[str, str]]
+    fingerprint: list[tuple[str, str]]
+
+
+def build(run: LoadRun) -> RunPage:
+    """Return the page of ``run``; five queries, six while it runs."""
+    judgements = budgets.of_run(run)
+    progress = runs.progress(run) if run.is_active else None
+    return RunPage(
+        run=run,
+        badge=badges.of_run(run),
+        progress_text=_progress_text(run, progress),
+        progress_percent=round(progress.share * 100) if progress else 100,
+        facts=_facts(run),
+        figures=_figures(run),
+        judgements=[_judgement_row(each) for each in judgements],
+        charts=charts(runs.series(run), judgements),
+        routes=[_route(result) for result in runs.route_results(run)],
+        server_figures=_server_figures(run.server),
+        statements=[_statement(each) for each in run.server.get("statements", [])],
+        missing=run.server.get("missing", []),
+        fingerprint=[(name, _flat(value)) for name, value in run.fingerprint.items()],
+    )
+
+
+def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
+    """Return throughput, latency and VUs over the run's seconds; empty before the first."""
+    if not points:
+        return []
+    by_second = {point.second: point for point in points}
+    seconds = range(points[-1].second + 1)
+    found = [by_second.get(second) for second in seconds]
+
+    def line(label: str, style: str, name: str) -> Line:
+        return Line(label, style, [getattr(p, name) if p else None for p in found])
+
+    def draw(title: str, lines: list[Line], **options: Any) -> Chart | None:
+        texts = {"x_text": lambda x: f"{x:g} s", "y_text": lambda y: f"{y:,.4g}", **options}
+        return chart(title, xs=list(seconds), lines=lines, **texts)
+
+    p95 = next((j for j in judgements if j.name == "p95 latency"), None)
+    bounds = (
+        [
+            Bound(f"p95 target {p95.target_text}", "po-target", p95.target),
+            Bound(f"threshold {p95.threshold_text}", "po-threshold", p95.threshold),
+        ]
+        if p95
+        else []
+    )
+    latency = [
+        line("p50", "po-line-1", "p50_ms"),
+        line("p95", "po-line-2", "p95_ms"),
+        line("p99", "po-line-3", "p99_ms"),
+    ]
+    drawn = [
+        draw(
+            "Requests and errors per second",
+            [line("requests", "po-line-1", "requests"), line("errors", "po-line-bad", "errors")],
+        ),
+        draw(
+            "Latency in ms, logarithmic", latency, bounds=bounds, log=True,
+            y_text=lambda ms: f"{ms:,.1f} ms",
+        ),
+        draw(
+            "Virtual users, and iterations that found none free",
+            [line("VUs", "po-line-1", "vus"), line("dropped", "po-line-bad", "dropped")],
+        ),
+    ]  # fmt: skip
+    return [each for each in drawn if each is not None]
+
+
+def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
+    if progress is None:
+        return ""
+    if run.cancel_requested_at:
+        return "It is being canceled."
+    if run.state == LoadRun.State.QUEUED:
+        return "Waiting for a Celery worker to take it."
+    if run.state == LoadRun.State.JUDGING:
+        return "All is measured; the budgets are being checked."
+    latest = progress.latest
+    now = f", {latest.requests} req/s, p95 {_ms(latest.p95_ms)}" if latest else ""
+    return (
+        f"{progress.seconds} of {progress.planned_s:.0f} s: {progress.requests:,} requests, "
+        f"{progress.errors:,} errors{now}"
+    )
+
+
+def _facts(run: LoadRun) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("Scenario", run.scenario),
+        ("Target", run.target),
+        ("Asked for", run.created_at),
+        ("By", run.requested_by or run.get_trigger_display()),
+    ]
+    if run.started_at:
+        facts.append(("Started", run.started_at))
+    if run.duration_s is not None:
+        facts.append(("Took", f"{run.duration_s:.0f} s"))
+    if run.plan:
+        planned = f"{run.plan['requests']:,.0f} requests in {run.plan['duration_s']:.0f} s"
+        facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
+    if run.worker:
+        facts.append(("Worker", run.worker))
+    return facts
+
+
+def _figures(run: LoadRun) -> list[Figure]:
+    summary = run.summary
+    if not summary:
+        return []
+    latency, intended = summary["latency_ms"], summary["intended_latency_ms"]
+    cached = summary["cache_hits"] + summary["cache_misses"]
+    sent = f"{summary['achieved']:.1%} of the plan"
+    cores = f"{summary['generator_cpu']:.2f} cores"
+    return [
+        Figure("p50 latency", _ms(latency["p50"])),
+        Figure("p95 latency", _ms(latency["p95"]), f"from the due time {_ms(intended['p95'])}"),
+        Figure("p99 latency", _ms(latency["p99"]), f"from the due time {_ms(intended['p99'])}"),
+        Figure("Slowest", _ms(latency["max"])),
+        Figure("Throughput", f"{summary['throughput']:,.0f} req/s", sent),
+        Figure("Requests", f"{summary['requests']:,}", f"{summary['dropped']:,} dropped"),
+        Figure("Errors", _percent(summary["error_rate"]), f"{summary['errors']:,} requests"),
+        Figure("Cache hits", _percent(summary["cache_hit_rate"]), f"of {cached:,} cacheable"),
+        Figure("Generator", cores, f"{summary['peak_vus']} VUs at most"),
+    ]
+
+
+def _judgement_row(each: Judgement) -> JudgementRow:
+    known = each.value is not None
+    return JudgementRow(
+        name=each.name,
+        url=reverse("admin:perfops_budget_change", args=[each.budget_id]),
+        value_text=each.value_text,
+        target_text=each.target_text,
+        threshold_text=each.threshold_text,
+        margin_text=each.margin_text,
+        meter_label=f"{each.name} {each.value_text}, threshold {each.threshold_text}",
+        reason=each.reason,
+        badge=badges.of_outcome(each.outcome, each.label),
+        meter=meter(each.value or 0.0, target=each.target, threshold=each.threshold)
+        if known
+        else None,
+    )
+
+
+def _route(result: RouteResult) -> dict[str, Any]:
+    cached = result.cache_hits + result.cache_misses
+    latencies = (result.p50_ms, result.p95_ms, result.p99_ms, result.max_ms)
+    return {
+        "route": result.route,
+        "cells": [
+            f"{result.requests:,}",
+            f"{result.errors:,}",
+            *map(_ms, latencies),
+            _percent(result.cache_hits / cached) if cached else "-",
+        ],
+    }
+
+
+def _server_figures(server: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is known of the database's side; None is unknown and left out."""
+    formats = {
+        "queries_per_request": ("Queries per request", "{:.2f}", 1),
+        "queries": ("Queries", "{:,}", 1),
+        "rows": ("Rows", "{:,}", 1),
+        "db_cache_hit_rate": ("From PostgreSQL's memory", "{:.2%}", 1),
+        "wal_bytes": ("WAL", "{:,.1f} MB", _MEGABYTE),
+        "temp_bytes": ("Temporary files", "{:,.1f} MB", _MEGABYTE),
+    }
+    return [
+        (name, text.format(server[key] / unit if unit > 1 else server[key]))
+        for key, (name, text, unit) in formats.items()
+        if server.get(key) is not None
+    ]
+
+
+def _statement(each: dict[str, Any]) -> dict[str, str]:
+    return {
+        "text": each["text"],
+        "calls": f"{each['calls']:,}",
+        "total_ms": _ms(each["total_ms"]),
+        "mean_ms": f"{each['mean_ms']:,.3f} ms",
+        "rows": f"{each['rows']:,}",
+    }
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
+    return "unknown" if value is None else str(value)
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.1f} ms" if value < _SHORT_MS else f"{value:,.0f} ms"
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"

@@ -1,0 +1,164 @@
+"""Load runs: list, page, start, cancel."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from perfops.admin import badges, run_page
+from perfops.admin.pages import MeasuredAdmin
+from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
+from perfops.conf import conf
+from perfops.loadtest import plan as plans
+from perfops.models.runs import LoadRun, Trigger
+from perfops.services import runs
+
+
+class StartForm(forms.Form):
+    """Which scenario, against which target."""
+
+    scenario = forms.ChoiceField()
+    target = forms.CharField(max_length=200, help_text="A base URL on the list of allowed targets.")
+
+    def __init__(self, *args: Any, scenarios: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["scenario"]
+        assert isinstance(field, forms.ChoiceField)  # noqa: S101 -- declared above
+        field.choices = [(name, name) for name in scenarios]
+
+
+@admin.register(LoadRun)
+class LoadRunAdmin(MeasuredAdmin):
+    list_display = [
+        "name",
+        "outcome",
+        "target",
+        "created_at",
+        "throughput",
+        "p95",
+        "errors",
+        "spark",
+    ]
+    list_filter = ["scenario", "state", "verdict", "trigger"]
+    date_hierarchy = None
+    ordering = ["-created_at", "-id"]
+    sortable_by = ()
+    empty_text = "No run yet: start one here, or run `manage.py run_load_test smoke`."
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        ours: list[URLPattern] = [
+            path("start/", wrap(self.start_view), name="perfops_loadrun_start"),
+            path("<int:run_id>/live/", wrap(self.live_view), name="perfops_loadrun_live"),
+            path(
+                "<int:run_id>/cancel/",
+                wrap(require_POST(self.cancel_view)),
+                name="perfops_loadrun_cancel",
+            ),
+        ]
+        return [*ours, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("requested_by")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        runs.reap_lost_runs()
+        context = {
+            **(extra_context or {}),
+            "empty_text": self.empty_text,
+            "action_url": self.url("start") if self.may(request, "run_loadrun") else "",
+            "action_name": "Start a run",
+            "action_is_link": True,
+        }
+        return super().changelist_view(request, context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        runs.reap_lost_runs()
+        run = self.viewed(request, object_id)
+        title = f"Run {run.pk}: {run.scenario}"
+        return self.page(request, "perfops/run.html", title, **self._context(request, run))
+
+    def live_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Answer with the run's part of its page."""
+        runs.reap_lost_runs()
+        run = self.viewed(request, str(run_id))
+        return self.live(
+            request, "perfops/_run.html", active=run.is_active, **self._context(request, run)
+        )
+
+    def start_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Show the form; start on POST and go to the run's page."""
+        self.require(request, "run_loadrun")
+        scenarios = plans.scenarios(conf().SCENARIO_DIR)
+        initial = {
+            "scenario": request.GET.get("scenario", "smoke"),
+            "target": request.GET.get("target", conf().DEFAULT_TARGET),
+        }
+        form = StartForm(request.POST or None, initial=initial, scenarios=list(scenarios))
+        if request.method == "POST" and form.is_valid():
+            try:
+                run = runs.request_run(
+                    **form.cleaned_data, trigger=Trigger.ADMIN, user=request.user
+                )
+            except runs.RunRefused as error:
+                form.add_error(None, str(error))
+            else:
+                return self.back_to(run.pk)
+        described = [(name, scenario.title) for name, scenario in scenarios.items()]
+        return self.page(
+            request, "perfops/start_run.html", "Start a load run", form=form, scenarios=described
+        )
+
+    def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        self.require(request, "cancel_loadrun")
+        run = self.viewed(request, str(run_id))
+        if not runs.request_cancel(run.pk):
+            messages.warning(request, f"Run {run.pk} has ended already.")
+        return self.back_to(run.pk)
+
+    def _context(self, request: HttpRequest, run: LoadRun) -> dict[str, Any]:
+        return {
+            "page": run_page.build(run),
+            "can_run": self.may(request, "run_loadrun"),
+            "can_cancel": self.may(request, "cancel_loadrun"),
+            "start_url": self.url("start"),
+            "cancel_url": self.url("cancel", run.pk),
+            "live_url": self.url("live", run.pk),
+        }
+
+    @admin.display(description="Run")
+    def name(self, run: LoadRun) -> str:
+        return f"{run.pk} · {run.scenario}"
+
+    @admin.display(description="Verdict")
+    def outcome(self, run: LoadRun) -> SafeString:
+        return badges.of_run(run).html()
+
+    @admin.display(description="Throughput")
+    def throughput(self, run: LoadRun) -> str:
+        return f"{run.summary['throughput']:,.0f} req/s" if run.summary else "-"
+
+    @admin.display(description="p95")
+    def p95(self, run: LoadRun) -> str:
+        p95 = run.summary["latency_ms"]["p95"] if run.summary else None
+        return "-" if p95 is None else f"{p95:,.1f} ms"
+
+    @admin.display(description="Errors")
+    def errors(self, run: LoadRun) -> str:
+        rate = run.summary.get("error_rate")
+        return "-" if rate is None else f"{rate:.2%}"
+
+    @admin.display(description="p95 over time")
+    def spark(self, run: LoadRun) -> SafeString:
+        points = sparkline(run.summary.get("p95_over_time", []))
+        size = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}
+        label = f"p95 latency of run {run.pk} over time"
+        return render_to_string("perfops/_spark.html", {"points": points, "label": label, **size})

@@ -1,0 +1,1 @@
+"""Charts as plain geometry: numbers in, what an SVG needs out. No template, no ORM."""
