@@ -1,8 +1,8 @@
-"""The Celery application: ``celery -A midst.celery worker`` and ``beat``."""
+"""The Celery application: ``celery -A midst.celery worker`` and ``beat``.
 
-import os
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.prod")
+Every process that imports ``midst`` comes by here, so it decides nothing: name the settings
+in ``DJANGO_SETTINGS_MODULE``.
+"""
 
 from celery import Celery
 

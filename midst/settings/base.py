@@ -111,6 +111,10 @@ CELERY_BROKER_URL = environment.redis_url(1)
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": _VISIBILITY_S,
     "socket_connect_timeout": 2,
+    # A page that queues a task must not wait long for a broker that is away.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
     "socket_keepalive": True,
 }
 CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS = {"visibility_timeout": _VISIBILITY_S}

@@ -18,16 +18,6 @@ from perfops.statistics.measures import MEASURES
 
 @admin.register(Budget)
 class BudgetAdmin(admin.ModelAdmin):
-    list_display = [
-        "name",
-        "target_text",
-        "threshold_text",
-        "action",
-        "latest",
-        "margin",
-        "outcome",
-    ]
-    list_filter = ["action", "enabled"]
     ordering = ["id"]
     sortable_by = ()
     change_form_template = "perfops/budget_form.html"
@@ -56,7 +46,11 @@ class BudgetAdmin(admin.ModelAdmin):
         @admin.display(description="Outcome")
         def outcome(budget: Budget) -> SafeString | str:
             found = judgements.get(budget.pk)
-            return badges.of_outcome(found.outcome, found.label).html() if found else "no run yet"
+            return (
+                badges.of_outcome(found.outcome, found.label).html()
+                if found
+                else "no run could tell yet"
+            )
 
         return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]
 

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
@@ -35,18 +36,8 @@ class StartForm(forms.Form):
 
 @admin.register(LoadRun)
 class LoadRunAdmin(MeasuredAdmin):
-    list_display = [
-        "name",
-        "outcome",
-        "target",
-        "created_at",
-        "throughput",
-        "p95",
-        "errors",
-        "spark",
-    ]
-    list_filter = ["scenario", "state", "verdict", "trigger"]
-    date_hierarchy = None
+    list_display = ["name", "outcome", "p95", "errors", "throughput", "spark", "when"]
+    list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]
     sortable_by = ()
     empty_text = "No run yet: start one here, or run `manage.py run_load_test smoke`."
@@ -90,9 +81,8 @@ class LoadRunAdmin(MeasuredAdmin):
         """Answer with the run's part of its page."""
         runs.reap_lost_runs()
         run = self.viewed(request, str(run_id))
-        return self.live(
-            request, "perfops/_run.html", active=run.is_active, **self._context(request, run)
-        )
+        context = self._context(request, run)
+        return self.live(request, "perfops/_run.html", active=run.is_active, **context)
 
     def start_view(self, request: HttpRequest) -> HttpResponseBase:
         """Show the form; start on POST and go to the run's page."""
@@ -137,6 +127,10 @@ class LoadRunAdmin(MeasuredAdmin):
     @admin.display(description="Run")
     def name(self, run: LoadRun) -> str:
         return f"{run.pk} · {run.scenario}"
+
+    @admin.display(description="Asked for")
+    def when(self, run: LoadRun) -> str:
+        return f"{timezone.localtime(run.created_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="Verdict")
     def outcome(self, run: LoadRun) -> SafeString:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from perfops.charts.scale import Scale, decades, short, ticks
 
 WIDTH, HEIGHT = 720, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 12, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 14, 28
 # More rows than this are too many for a table beside a chart, and for tooltips.
 _MAX_ROWS = 120
 _SMALLEST_LOG = 0.1

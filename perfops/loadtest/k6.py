@@ -29,7 +29,11 @@ class NoK6(RuntimeError):
 def binary(configured: str = "") -> str:
     """Return k6's path: as configured, else on PATH, else beside the running Python."""
     beside = str(Path(sys.executable).parent)
-    found = shutil.which(configured or "k6") or shutil.which("k6", path=beside)
+    found = (
+        shutil.which(configured)
+        if configured
+        else shutil.which("k6") or shutil.which("k6", path=beside)
+    )
     if found is None:
         raise NoK6(
             f"{configured or 'k6'} is not there: install k6, `uv sync --group stack`, "

@@ -5,13 +5,17 @@ from typing import Any
 import msgspec
 
 from perfops.collectors.difference import Window
+from perfops.collectors.records import Statement
 
 _TOP = 20
+# What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
+_OUR_TABLES = '"perfops_'
+_KEY_CHECK = "FOR KEY SHARE OF x"
 
 
 def truth(window: Window, *, requests: int) -> dict[str, Any]:
     """Return what ``LoadRun.server`` keeps; times in ms, sizes in bytes, None for unknown."""
-    statements = sorted(window.statements, key=lambda s: -s.total_ms)
+    statements = sorted(filter(_is_theirs, window.statements), key=lambda s: -s.total_ms)
     queries = sum(s.calls for s in statements) if window.has_statements else None
     return {
         "window_s": window.seconds,
@@ -33,3 +37,8 @@ def truth(window: Window, *, requests: int) -> dict[str, Any]:
         ],
         "missing": [msgspec.to_builtins(each) for each in window.missing],
     }
+
+
+def _is_theirs(statement: Statement) -> bool:
+    """Say whether the application sent it, and not the run that watches it."""
+    return _OUR_TABLES not in statement.text and not statement.text.endswith(_KEY_CHECK)

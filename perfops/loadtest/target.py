@@ -21,7 +21,10 @@ def check(url: str, allowed: Iterable[str]) -> str:
     Every address that the host's name stands for must be in ``allowed`` (addresses, networks,
     host names): nobody points a load generator at someone else's server.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise TargetRefused(f"{url!r} is not a URL: {error}.") from error
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise TargetRefused(f"{url!r} is not a URL such as http://127.0.0.1:3001.")
     if parts.username or parts.password or parts.query or parts.fragment:

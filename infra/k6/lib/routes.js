@@ -1,6 +1,6 @@
 // What is asked for, how often, and under which name: the server's own URL template.
 import http from 'k6/http';
-import { fail } from 'k6';
+import { fail, sleep } from 'k6';
 
 const API = '/api/v1';
 const PAGES = 20;
@@ -25,7 +25,13 @@ export function findIds(target) {
 }
 
 function read(target, path) {
-  const answer = http.get(target + path, { responseType: 'text', timeout: '10s' });
+  const ask = () => http.get(target + path, { responseType: 'text', timeout: '10s' });
+  let answer = ask();
+  // One bad answer before the load has begun is not worth a run.
+  for (let again = 0; answer.status !== 200 && again < 2; again += 1) {
+    sleep(0.5);
+    answer = ask();
+  }
   if (answer.status !== 200) fail(`${target}${path} answered ${answer.status} ${answer.error}`);
   return answer.json();
 }

@@ -1,0 +1,110 @@
+"""A small real server to load, and scenarios that take seconds."""
+
+import contextlib
+import json
+import shutil
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.conf import settings as django_settings
+
+from perfops.conf import conf
+
+PAGE = json.dumps({"results": [{"id": "1", "slug": "one"}], "next": None, "count": 1}).encode()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        server = self.server
+        if server.delay_s and self.headers.get("User-Agent") == "midst-k6":
+            time.sleep(server.delay_s)
+        broken = next(server.numbers) % 100 < server.error_share * 100 and self.is_load()
+        body = b"{}" if broken else PAGE
+        self.send_response(500 if broken and self.path != "/health" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Type", "application/json")
+        if self.path not in {"/health", "/ready"}:
+            self.send_header("X-Cache", "HIT" if next(server.numbers) % 10 else "MISS")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def is_load(self):
+        """Not the look-up of ids before it, which asks a few times only."""
+        return next(self.server.numbers) > 300
+
+    def log_message(self, *args):
+        """Not a word: thousands of requests come."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    delay_s = 0.0
+    error_share = 0.0
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.numbers = iter(range(10**9))
+        self.connections = set()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        """A client that goes away, or a server that is killed, is what the tests are about."""
+
+    def die(self):
+        """Like kill -9: nothing listens any more, open connections break."""
+        self.shutdown()
+        self.server_close()
+        for connection in list(self.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def site():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield server
+    if thread.is_alive() and server.socket.fileno() != -1:
+        server.die()
+    thread.join(10)
+
+
+@pytest.fixture
+def scenario(tmp_path, settings):
+    """Write a scenario of a few seconds, with the project's own scripts, and return its name."""
+    directory = tmp_path / "k6"
+    shutil.copytree(django_settings.PERFOPS["SCENARIO_DIR"], directory)
+
+    def make(*, rate=400, seconds=4, max_vus=200, judged=True, name="smoke"):
+        spec = {
+            "title": "short",
+            "start_rate": rate,
+            "stages": [{"seconds": seconds, "rate": rate}],
+            "max_vus": max_vus,
+            "judged": judged,
+        }
+        (directory / "scenarios.json").write_text(json.dumps({name: spec}))
+        return name
+
+    make()
+    settings.PERFOPS = {**django_settings.PERFOPS, "SCENARIO_DIR": directory, "HEARTBEAT_S": 0.5}
+    assert directory == conf().SCENARIO_DIR
+    return make

@@ -1,0 +1,103 @@
+"""A Celery worker that is killed in a run: lost within a minute, and the next run works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+
+from perfops.models import LoadRun
+from perfops.services import runs
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+State = LoadRun.State
+
+
+def wait_for(run, *states, seconds=60):
+    deadline = time.monotonic() + seconds
+    while run.state not in states:
+        assert time.monotonic() < deadline, f"still {run.state}, not {states}: {run.reasons}"
+        time.sleep(0.2)
+        runs.reap_lost_runs()
+        run.refresh_from_db()
+
+
+@pytest.fixture
+def queue(settings):
+    """A queue of this test's own, so that no other worker's tasks come in between."""
+    from celery import current_app
+
+    name = f"test-{os.getpid()}"
+    was = current_app.conf.task_default_queue
+    current_app.conf.task_default_queue = name
+    yield name
+    current_app.conf.task_default_queue = was
+
+
+@pytest.fixture
+def worker(queue, tmp_path, scenario):
+    """Start a Celery worker on the test database; returns a function, called once per worker."""
+    scenario(rate=100, seconds=12)
+    database = connection.settings_dict
+    code = (
+        "from django.conf import settings; import os;"
+        f"settings.DATABASES['default']['NAME'] = {database['NAME']!r};"
+        f"settings.PERFOPS = {{**settings.PERFOPS, 'SCENARIO_DIR': {str(tmp_path / 'k6')!r},"
+        " 'HEARTBEAT_S': 0.5};"
+        "from midst.celery import app;"
+        f"app.worker_main(['worker', '-Q', {queue!r}, '-c', '1', '-n', {queue!r} + '@%h',"
+        " '--without-gossip', '--without-mingle', '--loglevel', 'INFO'])"
+    )
+    started = []
+
+    def start():
+        with (tmp_path / f"worker-{len(started)}.log").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                cwd=django_settings.BASE_DIR,
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "midst.settings.test"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(20)
+
+
+def k6_of(target):
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"TARGET={target}" in (process.info["cmdline"] or [])
+    ]
+
+
+def test_a_killed_worker_loses_its_run_takes_k6_along_and_the_next_run_works(worker, site):
+    first = worker()
+    run = runs.request_run(scenario="smoke", target=site.url)
+    wait_for(run, State.RUNNING)
+    deadline = time.monotonic() + 20
+    while not k6_of(site.url):
+        assert time.monotonic() < deadline, "k6 was not started"
+        time.sleep(0.1)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait(20)
+    wait_for(run, State.LOST)
+    assert "it died" in run.reasons[0]
+    assert k6_of(site.url) == [], "k6 goes on without its worker"
+
+    worker()
+    second = runs.request_run(scenario="smoke", target=site.url)
+    wait_for(second, State.FINISHED)
+    assert second.verdict == LoadRun.Verdict.PASSED, second.reasons
