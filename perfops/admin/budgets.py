@@ -86,7 +86,7 @@ def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
     return chart(
         f"{budget} over the last {len(history)} runs, in {unit}",
         xs=places,
-        x_text=lambda place: f"run {history[round(place)].run_id}" if place == round(place) else "",
+        x_text=lambda place: f"run {history[int(place)].run_id}" if place in places else "",
         y_text=lambda value: measure.text(value / factor),
         lines=[
             Line(

@@ -17,7 +17,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     magnitude = 10 ** math.floor(math.log10(rough))
     step = next(s * magnitude for s in _STEPS if s * magnitude >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(n * step, 10) for n in range(first, last + 1)]
+    return [float(f"{n * step:.10g}") for n in range(first, last + 1)]
 
 
 def decades(low: float, high: float) -> list[float]:

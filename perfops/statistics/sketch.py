@@ -6,6 +6,7 @@ G. Tene, "How NOT to Measure Latency"; the histogram's relative error is at most
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from hdrh.histogram import HdrHistogram
@@ -13,6 +14,8 @@ from hdrh.histogram import HdrHistogram
 _LOWEST_US = 1
 _HIGHEST_US = 120 * 1_000_000
 _DIGITS = 2
+# 0.95 * 100 is a little more than 95 in floats.
+_SLACK = 1e-9
 # Half of the last significant digit, and the step of one microsecond.
 RELATIVE_ERROR = 0.01
 
@@ -50,7 +53,10 @@ class Sketch:
         """Return the latency in ms that the share ``q`` (0..1) does not exceed; None if empty."""
         if not self.count:
             return None
-        return float(self._histogram.get_value_at_percentile(q * 100)) / 1000
+        # The histogram rounds to the nearest rank; the nearest above is what the name promises.
+        rank = max(1, math.ceil(q * self.count - _SLACK))
+        percentile = 100 * rank / self.count
+        return float(self._histogram.get_value_at_percentile(percentile)) / 1000
 
     def mean(self) -> float | None:
         """Return the mean in ms; None if empty."""

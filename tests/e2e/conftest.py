@@ -3,12 +3,16 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NoReturn
 
+import psycopg
 import pytest
 
 from tests.e2e.stack import REPOSITORY, Newcomer
@@ -79,6 +83,91 @@ def another_user(newcomer: Callable[..., Newcomer], tmp_path_factory: pytest.Tem
     person.run_as = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")
     yield person
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def debian_postgres(tmp_path: Path) -> Iterator[str]:
+    """A PostgreSQL as Debian ships it (15 on 12), with pg_stat_statements; yields its URL."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs:
+        missing("Debian's postgresql")
+    require_root()
+    data, port = tmp_path / "debian-postgres", free_port()
+    reachable(tmp_path)
+    data.mkdir()
+    shutil.chown(data, "postgres", "postgres")
+    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
+    initdb = [str(programs[0] / "initdb"), "-D", str(data), "-A", "trust", "-U", "midst"]
+    subprocess.run([*as_postgres, *initdb], check=True, capture_output=True, cwd="/")
+    server = subprocess.Popen(
+        [
+            *as_postgres, str(programs[0] / "postgres"), "-D", str(data), "-p", str(port),
+            "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+            "-c", "shared_preload_libraries=pg_stat_statements",
+        ],
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )  # fmt: skip
+    url = f"postgres://midst@127.0.0.1:{port}"
+    wait_for_port(port)
+    with connect(f"{url}/postgres") as connection:
+        connection.execute("CREATE DATABASE midst")
+    with connect(f"{url}/midst") as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+    yield f"{url}/midst"
+    server.send_signal(signal.SIGINT)
+    server.wait(30)
+
+
+def connect(url: str) -> psycopg.Connection[Any]:
+    """Connect once the server is through with starting."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def debian_redis(tmp_path: Path) -> Iterator[str]:
+    """A Redis as Debian ships it; yields its URL."""
+    program = shutil.which("redis-server")
+    if program is None:
+        missing("redis-server")
+    port = free_port()
+    server = subprocess.Popen(
+        [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL,
+    )
+    wait_for_port(port)
+    yield f"redis://127.0.0.1:{port}"
+    server.terminate()
+    server.wait(30)
+
+
+def missing(program: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"{program} is missing: CI must install it.")
+    pytest.skip(f"{program} is missing")
+
+
+def reachable(folder: Path) -> None:
+    for parent in [folder, *folder.parents[:3]]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+
+
+def wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            assert time.monotonic() < deadline, f"nothing listens on {port}"
+            time.sleep(0.1)
+        else:
+            return
 
 
 def a_python(home: Path) -> Path:

@@ -46,6 +46,16 @@ class Newcomer:
                 found.append(process)
         return found
 
+    def supervisor(self) -> psutil.Process:
+        """The process that `make run` has become."""
+        (found,) = (
+            process
+            for process in self.processes()
+            if process.cmdline()[-3:] == ["manage.py", "stack", "run"]
+            and "setpriv" not in process.name()
+        )
+        return found
+
     def processes_within(self, seconds: float) -> list[psutil.Process]:
         """What is left once processes had this long to end."""
         deadline = time.monotonic() + seconds

@@ -12,16 +12,16 @@ URL = "/api/v1/taxonomy"
 @pytest.mark.parametrize(
     ("path", "schema"),
     [
-        ("/masks", schemas.MaskList),
-        ("/masks/architect", schemas.Mask),
-        ("/epochs", schemas.EpochList),
-        ("/epochs/mastery", schemas.Epoch),
-        ("/stages", schemas.StageList),
-        ("/stages/inquiry", schemas.Stage),
+        ("/api/v1/taxonomy/masks", schemas.MaskList),
+        ("/api/v1/taxonomy/masks/architect", schemas.Mask),
+        ("/api/v1/taxonomy/epochs", schemas.EpochList),
+        ("/api/v1/taxonomy/epochs/mastery", schemas.Epoch),
+        ("/api/v1/taxonomy/stages", schemas.StageList),
+        ("/api/v1/taxonomy/stages/inquiry", schemas.Stage),
     ],
 )
 def test_each_answer_is_what_its_schema_says(client, path, schema):
-    answer = client.get(URL + path)
+    answer = client.get(path)
     assert answer.status_code == 200
     body = answer.json()
     told = schema.model_validate(body)

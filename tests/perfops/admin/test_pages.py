@@ -1,0 +1,267 @@
+"""The pages of perfops: whole in every state, few queries, and permissions of their own."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from django.utils import timezone
+
+from perfops.advisors.advice import Advice
+from perfops.models import Analysis, Budget, Finding, LoadRun, RouteResult, Sample
+from perfops.services import budgets, findings
+from tests.perfops.test_judging import run_with
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 20
+ADVICE = Advice(
+    "unused_indexes", "public.x", "warning", "Index x is unused", "why <b>", "remedy",
+    statement='DROP INDEX "x";', evidence={"scans": 0},
+)  # fmt: skip
+
+
+def url(name, *arguments):
+    return reverse(f"admin:perfops_{name}", args=arguments)
+
+
+@pytest.fixture
+def measured_run():
+    run = run_with()
+    run.plan = {"duration_s": 50.0, "requests": 5000, "peak_rate": 1500, "max_vus": 10}
+    run.started_at = timezone.now() - timedelta(seconds=60)
+    run.finished_at = timezone.now()
+    run.server = {
+        "db_cache_hit_rate": 0.99, "queries": 10, "rows": 20, "queries_per_request": 0.5,
+        "wal_bytes": 1024**2, "temp_bytes": 0,
+        "statements": [
+            {"text": "SELECT <b>", "calls": 1, "total_ms": 2.0, "mean_ms": 2.0, "rows": 3}
+        ],
+        "missing": [{"source": "s", "reason": "r", "cost": "c", "mend": "CREATE EXTENSION x;"}],
+    }  # fmt: skip
+    run.fingerprint = {"commit": "abc", "rows": {"t": 5}, "dirty": None}
+    run.verdict, run.reasons = "pass", ["Every budget holds."]
+    run.save()
+    for second in range(60):
+        if second != 30:
+            Sample.objects.create(
+                run=run, second=second, requests=100, p50_ms=1, p95_ms=5, p99_ms=9, vus=3
+            )
+    for number in range(12):
+        RouteResult.objects.create(
+            run=run, route=f"/{number}", requests=10, p50_ms=1, p95_ms=number, p99_ms=9, max_ms=9
+        )
+    budgets.evaluate(run)
+    return run
+
+
+@pytest.fixture
+def finding():
+    findings.record(Analysis.objects.create(state="finished", window_s=7200.0), [ADVICE])
+    return Finding.objects.get()
+
+
+def test_a_measured_run_shows_everything(admin_client, measured_run, django_assert_max_num_queries):
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = admin_client.get(url("loadrun_change", measured_run.pk)).content.decode()
+    for part in (
+        "pass", "Every budget holds.", "10.0 ms", "p95 latency", "98% to spare",
+        "Requests and errors per second", "Latency in ms", "/11", "SELECT &lt;b&gt;",
+        "CREATE EXTENSION x;", "abc", "unknown",
+    ):  # fmt: skip
+        assert part in page
+    assert page.count('<svg viewBox="0 0 720') == 3
+    assert "<script>" not in page
+
+
+@pytest.mark.parametrize("state", LoadRun.State.values)
+@pytest.mark.parametrize("verdict", LoadRun.Verdict.values)
+def test_a_run_is_shown_in_every_state_even_with_nothing_in_it(admin_client, state, verdict):
+    run = LoadRun.objects.create(
+        scenario="smoke", target="http://127.0.0.1:1", state=state, verdict=verdict,
+        heartbeat_at=timezone.now(),
+    )  # fmt: skip
+    for name in ("loadrun_change", "loadrun_live"):
+        answer = admin_client.get(url(name, run.pk))
+        assert answer.status_code == 200
+        assert (
+            str(run.get_state_display() if state != "finished" else "") in answer.content.decode()
+        )
+    assert answer["X-Active"] == ("1" if state in LoadRun.ACTIVE else "0")
+
+
+def test_lists_take_the_same_queries_for_one_row_and_for_many(
+    admin_client, django_assert_max_num_queries
+):
+    for number in range(25):
+        run = run_with()
+        if number % 2:
+            budgets.evaluate(run)
+        Analysis.objects.create()
+    for name in ("loadrun", "analysis", "finding", "budget"):
+        with django_assert_max_num_queries(10):
+            assert admin_client.get(url(f"{name}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("loadrun", "manage.py run_load_test smoke"),
+        ("analysis", "manage.py analyze_db"),
+        ("finding", "manage.py analyze_db"),
+    ],
+)
+def test_an_empty_list_says_what_to_do(admin_client, name, text):
+    assert text in admin_client.get(url(f"{name}_changelist")).content.decode()
+
+
+def test_a_budget_shows_its_history(admin_client, measured_run, django_assert_max_num_queries):
+    budget = Budget.objects.get(metric="latency_p95")
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = admin_client.get(url("budget_change", budget.pk)).content.decode()
+    assert "over the last 1 runs" in page
+    assert "threshold &lt; 500 ms" in page
+
+
+def test_a_budget_can_be_edited(admin_client):
+    budget = Budget.objects.get(metric="latency_p95")
+    form = {
+        "metric": "latency_p95", "route": "", "target": "250", "threshold": "400",
+        "action": "warn", "enabled": "on",
+    }  # fmt: skip
+    assert admin_client.post(url("budget_change", budget.pk), form).status_code == 302
+    budget.refresh_from_db()
+    assert (budget.target, budget.threshold, budget.action) == (250, 400, "warn")
+
+
+def test_an_analysis_shows_findings_and_what_was_missing(admin_client, finding):
+    analysis = Analysis.objects.get()
+    analysis.missing = [{"source": "s", "reason": "r", "cost": "c", "mend": "GRANT x"}]
+    analysis.counts = {"error": 0, "warning": 1, "info": 0}
+    analysis.save()
+    page = admin_client.get(url("analysis_change", analysis.pk)).content.decode()
+    for part in (
+        "Index x is unused",
+        "DROP INDEX &quot;x&quot;;",
+        "why &lt;b&gt;",
+        "GRANT x",
+        "1 warning",
+    ):
+        assert part in page
+
+
+@pytest.mark.parametrize("state", Analysis.State.values)
+def test_an_analysis_is_shown_in_every_state(admin_client, state):
+    analysis = Analysis.objects.create(state=state, error="The database is away")
+    answer = admin_client.get(url("analysis_live", analysis.pk))
+    assert answer["X-Active"] == ("1" if state == "running" else "0")
+    assert admin_client.get(url("analysis_change", analysis.pk)).status_code == 200
+
+
+def someone(*permissions):
+    user = User.objects.create_user("someone", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def pages(client, run, analysis, finding):
+    return {
+        "see runs": client.get(url("loadrun_change", run.pk)).status_code,
+        "see live": client.get(url("loadrun_live", run.pk)).status_code,
+        "start": client.get(url("loadrun_start")).status_code,
+        "cancel": client.post(url("loadrun_cancel", run.pk)).status_code,
+        "analyse": client.post(url("analysis_start")).status_code,
+        "mute": client.post(url("finding_mute", finding.pk), {}).status_code,
+        "acknowledge": client.post(url("finding_acknowledge", finding.pk)).status_code,
+        "reopen": client.post(url("finding_reopen", finding.pk)).status_code,
+    }
+
+
+VIEWS = ("view_loadrun", "view_analysis", "view_finding")
+
+
+@pytest.mark.parametrize(
+    ("permissions", "allowed"),
+    [
+        ((), set()),
+        (VIEWS, {"see runs", "see live"}),
+        ((*VIEWS, "run_loadrun"), {"see runs", "see live", "start"}),
+        ((*VIEWS, "cancel_loadrun"), {"see runs", "see live", "cancel"}),
+        ((*VIEWS, "run_analysis"), {"see runs", "see live", "analyse"}),
+        ((*VIEWS, "mute_finding"), {"see runs", "see live", "mute", "acknowledge", "reopen"}),
+    ],
+)
+def test_see_run_cancel_analyse_and_mute_are_separate_rights(
+    client, measured_run, finding, permissions, allowed
+):
+    client.force_login(someone(*permissions))
+    answers = pages(client, measured_run, Analysis.objects.get(), finding)
+    assert {name for name, status in answers.items() if status != 403} == allowed
+
+
+def test_who_is_not_logged_in_sees_nothing(client, measured_run, finding):
+    answers = pages(client, measured_run, Analysis.objects.get(), finding)
+    assert set(answers.values()) == {302}
+
+
+@pytest.mark.parametrize("name", ["loadrun_cancel", "finding_mute", "finding_reopen"])
+def test_acts_take_post_only(admin_client, name):
+    assert admin_client.get(url(name, 1)).status_code == 405
+
+
+def test_starting_queues_a_run_for_its_user(admin_client, admin_user, mailoutbox):
+    form = {"scenario": "smoke", "target": "http://127.0.0.1:3001"}
+    answer = admin_client.post(url("loadrun_start"), form)
+    run = LoadRun.objects.get()
+    assert answer["Location"] == url("loadrun_change", run.pk)
+    assert (run.trigger, run.requested_by, run.state) == ("admin", admin_user, "queued")
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [
+        ({"scenario": "smoke", "target": "http://192.0.2.1"}, "not on the list"),
+        ({"scenario": "nothing", "target": "http://127.0.0.1"}, "Select a valid choice"),
+        ({"scenario": "smoke", "target": ""}, "This field is required"),
+    ],
+)
+def test_a_start_that_is_refused_says_why_and_keeps_what_was_typed(admin_client, form, says):
+    page = admin_client.post(url("loadrun_start"), form).content.decode()
+    assert says in page
+    assert form["target"] in page
+    assert not LoadRun.objects.exists()
+
+
+def test_cancel_and_its_warning_when_there_is_nothing_to_cancel(admin_client, measured_run):
+    run = LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1")
+    admin_client.post(url("loadrun_cancel", run.pk))
+    run.refresh_from_db()
+    assert run.state == "canceled"
+    page = admin_client.post(url("loadrun_cancel", measured_run.pk), follow=True).content.decode()
+    assert "has ended already" in page
+
+
+def test_muting_needs_a_reason_and_an_end(admin_client, finding):
+    tomorrow = timezone.now().date() + timedelta(days=1)
+    page = admin_client.post(url("finding_mute", finding.pk), {"until": tomorrow}).content.decode()
+    assert "This field is required" in page
+    past = {"until": "2020-01-01", "reason": "x"}
+    page = admin_client.post(url("finding_mute", finding.pk), past).content.decode()
+    assert "not in the future" in page
+    admin_client.post(url("finding_mute", finding.pk), {"until": tomorrow, "reason": "known"})
+    finding.refresh_from_db()
+    assert (finding.status, finding.mute_reason) == ("muted", "known")
+    assert "muted until" in admin_client.get(url("finding_change", finding.pk)).content.decode()
+
+
+@pytest.mark.parametrize("name", ["loadrun_change", "analysis_change", "finding_change"])
+@pytest.mark.parametrize("key", ["999999", "nonsense"])
+def test_what_is_not_there_is_a_404(admin_client, name, key):
+    assert admin_client.get(url(name, key)).status_code == 404
+
+
+def test_nobody_edits_what_was_measured(admin_client, measured_run):
+    assert admin_client.get(reverse("admin:perfops_loadrun_add")).status_code == 403
+    answer = admin_client.post(url("loadrun_change", measured_run.pk), {"verdict": "fail"})
+    measured_run.refresh_from_db()
+    assert measured_run.verdict == "pass"
+    assert answer.status_code == 200

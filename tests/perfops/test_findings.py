@@ -1,0 +1,85 @@
+"""Findings live on between analyses."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from perfops.advisors.advice import Advice
+from perfops.models import Analysis, Finding
+from perfops.services import findings
+
+pytestmark = pytest.mark.django_db
+ADVICE = Advice("slow_queries", "SELECT 1", "warning", "is slow", "why", "remedy")
+TOMORROW = date.today() + timedelta(days=1)  # noqa: DTZ011
+
+
+def analysis_that_sees(*advice):
+    analysis = Analysis.objects.create()
+    findings.record(analysis, advice)
+    return analysis
+
+
+def only():
+    return Finding.objects.get()
+
+
+def test_the_same_illness_is_one_finding_over_many_analyses():
+    analysis_that_sees(ADVICE)
+    first = only()
+    analysis_that_sees(ADVICE)
+    again = only()
+    assert again.pk == first.pk
+    assert again.last_seen_at > first.last_seen_at
+    assert again.sightings.count() == 2
+
+
+def test_what_is_not_seen_is_resolved_and_what_comes_back_is_reopened():
+    analysis_that_sees(ADVICE)
+    analysis_that_sees()
+    assert (only().status, only().resolved_at is not None) == ("resolved", True)
+    analysis_that_sees(ADVICE)
+    assert (only().status, only().reopened, only().resolved_at) == ("open", 1, None)
+
+
+def test_acknowledged_stays_acknowledged_until_it_is_gone():
+    analysis_that_sees(ADVICE)
+    assert findings.acknowledge(only().pk)
+    analysis_that_sees(ADVICE)
+    assert only().status == "acknowledged"
+    assert not findings.acknowledge(only().pk)
+
+
+def test_a_mute_ends_on_its_day():
+    analysis_that_sees(ADVICE)
+    findings.mute(only().pk, until=TOMORROW, reason="known")
+    analysis_that_sees(ADVICE)
+    assert only().status == "muted"
+    Finding.objects.update(muted_until=TOMORROW - timedelta(days=3))
+    analysis_that_sees(ADVICE)
+    assert (only().status, only().mute_reason) == ("open", "")
+
+
+@pytest.mark.parametrize(
+    ("until", "reason", "says"),
+    [(TOMORROW, "  ", "Say why"), (TOMORROW - timedelta(days=1), "x", "not in the future")],
+)
+def test_a_mute_needs_a_reason_and_an_end(until, reason, says):
+    analysis_that_sees(ADVICE)
+    with pytest.raises(findings.NotMuted, match=says):
+        findings.mute(only().pk, until=until, reason=reason)
+    assert only().status == "open"
+
+
+def test_opening_again_undoes_a_mute_but_not_a_cure():
+    analysis_that_sees(ADVICE)
+    findings.mute(only().pk, until=TOMORROW, reason="known")
+    assert findings.reopen(only().pk)
+    assert only().status == "open"
+    analysis_that_sees()
+    assert not findings.reopen(only().pk)
+
+
+def test_another_databases_findings_are_left_alone():
+    analysis_that_sees(ADVICE)
+    findings.record(Analysis.objects.create(database="other"), [])
+    assert only().status == "open"

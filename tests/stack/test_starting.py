@@ -1,0 +1,141 @@
+"""`manage.py stack`: what can be wrong is said in a sentence."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from midst.stack import checks, plan, state
+from midst.stack.errors import StackError
+
+
+def manage(folder, *command, **environment):
+    """Run ``manage.py`` as a newcomer whose data lie in ``folder``."""
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=settings.BASE_DIR,
+        env={**plain, "MIDST_DIR": str(folder), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for parent in [tmp_path, *tmp_path.parents[:3]]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    return tmp_path
+
+
+def test_before_the_first_start_commands_say_what_to_do(folder):
+    done = manage(folder, "migrate")
+    assert done.returncode == 1
+    assert "Run `make run`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_up_status_and_down_and_settings_find_the_servers(folder):
+    try:
+        up = manage(folder, "stack", "up")
+        assert up.returncode == 0, up.stderr
+        assert up.stdout.count("running") == 2
+        environment = folder / "environment.json"
+        assert stat.S_IMODE(environment.stat().st_mode) == 0o600
+        assert manage(folder, "check", "--database", "default").returncode == 0
+        assert manage(folder, "stack", "status").stdout.count("running") == 2
+        assert manage(folder, "stack", "up").stdout == up.stdout, "a second `up` starts nothing"
+    finally:
+        down = manage(folder, "stack", "down")
+    assert down.stdout.split() == ["valkey", "postgres"]
+    assert manage(folder, "stack", "status").stdout.strip() == "Nothing runs."
+    after = manage(folder, "migrate")
+    assert after.returncode == 2
+    assert "The database does not answer" in after.stderr
+    assert "Traceback" not in after.stderr
+
+
+def test_the_secret_key_stays_between_starts(folder, monkeypatch):
+    monkeypatch.setattr(state, "FILE", folder / "environment.json")
+    monkeypatch.setattr(state, "CALLER", {})
+    first = plan.variables(plan.read(), {})
+    state.write(first)
+    assert plan.variables(plan.read(), {})["SECRET_KEY"] == first["SECRET_KEY"]
+    assert json.loads((folder / "environment.json").read_text()) == first
+
+
+def test_a_damaged_environment_file_is_named(folder):
+    (folder / "environment.json").write_text("{")
+    done = manage(folder, "check")
+    assert done.returncode != 0
+    assert "is damaged" in done.stderr
+
+
+def test_a_second_start_in_the_same_folder_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(state, "ROOT", folder)
+    with state.only_one():
+        done = manage(folder, "stack", "up")
+    assert done.returncode == 1
+    assert "Another `make run` is at work" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MIDST_PORT", "http"),
+        ("MIDST_PORT", "70000"),
+        ("MIDST_SMOKE", "yes"),
+        ("MIDST_PROFILES", "0"),
+    ],
+)
+def test_a_wrong_number_is_named(folder, name, value):
+    done = manage(folder, "stack", "run", **{name: value})
+    assert done.returncode == 1
+    assert f"{name}={value!r} is not a whole number" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_a_sentence(folder, monkeypatch):
+    monkeypatch.setattr(state, "ROOT", folder)
+    monkeypatch.setattr(plan, "MIN_FREE_BYTES", 10**18)
+    with pytest.raises(StackError, match="MB are free"):
+        plan.check_ground(plan.Plan(port=1, metrics_port=2, profiles=1, smoke=False))
+
+
+def test_an_outside_server_that_is_away_is_a_sentence(folder):
+    done = manage(
+        folder, "stack", "run",
+        DATABASE_URL="postgres://x:y@127.0.0.1:9/z", REDIS_URL="redis://127.0.0.1:9",
+        MIDST_PORT="13001", METRICS_PORT="19464",
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "The database does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (folder / "postgres").exists()
+
+
+@pytest.mark.django_db
+def test_the_first_admin_is_made_once(monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-secret")
+    call_command("first_admin", username="admin")
+    assert User.objects.get().check_password("a-long-secret")
+    with pytest.raises(SystemExit) as ended:
+        call_command("first_admin", username="other")
+    assert ended.value.code == 3
+    assert User.objects.count() == 1
+
+
+def test_the_check_knows_a_database_from_none(settings):
+    assert checks.database_is_known() == []
