@@ -7,5 +7,7 @@ in ``DJANGO_SETTINGS_MODULE``.
 from celery import Celery
 
 app = Celery("midst")
+# gunicorn's threads queue tasks too; without this only the main thread knows the broker.
+app.set_default()
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

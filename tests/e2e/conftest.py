@@ -77,7 +77,12 @@ def another_user(newcomer: Callable[..., Newcomer], tmp_path_factory: pytest.Tem
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     person = newcomer(
-        folder, HOME=str(home), PATH="/usr/local/bin:/usr/bin:/bin", UV_PYTHON=str(a_python(home))
+        folder,
+        HOME=str(home),
+        PATH="/usr/local/bin:/usr/bin:/bin",
+        UV_PYTHON=str(a_python(home)),
+        # A Python that was moved looks for its library where it was.
+        LD_LIBRARY_PATH=str(a_python(home).parent.parent / "lib"),
     )
     subprocess.run(["chown", "-R", f"{USER}:", str(home)], check=True)
     person.run_as = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--init-groups")

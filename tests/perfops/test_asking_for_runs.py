@@ -1,5 +1,6 @@
 """Who may load what, and what happens to runs that nobody finishes."""
 
+import threading
 from datetime import timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -7,6 +8,7 @@ from urllib.parse import urlsplit
 import kombu.pools
 import pytest
 from celery import current_app
+from django.conf import settings as django_settings
 from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -158,3 +160,12 @@ def test_a_scheduled_run_is_queued_like_any_other(django_capture_on_commit_callb
         tasks.scheduled_run("smoke")
     run = LoadRun.objects.get()
     assert (run.trigger, run.state) == ("schedule", State.QUEUED)
+
+
+def test_every_thread_knows_the_broker():
+    """gunicorn's requests run in threads: a run started from the admin is queued in one."""
+    urls = []
+    thread = threading.Thread(target=lambda: urls.append(current_app.conf.broker_url))
+    thread.start()
+    thread.join()
+    assert urls == [django_settings.CELERY_BROKER_URL]

@@ -1,0 +1,59 @@
+"""Chromium on the live server; what the console complains about fails the test."""
+
+import os
+import shutil
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import sync_playwright
+
+ARGUMENTS = (
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: CI must install it.")
+        pytest.skip("no Chromium on PATH")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        # Playwright's loop lives in this thread; Django would refuse every query beside it.
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+        yield browser
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+        browser.close()
+
+
+@pytest.fixture
+def open_admin(chromium, live_server, transactional_db):
+    """Return a function that gives a logged-in page: (scheme, width) -> page."""
+    User.objects.create_superuser("chief", password="chief-of-all")
+    contexts, complaints = [], []
+
+    def opened(scheme="light", width=1280):
+        context = chromium.new_context(
+            color_scheme=scheme, viewport={"width": width, "height": 900}
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda message: complaints.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(f"{live_server.url}/admin/login/")
+        page.fill("#id_username", "chief")
+        page.fill("#id_password", "chief-of-all")
+        page.click("[type=submit]")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
