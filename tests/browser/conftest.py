@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connections
 from playwright.sync_api import sync_playwright
 
 ARGUMENTS = (
@@ -14,14 +15,18 @@ ARGUMENTS = (
 
 
 @pytest.fixture(scope="session")
-def chromium():
+def chromium(django_db_setup):
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         if os.environ.get("CI"):
             pytest.fail("Chromium is missing: CI must install it.")
         pytest.skip("no Chromium on PATH")
+    connection = connections["default"]
     with sync_playwright() as playwright:
+        # Beside Playwright's event loop Django's connections are another context's: the tests
+        # that come after need the one that knows what the migrations loaded.
+        connections["default"] = connection
         browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
         # Playwright's loop lives in this thread; Django would refuse every query beside it.
         os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

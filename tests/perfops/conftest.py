@@ -93,7 +93,7 @@ def scenario(tmp_path, settings):
     directory = tmp_path / "k6"
     shutil.copytree(django_settings.PERFOPS["SCENARIO_DIR"], directory)
 
-    def make(*, rate=400, seconds=4, max_vus=200, judged=True, name="smoke"):
+    def make(*, rate=250, seconds=6, max_vus=400, judged=True, name="smoke"):
         spec = {
             "title": "short",
             "start_rate": rate,
