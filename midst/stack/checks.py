@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, register
 @register()
 def database_is_known(**_: Any) -> list[CheckMessage]:
     """Development without a database: say so before a driver does."""
-    if settings.DATABASES["default"]["PORT"] != NOWHERE_PORT:
+    if settings.DATABASES["default"]["NAME"] != NOWHERE:
         return []
     return [
         Error(
@@ -21,4 +21,4 @@ def database_is_known(**_: Any) -> list[CheckMessage]:
 
 
 # Development's settings must load before the stack has ever been started.
-NOWHERE_PORT = 1
+NOWHERE = "nowhere"

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 from celery import current_app
+from celery.exceptions import OperationalError as BrokerAway
 from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerAway
 
 from perfops.advisors import registry
 from perfops.advisors.advice import ORDER, Advice

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from celery import current_app
+from celery.exceptions import OperationalError as BrokerAway
 from django.db import transaction
 from django.utils import timezone
-from kombu.exceptions import OperationalError as BrokerAway
 
 from perfops.conf import conf
 from perfops.loadtest import plan as plans
