@@ -48,7 +48,7 @@ format: install ## put the code in its form
 
 test-django-6: install ## the tests on Django 6.0, in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet
-	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet 'django>=6.0,<6.1'
+	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config 'django>=6.0,<6.1'
 	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser"
 
 clean: ## throw away the embedded servers' data and all caches

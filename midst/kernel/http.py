@@ -95,8 +95,9 @@ class ProblemMiddleware:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
         log.error("the database did not answer %s", request.path_info, exc_info=error)
-        return problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "The database is not available. Try again shortly.",
-            headers={"Retry-After": str(_RETRY_AFTER_S)},
+        text, headers = "The database is not available.", {"Retry-After": str(_RETRY_AFTER_S)}
+        if request.path_info.startswith("/api/"):
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=headers)
+        return HttpResponse(
+            text, status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain", headers=headers
         )

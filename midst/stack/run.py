@@ -1,5 +1,6 @@
 """`manage.py stack run`: everything, from nothing to a judged load run, until Ctrl-C."""
 
+import contextlib
 import functools
 import os
 import secrets
@@ -110,17 +111,21 @@ def _manage(*command: str, variables: dict[str, str], codes: tuple[int, ...] = (
     try:
         code = child.wait()
     except Stop:
-        # The terminal's Ctrl-C reached it as well; a plain SIGTERM to us did not.
-        child.send_signal(signal.SIGINT)
-        try:
-            child.wait(10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        _end(child)
         raise
     if code not in codes:
         raise StackError(f"`manage.py {' '.join(command)}` ended with {code}; it says why above.")
     return code
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a command: the terminal's Ctrl-C reached it as well, a plain SIGTERM to us did not."""
+    for number, patience_s in ((None, 5), (signal.SIGINT, 10), (signal.SIGKILL, None)):
+        if number is not None:
+            child.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience_s)
+            return
 
 
 def _wait_until_ready(plan: Plan, supervisor: Supervisor) -> None:

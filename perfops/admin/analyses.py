@@ -41,6 +41,7 @@ class AnalysisAdmin(MeasuredAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {
+            "title": "Analyses",
             **(extra_context or {}),
             "empty_text": self.empty_text,
             "action_url": self.url("start") if self.may(request, "run_analysis") else "",

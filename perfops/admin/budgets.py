@@ -28,7 +28,7 @@ class BudgetAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         # One query for all rows; the columns below read from it.
         request.perfops_judgements = selectors.latest()  # type: ignore[attr-defined]
-        return super().changelist_view(request, extra_context)
+        return super().changelist_view(request, {"title": "Budgets", **(extra_context or {})})
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         judgements: dict[int, Judgement] = getattr(request, "perfops_judgements", {})

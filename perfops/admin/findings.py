@@ -54,9 +54,8 @@ class FindingAdmin(MeasuredAdmin):
         return [*ours, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(
-            request, {**(extra_context or {}), "empty_text": self.empty_text}
-        )
+        context = {"title": "Findings", **(extra_context or {}), "empty_text": self.empty_text}
+        return super().changelist_view(request, context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

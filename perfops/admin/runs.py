@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
@@ -36,7 +36,7 @@ class StartForm(forms.Form):
 
 @admin.register(LoadRun)
 class LoadRunAdmin(MeasuredAdmin):
-    list_display = ["name", "outcome", "p95", "errors", "throughput", "spark", "when"]
+    list_display = ["name", "outcome", "p95", "errors", "spark", "when"]
     list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]
     sortable_by = ()
@@ -61,6 +61,7 @@ class LoadRunAdmin(MeasuredAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         runs.reap_lost_runs()
         context = {
+            "title": "Load runs",
             **(extra_context or {}),
             "empty_text": self.empty_text,
             "action_url": self.url("start") if self.may(request, "run_loadrun") else "",
@@ -87,7 +88,11 @@ class LoadRunAdmin(MeasuredAdmin):
     def start_view(self, request: HttpRequest) -> HttpResponseBase:
         """Show the form; start on POST and go to the run's page."""
         self.require(request, "run_loadrun")
-        scenarios = plans.scenarios(conf().SCENARIO_DIR)
+        try:
+            scenarios = plans.scenarios(conf().SCENARIO_DIR)
+        except plans.UnknownScenario as error:
+            messages.error(request, str(error))
+            return HttpResponseRedirect(self.url("changelist"))
         initial = {
             "scenario": request.GET.get("scenario", "smoke"),
             "target": request.GET.get("target", conf().DEFAULT_TARGET),
@@ -135,10 +140,6 @@ class LoadRunAdmin(MeasuredAdmin):
     @admin.display(description="Verdict")
     def outcome(self, run: LoadRun) -> SafeString:
         return badges.of_run(run).html()
-
-    @admin.display(description="Throughput")
-    def throughput(self, run: LoadRun) -> str:
-        return f"{run.summary['throughput']:,.0f} req/s" if run.summary else "-"
 
     @admin.display(description="p95")
     def p95(self, run: LoadRun) -> str:

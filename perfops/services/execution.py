@@ -103,6 +103,7 @@ def _execute(run: LoadRun) -> None:
     run.fingerprint = fingerprint.take(plan, path)
     run.save(update_fields=["fingerprint"])
     before = _look()
+    _beat(run)
     recording = Recording()
     with k6.running(path, plan, run.target) as process:
         _watch(run, plan, process, recording)
@@ -112,6 +113,7 @@ def _execute(run: LoadRun) -> None:
     if not recording.first_at and exit_code:
         last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
         raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
+    _beat(run)
     summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
     run.summary = {**summary.as_row(), "p95_over_time": _p95_over_time(run)}
     run.server = _server_truth(before, _look(), summary.requests)
