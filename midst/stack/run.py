@@ -22,6 +22,8 @@ from midst.stack.supervisor import Stop, Supervisor, stop_on_signals
 
 READY_TIMEOUT_S = 60
 ADMIN = "admin"
+# The exit code of `prepare` when there was a superuser already.
+HAD_ADMIN = 3
 
 Say = Callable[[str], None]
 
@@ -48,9 +50,8 @@ def run(say: Say) -> None:
 
 def _bring_up(plan: Plan, outside: dict[str, str], supervisor: Supervisor, say: Say) -> None:
     variables = _start_servers(plan, outside, supervisor, say)
-    _manage("migrate", "--verbosity", "0", variables=variables)
-    say("Migrated; the taxonomy is loaded.")
-    password = _first_steps(plan, variables)
+    password = _prepare(plan, variables)
+    say("Migrated; the taxonomy and the profiles are there.")
     for program in plans.programs(plan, variables):
         supervisor.start(program.start)
     _wait_until_ready(plan, supervisor)
@@ -83,16 +84,15 @@ def _restart(name: str, urls: dict[str, str]) -> process.Child:
     return servers.restart(name, state.ROOT, death=signal.SIGINT)
 
 
-def _first_steps(plan: Plan, variables: dict[str, str]) -> str | None:
-    """Seed an empty database; return the new admin's password, None when there was one."""
-    _manage("seed", "--profiles", str(plan.profiles), "--if-empty", variables=variables)
+def _prepare(plan: Plan, variables: dict[str, str]) -> str | None:
+    """Make the database ready; return the new admin's password, None when there was one."""
     password = secrets.token_urlsafe(12)
-    made = _manage(
-        "first_admin", "--username", ADMIN,
+    code = _manage(
+        "prepare", "--profiles", str(plan.profiles), "--admin", ADMIN,
         variables={**variables, "DJANGO_SUPERUSER_PASSWORD": password},
-        codes=(0, 3),
+        codes=(0, HAD_ADMIN),
     )  # fmt: skip
-    return password if made == 0 else None
+    return password if code == 0 else None
 
 
 def _prove(variables: dict[str, str]) -> dict[str, int]:

@@ -25,7 +25,8 @@ def err() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    # A report may be cut by no width; a progress bar must fit into its line.
+    console = Console(stderr=stderr, highlight=False, soft_wrap=not stderr)
     if not console.is_terminal:
         # A log has no width; tables must not be cut to a guessed one.
         console.width = _LOG_WIDTH

@@ -9,10 +9,12 @@ import sys
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from midst.stack import checks, plan, state
 from midst.stack.errors import StackError
+from midst.stack.run import HAD_ADMIN
+from profiles.models import Profile
 
 
 def manage(folder, *command, **environment):
@@ -126,15 +128,22 @@ def test_an_outside_server_that_is_away_is_a_sentence(folder):
     assert not (folder / "postgres").exists()
 
 
-@pytest.mark.django_db
-def test_the_first_admin_is_made_once(monkeypatch):
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_an_empty_database_is_prepared_once(monkeypatch):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-secret")
-    call_command("first_admin", username="admin")
-    assert User.objects.get().check_password("a-long-secret")
+    call_command("prepare", profiles=20, admin="admin")
+    assert User.objects.get(is_superuser=True).check_password("a-long-secret")
     with pytest.raises(SystemExit) as ended:
-        call_command("first_admin", username="other")
-    assert ended.value.code == 3
-    assert User.objects.count() == 1
+        call_command("prepare", profiles=40, admin="other")
+    assert ended.value.code == HAD_ADMIN
+    assert User.objects.filter(is_superuser=True).count() == 1
+    assert Profile.objects.count() == 20
+
+
+def test_preparing_without_a_password_is_refused(monkeypatch):
+    monkeypatch.delenv("DJANGO_SUPERUSER_PASSWORD", raising=False)
+    with pytest.raises(CommandError, match="DJANGO_SUPERUSER_PASSWORD"):
+        call_command("prepare", profiles=20, admin="admin")
 
 
 def test_the_check_knows_a_database_from_none(settings):
