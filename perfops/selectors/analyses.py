@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Value, When
 
 from perfops.models.analyses import Analysis, Finding, Severity, Sighting
 
@@ -19,15 +19,6 @@ class Seen:
     finding: Finding
     severity: str
     evidence: dict[str, object]
-
-
-def newest(database: str = "default") -> Analysis | None:
-    return Analysis.objects.filter(database=database).order_by("-created_at").first()
-
-
-def open_findings() -> QuerySet[Finding]:
-    """Return what is open, worst first."""
-    return Finding.objects.filter(status=Finding.Status.OPEN).order_by(_RANK, "-last_seen_at")
 
 
 def findings_of(analysis: Analysis) -> list[Seen]:

@@ -37,10 +37,6 @@ class Progress:
         return min(1.0, self.seconds / self.planned_s) if self.planned_s else 0.0
 
 
-def newest() -> LoadRun | None:
-    return LoadRun.objects.order_by("-created_at", "-id").first()
-
-
 def newest_ended(scenario: str = "") -> LoadRun | None:
     """Return the newest run that has ended, of one scenario if named; not a canceled one."""
     ended = LoadRun.objects.exclude(state__in=[*LoadRun.ACTIVE, LoadRun.State.CANCELED])

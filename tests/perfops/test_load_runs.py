@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from django.conf import settings as django_settings
 
 from perfops.loadtest.summary import Summary
 from perfops.models import LoadRun
@@ -101,6 +102,24 @@ def test_a_warning_budget_does_not_fail_the_run(scenario, site):
     assert run.verdict == Verdict.WARNED, run.reasons
     violated = run.evaluations.get(budget__metric="latency_p99")
     assert violated.outcome == Evaluation.Outcome.VIOLATED
+
+
+@pytest.mark.parametrize("name", ["api-load", "stress"])
+def test_the_other_scenarios_run_as_well(scenario, site, name):
+    run = load(scenario(name=name), site.url)
+    assert run.verdict == Verdict.PASSED, (run.reasons, run.log)
+
+
+def test_the_plans_are_those_of_the_design():
+    from perfops.loadtest.plan import load as load_plan
+
+    directory = django_settings.PERFOPS["SCENARIO_DIR"]
+    smoke, api_load, stress = (load_plan(directory, n) for n in ("smoke", "api-load", "stress"))
+    assert (smoke.duration_s, smoke.spec.max_vus) == (55, 100)
+    assert (api_load.duration_s, api_load.peak_rate) == (7 * 60, 1000)
+    held = [stage for stage in api_load.spec.stages if stage.rate == 1000]
+    assert held[-1].seconds == 120
+    assert (stress.duration_s, stress.spec.max_vus) == (20 * 60, 2000)
 
 
 def test_stress_is_not_judged(scenario, site):
