@@ -1,5 +1,6 @@
 """A run in numbers."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from perfops.loadtest.plan import Plan
 from perfops.loadtest.recording import ALL, Recording
 from perfops.statistics.sketch import Sketch
 
+SUSTAINED_S = 30
 QUANTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 
@@ -72,3 +74,15 @@ def describe(sketch: Sketch) -> dict[str, float | None]:
     """Return mean, quantiles and maximum in ms."""
     quantiles = {name: sketch.quantile(q) for name, q in QUANTILES.items()}
     return {"mean": sketch.mean(), **quantiles, "max": sketch.max()}
+
+
+def sustained(per_second: Sequence[int]) -> float:
+    """Return the highest mean of ``SUSTAINED_S`` seconds in a row (of all, in a shorter run).
+
+    A run that rises and falls is slow on average; what it held is what it can.
+    """
+    length = min(SUSTAINED_S, len(per_second))
+    if not length:
+        return 0.0
+    starts = range(len(per_second) - length + 1)
+    return max(sum(per_second[n : n + length]) for n in starts) / length

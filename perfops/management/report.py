@@ -50,7 +50,7 @@ def _figures(run: LoadRun, console: Console) -> None:
     quantiles = "  ".join(f"{name} {_ms(latency[name])}" for name in ("p50", "p95", "p99", "max"))
     console.print(
         f"  {summary['requests']:,} requests in {summary['duration_s']:.0f} s, "
-        f"{summary['throughput']:,.0f} req/s, {summary['errors']:,} errors, "
+        f"{summary['sustained_throughput']:,.0f} req/s held, {summary['errors']:,} errors, "
         f"{summary['dropped']:,} dropped"
     )
     console.print(f"  latency  {quantiles}")

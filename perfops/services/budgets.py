@@ -88,7 +88,7 @@ def _throughput(budget: Budget, summary: dict[str, float]) -> Reading:
             f"The run offered {offered:.0f} req/s at most, the budget asks for "
             f"{budget.threshold:.0f}: api-load can tell.",
         )
-    return Reading(summary["throughput"])
+    return Reading(summary["sustained_throughput"])
 
 
 def _of_route(budget: Budget, result: RouteResult | None, summary: dict[str, float]) -> Reading:

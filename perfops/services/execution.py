@@ -22,7 +22,7 @@ from perfops.loadtest import plan as plans
 from perfops.loadtest import target as targets
 from perfops.loadtest.plan import Plan
 from perfops.loadtest.recording import ALL, Cell, Recording, Second
-from perfops.loadtest.summary import summarise
+from perfops.loadtest.summary import summarise, sustained
 from perfops.models.runs import LoadRun, RouteResult, Sample
 from perfops.selectors.runs import series
 from perfops.services import runs, verdicts
@@ -115,7 +115,13 @@ def _execute(run: LoadRun) -> None:
         raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
     _beat(run)
     summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
-    run.summary = {**summary.as_row(), "p95_over_time": _p95_over_time(run)}
+    points = series(run)
+    run.summary = {
+        **summary.as_row(),
+        "sustained_throughput": sustained([point.requests for point in points]),
+        # For the sparkline in lists: it outlives the series, and saves reading it.
+        "p95_over_time": thinned([point.p95_ms for point in points], _SPARK_POINTS),
+    }
     run.server = _server_truth(before, _look(), summary.requests)
     _to_judging(run)
     _store_routes(run, recording.routes())
@@ -213,11 +219,6 @@ def _measured(cell: Cell) -> dict[str, Any]:
         "max_ms": cell.latency.max(),
         "sketch": cell.latency.encode(),
     }
-
-
-def _p95_over_time(run: LoadRun) -> list[float | None]:
-    """For the sparkline in lists: it outlives the series, and saves reading it."""
-    return thinned([point.p95_ms for point in series(run)], _SPARK_POINTS)
 
 
 def _look() -> snapshot.Snapshot | str:

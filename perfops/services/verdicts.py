@@ -16,8 +16,8 @@ def decide(run: LoadRun, objections: list[str], *, judged: bool) -> tuple[Verdic
     if objections:
         return Verdict.INVALID, objections
     if not judged:
-        reached = run.summary["throughput"]
-        return Verdict.NONE, [f"Not judged by budgets. It averaged {reached:,.0f} req/s."]
+        held = run.summary["sustained_throughput"]
+        return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
     return weigh(budgets.evaluate(run))
 
 

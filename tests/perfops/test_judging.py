@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops.loadtest import judge
-from perfops.loadtest.summary import Summary
+from perfops.loadtest.summary import SUSTAINED_S, Summary, sustained
 from perfops.models import Budget, Evaluation, LoadRun, RouteResult
 from perfops.selectors import budgets as selectors
 from perfops.services import budgets, verdicts
@@ -58,8 +58,21 @@ def test_stress_may_drop_iterations_but_not_lose_its_target():
     assert objections(seeks_limit=True, unreachable=4000)
 
 
+@given(st.lists(st.integers(0, 2000), max_size=100))
+def test_what_was_held_lies_between_the_mean_and_the_best_second(per_second):
+    held = sustained(per_second)
+    assert held <= max(per_second, default=0)
+    assert held >= sum(per_second) / max(1, len(per_second)) - 1e-9 or len(per_second) > SUSTAINED_S
+
+
+def test_a_ramp_does_not_lower_what_was_held():
+    assert sustained([*range(0, 1000, 10), *([1000] * 30), *range(1000, 0, -10)]) == 1000
+    assert sustained([]) == 0
+
+
 def run_with(**changes):
-    summary = dataclasses.replace(GOOD, **changes).as_row()
+    held = changes.pop("sustained_throughput", 1200.0)
+    summary = dataclasses.replace(GOOD, **changes).as_row() | {"sustained_throughput": held}
     return LoadRun.objects.create(
         scenario="api-load", target="http://127.0.0.1:1", state="finished", summary=summary,
         server={"db_cache_hit_rate": 0.99},
@@ -92,9 +105,9 @@ def test_there_are_the_six_budgets_of_the_design():
         ("cache_hit_rate", {"cache_hit_rate": 0.70}, "violated"),
         ("cache_hit_rate", {"cache_hit_rate": None}, "unknown"),
         ("db_cache_hit_rate", {}, "met"),
-        ("throughput", {"throughput": 700.0}, "near"),
-        ("throughput", {"throughput": 90.0, "offered_rate": 100.0}, "unknown"),
-        ("throughput", {"throughput": 400.0, "offered_rate": 1000.0}, "violated"),
+        ("throughput", {"sustained_throughput": 700.0}, "near"),
+        ("throughput", {"offered_rate": 100.0}, "unknown"),
+        ("throughput", {"sustained_throughput": 400.0, "offered_rate": 1000.0}, "violated"),
     ],
 )
 def test_a_budget_tells_met_near_violated_and_unknown_apart(metric, changes, outcome):
