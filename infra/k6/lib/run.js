@@ -12,7 +12,8 @@ export function ask(plan, ids) {
   const n = exec.scenario.iterationInTest;
   const [name, path] = requestOf(n, ids);
   const answer = http.get(target + path, { tags: { name }, timeout: '30s' });
-  const due = exec.scenario.startTime + intendedStart(plan, n) * 1000;
+  // k6 starts iteration n when n + 1 arrivals are due, not n.
+  const due = exec.scenario.startTime + intendedStart(plan, n + 1) * 1000;
   const cache = answer.headers['X-Cache'] || '';
   intended.add(Math.max(Date.now() - due, answer.timings.duration), { name, cache });
 }
