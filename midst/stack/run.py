@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
 from midst.stack import plan as plans
@@ -134,11 +134,12 @@ def _wait_until_ready(plan: Plan, supervisor: Supervisor) -> None:
     while True:
         try:
             urllib.request.urlopen(f"{plan.url}/ready", timeout=5).close()  # noqa: S310
-        except (urllib.error.URLError, OSError) as error:
+        except (URLError, OSError) as error:
             if not web.is_running() or time.monotonic() > deadline:
+                # /ready says which of its checks failed.
+                said = error.read().decode() if isinstance(error, HTTPError) else str(error)
                 raise StackError(
-                    f"The web server is not ready ({error}). "
-                    f"The end of {web.log}:\n{web.log_tail()}"
+                    f"The web server is not ready: {said}. The end of {web.log}:\n{web.log_tail()}"
                 ) from error
             time.sleep(0.2)
         else:
