@@ -10,14 +10,14 @@ from perfops.models.analyses import Finding
 Status = Finding.Status
 
 
-def card(finding: Finding, *, severity: str, evidence: dict[str, Any]) -> dict[str, Any]:
+def card(finding: Finding, *, severity: str, evidence: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the context of ``perfops/_finding.html``."""
     return {
         "badge": badges.of_severity(severity),
         "url": reverse("admin:perfops_finding_change", args=[finding.pk]),
         "title": finding.title,
         "status_text": _status_text(finding),
-        "evidence": list(evidence.items()),
+        "evidence": [(label, _text(value)) for label, value in evidence],
         "why": finding.why,
         "remedy": finding.remedy,
         "statement": finding.statement,
@@ -25,6 +25,10 @@ def card(finding: Finding, *, severity: str, evidence: dict[str, Any]) -> dict[s
         "can_mute": finding.status != Status.RESOLVED,
         "can_reopen": finding.status in {Status.ACKNOWLEDGED, Status.MUTED},
     }
+
+
+def _text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _status_text(finding: Finding) -> str:

@@ -29,7 +29,7 @@ class MuteForm(forms.Form):
 
 @admin.register(Finding)
 class FindingAdmin(MeasuredAdmin):
-    list_display = ["title", "level", "state", "advisor", "first_seen_at", "last_seen_at"]
+    list_display = ["title", "level", "state", "seen"]
     list_filter = ["status", "severity", "advisor", "database"]
     search_fields = ["title", "object"]
     ordering = ["status", "severity", "-last_seen_at"]
@@ -112,6 +112,10 @@ class FindingAdmin(MeasuredAdmin):
             mute_url=self.url("mute", finding.pk),
             reopen_url=self.url("reopen", finding.pk),
         )
+
+    @admin.display(description="Last seen")
+    def seen(self, finding: Finding) -> str:
+        return f"{timezone.localtime(finding.last_seen_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="Severity")
     def level(self, finding: Finding) -> SafeString:

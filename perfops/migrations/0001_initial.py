@@ -177,7 +177,7 @@ class Migration(migrations.Migration):
                 ("muted_until", models.DateField(blank=True, null=True)),
                 ("mute_reason", models.CharField(blank=True, max_length=300)),
                 ("title", models.CharField(max_length=300)),
-                ("evidence", models.JSONField(default=dict)),
+                ("evidence", models.JSONField(default=list)),
                 ("why", models.TextField()),
                 ("remedy", models.TextField()),
                 (
@@ -442,7 +442,7 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                ("evidence", models.JSONField(default=dict)),
+                ("evidence", models.JSONField(default=list)),
                 (
                     "analysis",
                     models.ForeignKey(

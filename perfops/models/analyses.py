@@ -72,8 +72,8 @@ class Finding(models.Model):
     mute_reason = models.CharField(max_length=300, blank=True)
 
     title = models.CharField(max_length=300)
-    # {label: number or text}: the numbers behind the title, in reading order.
-    evidence = models.JSONField(default=dict)
+    # Pairs of label and number or text, in reading order (an object would lose it).
+    evidence = models.JSONField(default=list)
     why = models.TextField()
     remedy = models.TextField()
     statement = models.TextField(blank=True, help_text="The exact SQL that mends it, if one does.")
@@ -111,7 +111,7 @@ class Sighting(models.Model):
     analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings")
     finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
     severity = models.CharField(max_length=10, choices=Severity)
-    evidence = models.JSONField(default=dict)
+    evidence = models.JSONField(default=list)
 
     class Meta:
         constraints = [

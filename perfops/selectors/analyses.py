@@ -18,7 +18,7 @@ class Seen:
 
     finding: Finding
     severity: str
-    evidence: dict[str, object]
+    evidence: list[tuple[str, object]]
 
 
 def findings_of(analysis: Analysis) -> list[Seen]:

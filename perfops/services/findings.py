@@ -54,7 +54,7 @@ def record(analysis: Analysis, advice: Iterable[Advice]) -> list[Finding]:
 def _see(finding: Finding, advice: Advice) -> None:
     finding.advisor, finding.object = advice.advisor, advice.object
     finding.severity, finding.title = advice.severity, advice.title[:300]
-    finding.evidence, finding.why = dict(advice.evidence), advice.why
+    finding.evidence, finding.why = list(advice.evidence.items()), advice.why
     finding.remedy, finding.statement = advice.remedy, advice.statement
     if finding.status == Status.RESOLVED:
         finding.reopened += 1

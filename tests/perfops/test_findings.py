@@ -1,11 +1,13 @@
 """Findings live on between analyses."""
 
+import dataclasses
 from datetime import date, timedelta
 
 import pytest
 
 from perfops.advisors.advice import Advice
 from perfops.models import Analysis, Finding
+from perfops.selectors import analyses as selectors
 from perfops.services import findings
 
 pytestmark = pytest.mark.django_db
@@ -31,6 +33,14 @@ def test_the_same_illness_is_one_finding_over_many_analyses():
     assert again.pk == first.pk
     assert again.last_seen_at > first.last_seen_at
     assert again.sightings.count() == 2
+
+
+def test_the_evidence_keeps_its_reading_order():
+    evidence = {"rows": 5, "a much longer label": "50%", "b": 1.5}
+    analysis = analysis_that_sees(dataclasses.replace(ADVICE, evidence=evidence))
+    assert only().evidence == [[label, value] for label, value in evidence.items()]
+    (seen,) = selectors.findings_of(analysis)
+    assert seen.evidence == only().evidence
 
 
 def test_what_is_not_seen_is_resolved_and_what_comes_back_is_reopened():
