@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 
 LOG_TAIL_LINES = 15
+# The clock that start times are told by is adjusted while we run; numbers come round later.
+SAME_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,11 @@ def stop_remembered(file: Path) -> list[str]:
 def _alive(pid: int, created: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - created) < 1
-        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+        if _is_same(process, created) and process.status() != psutil.STATUS_ZOMBIE:
+            return process
     except psutil.NoSuchProcess:
         return None
+    return None
 
 
 def _session(leader: int, created: float) -> Iterator[psutil.Process]:
@@ -132,12 +135,16 @@ def _session(leader: int, created: float) -> Iterator[psutil.Process]:
     """
     if psutil.pid_exists(leader):
         holder = psutil.Process(leader)
-        if abs(holder.create_time() - created) >= 1:
+        if not _is_same(holder, created):
             return
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
             if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
                 yield process
+
+
+def _is_same(process: psutil.Process, created: float) -> bool:
+    return abs(process.create_time() - created) < SAME_WITHIN_S
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
