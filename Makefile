@@ -31,7 +31,7 @@ up: install ## start only PostgreSQL and Valkey, in the background
 down: ## stop what `make up` started
 	@$(PYTHON) manage.py stack down
 
-test: install ## the tests, with of lines and branches
+test: install ## the tests, with coverage of lines and branches
 	@$(PYTHON) -m pytest -n 2 -m "not e2e" --cov --cov-report=term
 
 lint: install ## ruff, mypy, djade, import contracts, missing migrations

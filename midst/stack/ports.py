@@ -1,12 +1,17 @@
 """TCP ports on loopback: which are free, and who holds the others."""
 
 import socket
+from random import SystemRandom
 
 import psutil
 
 from midst.stack.errors import StackError
 
 HOST = "127.0.0.1"
+# Below the ports that systems lend to outgoing connections (Linux: from 32768): one of those
+# could take a server's place while it is being restarted.
+_RANGE = range(20_000, 32_000)
+_RANDOM = SystemRandom()
 
 
 def is_free(port: int) -> bool:
@@ -24,9 +29,7 @@ def choose(preferred: int | None) -> int:
     """Return ``preferred`` if it is free, else any port that is."""
     if preferred and is_free(preferred):
         return preferred
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    return next(port for port in _RANDOM.sample(_RANGE, len(_RANGE)) if is_free(port))
 
 
 def require(port: int, *, purpose: str, variable: str) -> None:

@@ -133,9 +133,8 @@ def _session(leader: int, created: float) -> Iterator[psutil.Process]:
     Linux gives no process a number that a session still bears; so unless the number has a
     new holder, everyone in that session is a descendant of ours.
     """
-    if psutil.pid_exists(leader):
-        holder = psutil.Process(leader)
-        if not _is_same(holder, created):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        if not _is_same(psutil.Process(leader), created):
             return
     for process in psutil.process_iter():
         with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):

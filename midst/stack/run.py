@@ -70,7 +70,7 @@ def _start_servers(
     metrics.mkdir()
     started = servers.start(state.ROOT, outside=outside, death=signal.SIGINT)
     for child in started.children:
-        again = functools.partial(_restart, child.name, started.urls)
+        again = functools.partial(servers.restart, child.name, state.ROOT, death=signal.SIGINT)
         supervisor.adopt(child, again)
     for name, url in started.urls.items():
         kind = "PostgreSQL" if name == "DATABASE_URL" else "Redis"
@@ -78,10 +78,6 @@ def _start_servers(
     variables = plans.variables(plan, started.urls)
     state.write(variables)
     return variables
-
-
-def _restart(name: str, urls: dict[str, str]) -> process.Child:
-    return servers.restart(name, state.ROOT, death=signal.SIGINT)
 
 
 def _prepare(plan: Plan, variables: dict[str, str]) -> str | None:

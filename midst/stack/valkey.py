@@ -29,7 +29,7 @@ class Valkey:
         file = self.folder / "port"
         port = ports.choose(int(file.read_text()) if file.exists() else None)
         file.write_text(str(port))
-        password = secrets.token_urlsafe(24)
+        password = self._password()
         child = process.spawn(
             "valkey",
             privileges.bound([binary(), str(self._configure(port, password))], death=death),
@@ -40,6 +40,14 @@ class Valkey:
         url = f"redis://:{password}@{ports.HOST}:{port}"
         _wait_until_it_answers(url, child)
         return child, url
+
+    def _password(self) -> str:
+        """Kept between starts: who was told the old one must find a restarted server."""
+        file = self.folder / "password"
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(secrets.token_urlsafe(24))
+        return file.read_text()
 
     def _configure(self, port: int, password: str) -> Path:
         config = self.folder / "valkey.conf"

@@ -86,6 +86,18 @@ def test_valkey_is_bounded_and_evicts_only_what_expires(folder, running):
     client.close()
 
 
+def test_a_restarted_valkey_is_found_where_it_was(folder, running):
+    valkey = Valkey(folder / "valkey", folder / "valkey.log")
+    first, url = valkey.start(death=signal.SIGTERM)
+    running.append(first)
+    os.kill(first.pid, signal.SIGKILL)
+    process.stop(first)
+    second, again = valkey.start(death=signal.SIGTERM)
+    running.append(second)
+    assert again == url
+    assert stat.S_IMODE((folder / "valkey" / "password").stat().st_mode) == 0o600
+
+
 def test_servers_that_the_environment_names_are_not_started(folder, running):
     outside = {"DATABASE_URL": "postgres://a@b/c"}
     started = servers.start(folder, outside=outside, death=signal.SIGINT)
