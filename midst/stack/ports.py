@@ -1,6 +1,7 @@
 """TCP ports on loopback: which are free, and who holds the others."""
 
 import socket
+import time
 from random import SystemRandom
 
 import psutil
@@ -11,6 +12,8 @@ HOST = "127.0.0.1"
 # Below the ports that systems lend to outgoing connections (Linux: from 32768): one of those
 # could take a server's place while it is being restarted.
 _RANGE = range(20_000, 32_000)
+# A killed process counts as gone when its first thread is; its sockets close with its last.
+PATIENCE_S = 3.0
 _RANDOM = SystemRandom()
 
 
@@ -26,10 +29,19 @@ def is_free(port: int) -> bool:
 
 
 def choose(preferred: int | None) -> int:
-    """Return ``preferred`` if it is free, else any port that is."""
-    if preferred and is_free(preferred):
+    """Return ``preferred`` if it is free within ``PATIENCE_S``, else any port that is."""
+    if preferred and _becomes_free(preferred):
         return preferred
     return next(port for port in _RANDOM.sample(_RANGE, len(_RANGE)) if is_free(port))
+
+
+def _becomes_free(port: int) -> bool:
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_free(port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def require(port: int, *, purpose: str, variable: str) -> None:
