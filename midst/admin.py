@@ -1,9 +1,38 @@
 """Midst's admin site. Every app registers with Django's ``admin.site``, which is this one."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+from midst.accounts import throttle
+from midst.kernel.problems import Problem
 
 
 class MidstAdminSite(admin.AdminSite):
     site_header = "Midst"
     site_title = "Midst"
     index_title = "Operations"
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Guessing passwords is as slow here as over the API."""
+        if request.method == "POST":
+            try:
+                throttle.require_login_attempt(request, request.POST.get("username", ""))
+            except Problem as error:
+                return TemplateResponse(
+                    request,
+                    "admin/too_many_attempts.html",
+                    {
+                        **self.each_context(request),
+                        "title": "Too many attempts",
+                        "detail": error.detail,
+                        "wait_s": error.headers["Retry-After"],
+                    },
+                    status=error.kind.status,
+                    headers=dict(error.headers),
+                )
+        return super().login(request, extra_context)

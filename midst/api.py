@@ -1,47 +1,81 @@
 """The one API, built from each app's router."""
 
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
-from midst.kernel.http import FieldError, problem
+from midst.accounts.api import router as accounts
+from midst.kernel import openapi
+from midst.kernel.http import plain_problem, problem
+from midst.kernel.input import StrictParser
+from midst.kernel.problems import INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
 from profiles.api import router as profiles
 from taxonomy.api import router as taxonomy
 
-api = NinjaAPI(
+
+class MidstAPI(NinjaAPI):
+    """Adds to the document what every endpoint may answer, and how."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        return openapi.complete(super().get_openapi_schema(**options))
+
+
+api = MidstAPI(
     title="Midst",
     version="1",
     description="Identity profiles, seen through masks. Errors are RFC 9457 problem details.",
+    parser=StrictParser(),
 )
+api.add_router("/auth", accounts)
 api.add_router("/taxonomy", taxonomy)
 api.add_router("/profiles", profiles)
 
 
+@api.exception_handler(Problem)
+def known(request: HttpRequest, error: Problem) -> HttpResponse:
+    return problem(error.kind, error.detail, errors=error.errors, headers=error.headers)
+
+
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    errors = [
-        FieldError(".".join(str(part) for part in each["loc"]), each["msg"])
-        for each in error.errors
-    ]
-    return problem(422, "The request is not valid: see errors.", errors=errors)
+    return problem(INVALID, errors=[_field_error(each) for each in error.errors])
 
 
 @api.exception_handler(DjangoValidationError)
 def invalid_field(request: HttpRequest, error: DjangoValidationError) -> HttpResponse:
     errors = [
-        FieldError(field, message)
+        FieldError(f"body.{field}", message)
         for field, messages in error.message_dict.items()
         for message in messages
     ]
-    return problem(422, "The request is not valid: see errors.", errors=errors)
+    return problem(INVALID, errors=errors)
 
 
 @api.exception_handler(Http404)
 def missing(request: HttpRequest, error: Http404) -> HttpResponse:
-    return problem(404, str(error))
+    return problem(NOT_FOUND, str(error))
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return problem(TOO_LARGE)
 
 
 @api.exception_handler(HttpError)
 def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return problem(error.status_code, error.message)
+    # ninja wraps what our parser raises.
+    if isinstance(error.__cause__, Problem):
+        return known(request, error.__cause__)
+    return plain_problem(error.status_code, error.message)
+
+
+def _field_error(error: dict[str, Any]) -> FieldError:
+    """The name of the endpoint's parameter that holds the body means nothing to a client."""
+    where, *rest = error["loc"]
+    path = rest[1:] if where == "body" and rest else rest
+    message: str = error["msg"]
+    return FieldError(".".join(map(str, [where, *path])), message.removeprefix("Value error, "))

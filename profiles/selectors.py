@@ -1,6 +1,5 @@
 """Every read of profiles. Hot reads return finished JSON through the cache."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -27,19 +26,12 @@ def listed(*, path: str, limit: int, cursor: str = "") -> Answer:
 
     ``path`` is the list's own, for the links. Raises ``pagination.BadCursor``.
     """
-    where = pagination.decode(cursor) if cursor else None
 
     def compute() -> bytes:
         page = pagination.page(
-            Profile.objects.listed().values(*_SUMMARY), limit=limit, cursor=where, key=_key
+            Profile.objects.listed().values(*_SUMMARY), limit=limit, cursor=cursor
         )
-        return msgspec.json.encode(
-            {
-                "results": page.rows,
-                "next": pagination.link(path, cursor=page.next, limit=limit),
-                "previous": pagination.link(path, cursor=page.previous, limit=limit),
-            }
-        )
+        return pagination.encode(page, path=path, limit=limit)
 
     key = cache.list_key(limit=limit, cursor=cursor)
     return kept.read(cache.PROFILES, key, groups=(cache.GROUP,), compute=compute)
@@ -62,11 +54,6 @@ def detail(reference: str, *, user: Any) -> tuple[Answer, bool]:
 
     key = cache.detail_key(reference)
     return kept.read(cache.PROFILES, key, groups=(cache.GROUP,), compute=compute), False
-
-
-def _key(row: dict[str, Any]) -> pagination.Cursor:
-    created_at: datetime = row["created_at"]
-    return pagination.Cursor(created_at, row["id"])
 
 
 def _row(reference: str, profiles: ProfileQuerySet) -> dict[str, Any]:

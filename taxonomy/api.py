@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
+from midst.accounts.access import Reads
 from midst.kernel.http import respond
 from taxonomy import schemas, selectors
 
-router = Router(tags=["taxonomy"])
+router = Router(tags=["taxonomy"], auth=Reads(None))
 
 Offset = Annotated[int, Query(ge=0, le=10_000)]
 Limit = Annotated[int, Query(ge=1, le=100)]

@@ -157,7 +157,12 @@ def _make_stamps(keys: list[str]) -> list[bytes]:
 
 
 def _answer(body: bytes, outcome: Outcome) -> Answer:
-    return Answer(body, blake2b(body, digest_size=_ETAG_BYTES // 2).hexdigest(), outcome)
+    return Answer(body, tag_of(body), outcome)
+
+
+def tag_of(body: bytes) -> str:
+    """Return the tag of a body: what its ETag holds between the quotes."""
+    return blake2b(body, digest_size=_ETAG_BYTES // 2).hexdigest()
 
 
 def _fresh_stamp() -> bytes:

@@ -9,7 +9,8 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
-from midst.kernel.cache import Answer
+from midst.kernel.cache import Answer, bypass, tag_of
+from midst.kernel.problems import CHANGED, UNAVAILABLE, FieldError, Problem, Type
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
@@ -21,23 +22,24 @@ _RETRY_AFTER_S = 5
 log = logging.getLogger(__name__)
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one part of the input; ``field`` like ``query.limit``."""
-
-    field: str
-    message: str
-
-
 def problem(
-    status: int, detail: str = "", *, errors: Sequence[FieldError] = (), headers: Any = None
+    kind: Type, detail: str = "", *, errors: Sequence[FieldError] = (), headers: Any = None
 ) -> HttpResponse:
     """Return an RFC 9457 answer; ``errors`` appears only when there are any."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail or HTTPStatus(status).description or HTTPStatus(status).phrase,
-    }
+    return _problem(kind.uri, kind.title, kind.status, detail or kind.meaning, errors, headers)
+
+
+def plain_problem(status: int, detail: str = "", *, headers: Any = None) -> HttpResponse:
+    """Return an RFC 9457 answer that says no more than its status."""
+    known = HTTPStatus(status)
+    detail = detail or known.description or known.phrase
+    return _problem("about:blank", known.phrase, status, detail, (), headers)
+
+
+def _problem(
+    kind: str, title: str, status: int, detail: str, errors: Sequence[FieldError], headers: Any
+) -> HttpResponse:
+    body: dict[str, Any] = {"type": kind, "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = errors
     return HttpResponse(
@@ -51,12 +53,44 @@ def respond(request: HttpRequest, answer: Answer, *, own: bool = False) -> HttpR
     headers = {
         "ETag": tag,
         "Cache-Control": _OWN if own else _SHARED,
-        "Vary": "Cookie",
+        "Vary": "Authorization, Cookie",
         "X-Cache": answer.outcome.value,
     }
     if _client_has(request, tag):
         return HttpResponse(status=304, headers=headers)
     return HttpResponse(answer.body, content_type=JSON, headers=headers)
+
+
+def send(body: object, *, status: int = 200, location: str | None = None) -> HttpResponse:
+    """Send an answer that nobody may keep: that of a write, or one person's own list."""
+    headers = {"Cache-Control": _OWN, "Vary": "Authorization, Cookie"}
+    if location is not None:
+        headers["Location"] = location
+    return HttpResponse(
+        body if isinstance(body, bytes) else msgspec.json.encode(body),
+        status=status,
+        content_type=JSON,
+        headers=headers,
+    )
+
+
+def no_content() -> HttpResponse:
+    return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": _OWN})
+
+
+def send_own(request: HttpRequest, body: bytes) -> HttpResponse:
+    """Send one person's view of a thing, with the tag that ``If-Match`` may name."""
+    return respond(request, bypass(lambda: body), own=True)
+
+
+def check_if_match(request: HttpRequest, body: bytes) -> None:
+    """Raise ``Problem`` (412) unless ``body``, what stands there now, is what the client saw."""
+    asked: str | None = request.META.get("HTTP_IF_MATCH")
+    if asked is None or asked.strip() == "*":
+        return
+    # Strong comparison (RFC 9110, 13.1.1): a weak tag never matches.
+    if f'"{tag_of(body)}"' not in (each.strip() for each in asked.split(",")):
+        raise Problem(CHANGED)
 
 
 def _client_has(request: HttpRequest, tag: str) -> bool:
@@ -89,15 +123,18 @@ class ProblemMiddleware:
             for name, value in response.headers.items()
             if name.lower() not in {"content-type", "content-length"}
         }
-        return problem(response.status_code, headers=kept)
+        return plain_problem(response.status_code, headers=kept)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
         log.error("the database did not answer %s", request.path_info, exc_info=error)
-        text, headers = "The database is not available.", {"Retry-After": str(_RETRY_AFTER_S)}
+        headers = {"Retry-After": str(_RETRY_AFTER_S)}
         if request.path_info.startswith("/api/"):
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, text, headers=headers)
+            return problem(UNAVAILABLE, headers=headers)
         return HttpResponse(
-            text, status=HTTPStatus.SERVICE_UNAVAILABLE, content_type="text/plain", headers=headers
+            UNAVAILABLE.meaning,
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            content_type="text/plain",
+            headers=headers,
         )

@@ -2,59 +2,84 @@
 
 import base64
 import binascii
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
+from functools import cache
+from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import msgspec
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Q, QuerySet
+from msgspec import Meta
+
+from midst.kernel.problems import INVALID, FieldError, Problem
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 20
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAYOUT = struct.Struct(">cq16s")
-_FORWARD, _BACKWARD = b"f", b"b"
+Moment = Annotated[datetime, Meta(tz=True)]
+Position = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Name = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
 
-class BadCursor(ValueError):
-    """The cursor is not one that we gave out."""
+class BadCursor(Problem):
+    """The cursor is not one that we gave out: a 422."""
+
+    def __init__(self) -> None:
+        message = "is not a cursor of this list: start without one, then follow `next`, `previous`"
+        super().__init__(INVALID, message, errors=[FieldError("query.cursor", message)])
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How a list is ordered: by two columns in one direction, the second one unique.
+
+    ``first`` and ``second`` name them, ``kinds`` gives their types for the cursor.
+    """
+
+    first: str
+    second: str
+    kinds: tuple[Any, Any]
+    descending: bool = True
+
+    def columns(self, *, backward: bool = False) -> tuple[str, str]:
+        sign = "-" if self.descending != backward else ""
+        return f"{sign}{self.first}", f"{sign}{self.second}"
+
+
+NEWEST = Order("created_at", "id", (Moment, UUID))
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """The row one stands at, and the way one walks from it."""
 
-    created_at: datetime
-    id: UUID
+    first: Any
+    second: Any
     backward: bool = False
 
     def encode(self) -> str:
-        microseconds = (self.created_at - _EPOCH) // timedelta(microseconds=1)
-        way = _BACKWARD if self.backward else _FORWARD
-        packed = _LAYOUT.pack(way, microseconds, self.id.bytes)
+        packed = msgspec.msgpack.encode((self.backward, self.first, self.second))
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def decode(text: str) -> Cursor:
+def decode(text: str, order: Order) -> Cursor:
     """Return the cursor in ``text``. Raises ``BadCursor``."""
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        way, microseconds, key = _LAYOUT.unpack(packed)
-        if way not in {_FORWARD, _BACKWARD}:
-            raise BadCursor("unknown direction")
-        return Cursor(
-            _EPOCH + timedelta(microseconds=microseconds), UUID(bytes=key), way == _BACKWARD
-        )
-    except (binascii.Error, struct.error, OverflowError, ValueError) as error:
-        raise BadCursor(
-            "is not a cursor of this list: start without one, then follow `next` or `previous`"
-        ) from error
+        backward, first, second = _decoder(order.kinds).decode(packed)
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise BadCursor from error
+    return Cursor(first, second, backward)
+
+
+@cache
+def _decoder(kinds: tuple[Any, Any]) -> msgspec.msgpack.Decoder[tuple[bool, Any, Any]]:
+    return msgspec.msgpack.Decoder(tuple[(bool, *kinds)])  # type: ignore[valid-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +91,55 @@ class Page[Row]:
     previous: str | None
 
 
-def page[Row](
-    queryset: QuerySet[Any, Row], *, limit: int, cursor: Cursor | None, key: Callable[[Row], Cursor]
-) -> Page[Row]:
-    """Cut a page out of ``queryset``, newest first by (created_at, id). One query.
+def page(
+    queryset: QuerySet[Any, dict[str, Any]], *, limit: int, cursor: str, order: Order = NEWEST
+) -> Page[dict[str, Any]]:
+    """Cut a page out of ``queryset`` of dictionaries. One query. Raises ``BadCursor``.
 
-    ``key`` makes the (forward) cursor of a row.
+    The rows must hold the columns of ``order``; a client's ``cursor`` is "" at the start.
     """
-    backward = cursor is not None and cursor.backward
-    if cursor is not None:
-        queryset = queryset.filter(_beyond(cursor))
-    order = ("created_at", "id") if backward else ("-created_at", "-id")
-    found = list(queryset.order_by(*order)[: limit + 1])
+    at = decode(cursor, order) if cursor else None
+    backward = at is not None and at.backward
+    if at is not None:
+        queryset = queryset.filter(beyond(at, order))
+    found = list(queryset.order_by(*order.columns(backward=backward))[: limit + 1])
     rows = found[:limit][::-1] if backward else found[:limit]
     more = len(found) > limit
     if not rows:
         return Page(rows, None, None)
-    has_next = True if backward else more
-    has_previous = more if backward else cursor is not None
+
+    def cursor_at(row: dict[str, Any], *, backward: bool) -> str:
+        return Cursor(row[order.first], row[order.second], backward).encode()
+
     return Page(
         rows,
-        key(rows[-1]).encode() if has_next else None,
-        _reverse(key(rows[0])).encode() if has_previous else None,
+        cursor_at(rows[-1], backward=False) if backward or more else None,
+        cursor_at(rows[0], backward=True) if (more if backward else at is not None) else None,
     )
 
 
-def _beyond(cursor: Cursor) -> Q:
+def beyond(at: Cursor, order: Order) -> Q:
     """The first condition is implied by the second; it lets the planner seek in the index."""
-    if cursor.backward:
-        return Q(created_at__gte=cursor.created_at) & (
-            Q(created_at__gt=cursor.created_at) | Q(id__gt=cursor.id)
-        )
-    return Q(created_at__lte=cursor.created_at) & (
-        Q(created_at__lt=cursor.created_at) | Q(id__lt=cursor.id)
+    way = "lt" if order.descending != at.backward else "gt"
+    return Q((f"{order.first}__{way}e", at.first)) & (
+        Q((f"{order.first}__{way}", at.first)) | Q((f"{order.second}__{way}", at.second))
     )
 
 
-def _reverse(cursor: Cursor) -> Cursor:
-    return Cursor(cursor.created_at, cursor.id, not cursor.backward)
+def encode(page: Page[dict[str, Any]], *, path: str, limit: int, **query: str) -> bytes:
+    """Return the list's body. ``path`` and ``query`` (empty values left out) make its links,
+    relative to the host, so that a kept answer is good for every host.
+    """
+    rest = {name: value for name, value in query.items() if value}
 
+    def link(cursor: str | None) -> str | None:
+        if cursor is None:
+            return None
+        return f"{path}?{urlencode({**rest, 'limit': limit, 'cursor': cursor})}"
 
-def link(path: str, *, cursor: str | None, limit: int) -> str | None:
-    """Return the URL (relative to the host) of a neighbouring page."""
-    return None if cursor is None else f"{path}?{urlencode({'limit': limit, 'cursor': cursor})}"
+    return msgspec.json.encode(
+        {"results": page.rows, "next": link(page.next), "previous": link(page.previous)}
+    )
 
 
 class BoundedCountPaginator(Paginator):

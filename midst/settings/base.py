@@ -14,6 +14,8 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
 
 SECRET_KEY = env.str("SECRET_KEY")
+# Signs access tokens; production wants one of its own.
+TOKEN_SIGNING_KEY = environment.signing_key("TOKEN_SIGNING_KEY", SECRET_KEY)
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -29,6 +31,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_celery_beat",
     "ninja",
+    "midst.accounts",
     "taxonomy",
     "profiles",
     "perfops",
@@ -36,6 +39,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "midst.telemetry.http.MetricsMiddleware",
+    "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
@@ -127,6 +131,19 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
+
+# (name, requests, seconds) a client may spend; by token, else by user, else by address.
+RATE_LIMITS = {
+    "token": ("token", environment.positive_int("RATE_LIMIT_TOKEN", 600), 60),
+    "user": ("user", environment.positive_int("RATE_LIMIT_USER", 1200), 60),
+    "address": ("address", environment.positive_int("RATE_LIMIT_ADDRESS", 300), 60),
+}
+# Addresses that may ask without credentials as often as they like.
+RATE_LIMIT_EXEMPT: list[str] = env.list("RATE_LIMIT_EXEMPT", default=[])
+# How many proxies of ours stand in front and append to X-Forwarded-For.
+TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
+# No body that the API takes is larger.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 
 # Who may read /metrics on the API port; Prometheus scrapes METRICS_PORT instead.
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])

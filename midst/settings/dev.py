@@ -28,6 +28,8 @@ from midst.settings.environment import env  # noqa: E402
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# Load comes from this machine.
+RATE_LIMIT_EXEMPT = env.list("RATE_LIMIT_EXEMPT", default=["127.0.0.0/8", "::1"])
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])
 
 # Static files straight from the apps: no collectstatic before a first look.

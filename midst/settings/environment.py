@@ -29,6 +29,11 @@ def _positive(number: int) -> None:
         raise ValidationError("must be greater than 0")
 
 
+def _is_long_enough(secret: str) -> None:
+    if len(secret.encode()) < 32:
+        raise ValidationError("must be at least 32 bytes, all random")
+
+
 def database() -> dict[str, Any]:
     """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
 
@@ -59,6 +64,16 @@ def redis_url(number: int) -> str:
     if parts.scheme == "unix":
         return f"unix://{parts.path}?db={number}"
     return parts._replace(path=f"/{number}").geturl()
+
+
+def signing_key(name: str, default: str | None = None) -> str:
+    """Return the variable ``name``: a secret of at least 32 bytes (RFC 7518, 3.2).
+
+    Without ``default`` it is required.
+    """
+    if default is not None:
+        return env.str(name, default)
+    return env.str(name, validate=_is_long_enough)
 
 
 def positive_int(name: str, default: int) -> int:

@@ -2,9 +2,10 @@
 
 from midst.settings.base import *  # noqa: F403
 from midst.settings.base import BASE_DIR
-from midst.settings.environment import env
+from midst.settings.environment import env, signing_key
 
 DEBUG = False
+TOKEN_SIGNING_KEY = signing_key("TOKEN_SIGNING_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 
 STATIC_ROOT = BASE_DIR / "staticfiles"

@@ -36,3 +36,8 @@ CACHE_MISSES = Counter("cache_misses_total", "Reads the cache could not answer."
 ACTIVE_CONNECTIONS = Gauge(
     "active_connections", "Connections in use.", ["type"], multiprocess_mode="livesum"
 )
+RATE_LIMIT_DECISIONS = Counter(
+    "rate_limit_decisions_total",
+    "Requests let through or refused; backend memory: Redis was away, each process by itself.",
+    ["limit", "backend", "outcome"],
+)

@@ -52,11 +52,10 @@ def nodes(queryset):
     return found
 
 
-def page(**cursor):
-    where = pagination.Cursor(**cursor) if cursor else None
+def page(*cursor):
     queryset = Profile.objects.listed()
-    if where:
-        queryset = queryset.filter(pagination._beyond(where))
+    if cursor:
+        queryset = queryset.filter(pagination.beyond(pagination.Cursor(*cursor), pagination.NEWEST))
     return queryset.order_by("-created_at", "-id")[:21]
 
 
@@ -68,7 +67,7 @@ def test_the_list_walks_its_index(full_table):
 @pytest.mark.django_db
 def test_a_page_far_down_seeks_in_the_index(full_table):
     row = Profile.objects.listed().order_by("created_at")[100]
-    found = nodes(page(created_at=row.created_at, id=row.pk))
+    found = nodes(page(row.created_at, row.pk))
     assert found == ["Limit", "Index Scan profiles_profile_newest"]
 
 

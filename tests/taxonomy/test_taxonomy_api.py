@@ -82,7 +82,7 @@ def test_what_is_not_there_is_a_404_with_problem_details(client, path):
     answer = client.get(URL + path)
     assert answer.status_code == 404
     assert answer["Content-Type"] == "application/problem+json"
-    assert answer.json()["title"] == "Not Found"
+    assert answer.json()["title"].lower() == "not found"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""Sessions and tokens for staff: to look at and to end, never to make or read."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from midst.accounts import secrets
+from midst.accounts.models import ApiToken, Session
+from midst.kernel.pagination import BoundedCountPaginator
+
+
+class _History(admin.ModelAdmin):
+    ordering = ["-id"]
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = BoundedCountPaginator
+    list_select_related = ["user"]
+    search_fields = ["user__username__exact"]
+    search_help_text = "The exact username."
+    actions = ["end"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"accounts.change_{self.opts.model_name}")
+
+
+@admin.register(Session)
+class SessionAdmin(_History):
+    list_display = ["id", "user", "created_at", "expires_at", "ended_at", "ended_because"]
+
+    @admin.action(description="End the selected sessions", permissions=["end"])
+    def end(self, request: HttpRequest, sessions: QuerySet[Session]) -> None:
+        ended = sessions.filter(ended_at=None).update(
+            ended_at=secrets.utc_now(), ended_because=Session.End.SIGNED_OUT
+        )
+        self.message_user(request, f"{ended} sessions ended.")
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(_History):
+    list_display = ["name", "hint", "user", "scopes", "last_used_at", "expires_at", "revoked_at"]
+    exclude = ["token_hash"]
+
+    @admin.action(description="Revoke the selected tokens", permissions=["end"])
+    def end(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
+        ended = tokens.filter(revoked_at=None).update(revoked_at=secrets.utc_now())
+        self.message_user(request, f"{ended} tokens revoked.")

@@ -1,0 +1,38 @@
+"""``manage.py create_account``: sign-up is ours to do."""
+
+import getpass
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from midst.accounts import services
+
+
+class Command(BaseCommand):
+    help = "Make an account. The password is asked for, or read from standard input."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username")
+        parser.add_argument("--email", default="")
+        parser.add_argument("--staff", action="store_true", help="may enter the admin")
+
+    def handle(self, *args: Any, username: str, email: str, staff: bool, **options: Any) -> None:
+        try:
+            services.create_account(
+                username=username, password=_password(), email=email, staff=staff
+            )
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        self.stdout.write(f"The account {username} is there.")
+
+
+def _password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise CommandError("The two passwords differ.")
+    return password

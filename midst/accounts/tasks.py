@@ -1,0 +1,11 @@
+"""Celery shells over the services."""
+
+from celery import shared_task
+
+from midst.accounts import services
+
+
+@shared_task(name="accounts.clear_expired", time_limit=600)
+def clear_expired() -> None:
+    """Delete what nobody can sign in with any more."""
+    services.clear_expired()

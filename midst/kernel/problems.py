@@ -1,0 +1,94 @@
+"""What goes wrong, as RFC 9457 names it; raised anywhere below the API, answered by it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import msgspec
+from django.db import IntegrityError, transaction
+
+
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one part of the input; ``field`` like ``body.slug``."""
+
+    field: str
+    message: str
+
+
+class Type(NamedTuple):
+    """A kind of problem. ``name`` makes its URI, ``meaning`` stands in the API's document."""
+
+    name: str
+    status: int
+    title: str
+    meaning: str
+
+    @property
+    def uri(self) -> str:
+        return f"urn:midst:problem:{self.name}"
+
+
+INVALID = Type("invalid", 422, "Not valid", "Each entry of `errors` names a field and its mistake.")
+MALFORMED = Type("malformed", 400, "Not JSON", "The body can't be read as JSON.")
+UNAUTHENTICATED = Type(
+    "unauthenticated", 401, "Not signed in", "No credentials, or none that are good (any more)."
+)
+SCOPE_MISSING = Type("scope-missing", 403, "Scope missing", "The token was not given this scope.")
+NOT_YOURS = Type("not-yours", 403, "Not yours", "You may see this, but not change it.")
+NOT_FOUND = Type("not-found", 404, "Not found", "It is not there, or not to be known to you.")
+CONFLICT = Type("conflict", 409, "Conflict", "The present state does not allow it; `detail` why.")
+CHANGED = Type("changed", 412, "Changed meanwhile", "It is not what `If-Match` names: read again.")
+TOO_LARGE = Type("too-large", 413, "Too large", "The body is larger than the server takes.")
+WRONG_TYPE = Type("wrong-type", 415, "Wrong type", "Send `Content-Type: application/json`.")
+RATE_LIMITED = Type("rate-limited", 429, "Too many requests", "Wait for `Retry-After` seconds.")
+QUOTA_EXHAUSTED = Type(
+    "quota-exhausted", 403, "Quota exhausted", "The plan allows no more of this for now."
+)
+UNAVAILABLE = Type("unavailable", 503, "Not available", "The database is away; try again soon.")
+
+TYPES = (
+    INVALID, MALFORMED, UNAUTHENTICATED, SCOPE_MISSING, NOT_YOURS, NOT_FOUND, CONFLICT, CHANGED,
+    TOO_LARGE, WRONG_TYPE, RATE_LIMITED, QUOTA_EXHAUSTED, UNAVAILABLE,
+)  # fmt: skip
+
+
+class Problem(Exception):
+    """Ends a request with an answer of ``type``; ``detail`` is for the client to read."""
+
+    def __init__(
+        self,
+        kind: Type,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or kind.meaning)
+        self.kind = kind
+        self.detail = detail or kind.meaning
+        self.errors = errors
+        self.headers = headers or {}
+
+
+def invalid(field: str, message: str) -> Problem:
+    """Return the problem of one field, like ``body.slug``."""
+    return Problem(
+        INVALID, "The request is not valid: see errors.", errors=[FieldError(field, message)]
+    )
+
+
+@contextmanager
+def conflicts(messages: Mapping[str, str]) -> Iterator[None]:
+    """Turn a broken constraint (the keys, by name) into a 409 with its message.
+
+    Opens a savepoint, so that the transaction around it can go on.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        name = getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+        message = messages.get(name or "")
+        if message is None:
+            raise
+        raise Problem(CONFLICT, message) from error
