@@ -4,15 +4,18 @@ from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from psycopg.errors import ForeignKeyViolation
 
 from midst.accounts.api import router as accounts
 from midst.kernel import openapi
 from midst.kernel.http import plain_problem, problem
 from midst.kernel.input import StrictParser
-from midst.kernel.problems import INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
+from midst.kernel.problems import CONFLICT, INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
+from profiles.api import postings
 from profiles.api import router as profiles
 from taxonomy.api import router as taxonomy
 
@@ -33,6 +36,7 @@ api = MidstAPI(
 api.add_router("/auth", accounts)
 api.add_router("/taxonomy", taxonomy)
 api.add_router("/profiles", profiles)
+api.add_router("/postings", postings)
 
 
 @api.exception_handler(Problem)
@@ -53,6 +57,14 @@ def invalid_field(request: HttpRequest, error: DjangoValidationError) -> HttpRes
         for message in messages
     ]
     return problem(INVALID, errors=errors)
+
+
+@api.exception_handler(IntegrityError)
+def gone_meanwhile(request: HttpRequest, error: IntegrityError) -> HttpResponse:
+    """What the row points at went after our look; all else is a mistake of ours."""
+    if not isinstance(error.__cause__, ForeignKeyViolation):
+        raise error
+    return problem(CONFLICT, "What it belongs to has gone meanwhile.")
 
 
 @api.exception_handler(Http404)

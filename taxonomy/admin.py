@@ -1,12 +1,32 @@
 """The taxonomy for the people who keep it."""
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.http import HttpRequest
+
+from taxonomy import selectors
 from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
 
+class _Kept(admin.ModelAdmin):
+    """Slugs are the public ids: they never change. What is in use can't be deleted."""
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ["slug"] if obj else []
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return {} if obj else super().get_prepopulated_fields(request, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Django would load every row that is in the way; a bounded count says as much."""
+        in_use = {str(obj): selectors.uses(obj) for obj in objs}
+        protected = [f"{name}: in use by {', '.join(by)}" for name, by in in_use.items() if by]
+        return list(in_use), {self.opts.verbose_name_plural: len(in_use)}, set(), protected
+
+
 @admin.register(Mask)
-class MaskAdmin(admin.ModelAdmin):
+class MaskAdmin(_Kept):
     list_display = ["name", "ontology", "functional_scope", "tone", "compression_ratio"]
     list_filter = ["ontology"]
     search_fields = ["name", "slug", "functional_scope"]
@@ -38,7 +58,7 @@ class StagesInline(admin.TabularInline):
 
 
 @admin.register(Epoch)
-class EpochAdmin(admin.ModelAdmin):
+class EpochAdmin(_Kept):
     list_display = ["position", "name", "summary"]
     list_display_links = ["name"]
     search_fields = ["name", "slug"]
@@ -47,7 +67,7 @@ class EpochAdmin(admin.ModelAdmin):
 
 
 @admin.register(Stage)
-class StageAdmin(admin.ModelAdmin):
+class StageAdmin(_Kept):
     list_display = ["title", "summary", "tags"]
     search_fields = ["title", "slug"]
     prepopulated_fields = {"slug": ["title"]}

@@ -5,11 +5,17 @@ from typing import Annotated, Literal
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from midst.accounts.access import Reads
-from midst.kernel.http import respond
-from taxonomy import schemas, selectors
+from midst.accounts.access import Reads, Requires
+from midst.accounts.scopes import Scope
+from midst.kernel import openapi
+from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.problems import CONFLICT
+from taxonomy import schemas, selectors, services
 
 router = Router(tags=["taxonomy"], auth=Reads(None))
+
+_STAFF = Requires(Scope.TAXONOMY_WRITE, staff=True)
+_CONFLICTS = openapi.problems(CONFLICT)
 
 Offset = Annotated[int, Query(ge=0, le=10_000)]
 Limit = Annotated[int, Query(ge=1, le=100)]
@@ -55,3 +61,111 @@ def stages(
 @router.get("/stages/{slug:slug}", response=schemas.Stage, summary="Show a stage")
 def stage(request: HttpRequest, slug: str) -> HttpResponse:
     return respond(request, selectors.stage(slug))
+
+
+@router.post(
+    "/masks",
+    response={201: schemas.Mask},
+    auth=_STAFF,
+    summary="Create a mask (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def create_mask(request: HttpRequest, data: schemas.NewMask) -> HttpResponse:
+    body = services.create_mask(data.model_dump())
+    return send(body, status=201, location=f"{request.path}/{data.slug}")
+
+
+@router.patch(
+    "/masks/{slug:slug}",
+    response=schemas.Mask,
+    auth=_STAFF,
+    summary="Change a mask (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def change_mask(request: HttpRequest, slug: str, data: schemas.MaskChanges) -> HttpResponse:  # type: ignore[valid-type]
+    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return send_own(request, services.change_mask(request, slug, fields))
+
+
+@router.delete(
+    "/masks/{slug:slug}",
+    response={204: None},
+    auth=_STAFF,
+    summary="Delete a mask that is not in use (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def delete_mask(request: HttpRequest, slug: str) -> HttpResponse:
+    services.delete_mask(slug)
+    return no_content()
+
+
+@router.post(
+    "/epochs",
+    response={201: schemas.Epoch},
+    auth=_STAFF,
+    summary="Create an epoch (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def create_epoch(request: HttpRequest, data: schemas.NewEpoch) -> HttpResponse:
+    body = services.create_epoch(data.model_dump())
+    return send(body, status=201, location=f"{request.path}/{data.slug}")
+
+
+@router.patch(
+    "/epochs/{slug:slug}",
+    response=schemas.Epoch,
+    auth=_STAFF,
+    summary="Change an epoch (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def change_epoch(request: HttpRequest, slug: str, data: schemas.EpochChanges) -> HttpResponse:  # type: ignore[valid-type]
+    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return send_own(request, services.change_epoch(request, slug, fields))
+
+
+@router.delete(
+    "/epochs/{slug:slug}",
+    response={204: None},
+    auth=_STAFF,
+    summary="Delete an epoch that is not in use (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def delete_epoch(request: HttpRequest, slug: str) -> HttpResponse:
+    services.delete_epoch(slug)
+    return no_content()
+
+
+@router.post(
+    "/stages",
+    response={201: schemas.Stage},
+    auth=_STAFF,
+    summary="Create a stage (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def create_stage(request: HttpRequest, data: schemas.NewStage) -> HttpResponse:
+    body = services.create_stage(data.model_dump())
+    return send(body, status=201, location=f"{request.path}/{data.slug}")
+
+
+@router.patch(
+    "/stages/{slug:slug}",
+    response=schemas.Stage,
+    auth=_STAFF,
+    summary="Change a stage (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def change_stage(request: HttpRequest, slug: str, data: schemas.StageChanges) -> HttpResponse:  # type: ignore[valid-type]
+    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return send_own(request, services.change_stage(request, slug, fields))
+
+
+@router.delete(
+    "/stages/{slug:slug}",
+    response={204: None},
+    auth=_STAFF,
+    summary="Delete a stage that is not in use (staff)",
+    openapi_extra=_CONFLICTS,
+)
+def delete_stage(request: HttpRequest, slug: str) -> HttpResponse:
+    services.delete_stage(slug)
+    return no_content()

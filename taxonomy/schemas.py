@@ -1,8 +1,24 @@
-"""What the taxonomy's endpoints send."""
+"""What the taxonomy's endpoints take and send."""
 
 from datetime import datetime
+from typing import Annotated, Literal
 
 from ninja import Schema
+from pydantic import AfterValidator, ConfigDict, Field
+
+from midst.kernel.input import Input, Tag, Tags, number, partial, text
+
+Slug = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[-a-zA-Z0-9_]+$")]
+
+
+def _two_decimals(ratio: float) -> float:
+    return round(ratio, 2)
+
+
+def _all_different(slugs: list[str]) -> list[str]:
+    if len(set(slugs)) < len(slugs):
+        raise ValueError("names a stage twice")
+    return slugs
 
 
 class Redaction(Schema):
@@ -57,3 +73,98 @@ class EpochList(Schema):
 class StageList(Schema):
     results: list[Stage]
     count: int
+
+
+class RedactionTerms(Input):
+    private_tags: Tags = []
+    excluded_entities: Tags = []
+    obfuscate_dates: bool = Field(default=False, strict=True)
+
+
+class MaskTerms(Input):
+    name: str = text(100)
+    ontology: Literal["cognitive", "expressive", "operational"]
+    functional_scope: str = text(200)
+    tone: str = text(50)
+    rhetorical_mode: str = text(50)
+    compression_ratio: Annotated[
+        float, Field(ge=0.01, le=1, strict=True), AfterValidator(_two_decimals)
+    ]
+    contexts: Tags = []
+    triggers: Tags = []
+    include_tags: Tags = []
+    exclude_tags: Tags = []
+    priority_weights: Annotated[
+        dict[Tag, Annotated[float, Field(gt=0, le=1000, strict=True)]], Field(max_length=100)
+    ] = {}
+    redaction: RedactionTerms = Field(default_factory=RedactionTerms)
+
+
+MaskChanges = partial(MaskTerms)
+
+
+class NewMask(MaskTerms):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "slug": "cartographer",
+                    "name": "Cartographer",
+                    "ontology": "cognitive",
+                    "functional_scope": "orientation",
+                    "tone": "calm",
+                    "rhetorical_mode": "expository",
+                    "compression_ratio": 0.6,
+                    "contexts": ["overview"],
+                    "priority_weights": {"maps": 2},
+                }
+            ]
+        }
+    )
+    slug: Slug
+
+
+class StageTerms(Input):
+    title: str = text(100)
+    summary: str = text(2000)
+    tags: Tags = []
+
+
+StageChanges = partial(StageTerms)
+
+
+class NewStage(StageTerms):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"slug": "survey", "title": "Survey", "summary": "Looking around"}]
+        }
+    )
+    slug: Slug
+
+
+class EpochTerms(Input):
+    name: str = text(100)
+    summary: str = text(2000)
+    position: int = number(0, 32_767)
+    stages: Annotated[list[Slug], Field(max_length=50), AfterValidator(_all_different)] = []
+    """The slugs of its stages, in their order."""
+
+
+EpochChanges = partial(EpochTerms)
+
+
+class NewEpoch(EpochTerms):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "slug": "prologue",
+                    "name": "Prologue",
+                    "summary": "Before it began",
+                    "position": 9,
+                    "stages": ["inquiry"],
+                }
+            ]
+        }
+    )
+    slug: Slug

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from django.db.models import F, Q, QuerySet
+from django.db.models import PROTECT, F, ManyToOneRel, Model, Q, QuerySet
 from django.http import Http404
 
 from midst.kernel import cache as kept
 from midst.kernel.cache import Answer
 from taxonomy import cache
 from taxonomy.models import Epoch, Mask, Stage
+from taxonomy.selection import MaskView
 
 _MASK = (
     "slug", "name", "ontology", "functional_scope", "tone", "rhetorical_mode",
@@ -20,6 +21,9 @@ _MASK = (
 )  # fmt: skip
 _STAGE = ("slug", "title", "summary", "tags")
 _EPOCH = ("slug", "name", "summary", "position")
+
+# Enough to know that it is many.
+_MOST_COUNTED = 1000
 
 Row = dict[str, Any]
 
@@ -48,10 +52,15 @@ def mask(slug: str) -> Answer:
     """Return one mask. Raises ``Http404``."""
 
     def compute() -> bytes:
-        rows = _masks(Mask.objects.filter(slug=slug).values(*_MASK))
-        return _one(rows, f"There is no mask {slug!r}.")
+        return mask_now(slug)
 
     return kept.read(cache.MASKS, cache.mask_key(slug), groups=("masks",), compute=compute)
+
+
+def mask_now(slug: str) -> bytes:
+    """Return one mask as it is in the database. Raises ``Http404``."""
+    rows = _masks(Mask.objects.filter(slug=slug).values(*_MASK))
+    return _one(rows, f"There is no mask {slug!r}.")
 
 
 def epochs(*, offset: int, limit: int) -> Answer:
@@ -68,10 +77,15 @@ def epoch(slug: str) -> Answer:
     """Return one epoch with its stages. Raises ``Http404``."""
 
     def compute() -> bytes:
-        rows = _epochs(Epoch.objects.filter(slug=slug).values("id", *_EPOCH))
-        return _one(rows, f"There is no epoch {slug!r}.")
+        return epoch_now(slug)
 
     return kept.read(cache.EPOCHS, cache.epoch_key(slug), groups=("epochs",), compute=compute)
+
+
+def epoch_now(slug: str) -> bytes:
+    """Return one epoch as it is in the database. Raises ``Http404``."""
+    rows = _epochs(Epoch.objects.filter(slug=slug).values("id", *_EPOCH))
+    return _one(rows, f"There is no epoch {slug!r}.")
 
 
 def stages(*, offset: int, limit: int, epoch: str = "") -> Answer:
@@ -92,14 +106,58 @@ def stage(slug: str) -> Answer:
     """Return one stage. Raises ``Http404``."""
 
     def compute() -> bytes:
-        return _one(Stage.objects.filter(slug=slug).values(*_STAGE), f"There is no stage {slug!r}.")
+        return stage_now(slug)
 
     return kept.read(cache.STAGES, cache.stage_key(slug), groups=("stages",), compute=compute)
+
+
+def stage_now(slug: str) -> bytes:
+    """Return one stage as it is in the database. Raises ``Http404``."""
+    return _one(Stage.objects.filter(slug=slug).values(*_STAGE), f"There is no stage {slug!r}.")
 
 
 def mask_ids() -> list[int]:
     """Return the primary keys of all masks, in their order."""
     return list(Mask.objects.order_by("position").values_list("pk", flat=True))
+
+
+def mask_views(**filters: Any) -> list[MaskView]:
+    """Return the masks as other apps see them, in their order; words in lower case. One query."""
+    rows = Mask.objects.filter(**filters).order_by("position").values("id", *_MASK)
+    return [_view(row) for row in rows]
+
+
+def mask_view(slug: str) -> MaskView | None:
+    """Return one mask as other apps see it; None where there is no such mask."""
+    return next(iter(mask_views(slug=slug)), None)
+
+
+def mask_id(slug: str) -> int | None:
+    return Mask.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+
+def epoch_id(slug: str) -> int | None:
+    return Epoch.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+
+def stage_id(slug: str) -> int | None:
+    return Stage.objects.filter(slug=slug).values_list("pk", flat=True).first()
+
+
+def uses(row: Model) -> list[str]:
+    """Say what keeps ``row`` from being deleted, like ``3 narratives``; counts are bounded."""
+    found = []
+    for relation in row._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ManyToOneRel) or relation.on_delete is not PROTECT:
+            continue
+        model = relation.related_model
+        users = model._base_manager.filter(**{relation.field.name: row})
+        count = users[: _MOST_COUNTED + 1].count()
+        if count:
+            number = str(count) if count <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"
+            name = model._meta.verbose_name if count == 1 else model._meta.verbose_name_plural
+            found.append(f"{number} {name}")
+    return found
 
 
 def _listing(
@@ -126,6 +184,31 @@ def _mask(row: Row) -> Row:
         "compression_ratio": float(row["compression_ratio"]),
         "redaction": {name: row[name] for name in redaction},
     }
+
+
+def _view(row: Row) -> MaskView:
+    def words(name: str) -> frozenset[str]:
+        return frozenset(word.casefold() for word in row[name])
+
+    return MaskView(
+        id=row["id"],
+        slug=row["slug"],
+        name=row["name"],
+        ontology=row["ontology"],
+        tone=row["tone"],
+        rhetorical_mode=row["rhetorical_mode"],
+        compression_ratio=float(row["compression_ratio"]),
+        contexts=words("contexts"),
+        triggers=words("triggers"),
+        include_tags=words("include_tags"),
+        exclude_tags=words("exclude_tags"),
+        priority_weights={
+            tag.casefold(): float(weight) for tag, weight in row["priority_weights"].items()
+        },
+        private_tags=words("private_tags"),
+        excluded_entities=words("excluded_entities"),
+        obfuscate_dates=row["obfuscate_dates"],
+    )
 
 
 def _epochs(rows: Iterable[Row]) -> list[Row]:

@@ -5,10 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import AwareDatetime, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from midst.accounts.scopes import Scope
-from midst.kernel.input import Input, text
+from midst.kernel.input import Input, Moment, text
+from midst.kernel.output import Listing
 
 # A password keeps its spaces and may hold anything a keyboard gives.
 _Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1024)]
@@ -42,9 +43,9 @@ class NewApiToken(Input):
             "examples": [{"name": "nightly export", "scopes": ["profiles:read"]}],
         }
     )
-    name: text(100, least=1)  # type: ignore[valid-type]
+    name: str = text(100)
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     """At most a year from now; 90 days when it is left out."""
 
 
@@ -64,7 +65,5 @@ class ShownApiToken(ApiToken):
     """Shown this once."""
 
 
-class ApiTokenList(Schema):
-    results: list[ApiToken]
-    next: str | None
-    previous: str | None
+class ApiTokenList(Listing[ApiToken]):
+    pass

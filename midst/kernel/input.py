@@ -1,18 +1,32 @@
 """What clients send: read strictly, refused with the name of the field."""
 
+from copy import copy
+from datetime import date
 from typing import Annotated, Any, cast
 
 import msgspec
 from django.http import HttpRequest
 from ninja import Schema
 from ninja.parser import Parser
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+    field_validator,
+)
 
 from midst.kernel.problems import MALFORMED, WRONG_TYPE, Problem
 
 _JSON = "application/json"
 _DEEPEST = 20
-_NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+_CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_NO_CONTROL = rf"^{_CLEAN}*$"
+_NOT_BLANK = rf"^{_CLEAN}*[^\x00-\x1f\x7f\s]{_CLEAN}*$"
+_URL = r"^https?://[^\x00-\x20\x7f\s<>\"]+$"
 
 
 class StrictParser(Parser):
@@ -61,18 +75,56 @@ class Input(Schema):
         return value
 
 
-def text(most: int, *, least: int = 0) -> Any:
-    """A text of one line or more, ``least`` to ``most`` characters, without control characters."""
-    return Annotated[str, StringConstraints(min_length=least, max_length=most, pattern=_NO_CONTROL)]
+def text(most: int, *, default: Any = ..., least: int | None = None) -> Any:
+    """Return a field for a text of at most ``most`` characters, without control characters.
+
+    A required one may not be blank, unless ``least`` is 0.
+    """
+    least = int(default is ...) if least is None else least
+    pattern = _NOT_BLANK if least else _NO_CONTROL
+    return Field(default, min_length=least, max_length=most, pattern=pattern)
+
+
+def link(*, default: Any = ...) -> Any:
+    """Return a field for an address on the web; "" where there is a default."""
+    pattern = _URL if default is ... else rf"^({_URL[1:-1]})?$"
+    return Field(default, max_length=200, pattern=pattern)
+
+
+def number(least: float, most: float, *, default: Any = ...) -> Any:
+    """Return a field for a number that comes as one: "5" is a text."""
+    return Field(default, ge=least, le=most, strict=True)
+
+
+def partial[Body: Input](body: type[Body]) -> type[Body]:
+    """Return ``body`` for a PATCH: each field may be left out, none may be more than before."""
+    fields = {}
+    for name, field in body.model_fields.items():
+        optional = copy(field)
+        optional.default = None
+        optional.default_factory = None
+        optional.json_schema_extra = _without_default
+        fields[name] = (Annotated[field.annotation, optional], None)
+    changes = create_model(f"{body.__name__.removeprefix('New')}Changes", __base__=body, **fields)  # type: ignore[call-overload]
+    return cast(type[Body], changes)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
 
 
 def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-_Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NO_CONTROL)]
+def _only_text(value: Any) -> Any:
+    """Pydantic would take a number for a time: seconds since 1970."""
+    if value is not None and not isinstance(value, str | date):
+        raise ValueError("should be a text like 2026-01-31, with a time like T12:00:00Z if need be")
+    return value
 
 
-def tags(most: int = 30) -> Any:
-    """A list of at most ``most`` tags of 50 characters; one that comes twice is kept once."""
-    return Annotated[list[_Tag], Field(max_length=most), AfterValidator(_once_each)]
+Day = Annotated[date, BeforeValidator(_only_text)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NOT_BLANK)]
+Tags = Annotated[list[Tag], Field(max_length=30), AfterValidator(_once_each)]

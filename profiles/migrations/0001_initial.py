@@ -7,7 +7,7 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
-import profiles.models
+import profiles.models.profile
 
 
 class Migration(migrations.Migration):
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator("^[a-z0-9]+(?:-[a-z0-9]+)*\\Z"),
-                            profiles.models.check_not_a_uuid,
+                            profiles.models.profile.check_not_a_uuid,
                         ],
                     ),
                 ),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midst.kernel.input import Input, check_storable, tags, text
+from midst.kernel.input import Input, Tags, check_storable, text
 
 URL = "/api/v1/auth/token"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
@@ -84,8 +84,8 @@ def test_bottomless_nesting_is_refused():
 
 def test_texts_are_stripped_and_tags_kept_once():
     class Example(Input):
-        name: text(5, least=1)
-        marks: tags(3)
+        name: str = text(5)
+        marks: Tags
 
     made = Example(name="  ada  ", marks=["b", "a", "b"])
     assert (made.name, made.marks) == ("ada", ["b", "a"])

@@ -154,7 +154,7 @@ def test_a_slug_may_not_look_like_an_id(make_profile):
 
 
 def test_the_wrong_method_is_a_405_with_problem_details(client):
-    answer = client.post(URL, {}, content_type="application/json")
+    answer = client.put(URL, {}, content_type="application/json")
     assert answer.status_code == 405
     assert answer["Content-Type"] == "application/problem+json"
     assert "GET" in answer["Allow"]

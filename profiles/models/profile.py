@@ -9,10 +9,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Collate, Lower
 from uuid_utils.compat import uuid7
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+# Where the API answers something else.
+RESERVED = frozenset({"me"})
+
+
+def check_not_reserved(slug: str) -> None:
+    """Raise ``ValidationError`` for a slug that is an address of the API."""
+    if slug in RESERVED:
+        raise ValidationError("This slug is reserved.")
 
 
 def check_not_a_uuid(slug: str) -> None:
@@ -48,11 +59,13 @@ class Profile(models.Model):
 
     # Time-ordered, so that new rows stay together in the index.
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="profiles")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="profiles", db_index=False
+    )
     slug = models.CharField(
         max_length=80,
         unique=True,
-        validators=[RegexValidator(rf"^{SLUG.pattern}\Z"), check_not_a_uuid],
+        validators=[RegexValidator(rf"^{SLUG.pattern}\Z"), check_not_a_uuid, check_not_reserved],
     )
     display_name = models.CharField(max_length=120)
     title = models.CharField(max_length=120, blank=True)
@@ -73,6 +86,9 @@ class Profile(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    # The slug under which it was read: a renamed profile must vanish from its old address.
+    slug_read: str | None = None
+
     objects = ProfileQuerySet.as_manager()
 
     class Meta:
@@ -92,6 +108,13 @@ class Profile(models.Model):
                 condition=Q(visibility="public", is_active=True),
                 name="profiles_profile_newest",
             ),
+            models.Index(
+                Collate(Lower("display_name"), "C"),
+                F("id"),
+                condition=Q(visibility="public", is_active=True),
+                name="profiles_profile_name",
+            ),
+            models.Index(fields=["owner", "-created_at", "-id"], name="profiles_profile_owner"),
             # For the admin, which lists everything.
             models.Index(fields=["-created_at", "-id"], name="profiles_profile_all_newest"),
             models.Index(
@@ -104,3 +127,9 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
+
+    @classmethod
+    def from_db(cls, *args: Any, **options: Any) -> "Profile":
+        profile = super().from_db(*args, **options)
+        profile.slug_read = profile.__dict__.get("slug")
+        return profile

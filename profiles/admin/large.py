@@ -1,0 +1,43 @@
+"""What the pages of large tables have in common."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from midst.kernel.pagination import BoundedCountPaginator
+from profiles.models import SLUG, Profile
+
+
+class LargeTable(admin.ModelAdmin):
+    """Newest first by key (they are made in the order of time), no sorting, bounded counts."""
+
+    ordering = ["-pk"]
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = BoundedCountPaginator
+    list_per_page = 50
+
+
+class OfProfile(LargeTable):
+    """Rows that hang on a profile: found by its exact slug, in two quick steps."""
+
+    search_fields = ["profile"]
+    search_help_text = "The exact slug of the profile."
+    raw_id_fields = ["profile"]
+    list_select_related = ["profile"]
+    readonly_fields = ["created_at", "updated_at"]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        if not search_term:
+            return queryset, False
+        owner = Profile.objects.filter(slug=search_term) if SLUG.fullmatch(search_term) else None
+        found = owner.values_list("pk", flat=True).first() if owner is not None else None
+        return queryset.filter(profile_id=found) if found else queryset.none(), False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What hangs on one profile never moves to another."""
+        return [*self.readonly_fields, *(["profile"] if obj else [])]

@@ -1,0 +1,70 @@
+"""What else can be done with narratives, and which masks suit a profile."""
+
+from typing import Annotated
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+
+from midst.accounts.access import asker
+from midst.kernel import openapi
+from midst.kernel.http import send, send_own
+from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
+from profiles.api.parameters import ANYONE, WRITER
+from profiles.schemas import narrative as schemas
+from profiles.schemas.plans import MaskSelection
+from profiles.selectors import masks as selectors
+from profiles.services import narratives as services
+
+router = Router(tags=["masks applied"])
+
+Contexts = Annotated[str, Query(max_length=500, pattern=r"^[^\x00]*$", examples=["design,systems"])]
+_MOST_CONTEXTS = 20
+
+
+@router.get(
+    "/{profile}/masks", response=MaskSelection, auth=ANYONE, summary="Select masks by contexts"
+)
+def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpResponse:
+    """The best first. `contexts` stand between commas; without any, the profile's interests do."""
+    words = [word.strip() for word in contexts.split(",") if word.strip()]
+    if len(words) > _MOST_CONTEXTS:
+        raise invalid("query.contexts", f"holds more than {_MOST_CONTEXTS} contexts")
+    return send_own(request, selectors.selected(profile, asker(request).user, words))
+
+
+@router.post(
+    "/{profile}/narratives/generate",
+    response={201: schemas.Narrative},
+    auth=WRITER,
+    summary="Generate a narrative through a mask",
+    openapi_extra=openapi.problems(QUOTA_EXHAUSTED),
+)
+def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> HttpResponse:
+    """A draft from the timeline and the CV: redacted, weighed and cut by the mask."""
+    key, body = services.generate(profile, asker(request).user, mask=data.mask, as_of=data.as_of)
+    return send(body, status=201, location=f"{request.path.removesuffix('/generate')}/{key}")
+
+
+@router.post(
+    "/{profile}/narratives/{uuid:id}/approve",
+    response=schemas.Narrative,
+    auth=WRITER,
+    summary="Approve a narrative",
+    openapi_extra=openapi.problems(CONFLICT),
+)
+def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # noqa: A002
+    """From then on others see it, as far as they see its profile."""
+    return send_own(request, services.approve(profile, id, asker(request).user))
+
+
+@router.post(
+    "/{profile}/narratives/{uuid:id}/reject",
+    response=schemas.Narrative,
+    auth=WRITER,
+    summary="Reject a narrative",
+    openapi_extra=openapi.problems(CONFLICT),
+)
+def reject(request: HttpRequest, profile: str, id: UUID, data: schemas.Rejection) -> HttpResponse:  # noqa: A002
+    user = asker(request).user
+    return send_own(request, services.reject(profile, id, user, note=data.revision_note))

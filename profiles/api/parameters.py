@@ -1,0 +1,18 @@
+"""What many of the endpoints take, and who may ask them."""
+
+from typing import Annotated
+
+from ninja import Query
+
+from midst.accounts.access import Reads, Requires
+from midst.accounts.scopes import Scope
+from midst.kernel.pagination import MAX_LIMIT
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[str, Query(max_length=1200)]
+
+ANYONE = Reads(Scope.PROFILES_READ)
+READER = Requires(Scope.PROFILES_READ)
+WRITER = Requires(Scope.PROFILES_WRITE)
+# What staff keeps, no personal token may touch.
+STAFF = Requires(None, staff=True)

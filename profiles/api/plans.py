@@ -1,0 +1,67 @@
+"""A profile's plan, what of it is used, and the profile as a whole to take along."""
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+
+from midst.accounts.access import asker
+from midst.kernel import openapi
+from midst.kernel.http import send, send_own
+from midst.kernel.problems import NOT_YOURS, QUOTA_EXHAUSTED
+from profiles.api.parameters import READER, STAFF
+from profiles.schemas import plans as schemas
+from profiles.selectors import subscriptions as selectors
+from profiles.services import exports
+from profiles.services import subscriptions as services
+
+router = Router(tags=["plans"])
+
+_OWN = openapi.problems(NOT_YOURS)
+
+
+@router.get(
+    "/{profile}/subscription",
+    response=schemas.Subscription,
+    auth=READER,
+    summary="Show the plan",
+    openapi_extra=_OWN,
+)
+def subscription(request: HttpRequest, profile: str) -> HttpResponse:
+    return send_own(request, selectors.terms(profile, asker(request).user))
+
+
+@router.patch(
+    "/{profile}/subscription",
+    response=schemas.Subscription,
+    auth=STAFF,
+    summary="Change the plan (staff)",
+)
+def change(
+    request: HttpRequest,
+    profile: str,
+    data: schemas.SubscriptionChanges,  # type: ignore[valid-type]
+) -> HttpResponse:
+    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return send_own(request, services.change(request, profile, asker(request).user, fields))
+
+
+@router.get(
+    "/{profile}/usage",
+    response=schemas.UsageList,
+    auth=READER,
+    summary="Show what of the plan is used",
+    openapi_extra=_OWN,
+)
+def usage(request: HttpRequest, profile: str) -> HttpResponse:
+    return send_own(request, selectors.usage(profile, asker(request).user))
+
+
+@router.post(
+    "/{profile}/export",
+    response=schemas.Export,
+    auth=READER,
+    summary="Export everything",
+    openapi_extra=openapi.problems(QUOTA_EXHAUSTED),
+)
+def export(request: HttpRequest, profile: str) -> HttpResponse:
+    """The profile with all that hangs on it, as its owner sees it. Counts as an export."""
+    return send(exports.export(profile, asker(request).user))

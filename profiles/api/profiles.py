@@ -1,0 +1,88 @@
+"""Profiles themselves."""
+
+from typing import Annotated
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router
+
+from midst.accounts.access import asker
+from midst.kernel import openapi
+from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.input import Moment
+from midst.kernel.pagination import DEFAULT_LIMIT
+from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
+from profiles import schemas
+from profiles.api.parameters import ANYONE, READER, WRITER, Cursor, Limit
+from profiles.selectors import profiles as selectors
+from profiles.services import profiles as services
+
+router = Router(tags=["profiles"])
+
+Name = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
+_TAKEN = openapi.problems(CONFLICT)
+
+
+@router.get("", response=schemas.ProfileList, auth=ANYONE, summary="List public profiles")
+def profiles(
+    request: HttpRequest,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    name: Name = "",
+    created_from: Moment | None = None,
+    created_before: Moment | None = None,
+) -> HttpResponse:
+    """Newest first, perhaps of a span of time; or by name, those whose name begins with `name`."""
+    if name and (created_from or created_before):
+        raise invalid("query.name", "search by name or by time, not by both")
+    answer = selectors.listed(
+        path=request.path,
+        limit=limit,
+        cursor=cursor,
+        name=name,
+        since=created_from,
+        before=created_before,
+    )
+    return respond(request, answer)
+
+
+@router.get("/me", response=schemas.OwnProfileList, auth=READER, summary="List your own profiles")
+def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
+    """Newest first, whoever else may see them."""
+    user = asker(request).user
+    return send(selectors.owned(user, path=request.path, limit=limit, cursor=cursor))
+
+
+@router.post(
+    "",
+    response={201: schemas.Profile},
+    auth=WRITER,
+    summary="Create a profile",
+    openapi_extra=_TAKEN,
+)
+def create(request: HttpRequest, data: schemas.NewProfile) -> HttpResponse:
+    profile, body = services.create(asker(request).user, data.model_dump())
+    return send(body, status=201, location=f"{request.path}/{profile.pk}")
+
+
+@router.get("/{id}", response=schemas.Profile, auth=ANYONE, summary="Show a profile, by id or slug")
+def profile(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the URL's name for it
+    answer, own = selectors.detail(id, user=asker(request).user)
+    return respond(request, answer, own=own)
+
+
+@router.patch(
+    "/{id}",
+    response=schemas.Profile,
+    auth=WRITER,
+    summary="Change a profile",
+    openapi_extra=openapi.problems(CONFLICT, QUOTA_EXHAUSTED),
+)
+def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpResponse:  # type: ignore[valid-type]  # noqa: A002
+    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    return send_own(request, services.change(request, id, asker(request).user, fields))
+
+
+@router.delete("/{id}", response={204: None}, auth=WRITER, summary="Delete a profile with its all")
+def delete(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002
+    services.delete(id, asker(request).user)
+    return no_content()

@@ -1,0 +1,47 @@
+"""Profiles and all that hangs on them."""
+
+from profiles.models.cv import (
+    Award,
+    Certification,
+    Education,
+    Entry,
+    Experience,
+    Project,
+    Publication,
+    Skill,
+    SocialLink,
+)
+from profiles.models.jobs import JobApplication, JobPosting
+from profiles.models.narrative import Narrative
+from profiles.models.plans import Subscription, UsageQuota
+from profiles.models.profile import (
+    SLUG,
+    Profile,
+    ProfileQuerySet,
+    check_not_a_uuid,
+    check_not_reserved,
+)
+from profiles.models.timeline import TimelineEvent
+
+__all__ = [
+    "SLUG",
+    "Award",
+    "Certification",
+    "Education",
+    "Entry",
+    "Experience",
+    "JobApplication",
+    "JobPosting",
+    "Narrative",
+    "Profile",
+    "ProfileQuerySet",
+    "Project",
+    "Publication",
+    "Skill",
+    "SocialLink",
+    "Subscription",
+    "TimelineEvent",
+    "UsageQuota",
+    "check_not_a_uuid",
+    "check_not_reserved",
+]

@@ -1,0 +1,66 @@
+"""A profile's plan, and what of it is used."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from ninja import Schema
+
+from midst.kernel.input import Input, Moment, partial
+
+Tier = Literal["free", "pro", "enterprise"]
+Status = Literal["active", "trialing", "past_due", "canceled"]
+
+
+class SubscriptionTerms(Input):
+    tier: Tier = "free"
+    status: Status = "active"
+    period_start: Moment | None = None
+    period_end: Moment | None = None
+    cancel_at: Moment | None = None
+
+
+SubscriptionChanges = partial(SubscriptionTerms)
+
+
+class Subscription(Schema):
+    tier: str
+    status: str
+    effective_tier: str
+    period_start: datetime | None
+    period_end: datetime | None
+    cancel_at: datetime | None
+
+
+class Usage(Schema):
+    feature: str
+    limit: int | None
+    """null: as much as one likes; 0: not in this plan."""
+    used: int
+    period_start: datetime | None
+    period_end: datetime | None
+
+
+class UsageList(Schema):
+    tier: str
+    results: list[Usage]
+
+
+class ScoredMask(Schema):
+    slug: str
+    name: str
+    ontology: str
+    score: float
+
+
+class MaskSelection(Schema):
+    contexts: list[str]
+    results: list[ScoredMask]
+
+
+class Export(Schema):
+    exported_at: datetime
+    profile: dict[str, Any]
+    cv: dict[str, list[dict[str, Any]]]
+    timeline: list[dict[str, Any]]
+    narratives: list[dict[str, Any]]
+    applications: list[dict[str, Any]]

@@ -1,0 +1,80 @@
+"""Narratives are written, generated through a mask, approved and rejected."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+from midst.kernel.problems import CONFLICT, Problem, invalid
+from profiles import narration
+from profiles.models import Narrative, Profile, UsageQuota
+from profiles.parts import NARRATIVES
+from profiles.selectors import material
+from profiles.services import collections, quotas
+from taxonomy import selectors as taxonomy
+
+_STATUS = Narrative.Status
+
+
+def prepare(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
+    """A new narrative spends the quota; one that is changed is a draft again."""
+    if row._state.adding:
+        quotas.consume(profile, UsageQuota.Feature.NARRATIVES)
+    if "mask_id" in fields:
+        quotas.require_mask(profile, fields["mask_id"])
+    collections.as_sent(row, profile, fields)
+    if fields:
+        row.status, row.approved_at, row.approved_by = _STATUS.DRAFT, None, None
+
+
+def generate(
+    reference: str, user: Any, *, mask: str | None, as_of: date | None
+) -> tuple[UUID, bytes]:
+    """Write a draft through a mask (the profile's default one); return its id, and the draft.
+
+    Raises ``Problem``: 404, 403 when the plan allows no more, 422.
+    """
+    as_of = as_of or datetime.now(UTC).date()
+
+    def tell(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
+        view = _mask(profile, mask)
+        blocks = narration.narrate(material.of(profile.pk), view, as_of=as_of)
+        made = {"generated": {"mask": view.slug, "as_of": as_of.isoformat()}}
+        prepare(row, profile, {"mask_id": view.id, "blocks": blocks, "meta": made})
+
+    return collections.create(NARRATIVES, reference, user, {}, tell)
+
+
+def approve(reference: str, key: UUID, user: Any) -> bytes:
+    """Let everyone see it. Raises ``Problem``: 404, 403, 409 when it is approved already."""
+
+    def act(row: Narrative) -> None:
+        _refuse_if(row, _STATUS.APPROVED)
+        row.status, row.approved_at, row.approved_by = _STATUS.APPROVED, datetime.now(UTC), user
+
+    return collections.act(NARRATIVES, reference, key, user, act)
+
+
+def reject(reference: str, key: UUID, user: Any, *, note: str) -> bytes:
+    """Refuse it, with a note what to change. Raises ``Problem``: 404, 403, 409."""
+
+    def act(row: Narrative) -> None:
+        _refuse_if(row, _STATUS.REJECTED)
+        row.status, row.approved_at, row.approved_by = _STATUS.REJECTED, None, None
+        row.revision_note = note
+
+    return collections.act(NARRATIVES, reference, key, user, act)
+
+
+def _refuse_if(row: Narrative, status: str) -> None:
+    if row.status == status:
+        raise Problem(CONFLICT, f"The narrative is {status} already.")
+
+
+def _mask(profile: Profile, slug: str | None) -> Any:
+    if slug is None and profile.default_mask_id is None:
+        raise invalid("body.mask", "is needed: the profile has no default mask")
+    filters = {"pk": profile.default_mask_id} if slug is None else {"slug": slug}
+    found = taxonomy.mask_views(**filters)
+    if not found:
+        raise invalid("body.mask", f"There is no mask {slug!r}.")
+    return found[0]

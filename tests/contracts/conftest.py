@@ -1,0 +1,98 @@
+"""A small world: an owner with a profile that has one of everything, and the others."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth import get_user_model
+
+from midst.accounts import services as accounts
+from midst.accounts.scopes import Scope
+from profiles import models
+from profiles.parts import CV
+from taxonomy.models import Epoch, Mask, Stage
+
+PASSWORD = "correct horse battery"
+NAMES = {
+    "experience": {"role": "Analyst", "organization": "Engines"},
+    "education": {"institution": "University"},
+    "projects": {"name": "Note G", "external_id": "g"},
+    "skills": {"name": "Analysis"},
+    "publications": {"title": "Sketch"},
+    "awards": {"title": "Medal"},
+    "certifications": {"name": "Certified"},
+    "social-links": {"platform": "Mastodon", "url": "https://social.example/@ada"},
+}
+
+
+def user(name, **options):
+    return get_user_model().objects.create_user(name, password=PASSWORD, **options)
+
+
+def personal(user, scopes, days=1):
+    expires_at = datetime.now(UTC) + timedelta(days=days)
+    return accounts.issue_api_token(
+        user, name="test", scopes=[str(scope) for scope in scopes], expires_at=expires_at
+    )
+
+
+@pytest.fixture
+def world(db):
+    owner, other, staff = user("owner"), user("other"), user("staff", is_staff=True)
+    profile = models.Profile.objects.create(
+        owner=owner,
+        slug="ada",
+        display_name="Ada",
+        visibility="public",
+        default_mask=Mask.objects.get(slug="analyst"),
+    )
+    parts = {
+        part.path: part.model.objects.create(profile=profile, **NAMES[part.path]).pk for part in CV
+    }
+    parts["timeline"] = models.TimelineEvent.objects.create(
+        profile=profile, kind="milestone", title="Note G", starts_on="1843-08-01"
+    ).pk
+    mask = Mask.objects.get(slug="architect")
+    approved = {"status": "approved", "approved_at": datetime.now(UTC)}
+    parts["narratives"] = models.Narrative.objects.create(
+        profile=profile, mask=mask, blocks=[], **approved
+    ).pk
+    draft = models.Narrative.objects.create(profile=profile, mask=mask, blocks=[])
+    posting = models.JobPosting.objects.create(title="Architect", company="Engines")
+    free = models.JobPosting.objects.create(title="Designer", company="Engines")
+    parts["applications"] = models.JobApplication.objects.create(
+        profile=profile, posting=posting
+    ).pk
+    # Nothing is in the way of their end.
+    Mask.objects.create(
+        slug="spare", name="Spare", ontology="cognitive", position=99, compression_ratio="0.5"
+    )
+    Epoch.objects.create(slug="spare", name="Spare", summary="", position=99)
+    Stage.objects.create(slug="spare", title="Spare", summary="")
+    every = list(Scope)
+    shown, _ = personal(owner, every)
+    _, expired = personal(owner, every, days=-1)
+    revoked_token, revoked = personal(owner, every)
+    accounts.revoke_api_token(owner, revoked_token.pk)
+    sessions = {each.username: accounts._start_session(each) for each in (owner, other, staff)}
+    # Those who look on: what they see must not depend on who made it.
+    return SimpleNamespace(
+        profile=profile,
+        parts=parts,
+        draft=draft,
+        posting=posting,
+        free=free,
+        token=shown,
+        refresh=sessions["owner"].refresh,
+        credentials={
+            "nobody": None,
+            "owner": sessions["owner"].access,
+            "other": sessions["other"].access,
+            "staff": sessions["staff"].access,
+            "token": personal(owner, every)[1],
+            "staff token": personal(staff, every)[1],
+            "token without scope": personal(owner, [])[1],
+            "expired token": expired,
+            "revoked token": revoked,
+        },
+    )
