@@ -9,6 +9,7 @@ from midst.accounts.access import Reads, Requires
 from midst.accounts.scopes import Scope
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.input import sent
 from midst.kernel.problems import CONFLICT
 from taxonomy import schemas, selectors, services
 
@@ -83,7 +84,7 @@ def create_mask(request: HttpRequest, data: schemas.NewMask) -> HttpResponse:
     openapi_extra=_CONFLICTS,
 )
 def change_mask(request: HttpRequest, slug: str, data: schemas.MaskChanges) -> HttpResponse:  # type: ignore[valid-type]
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change_mask(request, slug, fields))
 
 
@@ -119,7 +120,7 @@ def create_epoch(request: HttpRequest, data: schemas.NewEpoch) -> HttpResponse:
     openapi_extra=_CONFLICTS,
 )
 def change_epoch(request: HttpRequest, slug: str, data: schemas.EpochChanges) -> HttpResponse:  # type: ignore[valid-type]
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change_epoch(request, slug, fields))
 
 
@@ -155,7 +156,7 @@ def create_stage(request: HttpRequest, data: schemas.NewStage) -> HttpResponse:
     openapi_extra=_CONFLICTS,
 )
 def change_stage(request: HttpRequest, slug: str, data: schemas.StageChanges) -> HttpResponse:  # type: ignore[valid-type]
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change_stage(request, slug, fields))
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
-from midst.kernel.input import Input, Tag, Tags, number, partial, text
+from midst.kernel.input import Input, Real, Tag, Tags, Whole, number, partial, text
 
 Slug = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[-a-zA-Z0-9_]+$")]
 
@@ -87,15 +87,13 @@ class MaskTerms(Input):
     functional_scope: str = text(200)
     tone: str = text(50)
     rhetorical_mode: str = text(50)
-    compression_ratio: Annotated[
-        float, Field(ge=0.01, le=1, strict=True), AfterValidator(_two_decimals)
-    ]
+    compression_ratio: Annotated[Real, Field(ge=0.01, le=1), AfterValidator(_two_decimals)]
     contexts: Tags = []
     triggers: Tags = []
     include_tags: Tags = []
     exclude_tags: Tags = []
     priority_weights: Annotated[
-        dict[Tag, Annotated[float, Field(gt=0, le=1000, strict=True)]], Field(max_length=100)
+        dict[Tag, Annotated[Real, Field(gt=0, le=1000)]], Field(max_length=100)
     ] = {}
     redaction: RedactionTerms = Field(default_factory=RedactionTerms)
 
@@ -145,7 +143,7 @@ class NewStage(StageTerms):
 class EpochTerms(Input):
     name: str = text(100)
     summary: str = text(2000)
-    position: int = number(0, 32_767)
+    position: Whole = number(0, 32_767)
     stages: Annotated[list[Slug], Field(max_length=50), AfterValidator(_all_different)] = []
     """The slugs of its stages, in their order."""
 

@@ -9,27 +9,40 @@ from ninja import Query, Router
 
 from midst.accounts import schemas, secrets, selectors, services
 from midst.accounts.access import Requires, asker
+from midst.kernel import openapi
 from midst.kernel.http import no_content, send
 from midst.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from midst.kernel.problems import NOT_FOUND, Problem, invalid
+from midst.kernel.problems import NOT_FOUND, RATE_LIMITED, UNAUTHENTICATED, Problem, invalid
 
 router = Router(tags=["auth"])
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Cursor = Annotated[str, Query(max_length=400)]
+Cursor = Annotated[str, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
 _DEFAULT_LIFE = timedelta(days=90)
 _LONGEST_LIFE = timedelta(days=366)
 # No token may make or end tokens.
 _signed_in = Requires(None)
 
 
-@router.post("/token", response=schemas.Tokens, auth=None, summary="Sign in")
+@router.post(
+    "/token",
+    response=schemas.Tokens,
+    auth=None,
+    summary="Sign in",
+    openapi_extra=openapi.problems(UNAUTHENTICATED, RATE_LIMITED),
+)
 def obtain(request: HttpRequest, data: schemas.Credentials) -> HttpResponse:
     tokens = services.sign_in(request, username=data.username, password=data.password)
     return send({**tokens._asdict(), "token_type": "Bearer"})
 
 
-@router.post("/refresh", response=schemas.Tokens, auth=None, summary="Exchange a refresh token")
+@router.post(
+    "/refresh",
+    response=schemas.Tokens,
+    auth=None,
+    summary="Exchange a refresh token",
+    openapi_extra=openapi.problems(UNAUTHENTICATED),
+)
 def refresh(request: HttpRequest, data: schemas.Refresh) -> HttpResponse:
     return send({**services.refresh(data.refresh)._asdict(), "token_type": "Bearer"})
 

@@ -1,5 +1,6 @@
 """What clients send: read strictly, refused with the name of the field."""
 
+import re
 from copy import copy
 from datetime import date
 from typing import Annotated, Any, cast
@@ -24,6 +25,7 @@ from midst.kernel.problems import MALFORMED, WRONG_TYPE, Problem
 _JSON = "application/json"
 _DEEPEST = 20
 _CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_BEGINS_WITH_A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NO_CONTROL = rf"^{_CLEAN}*$"
 _NOT_BLANK = rf"^{_CLEAN}*[^\x00-\x1f\x7f\s]{_CLEAN}*$"
 _URL = r"^https?://[^\x00-\x20\x7f\s<>\"]+$"
@@ -92,8 +94,8 @@ def link(*, default: Any = ...) -> Any:
 
 
 def number(least: float, most: float, *, default: Any = ...) -> Any:
-    """Return a field for a number that comes as one: "5" is a text."""
-    return Field(default, ge=least, le=most, strict=True)
+    """Return a field for a number (``Whole``, ``Real``) of these bounds, both included."""
+    return Field(default, ge=least, le=most, allow_inf_nan=False)
 
 
 def partial[Body: Input](body: type[Body]) -> type[Body]:
@@ -109,6 +111,15 @@ def partial[Body: Input](body: type[Body]) -> type[Body]:
     return cast(type[Body], changes)
 
 
+def sent(changes: Any) -> dict[str, Any]:
+    """Return the fields of a PATCH that came, each as a whole with what it leaves out inside."""
+    return {
+        name: value
+        for name, value in changes.model_dump().items()
+        if name in changes.model_fields_set
+    }
+
+
 def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
@@ -119,11 +130,22 @@ def _once_each(tags: list[str]) -> list[str]:
 
 def _only_text(value: Any) -> Any:
     """Pydantic would take a number for a time: seconds since 1970."""
-    if value is not None and not isinstance(value, str | date):
-        raise ValueError("should be a text like 2026-01-31, with a time like T12:00:00Z if need be")
+    if value is None or isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not _BEGINS_WITH_A_DAY.match(value):
+        raise ValueError("should be like 2026-01-31, or 2026-01-31T12:00:00Z where a time belongs")
     return value
 
 
+def _only_number(value: Any) -> Any:
+    """Pydantic would read "5" and true as numbers; 5.0 is a whole one, as JSON Schema has it."""
+    if isinstance(value, str | bool):
+        raise ValueError("should be a number")  # noqa: TRY004 -- pydantic takes this one
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_only_number)]
+Real = Annotated[float, BeforeValidator(_only_number)]
 Day = Annotated[date, BeforeValidator(_only_text)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NOT_BLANK)]

@@ -4,6 +4,7 @@ django-ninja writes down what goes in and what comes out when all is well. The r
 rules that hold for the whole API, so it is added here, in one place.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
@@ -107,6 +108,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         _merge(responses.setdefault(status, response), response)
     for status, response in responses.items():
         _add_headers(int(status), method, response)
+    if any(each["in"] == "query" for each in operation["parameters"]):
+        responses[414] = {"description": "The address is longer than the server takes."}
     if method == "get":
         responses[304] = {"description": "The client has it: If-None-Match names its tag."}
         operation["parameters"].append(_header("If-None-Match"))
@@ -180,25 +183,23 @@ def _add_headers(status: int, method: str, response: dict[str, Any]) -> None:
 def _link(paths: dict[str, Any], path: str, operation: dict[str, Any]) -> None:
     """From what was made to all that can be done with it."""
     made = operation["responses"].get("201")
-    target = next(
-        (each for each in paths if each.startswith(f"{path}/{{") and each.endswith("}")), None
-    )
-    if made is None or target is None or "/" in target[len(path) + 1 :]:
+    if made is None:
         return
-    name = target[len(path) + 2 : -1]
-    parent = {
-        each["name"]: f"$request.path.{each['name']}"
-        for each in operation["parameters"]
-        if each["in"] == "path"
-    }
-    field = "slug" if name == "slug" else "id"
-    made["links"] = {
-        next_one["operationId"]: {
-            "operationId": next_one["operationId"],
-            "parameters": {**parent, name: f"$response.body#/{field}"},
-        }
-        for next_one in paths[target].values()
-    }
+    collection = path.removesuffix("/generate")
+    given = re.findall(r"{(\w+)}", path)
+    links = made.setdefault("links", {})
+    for target, operations in paths.items():
+        rest = target.removeprefix(f"{collection}/{{")
+        own, *more = [name for name in re.findall(r"{(\w+)}", target) if name not in given] or [""]
+        if rest == target or more or not own:
+            continue
+        parameters = {name: f"$request.path.{name}" for name in given}
+        parameters[own] = "$response.body#/slug" if own == "slug" else "$response.body#/id"
+        for follower in operations.values():
+            links[follower["operationId"]] = {
+                "operationId": follower["operationId"],
+                "parameters": parameters,
+            }
 
 
 def _header(name: str) -> dict[str, Any]:

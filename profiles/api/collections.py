@@ -9,6 +9,7 @@ from ninja import Router
 from midst.accounts.access import asker
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.input import sent
 from midst.kernel.output import Listing
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT, NOT_YOURS, QUOTA_EXHAUSTED
@@ -61,7 +62,7 @@ def add(part: Part, prepare: Prepare = as_sent) -> None:
         operation_id=f"change_{name}", openapi_extra=writes,
     )  # fmt: skip
     def change(request: HttpRequest, profile: str, id: UUID, data: changes) -> HttpResponse:  # type: ignore[valid-type]
-        fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+        fields = sent(data)
         user = asker(request).user
         return send_own(request, services.change(part, request, profile, id, user, fields, prepare))
 

@@ -9,7 +9,7 @@ from midst.accounts.scopes import Scope
 from midst.kernel.pagination import MAX_LIMIT
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
-Cursor = Annotated[str, Query(max_length=1200)]
+Cursor = Annotated[str, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
 
 ANYONE = Reads(Scope.PROFILES_READ)
 READER = Requires(Scope.PROFILES_READ)

@@ -6,6 +6,7 @@ from ninja import Router
 from midst.accounts.access import asker
 from midst.kernel import openapi
 from midst.kernel.http import send, send_own
+from midst.kernel.input import sent
 from midst.kernel.problems import NOT_YOURS, QUOTA_EXHAUSTED
 from profiles.api.parameters import READER, STAFF
 from profiles.schemas import plans as schemas
@@ -40,7 +41,7 @@ def change(
     profile: str,
     data: schemas.SubscriptionChanges,  # type: ignore[valid-type]
 ) -> HttpResponse:
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change(request, profile, asker(request).user, fields))
 
 

@@ -8,6 +8,7 @@ from ninja import Router
 
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.input import sent
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT
 from profiles.api.parameters import ANYONE, STAFF, Cursor, Limit
@@ -52,7 +53,7 @@ def change_posting(
     id: UUID,
     data: schemas.JobPostingChanges,  # type: ignore[valid-type]
 ) -> HttpResponse:
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change(request, id, fields))
 
 

@@ -8,7 +8,7 @@ from ninja import Query, Router
 from midst.accounts.access import asker
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
-from midst.kernel.input import Moment
+from midst.kernel.input import Moment, sent
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles import schemas
@@ -78,7 +78,7 @@ def profile(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the
     openapi_extra=openapi.problems(CONFLICT, QUOTA_EXHAUSTED),
 )
 def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpResponse:  # type: ignore[valid-type]  # noqa: A002
-    fields = data.model_dump(exclude_unset=True)  # type: ignore[attr-defined]
+    fields = sent(data)
     return send_own(request, services.change(request, id, asker(request).user, fields))
 
 

@@ -7,13 +7,13 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from midst.kernel.input import Day, Input, Tags, link, number, text
+from midst.kernel.input import Day, Input, Tags, Whole, link, number, text
 
 LARGEST = 2**31 - 1
 
 
 class NewEntry(Input):
-    position: int | None = Field(None, ge=0, le=LARGEST, strict=True)
+    position: Whole | None = Field(None, ge=0, le=LARGEST)
     """Left out: at the end."""
     starts_on: Day | None = None
     ends_on: Day | None = None
@@ -85,7 +85,7 @@ class Project(_Project, Entry):
 class _Skill(Schema):
     name: str = text(100)
     category: str = text(100, default="")
-    level: int = number(1, 5, default=3)
+    level: Whole = number(1, 5, default=3)
 
 
 class NewSkill(_Skill, NewEntry):

@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from midst.kernel.input import Input, link, partial, text
+from midst.kernel.input import Input, Whole, link, partial, text
 from midst.kernel.output import Listing
 
 LARGEST = 2**31 - 1
@@ -33,8 +33,8 @@ class NewJobPosting(Input):
     title: str = text(160)
     company: str = text(160)
     url: str = link(default="")
-    salary_min: int | None = Field(None, ge=0, le=LARGEST, strict=True)
-    salary_max: int | None = Field(None, ge=0, le=LARGEST, strict=True)
+    salary_min: Whole | None = Field(None, ge=0, le=LARGEST)
+    salary_max: Whole | None = Field(None, ge=0, le=LARGEST)
     currency: str = Field("", max_length=3, pattern=r"^([A-Z]{3})?$")
     location: str = text(120, default="")
     description: str = text(20_000, default="")

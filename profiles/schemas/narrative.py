@@ -8,7 +8,7 @@ import msgspec
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
-from midst.kernel.input import Day, Input, Tags, number, partial, text
+from midst.kernel.input import Day, Input, Real, Tags, number, partial, text
 from profiles.schemas.timeline import Slug
 
 _MOST_META_BYTES = 10_000
@@ -24,7 +24,7 @@ class NewBlock(Input):
     title: str = text(200)
     body: str = text(10_000, default="")
     tags: Tags = []
-    weight: float = number(0, 1000, default=1.0)
+    weight: Real = number(0, 1000, default=1.0)
     template: str = text(50, default="")
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from midst.kernel.input import Day, Input, Tags, number, text
+from midst.kernel.input import Day, Input, Real, Tags, number, text
 
 Kind = Literal[
     "milestone", "role", "project", "learning", "publication", "recognition", "transition"
@@ -37,7 +37,7 @@ class NewTimelineEvent(Input):
     starts_on: Day
     ends_on: Day | None = None
     tags: Tags = []
-    importance: float = number(0, 1, default=0.5)
+    importance: Real = number(0, 1, default=0.5)
     epoch: Slug | None = None
     stage: Slug | None = None
 

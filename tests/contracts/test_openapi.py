@@ -1,0 +1,144 @@
+"""What the document promises, the running server keeps: asked by schemathesis, as three people."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connections
+from psycopg import sql
+
+pytestmark = pytest.mark.e2e
+HERE = Path(__file__).parent
+PASSWORD = "correct horse battery"
+DATABASE = f"midst_contract_{os.getpid()}"
+CHECKS = (
+    "not_a_server_error", "status_code_conformance", "content_type_conformance",
+    "response_headers_conformance", "response_schema_conformance", "negative_data_rejection",
+    "unsupported_method", "allow_header_conformance", "use_after_free",
+)  # fmt: skip
+EXAMPLES = 8
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """A database of its own, made by the migrations as on every install."""
+    told = connections["default"].settings_dict
+    admin = {
+        "host": told["HOST"], "port": told["PORT"], "user": told["USER"],
+        "password": told["PASSWORD"], "dbname": "postgres",
+    }  # fmt: skip
+    name = sql.Identifier(DATABASE)
+    with psycopg.connect(**admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    url = os.environ["DATABASE_URL"].rpartition("/")[0] + f"/{DATABASE}"
+    yield {
+        **os.environ,
+        "DATABASE_URL": url,
+        "CACHE_PREFIX": DATABASE,
+        "DJANGO_SETTINGS_MODULE": "midst.settings.test",
+        # They would hide what lies behind them.
+        "RATE_LIMIT_USER": "1000000",
+    }
+    with psycopg.connect(**admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture(scope="module")
+def server(environment, tmp_path_factory):
+    """gunicorn, as it is run; yields its address. It must not have logged one traceback."""
+    manage(environment, "migrate", "--verbosity=0")
+    manage(environment, "seed", "--profiles=50")
+    manage(environment, "create_account", "user", typed=PASSWORD)
+    manage(environment, "create_account", "staff", "--staff", typed=PASSWORD)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("contract") / "gunicorn.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                sys.executable, "-m", "gunicorn", "midst.wsgi", f"--bind=127.0.0.1:{port}",
+                "--workers=2", "--threads=4", "--no-control-socket",
+            ],
+            env=environment, cwd=settings.BASE_DIR, stdout=output, stderr=output,
+        )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    wait_for(url, process)
+    yield url
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+    assert "Traceback" not in log.read_text()
+
+
+def manage(environment, *arguments, typed=""):
+    subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        env=environment, cwd=settings.BASE_DIR, input=f"{typed}\n", text=True, check=True,
+    )  # fmt: skip
+
+
+def wait_for(url, process):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=1).close()
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
+
+
+def post(url, body, token=None):
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def token_of(server, who):
+    credentials = {"username": who, "password": PASSWORD}
+    return post(f"{server}/api/v1/auth/token", credentials)["access"]
+
+
+def a_profile_to_work_on(server, token):
+    profile = {"slug": "mine", "display_name": "Mine", "visibility": "public"}
+    try:
+        post(f"{server}/api/v1/profiles", profile, token)
+    except urllib.error.HTTPError as error:
+        assert error.code == 409, "it is there from a test before"
+
+
+@pytest.mark.parametrize("who", ["nobody", "user", "staff"])
+def test_the_running_server_keeps_what_its_document_promises(server, who, tmp_path):
+    a_profile_to_work_on(server, token_of(server, "user"))
+    credentials = []
+    if who != "nobody":
+        credentials = [f"--header=Authorization: Bearer {token_of(server, who)}"]
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            f"--config-file={HERE / 'schemathesis.toml'}",
+            "run", f"{server}/api/v1/openapi.json",
+            f"--checks={','.join(CHECKS)}",
+            "--phases=examples,coverage,fuzzing,stateful",
+            f"--max-examples={EXAMPLES}", "--workers=2", "--seed=7", "--continue-on-failure",
+            *credentials,
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-20_000:]
+    print(done.stdout[-1500:])
