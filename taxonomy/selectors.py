@@ -121,6 +121,16 @@ def mask_ids() -> list[int]:
     return list(Mask.objects.order_by("position").values_list("pk", flat=True))
 
 
+def epoch_ids() -> list[int]:
+    """Return the primary keys of all epochs, in their order."""
+    return list(Epoch.objects.order_by("position").values_list("pk", flat=True))
+
+
+def stage_ids() -> list[int]:
+    """Return the primary keys of all stages, by slug."""
+    return list(Stage.objects.order_by("slug").values_list("pk", flat=True))
+
+
 def mask_views(**filters: Any) -> list[MaskView]:
     """Return the masks as other apps see them, in their order; words in lower case. One query."""
     rows = Mask.objects.filter(**filters).order_by("position").values("id", *_MASK)

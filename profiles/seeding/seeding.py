@@ -1,12 +1,11 @@
-"""Seeded rows are made chunk by chunk and streamed by COPY, so a million need no more memory than a
-thousand.
+"""Seeded rows are made batch by batch and streamed by COPY, so a million need no more memory than
+a thousand.
 """
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from random import Random
-from typing import Any, NamedTuple
-from uuid import UUID
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -16,14 +15,12 @@ from psycopg import sql
 from midst.kernel import cache as kept
 from profiles.cache import GROUP
 from profiles.models import Profile
-from profiles.seeding import vocabulary
+from profiles.seeding import parts, vocabulary
+from profiles.seeding.people import Person, people
 from taxonomy import selectors as taxonomy
 
-CHUNK = 1000
-_BATCH = 20_000
-_NEWEST = datetime(2026, 10, 1, tzinfo=UTC)
-_SPREAD_S = 3 * 365 * 24 * 3600
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BATCH = 5_000
+_Batch = tuple[list[Person], dict[parts.Table, list[parts.Row]]]
 
 _USER_COLUMNS = (
     "id", "password", "is_superuser", "username", "first_name", "last_name", "email",
@@ -36,98 +33,46 @@ _PROFILE_COLUMNS = (
 )  # fmt: skip
 
 
-class Person(NamedTuple):
-    """What the seed decides about number ``number``."""
-
-    number: int
-    id: UUID
-    first: str
-    last: str
-    title: str
-    headline: str
-    summary: str
-    location: str
-    languages: list[str]
-    interests: list[str]
-    visibility: str
-    mask: int | None
-    is_active: bool
-    created_at: datetime
-    updated_at: datetime
-
-
 def seed(*, profiles: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> int:
     """Make profiles until the seed has ``profiles`` of them; return how many were added.
 
-    ``progress`` is told the number of rows after every batch. All or nothing per batch, so an
+    ``progress`` is told the number of profiles after every batch. All or nothing per batch, so an
     interrupted start is taken up where it stopped.
     """
     have = _existing(seed)
     masks = taxonomy.mask_ids()
-    for start in range(have, profiles, _BATCH):
-        stop = min(start + _BATCH, profiles)
+    words = parts.Words(masks, taxonomy.epoch_ids(), taxonomy.stage_ids(), parts.postings(seed))
+    for made, rows in _made_ahead(have, profiles, seed, words):
         with transaction.atomic():
-            _copy(people(seed=seed, start=start, stop=stop, masks=masks), stop - start, seed)
-        progress(stop - start)
+            _copy(made, rows, seed)
+        progress(len(made))
     added = max(0, profiles - have)
     if added:
-        with connection.cursor() as cursor:
-            # The visibility map makes index-only scans so, and the planner needs statistics.
-            for model in (get_user_model(), Profile):
-                table = sql.Identifier(model._meta.db_table)
-                cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
+        _vacuum()
         kept.invalidate([GROUP])
     return added
 
 
+def _made_ahead(have: int, want: int, seed: int, words: parts.Words) -> Iterator[_Batch]:
+    """Yield batches; the next one is made while PostgreSQL works on the one before."""
+
+    def make(start: int) -> _Batch:
+        stop = min(start + _BATCH, want)
+        made = list(people(seed=seed, start=start, stop=stop, masks=words.masks))
+        return made, parts.rows(made, seed, words)
+
+    with ThreadPoolExecutor(max_workers=1) as ahead:
+        waiting: deque[Future[_Batch]] = deque()
+        for start in range(have, want, _BATCH):
+            waiting.append(ahead.submit(make, start))
+            if len(waiting) > 1:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
 def any_profiles() -> bool:
     return Profile.objects.exists()
-
-
-def people(*, seed: int, start: int, stop: int, masks: list[int]) -> Iterator[Person]:
-    """Yield the persons from ``start`` up to ``stop``; the same whatever was asked before."""
-    for chunk in range(start // CHUNK, -(-stop // CHUNK)):
-        random = Random(f"{seed}:{chunk}")  # noqa: S311 -- repeatable on purpose
-        for number in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-            person = _person(number, random, masks)
-            if start <= number < stop:
-                yield person
-
-
-def _person(number: int, random: Random, masks: list[int]) -> Person:
-    choice = random.choice
-    role, field = choice(vocabulary.ROLES), choice(vocabulary.FIELDS)
-    created = _NEWEST - timedelta(seconds=random.randrange(_SPREAD_S))
-    interests = random.sample(vocabulary.INTERESTS, random.randint(2, 6))
-    return Person(
-        number=number,
-        id=_uuid7(created, random),
-        first=choice(vocabulary.FIRST_NAMES),
-        last=choice(vocabulary.LAST_NAMES),
-        title=f"{choice(vocabulary.LEVELS)} {role}".strip(),
-        headline=f"{role} in {field}: {interests[0]} and {interests[1]}",
-        summary=" ".join(random.sample(vocabulary.SENTENCES, random.randint(2, 5))),
-        location=choice(vocabulary.CITIES),
-        languages=["en", *random.sample(vocabulary.LANGUAGES, random.choice((0, 0, 1, 1, 2)))],
-        interests=interests,
-        visibility=random.choices(("public", "unlisted", "private"), (85, 7, 8))[0],
-        mask=choice(masks) if masks and random.random() < 0.6 else None,
-        is_active=random.random() < 0.98,
-        created_at=created,
-        updated_at=created + (_NEWEST - created) * random.random(),
-    )
-
-
-def _uuid7(moment: datetime, random: Random) -> UUID:
-    """RFC 9562, 5.7, with the random bits from the seed."""
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
-    return UUID(
-        int=milliseconds << 80
-        | 0x7 << 76
-        | random.getrandbits(12) << 64
-        | 0b10 << 62
-        | random.getrandbits(62)
-    )
 
 
 def _username(seed: int, number: int) -> str:
@@ -146,24 +91,23 @@ def _existing(seed: int) -> int:
     return 0 if newest is None else int(newest.rpartition("-")[2]) + 1
 
 
-def _copy(rows: Iterator[Person], count: int, seed: int) -> None:
-    made = list(rows)
+def _copy(made: list[Person], rows: dict[parts.Table, list[parts.Row]], seed: int) -> None:
+    users = get_user_model()._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('auth_user', 'id')) FROM generate_series(1, %s)",
-            [count],
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [users, len(made)],
         )
-        owners = [owner for (owner,) in cursor.fetchall()]
-        users = (_user_row(person, owner, seed) for person, owner in zip(made, owners, strict=True))
-        _stream(cursor, get_user_model()._meta.db_table, _USER_COLUMNS, users)
-        profiles = (
-            _profile_row(person, owner, seed) for person, owner in zip(made, owners, strict=True)
-        )
+        owned = list(zip(made, (owner for (owner,) in cursor.fetchall()), strict=True))
+        _stream(cursor, users, _USER_COLUMNS, (_user_row(*each, seed) for each in owned))
+        profiles = (_profile_row(*each, seed) for each in owned)
         _stream(cursor, Profile._meta.db_table, _PROFILE_COLUMNS, profiles)
+        for table, its_rows in rows.items():
+            _stream(cursor, table.name, table.columns, its_rows)
 
 
 def _stream(
-    cursor: Any, table: str, columns: tuple[str, ...], rows: Iterator[tuple[Any, ...]]
+    cursor: Any, table: str, columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]
 ) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -171,6 +115,14 @@ def _stream(
     with cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def _vacuum() -> None:
+    """The visibility map makes index-only scans so, and the planner needs statistics."""
+    tables = [get_user_model()._meta.db_table, Profile._meta.db_table]
+    with connection.cursor() as cursor:
+        for table in (*tables, *(table.name for table in parts.TABLES)):
+            cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
 
 
 def _user_row(person: Person, owner: int, seed: int) -> tuple[Any, ...]:

@@ -37,6 +37,19 @@ INTERESTS = (
     "reliability", "api", "governance", "quality", "testing", "databases", "compilers",
     "accessibility", "typography", "cryptography", "performance", "mentoring", "open source",
 )  # fmt: skip
+COMPANIES = (
+    "Analytical Engines", "Northwind", "Harbour & Sons", "Blue Lantern", "Cartesian", "Fieldnotes",
+    "Public Works", "Ostrich Labs", "Paper Boat", "Quiet Machines", "Riverbed", "Second Draft",
+    "Tall Ships", "Understory", "Vantage", "Wayfinder", "Open Archive", "City Hospital",
+)  # fmt: skip
+DEGREES = ("BSc", "BA", "MSc", "MA", "PhD", "Diploma", "")
+ADJECTIVES = (
+    "Quiet", "Shared", "Open", "Slow", "Second", "Little", "Common", "Steady", "Distant", "New",
+)  # fmt: skip
+THINGS = (
+    "atlas", "ledger", "workshop", "index", "observatory", "handbook", "pipeline", "archive",
+    "migration", "interface", "survey", "garden", "protocol", "library", "dashboard", "kiln",
+)  # fmt: skip
 LANGUAGES = ("de", "fr", "es", "pt", "it", "nl", "sv", "pl", "tr", "ar", "hi", "zh", "ja", "ko")
 CITIES = (
     "Lagos", "Berlin", "Lisbon", "Nairobi", "São Paulo", "Toronto", "Mumbai", "Kraków", "Oslo",

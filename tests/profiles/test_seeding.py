@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles import seeding
-from profiles.models import SLUG, Profile
+from profiles.models import (
+    SLUG,
+    JobPosting,
+    Narrative,
+    Profile,
+    Subscription,
+    TimelineEvent,
+)
+from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
 
 
 @given(st.integers(0, 2500), st.integers(0, 300), st.integers(0, 2**31))
@@ -26,8 +34,9 @@ def test_seeding_tops_up_and_keeps_what_is_there():
     call_command("seed", profiles=50)
     call_command("seed", profiles=50)
     now = set(Profile.objects.values_list("pk", "slug", "owner_id"))
-    assert len(first) == 30
-    assert len(now) == 50
+    by_hand = 2
+    assert len(first) == 30 + by_hand
+    assert len(now) == 50 + by_hand
     assert first < now
     assert (
         not get_user_model().objects.filter(username__startswith="seed-")[0].has_usable_password()
@@ -35,6 +44,53 @@ def test_seeding_tops_up_and_keeps_what_is_there():
     for profile in Profile.objects.all():
         assert SLUG.fullmatch(profile.slug)
         profile.clean_fields()
+
+
+def check_what_hangs_on_them():
+    """Every row is one that the forms would take, and the spread is about right."""
+    seeded = Profile.objects.filter(slug__regex=r"-1-\d+$")
+    for part in (*CV, TIMELINE, NARRATIVES, APPLICATIONS):
+        rows = part.model.objects.filter(profile__in=seeded)
+        for row in rows:
+            row.clean_fields()
+        assert rows.filter(profile=seeded[0]).count() == 10 or part is not TIMELINE
+    entries = sum(part.model.objects.filter(profile__in=seeded).count() for part in CV)
+    assert 5 * 50 <= entries <= 15 * 50
+    assert Subscription.objects.filter(profile__in=seeded).count() == 50
+    assert Narrative.objects.filter(profile__in=seeded, status="approved").exists()
+    assert JobPosting.objects.count() == 200
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_same_seed_makes_the_same_rows():
+    def everything():
+        return {
+            part.path: sorted(part.model.objects.values_list("pk", "profile_id", "tags"), key=str)
+            for part in (*CV, TIMELINE)
+        }
+
+    call_command("seed", profiles=20)
+    first = everything()
+    get_user_model().objects.filter(username__startswith="seed-").delete()
+    call_command("seed", profiles=7)
+    call_command("seed", profiles=20)
+    assert everything() == first
+
+
+@pytest.mark.django_db
+def test_two_people_are_made_by_hand_once(client):
+    assert seeding.handmade() == ["mara-lindqvist", "ravi-castellanos"]
+    assert seeding.handmade() == []
+    for slug in ("mara-lindqvist", "ravi-castellanos"):
+        profile = Profile.objects.get(slug=slug)
+        assert Narrative.objects.filter(profile=profile, status="approved").count() == 2
+        epochs = TimelineEvent.objects.filter(profile=profile).values_list("epoch__slug")
+        assert len(set(epochs)) >= 4
+        assert all(part.model.objects.filter(profile=profile).exists() for part in CV)
+    told = client.get("/api/v1/profiles/mara-lindqvist/narratives").json()["results"]
+    first = told[-1]["blocks"][0]
+    assert first["title"]
+    assert told[-1]["mask"] in {"architect", "steward"}
 
 
 @pytest.mark.django_db

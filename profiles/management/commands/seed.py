@@ -24,6 +24,7 @@ class Command(BaseCommand):
             raise CommandError("--profiles and --seed can't be negative.")
         if if_empty and seeding.any_profiles():
             return
+        by_hand = seeding.handmade()
         console = Console(file=sys.stderr)
         with Progress(
             TextColumn("Seeding profiles"), BarColumn(), MofNCompleteColumn(),
@@ -33,6 +34,8 @@ class Command(BaseCommand):
             added = seeding.seed(
                 profiles=profiles, seed=seed, progress=lambda rows: bar.advance(task, rows)
             )
+        if by_hand:
+            self.stdout.write(f"Made by hand: {', '.join(by_hand)}.")
         self.stdout.write(
             f"Seed {seed}: {added:,} profiles added, {profiles - added:,} were there."
         )
