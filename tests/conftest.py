@@ -3,6 +3,10 @@
 import pytest
 from django_redis import get_redis_connection
 
+from tests.world import world
+
+__all__ = ["empty_cache", "world"]
+
 
 @pytest.fixture
 def empty_cache(settings):

@@ -9,6 +9,8 @@ import uuid_utils.compat
 from django.conf import settings
 from django.db import migrations, models
 
+import profiles.models.narrative
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -255,7 +257,10 @@ class Migration(migrations.Migration):
                 (
                     "blocks",
                     models.JSONField(
-                        default=list, help_text="A list of {title, body, tags[], weight, template}."
+                        blank=True,
+                        default=list,
+                        help_text="A list of {title, body, tags[], weight, template}.",
+                        validators=[profiles.models.narrative.check_blocks],
                     ),
                 ),
                 (

@@ -1,11 +1,27 @@
 """A profile told through a mask."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
 from profiles.models.profile import Profile
+
+_BLOCK = {"title": str, "body": str, "tags": list, "weight": int | float, "template": str}
+
+
+def check_blocks(blocks: object) -> None:
+    """Raise ``ValidationError`` unless ``blocks`` is a list of blocks with all their fields."""
+    good = isinstance(blocks, list) and all(
+        isinstance(block, dict)
+        and block.keys() == _BLOCK.keys()
+        and all(isinstance(block[name], kind) for name, kind in _BLOCK.items())
+        and all(isinstance(tag, str) for tag in block["tags"])
+        for block in blocks
+    )
+    if not good:
+        raise ValidationError("Give a list of {title, body, tags[], weight, template}.")
 
 
 class Narrative(models.Model):
@@ -21,7 +37,10 @@ class Narrative(models.Model):
     mask = models.ForeignKey("taxonomy.Mask", models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=Status, default=Status.DRAFT)
     blocks = models.JSONField(
-        default=list, help_text="A list of {title, body, tags[], weight, template}."
+        default=list,
+        blank=True,
+        validators=[check_blocks],
+        help_text="A list of {title, body, tags[], weight, template}.",
     )
     meta = models.JSONField(default=dict, blank=True, help_text="Whatever its maker wants to keep.")
     revision_note = models.CharField(max_length=500, blank=True)

@@ -60,12 +60,14 @@ def usage(reference: str, user: Any) -> bytes:
     )
 
 
-def masks_in_use(profile: UUID) -> set[int]:
-    """Return the masks that count: the default one, and those of narratives."""
+def masks_in_use(profile: UUID, *, but: UUID | None = None, default: bool = True) -> set[int]:
+    """Return the masks that count: those of narratives (``but`` for one), and the default one."""
     told = Narrative.objects.filter(profile_id=profile).order_by()
-    default = Profile.objects.filter(pk=profile, default_mask__isnull=False)
-    return set(
-        told.values_list("mask_id", flat=True).union(
-            default.values_list("default_mask_id", flat=True)
-        )
-    )
+    if but is not None:
+        told = told.exclude(pk=but)
+    found = set(told.values_list("mask_id", flat=True).distinct())
+    if default:
+        found |= set(
+            Profile.objects.filter(pk=profile).values_list("default_mask_id", flat=True)
+        ) - {None}
+    return found

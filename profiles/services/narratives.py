@@ -20,7 +20,7 @@ def prepare(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
     if row._state.adding:
         quotas.consume(profile, UsageQuota.Feature.NARRATIVES)
     if "mask_id" in fields:
-        quotas.require_mask(profile, fields["mask_id"])
+        quotas.require_mask(profile, fields["mask_id"], instead_of=row)
     collections.as_sent(row, profile, fields)
     if fields:
         row.status, row.approved_at, row.approved_by = _STATUS.DRAFT, None, None

@@ -39,7 +39,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
         check_if_match(request, profiles.current(profile, user))
         _apply(profile, fields)
         if "default_mask" in fields and profile.default_mask_id is not None:
-            quotas.require_mask(profile, profile.default_mask_id)
+            quotas.require_mask(profile, profile.default_mask_id, default=True)
         with conflicts(_TAKEN):
             profile.save()
         return profiles.current(profile, user)

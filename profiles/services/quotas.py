@@ -6,7 +6,7 @@ from django.db import connection
 
 from midst.kernel.problems import QUOTA_EXHAUSTED, Problem
 from profiles import plans
-from profiles.models import Profile, UsageQuota
+from profiles.models import Narrative, Profile, UsageQuota
 from profiles.selectors import subscriptions
 
 # ``limit`` null: no limit. A row of a period that is over is never met again: the next period
@@ -53,15 +53,18 @@ def consume(profile: Profile, feature: str, amount: int = 1) -> int:
     return used
 
 
-def require_mask(profile: Profile, mask_id: int) -> None:
-    """Refuse one more mask than the plan allows; ``profile`` must be locked.
+def require_mask(
+    profile: Profile, mask_id: int, *, instead_of: Narrative | None = None, default: bool = False
+) -> None:
+    """Refuse a mask that is one more than the plan allows; ``profile`` must be locked.
 
-    In use are the default mask and those of narratives. Raises ``Problem`` (403).
+    It comes in place of what ``instead_of`` has now, or of the present default mask. Raises
+    ``Problem`` (403).
     """
-    tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
-    limit = plans.LIMITS[plans.MASKS][tier]
-    in_use = subscriptions.masks_in_use(profile.pk) | {mask_id}
-    if limit is not None and len(in_use) > limit:
-        raise Problem(
-            QUOTA_EXHAUSTED, f"The {tier} plan allows {limit} masks in use at the same time."
-        )
+    limit = plans.LIMITS[plans.MASKS][subscriptions.tier_of(profile.pk, datetime.now(UTC))]
+    others = subscriptions.masks_in_use(
+        profile.pk, but=instead_of.pk if instead_of else None, default=not default
+    )
+    # One that is in use anyway is none more, even where a plan has become smaller.
+    if limit is not None and mask_id not in others and len(others) >= limit:
+        raise Problem(QUOTA_EXHAUSTED, f"The plan allows {limit} masks in use at the same time.")

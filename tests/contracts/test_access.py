@@ -7,7 +7,7 @@ from django.db import transaction
 
 from midst.api import api
 from profiles.parts import CV
-from tests.contracts.conftest import NAMES, PASSWORD
+from tests.world import NAMES, PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 ROLES = (

@@ -1,10 +1,12 @@
 """A small world: an owner with a profile that has one of everything, and the others."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.test import Client
 
 from midst.accounts import services as accounts
 from midst.accounts.scopes import Scope
@@ -34,6 +36,38 @@ def personal(user, scopes, days=1):
     return accounts.issue_api_token(
         user, name="test", scopes=[str(scope) for scope in scopes], expires_at=expires_at
     )
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+class Someone:
+    """A client of the API: ``ask("GET", "/profiles/ada")``."""
+
+    def __init__(self, token=None):
+        self.token = token
+
+    def ask(self, method, path, body=None, **headers):
+        return Client().generic(
+            method,
+            f"/api/v1{path}",
+            b"" if body is None else json.dumps(body).encode(),
+            content_type="application/json",
+            headers={**bearer(self.token), **headers},
+        )
+
+    def get(self, path, **headers):
+        return self.ask("GET", path, **headers)
+
+    def post(self, path, body):
+        return self.ask("POST", path, body)
+
+    def patch(self, path, body, **headers):
+        return self.ask("PATCH", path, body, **headers)
+
+    def delete(self, path):
+        return self.ask("DELETE", path)
 
 
 @pytest.fixture
@@ -75,7 +109,6 @@ def world(db):
     revoked_token, revoked = personal(owner, every)
     accounts.revoke_api_token(owner, revoked_token.pk)
     sessions = {each.username: accounts._start_session(each) for each in (owner, other, staff)}
-    # Those who look on: what they see must not depend on who made it.
     return SimpleNamespace(
         profile=profile,
         parts=parts,
@@ -84,6 +117,10 @@ def world(db):
         free=free,
         token=shown,
         refresh=sessions["owner"].refresh,
+        nobody=Someone(),
+        owner=Someone(sessions["owner"].access),
+        other=Someone(sessions["other"].access),
+        staff=Someone(sessions["staff"].access),
         credentials={
             "nobody": None,
             "owner": sessions["owner"].access,
