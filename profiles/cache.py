@@ -1,50 +1,90 @@
-"""What of the profiles is cached, for how long, and which changes make it void."""
+"""What of the profiles is cached, under which key, for how long, and what makes it void."""
 
-from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from midst.kernel.cache import Kind
+from midst.kernel.invalidation import Voids
 from profiles import models
 
-PROFILES = Kind("profiles", ttl_s=600)
-PARTS = Kind("profile_parts", ttl_s=600)
-POSTINGS = Kind("postings", ttl_s=600)
+PROFILES = Kind(
+    "profiles",
+    ttl_s=600,
+    families=(
+        "profiles", "profile", "experience", "education", "projects", "skills", "publications",
+        "awards", "certifications", "social-links",
+    ),
+)  # fmt: skip
+TIMELINE = Kind("timeline", ttl_s=300, families=("timeline",))
+NARRATIVE = Kind("narrative", ttl_s=180, families=("narratives",))
+POSTINGS = Kind("postings", ttl_s=600, families=("postings", "posting"))
+USER = Kind("user", ttl_s=60, families=("user",))
 
-# What lists profiles; what shows one of them has a group of its own.
-GROUP = "profiles"
-POSTINGS_GROUP = "postings"
+# All pages that list profiles.
+LISTS = "profiles:listed"
 
 
-def group_of(reference: str) -> str:
-    """The group of what is shown of one profile under one of its addresses, id or slug."""
+def kind_of(path: str) -> Kind:
+    """The kind of a collection under a profile, by its place in the URL."""
+    return {"timeline": TIMELINE, "narratives": NARRATIVE}.get(path, PROFILES)
+
+
+def profile_group(reference: str) -> str:
+    """All that is shown of a profile under one of its addresses, id or slug."""
     return f"profile:{reference}"
 
 
-def groups_of(profile: models.Profile) -> tuple[str, ...]:
-    """The groups of all its addresses, a slug it has just lost among them."""
-    addresses = {str(profile.pk), profile.slug, profile.slug_read or profile.slug}
-    return tuple(map(group_of, sorted(addresses)))
+def part_group(path: str, reference: str) -> str:
+    """One collection of a profile, under one of its addresses."""
+    return f"profile:{reference}:{path}"
 
 
-def _of_profile(profile: models.Profile, cascaded: bool) -> tuple[str, ...]:
-    return (GROUP, *groups_of(profile))
+def user_group(user: int) -> str:
+    return f"user:{user}"
 
 
-def _of_part(part: Any, cascaded: bool) -> tuple[str, ...]:
-    """Parts go with their profile alone, and that one makes all of it void."""
-    return () if cascaded else groups_of(part.profile)
+def _of_profile(profile: models.Profile, cascaded: bool) -> set[str]:
+    known = profile.known_as
+    if known is not None and not known:
+        # It was read without its slug: whatever that was.
+        return set(INVALIDATES[models.Profile].all_groups)
+    profile.known_as = known = (known or frozenset()) | {(profile.slug, profile.owner_id)}
+    addresses = {str(profile.pk), *(slug for slug, _ in known)}
+    return {LISTS, *map(profile_group, addresses), *(user_group(owner) for _, owner in known)}
 
 
-INVALIDATES: dict[type[Any], tuple[str, ...] | Callable[[Any, bool], tuple[str, ...]]] = {
-    models.Profile: _of_profile,
-    models.JobPosting: (POSTINGS_GROUP,),
-    **dict.fromkeys([*models.Entry.__subclasses__(), models.TimelineEvent], _of_part),
-    models.Narrative: _of_part,
+def _of_part(path: str) -> Any:
+    def groups(part: Any, cascaded: bool) -> tuple[str, ...]:
+        """Parts go with their profile alone, and that one makes all of it void."""
+        if cascaded:
+            return ()
+        return tuple(part_group(path, each) for each in (str(part.profile_id), part.profile.slug))
+
+    return groups
+
+
+def _part(path: str) -> Voids:
+    return Voids(kinds=(kind_of(path),), of_row=_of_part(path))
+
+
+INVALIDATES: dict[type[Any], Voids] = {
+    models.Profile: Voids(kinds=(PROFILES, TIMELINE, NARRATIVE, USER), of_row=_of_profile),
+    models.Experience: _part("experience"),
+    models.Education: _part("education"),
+    models.Project: _part("projects"),
+    models.Skill: _part("skills"),
+    models.Publication: _part("publications"),
+    models.Award: _part("awards"),
+    models.Certification: _part("certifications"),
+    models.SocialLink: _part("social-links"),
+    models.TimelineEvent: _part("timeline"),
+    models.Narrative: _part("narratives"),
+    models.JobPosting: Voids(kinds=(POSTINGS,)),
 }
 
 
 def list_key(*, limit: int, cursor: str, name: str = "", since: str = "", before: str = "") -> str:
-    return f"profiles:list:{limit}:{cursor}:{since}:{before}:{name}"
+    return f"profiles:list:{limit}:{cursor}:{quote(since)}:{quote(before)}:{name}"
 
 
 def detail_key(reference: str) -> str:
@@ -57,6 +97,10 @@ def part_list_key(path: str, reference: str, *, limit: int, cursor: str) -> str:
 
 def part_key(path: str, reference: str, key: str) -> str:
     return f"{path}:{reference}:{key}"
+
+
+def owned_key(user: int, *, limit: int, cursor: str) -> str:
+    return f"user:{user}:profiles:{limit}:{cursor}"
 
 
 def postings_key(*, status: str, limit: int, cursor: str) -> str:

@@ -1,22 +1,22 @@
-"""What of the taxonomy is cached, for how long, and which changes make it void."""
+"""What of the taxonomy is cached, under which key, for how long, and what makes it void."""
 
 from urllib.parse import quote
 
 from midst.kernel.cache import Kind
+from midst.kernel.invalidation import Voids
 from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
 _TTL_S = 3600
 
-MASKS = Kind("masks", _TTL_S)
-EPOCHS = Kind("epochs", _TTL_S)
-STAGES = Kind("stages", _TTL_S)
+MASKS = Kind("masks", _TTL_S, families=("masks", "mask"))
+EPOCHS = Kind("epochs", _TTL_S, families=("epochs", "epoch"))
+STAGES = Kind("stages", _TTL_S, families=("stages", "stage"))
 
-# The groups that a change of a model makes void. Epochs show their stages.
+# There are few of them, and they change rarely: any change makes the whole kind void.
+# Epochs show their stages, and stages are listed by epoch.
 INVALIDATES = {
-    Mask: ("masks",),
-    Epoch: ("epochs", "stages"),
-    EpochStage: ("epochs", "stages"),
-    Stage: ("epochs", "stages"),
+    Mask: Voids(kinds=(MASKS,)),
+    **dict.fromkeys((Epoch, EpochStage, Stage), Voids(kinds=(EPOCHS, STAGES))),
 }
 
 

@@ -6,6 +6,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
+from midst.kernel.invalidation import VoidingQuerySet
+
 
 def check_weights(weights: object) -> None:
     """Raise ``ValidationError`` unless ``weights`` is {tag: positive number}."""
@@ -49,6 +51,8 @@ class Mask(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = VoidingQuerySet.as_manager()
+
     class Meta:
         ordering = ["position"]
         constraints = [
@@ -78,6 +82,8 @@ class Stage(models.Model):
     summary = models.TextField()
     tags = _tags()
 
+    objects = VoidingQuerySet.as_manager()
+
     class Meta:
         ordering = ["slug"]
 
@@ -93,6 +99,8 @@ class Epoch(models.Model):
     summary = models.TextField()
     position = models.PositiveSmallIntegerField()
     stages = models.ManyToManyField(Stage, through="EpochStage", related_name="epochs")
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
@@ -115,6 +123,8 @@ class EpochStage(models.Model):
     epoch = models.ForeignKey(Epoch, models.CASCADE, db_index=False)
     stage = models.ForeignKey(Stage, models.PROTECT)
     position = models.PositiveSmallIntegerField()
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         ordering = ["epoch", "position"]

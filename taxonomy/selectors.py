@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 from django.db.models import PROTECT, F, ManyToOneRel, Model, Q, QuerySet
-from django.http import Http404
 
 from midst.kernel import cache as kept
 from midst.kernel.cache import Answer
+from midst.kernel.problems import NOT_FOUND, Problem
 from taxonomy import cache
 from taxonomy.models import Epoch, Mask, Stage
 from taxonomy.selection import MaskView
@@ -45,20 +45,20 @@ def masks(
         return _listing(queryset, _MASK, offset, limit, _masks)
 
     key = cache.masks_key(offset=offset, limit=limit, ontology=ontology, tag=tag, search=search)
-    return kept.read(cache.MASKS, key, groups=("masks",), compute=compute)
+    return kept.read(cache.MASKS, key, compute=compute)
 
 
 def mask(slug: str) -> Answer:
-    """Return one mask. Raises ``Http404``."""
+    """Return one mask. Raises ``Problem`` (404)."""
 
     def compute() -> bytes:
         return mask_now(slug)
 
-    return kept.read(cache.MASKS, cache.mask_key(slug), groups=("masks",), compute=compute)
+    return kept.read(cache.MASKS, cache.mask_key(slug), compute=compute)
 
 
 def mask_now(slug: str) -> bytes:
-    """Return one mask as it is in the database. Raises ``Http404``."""
+    """Return one mask as it is in the database. Raises ``Problem`` (404)."""
     rows = _masks(Mask.objects.filter(slug=slug).values(*_MASK))
     return _one(rows, f"There is no mask {slug!r}.")
 
@@ -70,20 +70,20 @@ def epochs(*, offset: int, limit: int) -> Answer:
         return _listing(Epoch.objects.order_by("position"), ("id", *_EPOCH), offset, limit, _epochs)
 
     key = cache.epochs_key(offset=offset, limit=limit)
-    return kept.read(cache.EPOCHS, key, groups=("epochs",), compute=compute)
+    return kept.read(cache.EPOCHS, key, compute=compute)
 
 
 def epoch(slug: str) -> Answer:
-    """Return one epoch with its stages. Raises ``Http404``."""
+    """Return one epoch with its stages. Raises ``Problem`` (404)."""
 
     def compute() -> bytes:
         return epoch_now(slug)
 
-    return kept.read(cache.EPOCHS, cache.epoch_key(slug), groups=("epochs",), compute=compute)
+    return kept.read(cache.EPOCHS, cache.epoch_key(slug), compute=compute)
 
 
 def epoch_now(slug: str) -> bytes:
-    """Return one epoch as it is in the database. Raises ``Http404``."""
+    """Return one epoch as it is in the database. Raises ``Problem`` (404)."""
     rows = _epochs(Epoch.objects.filter(slug=slug).values("id", *_EPOCH))
     return _one(rows, f"There is no epoch {slug!r}.")
 
@@ -99,20 +99,20 @@ def stages(*, offset: int, limit: int, epoch: str = "") -> Answer:
         return _listing(queryset, _STAGE, offset, limit, list)
 
     key = cache.stages_key(offset=offset, limit=limit, epoch=epoch)
-    return kept.read(cache.STAGES, key, groups=("stages",), compute=compute)
+    return kept.read(cache.STAGES, key, compute=compute)
 
 
 def stage(slug: str) -> Answer:
-    """Return one stage. Raises ``Http404``."""
+    """Return one stage. Raises ``Problem`` (404)."""
 
     def compute() -> bytes:
         return stage_now(slug)
 
-    return kept.read(cache.STAGES, cache.stage_key(slug), groups=("stages",), compute=compute)
+    return kept.read(cache.STAGES, cache.stage_key(slug), compute=compute)
 
 
 def stage_now(slug: str) -> bytes:
-    """Return one stage as it is in the database. Raises ``Http404``."""
+    """Return one stage as it is in the database. Raises ``Problem`` (404)."""
     return _one(Stage.objects.filter(slug=slug).values(*_STAGE), f"There is no stage {slug!r}.")
 
 
@@ -180,7 +180,7 @@ def _listing(
 def _one(rows: Iterable[Row], missing: str) -> bytes:
     for row in rows:
         return msgspec.json.encode(row)
-    raise Http404(missing)
+    raise Problem(NOT_FOUND, missing)
 
 
 def _masks(rows: Iterable[Row]) -> list[Row]:

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max, Model
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 
 from midst.kernel.http import check_if_match
-from midst.kernel.problems import CONFLICT, Problem, conflicts, invalid
+from midst.kernel.problems import CONFLICT, NOT_FOUND, Problem, conflicts, invalid
 from taxonomy import selectors
 from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
@@ -31,12 +31,12 @@ def create_mask(fields: Fields) -> bytes:
 
 
 def change_mask(request: HttpRequest, slug: str, fields: Fields) -> bytes:
-    """Change some of a mask. Raises ``Http404``, ``Problem``: 409, 412."""
+    """Change some of a mask. Raises ``Problem``: 404, 409, 412."""
     return _change(request, Mask, slug, _mask_columns(fields), selectors.mask_now)
 
 
 def delete_mask(slug: str) -> None:
-    """Delete a mask. Raises ``Http404``, ``Problem`` (409) while it is in use."""
+    """Delete a mask. Raises ``Problem``: 404, 409 while it is in use."""
     _delete(Mask, slug)
 
 
@@ -49,13 +49,13 @@ def create_epoch(fields: Fields) -> bytes:
 def change_epoch(request: HttpRequest, slug: str, fields: Fields) -> bytes:
     """Change some of an epoch; ``stages`` replaces all of them.
 
-    Raises ``Http404``, ``Problem``: 409, 412, 422.
+    Raises ``Problem``: 404, 409, 412, 422.
     """
     return _change(request, Epoch, slug, fields, selectors.epoch_now)
 
 
 def delete_epoch(slug: str) -> None:
-    """Delete an epoch. Raises ``Http404``, ``Problem`` (409) while it is in use."""
+    """Delete an epoch. Raises ``Problem``: 404, 409 while it is in use."""
     _delete(Epoch, slug)
 
 
@@ -66,12 +66,12 @@ def create_stage(fields: Fields) -> bytes:
 
 
 def change_stage(request: HttpRequest, slug: str, fields: Fields) -> bytes:
-    """Change some of a stage. Raises ``Http404``, ``Problem``: 409, 412."""
+    """Change some of a stage. Raises ``Problem``: 404, 409, 412."""
     return _change(request, Stage, slug, fields, selectors.stage_now)
 
 
 def delete_stage(slug: str) -> None:
-    """Delete a stage. Raises ``Http404``, ``Problem`` (409) while it is in use."""
+    """Delete a stage. Raises ``Problem``: 404, 409 while it is in use."""
     _delete(Stage, slug)
 
 
@@ -122,7 +122,7 @@ def _delete(model: type[Model], slug: str) -> None:
 def _locked(model: type[Model], slug: str) -> Any:
     row = model._default_manager.select_for_update().filter(slug=slug).first()
     if row is None:
-        raise Http404(f"There is no {model._meta.verbose_name} {slug!r}.")
+        raise Problem(NOT_FOUND, f"There is no {model._meta.verbose_name} {slug!r}.")
     return row
 
 

@@ -1,11 +1,18 @@
 """What every test may need. The servers are in ``tests/servers.py``."""
 
+import os
+
+import hypothesis
 import pytest
 from django_redis import get_redis_connection
 
 from tests.world import world
 
 __all__ = ["empty_cache", "world"]
+
+# A busy machine is no failure; CI tries the same examples every time.
+hypothesis.settings.register_profile("midst", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("midst")
 
 
 @pytest.fixture

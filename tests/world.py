@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 from midst.accounts import services as accounts
@@ -40,6 +41,14 @@ def personal(user, scopes, days=1):
 
 def bearer(token):
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def commit():
+    """What was made so far counts as committed, though the test's transaction is still open."""
+    hooks = [hook for _, hook, _ in connection.run_on_commit]
+    connection.run_on_commit.clear()
+    for hook in hooks:
+        hook()
 
 
 class Someone:
@@ -109,6 +118,7 @@ def world(db):
     revoked_token, revoked = personal(owner, every)
     accounts.revoke_api_token(owner, revoked_token.pk)
     sessions = {each.username: accounts._start_session(each) for each in (owner, other, staff)}
+    commit()
     return SimpleNamespace(
         profile=profile,
         parts=parts,

@@ -12,11 +12,10 @@ from threading import Lock
 from time import time
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
+from midst.kernel import redis
 from midst.kernel.cache import circuit
 from midst.kernel.problems import RATE_LIMITED, Problem
 from midst.telemetry import metrics
@@ -90,12 +89,12 @@ def spend(limit: Limit, client: str) -> State:
     if not circuit.is_open():
         try:
             allowed, full_in_us = _script()(
-                keys=[f"{settings.CACHES['default']['KEY_PREFIX']}:limit:{limit.name}:{client}"],
+                keys=[f"{redis.prefix()}:limit:{limit.name}:{client}"],
                 args=[limit.step_us, limit.whole_us],
-                client=get_redis_connection("default"),
+                client=redis.client(),
             )
         except RedisError as error:
-            circuit.trip(error)
+            circuit.failed(error)
         else:
             return _told("redis", State(limit, bool(allowed), full_in_us))
     return _told("memory", _memory.spend(limit, client))
@@ -136,7 +135,7 @@ _memory = _Memory()
 
 @cache
 def _script() -> Any:
-    return get_redis_connection("default").register_script(_SCRIPT)
+    return redis.client().register_script(_SCRIPT)
 
 
 def _told(backend: str, state: State) -> State:

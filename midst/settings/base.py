@@ -7,6 +7,7 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from midst.kernel.redis import greet
 from midst.settings import environment
 from midst.settings.environment import env
 
@@ -83,14 +84,24 @@ CACHES = {
             # A cache that answers later than the database would is no help.
             "SOCKET_CONNECT_TIMEOUT": 0.25,
             "SOCKET_TIMEOUT": 0.25,
+            # Threads wait a little for a connection: having none to spare is no outage.
+            "CONNECTION_POOL_CLASS": "redis.connection.BlockingConnectionPool",
             "CONNECTION_POOL_KWARGS": {
+                "timeout": 0.5,
                 "max_connections": 64,
+                # A server that was restarted must not answer for the one before it.
+                "redis_connect_func": greet,
                 # By default it tries again after seconds; a request can't wait for that.
                 "retry": Retry(NoBackoff(), 0),
             },
         },
     }
 }
+
+# The share of cache hits that is compared with the database; one stale read is an error.
+CACHE_AUDIT_RATE = environment.share("CACHE_AUDIT_RATE", 0.001)
+# Each process's own cache, for as long as Redis is away.
+CACHE_MEMORY_BYTES = environment.positive_int("CACHE_MEMORY_BYTES", 16 * 1024 * 1024)
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}

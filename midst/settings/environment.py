@@ -34,6 +34,11 @@ def _is_long_enough(secret: str) -> None:
         raise ValidationError("must be at least 32 bytes, all random")
 
 
+def _is_share(number: float) -> None:
+    if not 0 <= number <= 1:
+        raise ValidationError("must be from 0 to 1")
+
+
 def database() -> dict[str, Any]:
     """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
 
@@ -41,7 +46,9 @@ def database() -> dict[str, Any]:
     does not survive a fork, so Celery's prefork workers run without.
     """
     config: dict[str, Any] = dict(
-        dj_database_url.parse(env.str("DATABASE_URL", validate=_is_postgres))
+        dj_database_url.parse(
+            env.str("DATABASE_URL", validate=_is_postgres), engine="midst.kernel.postgres"
+        )
     )
     options = config.setdefault("OPTIONS", {})
     options.setdefault("application_name", env.str("MIDST_SERVICE", "midst"))
@@ -79,3 +86,8 @@ def signing_key(name: str, default: str | None = None) -> str:
 def positive_int(name: str, default: int) -> int:
     """Return the variable ``name`` as an integer above 0."""
     return env.int(name, default, validate=_positive)
+
+
+def share(name: str, default: float) -> float:
+    """Return the variable ``name`` as a number from 0 to 1."""
+    return env.float(name, default, validate=_is_share)

@@ -33,6 +33,16 @@ DB_DURATION = Histogram(
 )
 CACHE_HITS = Counter("cache_hits_total", "Reads answered by the cache.", ["cache_type"])
 CACHE_MISSES = Counter("cache_misses_total", "Reads the cache could not answer.", ["cache_type"])
+CACHE_AUDITS = Counter(
+    "cache_audits_total", "Hits that were compared with the database.", ["cache_type"]
+)
+CACHE_STALE = Counter(
+    "cache_stale_total", "Audited hits that were older than the last commit: must stay 0.",
+    ["cache_type"],
+)  # fmt: skip
+CACHE_DEGRADED = Gauge(
+    "cache_degraded", "1 while the circuit to Redis is open.", multiprocess_mode="livemax"
+)
 ACTIVE_CONNECTIONS = Gauge(
     "active_connections", "Connections in use.", ["type"], multiprocess_mode="livesum"
 )

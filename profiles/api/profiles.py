@@ -49,7 +49,8 @@ def profiles(
 def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
     """Newest first, whoever else may see them."""
     user = asker(request).user
-    return send(selectors.owned(user, path=request.path, limit=limit, cursor=cursor))
+    answer = selectors.owned(user, path=request.path, limit=limit, cursor=cursor)
+    return respond(request, answer, own=True)
 
 
 @router.post(

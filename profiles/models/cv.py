@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
+from midst.kernel.invalidation import VoidingQuerySet
 from profiles.models.profile import Profile
 
 
@@ -21,6 +22,8 @@ class Entry(models.Model):
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         abstract = True

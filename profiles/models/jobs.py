@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
+from midst.kernel.invalidation import VoidingQuerySet
 from profiles.models.profile import Profile
 
 
@@ -26,6 +27,8 @@ class JobPosting(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.OPEN)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         constraints = [

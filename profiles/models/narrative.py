@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
+from midst.kernel.invalidation import VoidingQuerySet
 from profiles.models.profile import Profile
 
 _BLOCK = {"title": str, "body": str, "tags": list, "weight": int | float, "template": str}
@@ -50,6 +51,8 @@ class Narrative(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         constraints = [

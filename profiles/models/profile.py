@@ -13,6 +13,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Collate, Lower
 from uuid_utils.compat import uuid7
 
+from midst.kernel.invalidation import VoidingQuerySet
+
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
@@ -35,7 +37,7 @@ def check_not_a_uuid(slug: str) -> None:
     raise ValidationError("A slug must not look like an id.")
 
 
-class ProfileQuerySet(models.QuerySet["Profile"]):
+class ProfileQuerySet(VoidingQuerySet["Profile"]):
     def listed(self) -> "ProfileQuerySet":
         """What anyone may find: public and active."""
         return self.filter(visibility=Profile.Visibility.PUBLIC, is_active=True)
@@ -86,8 +88,9 @@ class Profile(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    # The slug under which it was read: a renamed profile must vanish from its old address.
-    slug_read: str | None = None
+    # Each (slug, owner) it was known by, as far as this object has seen: a renamed profile must
+    # vanish from its old address. None of a new one; empty where that was not read.
+    known_as: frozenset[tuple[str, int]] | None = None
 
     objects = ProfileQuerySet.as_manager()
 
@@ -131,5 +134,7 @@ class Profile(models.Model):
     @classmethod
     def from_db(cls, *args: Any, **options: Any) -> "Profile":
         profile = super().from_db(*args, **options)
-        profile.slug_read = profile.__dict__.get("slug")
+        read = profile.__dict__
+        known = "slug" in read and "owner_id" in read
+        profile.known_as = frozenset({(profile.slug, profile.owner_id)} if known else ())
         return profile

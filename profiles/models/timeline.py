@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from uuid_utils.compat import uuid7
 
+from midst.kernel.invalidation import VoidingQuerySet
 from profiles.models.profile import Profile
 
 
@@ -40,6 +41,8 @@ class TimelineEvent(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = VoidingQuerySet.as_manager()
 
     class Meta:
         constraints = [

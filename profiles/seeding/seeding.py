@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from midst.kernel import cache as kept
-from profiles.cache import GROUP
+from profiles.cache import INVALIDATES
 from profiles.models import Profile
 from profiles.seeding import parts, vocabulary
 from profiles.seeding.people import Person, people
@@ -49,7 +49,7 @@ def seed(*, profiles: int, seed: int, progress: Callable[[int], None] = lambda _
     added = max(0, profiles - have)
     if added:
         _vacuum()
-        kept.invalidate([GROUP])
+        kept.void({group for voids in INVALIDATES.values() for group in voids.all_groups})
     return added
 
 

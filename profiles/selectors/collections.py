@@ -84,7 +84,8 @@ def _answer(
     def compute() -> bytes:
         return read(reach.reach(address, AnonymousUser()))
 
-    return kept.read(cache.PARTS, key, groups=(cache.group_of(address),), compute=compute), False
+    groups = (cache.profile_group(address), cache.part_group(part.path, address))
+    return kept.read(cache.kind_of(part.path), key, groups=groups, compute=compute), False
 
 
 def _rows(part: Part, reached: Reached, filters: dict[str, str]) -> Rows:

@@ -13,7 +13,6 @@ from profiles.models import JobApplication, JobPosting
 from profiles.schemas.jobs import JobPosting as Shown
 
 _COLUMNS = tuple(Shown.model_fields)
-_GROUPS = (cache.POSTINGS_GROUP,)
 
 
 def listed(*, status: str, path: str, limit: int, cursor: str) -> Answer:
@@ -25,14 +24,12 @@ def listed(*, status: str, path: str, limit: int, cursor: str) -> Answer:
         return pagination.encode(page, path=path, limit=limit, status=status)
 
     key = cache.postings_key(status=status, limit=limit, cursor=cursor)
-    return kept.read(cache.POSTINGS, key, groups=_GROUPS, compute=compute)
+    return kept.read(cache.POSTINGS, key, compute=compute)
 
 
 def detail(key: UUID) -> Answer:
     """Return one posting. Raises ``Problem`` (404)."""
-    return kept.read(
-        cache.POSTINGS, cache.posting_key(str(key)), groups=_GROUPS, compute=lambda: encoded(key)
-    )
+    return kept.read(cache.POSTINGS, cache.posting_key(str(key)), compute=lambda: encoded(key))
 
 
 def encoded(key: UUID) -> bytes:

@@ -63,17 +63,22 @@ def listed(
     key = cache.list_key(
         limit=limit, cursor=cursor, name=name, since=since_text, before=before_text
     )
-    return kept.read(cache.PROFILES, key, groups=(cache.GROUP,), compute=compute)
+    return kept.read(cache.PROFILES, key, groups=(cache.LISTS,), compute=compute)
 
 
-def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> bytes:
+def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> Answer:
     """Return a page of ``user``'s own profiles, newest first, whoever else may see them."""
-    mine = Profile.objects.filter(owner=user, is_active=True).values(*_ROW)
-    page = pagination.page(mine, limit=limit, cursor=cursor)
-    rows = [_shown(row, owner=True) for row in page.rows]
-    return pagination.encode(
-        pagination.Page(rows, page.next, page.previous), path=path, limit=limit
-    )
+
+    def compute() -> bytes:
+        mine = Profile.objects.filter(owner=user, is_active=True).values(*_ROW)
+        page = pagination.page(mine, limit=limit, cursor=cursor)
+        rows = [_shown(row, owner=True) for row in page.rows]
+        return pagination.encode(
+            pagination.Page(rows, page.next, page.previous), path=path, limit=limit
+        )
+
+    key = cache.owned_key(user.pk, limit=limit, cursor=cursor)
+    return kept.read(cache.USER, key, groups=(cache.user_group(user.pk),), compute=compute)
 
 
 def detail(reference: str, *, user: Any) -> tuple[Answer, bool]:
@@ -92,7 +97,7 @@ def detail(reference: str, *, user: Any) -> tuple[Answer, bool]:
         row = _row(address, Profile.objects.visible_to(AnonymousUser()))
         return msgspec.json.encode(_shown(row, owner=False))
 
-    key, group = cache.detail_key(address), cache.group_of(address)
+    key, group = cache.detail_key(address), cache.profile_group(address)
     return kept.read(cache.PROFILES, key, groups=(group,), compute=compute), False
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from midst.accounts import throttle
-from midst.kernel import cache, ratelimit
+from midst.kernel import cache, ratelimit, redis
 from midst.kernel.ratelimit import Limit
 from midst.telemetry import metrics
 from tests.accounts.conftest import bearer
@@ -13,14 +13,16 @@ LIST = "/api/v1/profiles"
 
 
 @pytest.fixture
-def redis_away(monkeypatch, settings):
+def redis_away(monkeypatch):
     """Nothing listens there."""
     from redis import Redis
 
     dead = Redis(port=1, socket_connect_timeout=0.1)
-    monkeypatch.setattr(ratelimit, "get_redis_connection", lambda _: dead)
-    monkeypatch.setattr(cache.circuit, "open_until", 0.0)
+    monkeypatch.setattr(redis, "client", lambda: dead)
     monkeypatch.setattr(ratelimit, "_memory", ratelimit._Memory())
+    yield
+    dead.close()
+    cache.circuit.close()
 
 
 def decisions(limit, backend, outcome):

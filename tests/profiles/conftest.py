@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from profiles.models import Profile
+from tests.world import commit
 
 
 def person(name, **options):
@@ -28,7 +29,7 @@ def stranger(db):
 @pytest.fixture
 def make_profile(owner):
     def make(slug="ada", **fields):
-        return Profile.objects.create(
+        profile = Profile.objects.create(
             **{
                 "owner": owner,
                 "slug": slug,
@@ -38,5 +39,7 @@ def make_profile(owner):
                 **fields,
             }
         )
+        commit()
+        return profile
 
     return make

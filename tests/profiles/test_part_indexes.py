@@ -4,7 +4,6 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from midst.kernel import cache as kept
 from profiles import models, seeding
 from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from taxonomy.models import Mask
@@ -36,7 +35,6 @@ def profile(django_db_setup, django_db_blocker):
         yield found
         get_user_model().objects.filter(username__startswith="seed-77-").delete()
         models.JobPosting.objects.all().delete()
-        kept.invalidate(["profiles"])
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 

@@ -1,0 +1,183 @@
+"""The cache answers fast, never lies after a commit, and computes once for all who ask."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from threading import Barrier
+from time import sleep, time
+
+import pytest
+
+from midst.kernel import cache, redis
+from midst.kernel.cache import Outcome, stamps
+from midst.kernel.cache.entries import Entry, tag_of
+from midst.kernel.problems import INVALID, NOT_FOUND, Problem
+
+
+def test_the_second_read_is_a_hit_with_the_same_body_and_tag(ask):
+    first, second = ask(), ask(b"never computed")
+    assert (first.outcome, second.outcome) == (Outcome.MISS, Outcome.HIT)
+    assert (first.body, first.tag) == (second.body, second.tag)
+
+
+@pytest.mark.parametrize("group", ["a", "b", "kind:profiles", stamps.ALL])
+def test_any_group_voids_the_entry(ask, group):
+    ask()
+    cache.void([group])
+    assert ask(b"new").body == b"new"
+
+
+def test_an_answer_computed_before_a_commit_is_never_served_after_it(ask):
+    def compute():
+        cache.void(["a"])  # someone commits while we compute
+        return b"old"
+
+    ask(compute=compute)
+    assert ask(b"new").body == b"new"
+
+
+def test_a_stamp_that_comes_back_after_eviction_is_another_one(ask):
+    ask()
+    redis.client().delete(stamps._stamp("a"))
+    assert ask(b"new").outcome == Outcome.MISS
+
+
+@pytest.mark.usefixtures("written")
+def test_a_hit_is_one_command(ask):
+    ask()
+    client = redis.client()
+    before = commands(client)
+    for _ in range(20):
+        assert ask().outcome == Outcome.HIT
+    assert commands(client) - before == 20
+
+
+def commands(client):
+    """MGETs of all, for other workers share the server: only we ask for so many keys at once."""
+    return sum(
+        numbers["calls"]
+        for name, numbers in client.info("commandstats").items()
+        if name == "cmdstat_mget"
+    )
+
+
+def test_what_fails_is_not_kept_and_the_next_one_may_compute_at_once(ask):
+    def fail():
+        raise Problem(INVALID)
+
+    with pytest.raises(Problem):
+        ask(compute=fail)
+    began = time()
+    assert ask().outcome == Outcome.MISS
+    assert time() - began < stamps._LOCK_MS / 1000
+
+
+def test_that_there_is_no_such_thing_is_kept_until_there_is(ask):
+    asked = count()
+
+    def missing():
+        next(asked)
+        raise Problem(NOT_FOUND, "There is no such profile.")
+
+    for _ in range(3):
+        with pytest.raises(Problem, match="no such profile") as raised:
+            ask(compute=missing)
+        assert raised.value.kind is NOT_FOUND
+    assert next(asked) == 1
+    cache.void(["a"])
+    assert ask(b"there").body == b"there"
+
+
+@pytest.mark.usefixtures("patient")
+def test_200_misses_at_once_compute_once(ask):
+    computed, together = count(), Barrier(200)
+
+    def compute():
+        next(computed)
+        sleep(0.1)
+        return b"body"
+
+    def one(_):
+        together.wait()
+        return ask(compute=compute).body
+
+    with ThreadPoolExecutor(200) as crowd:
+        assert set(crowd.map(one, range(200))) == {b"body"}
+    assert next(computed) == 1
+
+
+def test_who_waits_for_one_that_died_computes_it(ask, monkeypatch):
+    monkeypatch.setattr("midst.kernel.cache.reading._WAIT_S", 0.05)
+    found = stamps.look_up("key", ("kind:profiles", "a", "b"))
+    assert stamps.lock("key", found.stamps)
+    assert ask().outcome == Outcome.MISS
+
+
+def test_a_void_while_others_wait_makes_them_compute_anew(ask):
+    """What the first one computes was read before the commit: nobody may be given it."""
+    answers = []
+
+    def slow():
+        with ThreadPoolExecutor(1) as other:
+            waiting = other.submit(lambda: ask(b"new").body)
+            sleep(0.05)
+            cache.void(["a"])
+            answers.append(waiting.result())
+        return b"old"
+
+    ask(compute=slow)
+    assert answers == [b"new"]
+    assert ask(b"newer").body != b"old"
+
+
+def test_a_hot_entry_near_its_end_is_computed_by_one_and_served_to_others(ask):
+    found = stamps.look_up("key", ("kind:profiles", "a", "b"))
+    # It took an hour to compute and ends in a minute: it is due.
+    due = Entry(b"old", tag_of(b"old"), expires_at=time() + 60, cost_s=3_600_000)
+    stamps.keep("key", found.stamps, due, ttl_s=60)
+
+    def compute():
+        assert ask(b"never").body == b"old"
+        return b"new"
+
+    assert ask(compute=compute).body == b"new"
+    assert ask(b"never").body == b"new"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda raw: raw[:-1] + b"?",
+        lambda raw: raw[:60],
+        lambda raw: raw[:50] + b"\0" + raw[51:],
+    ],
+)
+def test_a_spoilt_entry_is_not_served(ask, spoil):
+    ask()
+    client = redis.client()
+    key = stamps._entry("key")
+    client.set(key, spoil(client.get(key)))
+    assert ask(b"truth").body == b"truth"
+
+
+def test_another_keys_entry_is_not_served(ask):
+    """Groups and stamps are the same, the question is not."""
+    ask(b"one", key="one")
+    client = redis.client()
+    client.set(stamps._entry("two"), client.get(stamps._entry("one")))
+    assert ask(b"two", key="two").body == b"two"
+
+
+def test_what_a_server_kept_in_an_earlier_life_is_out_of_reach(ask, monkeypatch):
+    ask(b"old")
+    monkeypatch.setattr(redis, "_life", "another1")
+    assert ask(b"new").body == b"new"
+
+
+def test_a_command_made_for_an_earlier_life_is_refused(monkeypatch):
+    client = redis.client()
+    client.ping()
+    monkeypatch.setattr(redis, "_life", "another1")
+    client.connection_pool.disconnect()
+    with pytest.raises(redis.AnotherLife):
+        client.ping()
+    assert client.ping()
