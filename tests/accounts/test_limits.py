@@ -16,8 +16,10 @@ LIST = "/api/v1/profiles"
 def redis_away(monkeypatch):
     """Nothing listens there."""
     from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
-    dead = Redis(port=1, socket_connect_timeout=0.1)
+    dead = Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(redis, "client", lambda: dead)
     monkeypatch.setattr(ratelimit, "_memory", ratelimit._Memory())
     yield

@@ -2,11 +2,8 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -17,6 +14,8 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from psycopg import sql
+
+from tests.serving import serving
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).parent
@@ -61,23 +60,9 @@ def server(environment, tmp_path_factory):
     manage(environment, "seed", "--profiles=50")
     manage(environment, "create_account", "user", typed=PASSWORD)
     manage(environment, "create_account", "staff", "--staff", typed=PASSWORD)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("contract") / "gunicorn.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                sys.executable, "-m", "gunicorn", "midst.wsgi", f"--bind=127.0.0.1:{port}",
-                "--workers=2", "--threads=4", "--no-control-socket",
-            ],
-            env=environment, cwd=settings.BASE_DIR, stdout=output, stderr=output,
-        )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    wait_for(url, process)
-    yield url
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    with serving(environment, log) as url:
+        yield url
     assert "Traceback" not in log.read_text()
 
 
@@ -86,19 +71,6 @@ def manage(environment, *arguments, typed=""):
         [sys.executable, "manage.py", *arguments],
         env=environment, cwd=settings.BASE_DIR, input=f"{typed}\n", text=True, check=True,
     )  # fmt: skip
-
-
-def wait_for(url, process):
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            urllib.request.urlopen(f"{url}/health", timeout=1).close()
-        except OSError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
 
 
 def post(url, body, token=None):

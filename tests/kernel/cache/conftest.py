@@ -2,6 +2,8 @@
 
 import pytest
 from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from midst.kernel import redis
 from midst.kernel.cache import Kind, circuit, read, reading, stamps
@@ -35,7 +37,7 @@ def written(monkeypatch):
 @pytest.fixture
 def away(monkeypatch):
     """Redis is away: nobody listens there."""
-    nobody = Redis(port=1, socket_connect_timeout=0.25)
+    nobody = Redis(port=1, retry=Retry(NoBackoff(), 0))
     monkeypatch.setattr(redis, "client", lambda: nobody)
     yield
     nobody.close()
