@@ -6,22 +6,35 @@ from django.db.backends.utils import CursorWrapper
 from perfops.collectors.records import ForeignKey, Index, fetch
 from perfops.collectors.session import MARK, columns, is_timeout
 
-_EXACT = "pg_relation_size(s.indexrelid)"
-# See ``tables``: an exclusive lock must not keep us.
-_KNOWN = "c.relpages * current_setting('block_size')::bigint"
+# Size, definition, and the n-th column of the key as PostgreSQL writes it.
+_EXACT = (
+    "pg_relation_size(s.indexrelid)",
+    "pg_get_indexdef(s.indexrelid)",
+    "pg_get_indexdef(i.indexrelid, n + 1, false)",
+)
+# All of these wait for whoever has locked a table exclusively. Without them an expression or a
+# predicate is not known: each is taken for one of its own.
+_KNOWN = (
+    "c.relpages * current_setting('block_size')::bigint",
+    """format('%I (its table is locked)', s.indexrelname)
+        || CASE WHEN i.indpred IS NULL THEN '' ELSE ' WHERE ' || s.indexrelname END""",
+    """coalesce((SELECT attname FROM pg_attribute
+        WHERE attrelid = i.indrelid AND attnum = i.indkey[n] AND attnum > 0),
+        'expression of ' || s.indexrelname)""",
+)
 
 
 def read(cursor: CursorWrapper) -> tuple[Index, ...]:
     """Return all indexes of users' tables."""
     try:
-        return _read(cursor, _EXACT)
+        return _read(cursor, *_EXACT)
     except OperationalError as error:
         if not is_timeout(error):
             raise
-        return _read(cursor, _KNOWN)
+        return _read(cursor, *_KNOWN)
 
 
-def _read(cursor: CursorWrapper, size: str) -> tuple[Index, ...]:
+def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[Index, ...]:
     # Since 16 PostgreSQL knows when an index was used last.
     known = "last_idx_scan" in columns(cursor, "pg_catalog.pg_stat_user_indexes")
     last_scan = "extract(epoch FROM s.last_idx_scan)::float" if known else "NULL::float"
@@ -44,14 +57,14 @@ def _read(cursor: CursorWrapper, size: str) -> tuple[Index, ...]:
             i.indisprimary AS is_primary, i.indisvalid AND i.indisready AS is_valid,
             coalesce(k.conname, '') AS constraint, a.amname AS method,
             coalesce(substring(definition.text FROM ' WHERE (.*)$'), '') AS predicate,
-            (SELECT array_agg(concat_ws(' ', pg_get_indexdef(i.indexrelid, n + 1, false),
+            (SELECT array_agg(concat_ws(' ', {key},
                     i.indclass[n], i.indcollation[n], i.indoption[n], {nulls}) ORDER BY n)
                 FROM generate_series(0, i.indnkeyatts - 1) n) AS keys
         FROM pg_stat_user_indexes s
         JOIN pg_index i USING (indexrelid)
         JOIN pg_class c ON c.oid = s.indexrelid
         JOIN pg_am a ON a.oid = c.relam
-        JOIN LATERAL (SELECT pg_get_indexdef(s.indexrelid) AS text) definition ON true
+        JOIN LATERAL (SELECT {definition} AS text) definition ON true
         LEFT JOIN pg_statio_user_indexes io USING (indexrelid)
         LEFT JOIN pg_constraint k ON k.conindid = s.indexrelid AND k.contype IN ('p', 'u', 'x')
             AND k.conrelid = i.indrelid

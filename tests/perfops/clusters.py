@@ -106,9 +106,10 @@ class Cluster:
             process.stop(self.child)
             self.child = None
 
-    def kill(self):
-        """Like the machine's power going: nobody says goodbye."""
-        os.killpg(self.child.pid, signal.SIGKILL)
+    def crash(self):
+        """End it at once, sessions and all: nothing is written down, nobody says goodbye."""
+        os.kill(self.child.pid, signal.SIGQUIT)
+        until(lambda: not self.child.is_running(), "the server did not end")
 
     def connect(self, application="test", database="postgres", **options):
         return psycopg.connect(

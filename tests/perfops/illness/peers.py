@@ -21,43 +21,57 @@ _LONG_S = 0.5  # a minute in both; here as short as ours
 
 
 def pghero(snapshot):
-    for statement in snapshot.statements:
-        if (
-            statement.calls >= 100
-            and (statement.total_ms + statement.plan_ms) / statement.calls >= 20
-        ):
-            yield "slow_queries", statement.text
+    yield from _pghero_statements_and_tables(snapshot)
+    yield from _pghero_indexes(snapshot.indexes)
+    yield from _pghero_states(snapshot)
+    yield from _cache(snapshot, 0.99)
+
+
+def _pghero_statements_and_tables(snapshot):
+    for s in snapshot.statements:
+        if s.calls >= 100 and (s.total_ms + s.plan_ms) / s.calls >= 20:
+            yield "slow_queries", s.text
     for table in snapshot.tables:
         scans = table.index_scans + table.sequential_scans
         if table.index_scans and 100 * table.index_scans // scans < 95 and table.live >= 10_000:
             yield "sequential_scans", table.qualified
-    for index in snapshot.indexes:
+        if 2_146_483_648 - table.xid_age < 10_000_000:
+            yield "wraparound", table.qualified
+
+
+def _pghero_indexes(indexes):
+    for index in indexes:
         if not index.is_unique and index.scans <= 50:
             yield "unused_indexes", index.qualified
         if not index.is_valid:
             yield "invalid_indexes", index.qualified
-        if not index.is_unique and _plain(index) and any(
-            _plain(other) and other != index and other.table == index.table
-            and other.method == index.method
-            and other.keys[: len(index.keys)] == index.keys
-            and (other.keys != index.keys or index.name > other.name)
-            for other in snapshot.indexes
-        ):  # fmt: skip
+        if not index.is_unique and any(_pghero_covers(other, index) for other in indexes):
             yield "duplicate_indexes", index.qualified
-    for constraint in snapshot.unvalidated:
-        yield "unvalidated_constraints", f"{constraint.schema}.{constraint.table}.{constraint.name}"
+
+
+def _pghero_covers(other, index):
+    """PgHero leaves out what has an expression or a predicate."""
+    plain = all(i.is_valid and not i.is_partial and 0 not in i.columns for i in (index, other))
+    return (
+        plain
+        and other != index
+        and (other.table, other.method) == (index.table, index.method)
+        and other.keys[: len(index.keys)] == index.keys
+        and (other.keys != index.keys or index.name > other.name)
+    )
+
+
+def _pghero_states(snapshot):
+    for each in snapshot.unvalidated:
+        yield "unvalidated_constraints", f"{each.schema}.{each.table}.{each.name}"
     for each in snapshot.numberings:
         if each.sequence and each.last / each.limit > 0.9:
             yield "integer_overflow", each.qualified
-    for table in snapshot.tables:
-        if 2_146_483_648 - table.xid_age < 10_000_000:
-            yield "wraparound", table.qualified
     for session in snapshot.sessions:
         if session.state != "idle" and (session.query_s or session.state_s or 0) > _LONG_S:
             yield "long_queries", session.text or session.application
     if len(snapshot.sessions) > 500:
         yield "connections", "connections in use"
-    yield from _cache(snapshot, 0.99)
     for slot in snapshot.slots:
         if not slot.active:
             yield "replication_lag", f"slot {slot.name}"
@@ -68,22 +82,7 @@ def pg_extras(snapshot):
     for statement in snapshot.statements:
         if statement.total_ms >= 0.33 * total:
             yield "slow_queries", statement.text
-    for index in snapshot.indexes:
-        if not index.is_unique and index.scans <= 20 and index.bytes >= 1_000_000:
-            yield "unused_indexes", index.qualified
-        if any(
-            other != index and other.table == index.table and other.keys == index.keys
-            and other.predicate == index.predicate and index.name > other.name
-            for other in snapshot.indexes
-        ):  # fmt: skip
-            yield "duplicate_indexes", index.qualified
-    for key in snapshot.foreign_keys:
-        if not any(
-            (index.schema, index.table) == (key.schema, key.table)
-            and index.columns[:1] == key.columns[:1]
-            for index in snapshot.indexes
-        ):
-            yield "unindexed_foreign_keys", key.qualified
+    yield from _pg_extras_indexes(snapshot)
     for bloat in snapshot.bloat:
         if bloat.bytes >= 10 * max(1, bloat.bytes - bloat.wasted):
             yield "bloat", bloat.qualified
@@ -93,8 +92,23 @@ def pg_extras(snapshot):
             yield "server_settings", name
 
 
-def _plain(index):
-    return index.is_valid and not index.is_partial and 0 not in index.columns
+def _pg_extras_indexes(snapshot):
+    for index in snapshot.indexes:
+        if not index.is_unique and index.scans <= 20 and index.bytes >= 1_000_000:
+            yield "unused_indexes", index.qualified
+        if any(_is_same(other, index) and index.name > other.name for other in snapshot.indexes):
+            yield "duplicate_indexes", index.qualified
+    for key in snapshot.foreign_keys:
+        if not any(
+            (index.schema, index.table, *index.columns[:1])
+            == (key.schema, key.table, *key.columns[:1])
+            for index in snapshot.indexes
+        ):
+            yield "unindexed_foreign_keys", key.qualified
+
+
+def _is_same(other, index):
+    return (other.table, other.keys, other.predicate) == (index.table, index.keys, index.predicate)
 
 
 def _cache(snapshot, least):

@@ -185,12 +185,9 @@ def build(cluster):
     cluster.own(log)
     cluster.start(**SETTINGS)
     cluster.execute("CREATE EXTENSION pg_stat_statements", _HEALTHY, _ILL)
-    with cluster.connect("builder") as connection:
-        # It fails, and leaves the index behind: that is the illness.
-        with pytest.raises(psycopg.errors.UniqueViolation):
-            connection.execute(
-                "CREATE UNIQUE INDEX CONCURRENTLY invalid_code ON ill.invalid (code)"
-            )
+    # It fails, and leaves the index behind: that is the illness.
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        cluster.execute("CREATE UNIQUE INDEX CONCURRENTLY invalid_code ON ill.invalid (code)")
     # Without the oldest: to vacuum it would cure it.
     with cluster.connect("builder") as connection:
         tables = connection.execute(
