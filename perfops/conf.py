@@ -38,20 +38,89 @@ class Conf:
     # Every query of a collector is bounded (ms).
     STATEMENT_TIMEOUT_MS: int = 10_000
     LOCK_TIMEOUT_MS: int = 500
+    # No source is begun later than this after the first (s): with the bound above, a look ends.
+    SNAPSHOT_TIMEOUT_S: float = 60.0
+    # Texts that a look brings along, and those that a stored snapshot keeps.
+    STATEMENT_TEXTS: int = 5_000
     SNAPSHOT_STATEMENTS: int = 500
+    # Without --since: the window reaches back to an analysis at least this old (s).
+    WINDOW_MIN_S: float = 3600.0
+    # How long raw snapshots are kept (days): the hourly ones, and how many of analyses.
+    KEEP_HOURLY_DAYS: int = 8
+    KEEP_ANALYSES: int = 30
+    # With pgstattuple: how many tables and indexes are measured, and how large each may be.
+    BLOAT_MEASURED: int = 5
+    BLOAT_MEASURED_MAX_BYTES: int = 2 * 1024**3
 
+    # Advisors. A statement called less often in the window says nothing about a habit.
+    SLOW_MIN_CALLS: int = 10
+    # PgHero calls 20 ms slow; a page may well take 50 for one statement, but never 500.
     SLOW_MEAN_MS: float = 50.0
     SLOW_MEAN_ERROR_MS: float = 500.0
     SLOW_TOTAL_SHARE: float = 0.25
-    SLOW_MIN_CALLS: int = 10
+    # A quarter of all calls, and ten each second: a page that asks in a loop looks like this.
+    FREQUENT_SHARE: float = 0.25
+    FREQUENT_MIN_CALLS: int = 1_000
+    FREQUENT_PER_S: float = 10.0
+    # 1000 blocks are 8 MB for one call, a hundred of them for each row that it returns.
+    READS_BLOCKS_PER_CALL: int = 1_000
+    READS_BLOCKS_PER_ROW: int = 100
+    # work_mem's default is 4 MB: more than that on disk in each call.
+    TEMP_BYTES_PER_CALL: int = 4 * 1024**2
+    # An update without full pages writes some 200 bytes for a row and each of its indexes.
+    WAL_BYTES_PER_ROW: int = 8 * 1024
+    WAL_MIN_BYTES: int = 16 * 1024**2
+    # Deviation by mean: 1 is usual for waiting times (exponential), 3 is two kinds of calls.
+    UNSTEADY_RATIO: float = 3.0
+    UNSTEADY_MIN_MS: float = 20.0
+    UNSTEADY_MIN_CALLS: int = 100
     UNUSED_INDEX_MIN_BYTES: int = 1024 * 1024
     UNUSED_INDEX_MIN_DAYS: float = 7.0
     SEQ_SCAN_MIN_ROWS: int = 10_000
     SEQ_SCAN_MIN_SCANS: int = 50
+    FOREIGN_KEY_MIN_ROWS: int = 1_000
     # Budgets of the design: database cache hit under 95% warns, under 90% is an error.
     CACHE_HIT_WARNING: float = 0.95
     CACHE_HIT_ERROR: float = 0.90
     CACHE_HIT_MIN_BLOCKS: int = 10_000
+    # The estimate may err by a fifth; half a table of air can't be an error of it.
+    BLOAT_SHARE: float = 0.5
+    BLOAT_MIN_BYTES: int = 16 * 1024**2
+    # autovacuum_vacuum_scale_factor is 0.2 by default: at twice that, vacuum is late.
+    DEAD_SHARE: float = 0.2
+    DEAD_MIN_ROWS: int = 10_000
+    DEAD_TIMES_DUE: float = 2.0
+    # Of 2^31: AWS advises an alarm at 500 million, PostgreSQL panics (failsafe) at 1600.
+    XID_AGE_WARNING: int = 500_000_000
+    XID_AGE_ERROR: int = 1_000_000_000
+    # PgHero tells a sequence at 90%; a change of type on a large table needs more time than that.
+    OVERFLOW_WARNING: float = 0.7
+    OVERFLOW_ERROR: float = 0.9
+    STATISTICS_MIN_ROWS: int = 1_000
+    # Half the rows changed, where autovacuum_analyze_scale_factor (0.1) has long been due.
+    STATISTICS_STALE_SHARE: float = 0.5
+    CONNECTIONS_WARNING: float = 0.8
+    CONNECTIONS_ERROR: float = 0.95
+    # What production starts: 0 for unknown. Web processes x threads, and task workers.
+    WEB_PROCESSES: int = 0
+    WEB_THREADS: int = 1
+    TASK_WORKERS: int = 0
+    # PgHero's long_running_query_sec is 60; a lock is waited for by someone with a browser.
+    IDLE_IN_TRANSACTION_S: float = 60.0
+    LONG_QUERY_S: float = 60.0
+    BLOCKED_S: float = 5.0
+    PREPARED_S: float = 300.0
+    REPLICATION_LAG_S: float = 30.0
+    REPLICATION_LAG_ERROR_S: float = 300.0
+    REPLICATION_LAG_BYTES: int = 256 * 1024**2
+    # max_wal_size is 1 GB by default: a slot that keeps more than that makes the disk fuller.
+    SLOT_KEPT_BYTES: int = 1024**3
+    CHECKPOINTS_MIN: int = 5
+    GROWTH_SHARE: float = 0.2
+    GROWTH_MIN_BYTES: int = 64 * 1024**2
+    # Below this size the defaults of shared_buffers and work_mem do no harm.
+    SETTINGS_MIN_DATABASE_BYTES: int = 1024**3
+    TEMP_BYTES_PER_HOUR: int = 1024**3
 
 
 @cache

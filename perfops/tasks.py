@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from perfops.models.runs import Trigger
-from perfops.services import analyses, execution, runs
+from perfops.services import analyses, execution, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -34,3 +34,9 @@ def expire_samples() -> None:
 def analyse_database(database: str = "default", analysis_id: int | None = None) -> None:
     """Analyse ``database``, into the row ``analysis_id`` if a page has made one already."""
     analyses.analyse(database=database, trigger=Trigger.SCHEDULE, analysis_id=analysis_id)
+
+
+@shared_task(name="perfops.take_snapshot", time_limit=300)
+def take_snapshot(database: str = "default") -> None:
+    """Keep the counters of ``database`` as they stand: the beginning of some later window."""
+    snapshots.take_hourly(database)

@@ -36,8 +36,7 @@ class AnalysisAdmin(MeasuredAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        # A snapshot is a megabyte; no page shows it.
-        return super().get_queryset(request).defer("snapshot").select_related("requested_by")
+        return super().get_queryset(request).select_related("requested_by")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {

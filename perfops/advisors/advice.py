@@ -14,7 +14,10 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One illness of one object. ``evidence``: label to number or text, in reading order."""
+    """One illness of one object. ``evidence``: label to number or text, in reading order.
+
+    ``subject`` tells the object apart where its name can't: a statement's queryid.
+    """
 
     advisor: str
     object: str
@@ -24,21 +27,27 @@ class Advice:
     remedy: str
     statement: str = ""
     evidence: dict[str, float | int | str] = field(default_factory=dict)
+    subject: str = ""
 
     @property
     def fingerprint(self) -> str:
         """Stays the same from analysis to analysis: it knows the illness and the object only."""
-        return hashlib.sha256(f"{self.advisor}\0{self.object}".encode()).hexdigest()
+        return hashlib.sha256(f"{self.advisor}\0{self.subject or self.object}".encode()).hexdigest()
 
 
 class Advisor(Protocol):
-    """A module of this package with these names is an advisor."""
+    """A module of this package with these names is an advisor.
+
+    ``NEEDS``: the sources it reads. Where one of them is missing, that it found nothing does
+    not mean that nothing is there.
+    """
 
     ID: str
     TITLE: str
+    NEEDS: tuple[str, ...]
 
     def run(self, window: Window, limits: Conf) -> list[Advice]: ...
 
 
 def is_advisor(module: ModuleType) -> bool:
-    return all(hasattr(module, name) for name in ("ID", "TITLE", "run"))
+    return all(hasattr(module, name) for name in ("ID", "TITLE", "NEEDS", "run"))

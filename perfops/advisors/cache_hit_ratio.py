@@ -7,6 +7,7 @@ from perfops.conf import Conf
 
 ID = "cache_hit_ratio"
 TITLE = "Cache hit ratio"
+NEEDS = ("pg_stat_database", "pg_stat_user_tables", "pg_stat_user_indexes")
 
 _WHY = "A block that is not in shared_buffers costs a call to the system, at worst a disk read."
 

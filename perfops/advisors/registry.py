@@ -1,5 +1,7 @@
 """All advisors: the modules of this package that are one."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -9,6 +11,14 @@ from perfops import advisors
 from perfops.advisors.advice import ORDER, Advice, Advisor, is_advisor
 from perfops.collectors.difference import Window
 from perfops.conf import Conf
+
+
+@dataclass(frozen=True, slots=True)
+class Consultation:
+    """``advice``, worst first; ``thorough``: the IDs of advisors that saw all they need."""
+
+    advice: list[Advice]
+    thorough: frozenset[str]
 
 
 @cache
@@ -21,7 +31,17 @@ def every() -> tuple[Advisor, ...]:
     return tuple(cast(Advisor, module) for module in modules if is_advisor(module))
 
 
-def consult(window: Window, limits: Conf) -> list[Advice]:
-    """Return what all advisors say, worst first."""
-    found = [advice for advisor in every() for advice in advisor.run(window, limits)]
-    return sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object))
+def titles() -> dict[str, str]:
+    """Return the advisors' IDs with their titles."""
+    return {advisor.ID: advisor.TITLE for advisor in every()}
+
+
+def consult(window: Window, limits: Conf, *, only: Collection[str] = ()) -> Consultation:
+    """Ask all advisors, or those whose IDs are in ``only``."""
+    asked = [advisor for advisor in every() if not only or advisor.ID in only]
+    found = [advice for advisor in asked for advice in advisor.run(window, limits)]
+    missing = {each.source for each in window.missing}
+    return Consultation(
+        advice=sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)),
+        thorough=frozenset(a.ID for a in asked if missing.isdisjoint(a.NEEDS)),
+    )

@@ -7,6 +7,7 @@ from perfops.conf import Conf
 
 ID = "sequential_scans"
 TITLE = "Sequential scans on large tables"
+NEEDS = ("pg_stat_user_tables",)
 
 # Scans that stop early (LIMIT) read a small part of the table and do no harm.
 _MIN_PART = 0.5
@@ -14,7 +15,9 @@ _ERROR_ROWS_PER_S = 1_000_000
 
 
 def run(window: Window, limits: Conf) -> list[Advice]:
-    return [_advice(table, window.seconds) for table in window.tables if _is_ill(table, limits)]
+    return [
+        _advice(table, window.seconds_seen) for table in window.tables if _is_ill(table, limits)
+    ]
 
 
 def _is_ill(table: Table, limits: Conf) -> bool:

@@ -1,14 +1,15 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
 from perfops.advisors.advice import Advice, SeverityName
+from perfops.advisors.wording import name_of, short
 from perfops.collectors.difference import Window
 from perfops.collectors.records import Statement
 from perfops.conf import Conf
 
 ID = "slow_queries"
 TITLE = "Slow queries"
+NEEDS = ("pg_stat_statements",)
 
-_TITLE_CHARACTERS = 90
 # A statement that takes most of nothing is no illness: at least 5 % of one core.
 _MIN_LOAD = 0.05
 
@@ -17,7 +18,7 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     total_ms = sum(statement.total_ms for statement in window.statements)
     found = []
     for statement in window.statements:
-        severity = _severity(statement, total_ms, window.seconds, limits)
+        severity = _severity(statement, total_ms, window.seconds_seen, limits)
         if severity is not None:
             found.append(_advice(statement, severity, total_ms))
     return found
@@ -39,14 +40,14 @@ def _severity(
 
 
 def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> Advice:
-    text = " ".join(statement.text.split()) or f"statement {statement.queryid}"
     share = statement.total_ms / total_ms if total_ms else 0.0
     what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
     return Advice(
         advisor=ID,
-        object=text[:300],
+        object=name_of(statement),
+        subject=statement.queryid,
         severity=severity,
-        title=f"{text[:_TITLE_CHARACTERS]} {what}: {statement.mean_ms:.1f} ms each",
+        title=f"{short(statement)} {what}: {statement.mean_ms:.1f} ms each",
         evidence={
             "calls": statement.calls,
             "mean ms": round(statement.mean_ms, 3),

@@ -3,18 +3,23 @@
 from psycopg import sql
 
 from perfops.advisors.advice import Advice
+from perfops.advisors.coverage import serves
 from perfops.collectors.difference import Window, statistics_since
 from perfops.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
 
 ID = "unused_indexes"
 TITLE = "Unused indexes"
+NEEDS = ("pg_stat_user_indexes", "pg_stat_database", "foreign keys")
 
 _DAY_S = 24 * 3600
 
 
 def run(window: Window, limits: Conf) -> list[Advice]:
     snapshot = window.after
+    if snapshot.server.in_recovery:
+        # A replica knows its own reads only.
+        return []
     days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
     if days < limits.UNUSED_INDEX_MIN_DAYS:
         return []
@@ -23,6 +28,7 @@ def run(window: Window, limits: Conf) -> list[Advice]:
         for index in snapshot.indexes
         if index.scans == 0
         and not index.has_duty
+        and index.is_valid
         and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
         and _idle_days(index, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
         and not _is_the_only_one_under_a_key(index, snapshot.indexes, snapshot.foreign_keys)
@@ -38,21 +44,12 @@ def _is_the_only_one_under_a_key(
     index: Index, indexes: tuple[Index, ...], keys: tuple[ForeignKey, ...]
 ) -> bool:
     """Deleting a referenced row looks for referring ones: no SELECT of ours, but it needs it."""
-    beside = [
-        other
-        for other in indexes
-        if (other.schema, other.table) == (index.schema, index.table) and other != index
-    ]
+    beside = [other for other in indexes if other != index]
     return any(
-        _covers(index, key) and not any(_covers(other, key) for other in beside)
+        serves(index, key) and not any(serves(other, key) for other in beside)
         for key in keys
         if (key.schema, key.table) == (index.schema, index.table)
     )
-
-
-def _covers(index: Index, key: ForeignKey) -> bool:
-    leading = index.columns[: len(key.columns)]
-    return not index.is_partial and set(leading) == set(key.columns)
 
 
 def _advice(index: Index, days: float) -> Advice:

@@ -4,19 +4,32 @@ A counter that fell, or a new ``reset_at``, began a new epoch: what it shows the
 happened since the reset, which lies within the window, so it counts as it stands.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from perfops.collectors import epochs
 from perfops.collectors.missing import Missing
-from perfops.collectors.records import Database, Index, Statement, Table
+from perfops.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
 from perfops.collectors.snapshot import Snapshot
 
-_STATEMENT = ("calls", "total_ms", "rows", "blocks_hit", "blocks_read", "temp_bytes", "wal_bytes")
-_TABLE = ("sequential_scans", "sequential_rows", "index_scans", "blocks_hit", "blocks_read")
+_STATEMENT = (
+    "calls", "total_ms", "rows", "blocks_hit", "blocks_read", "temp_bytes", "wal_bytes",
+    "plans", "plan_ms",
+)  # fmt: skip
+_TABLE = (
+    "sequential_scans", "sequential_rows", "index_scans", "blocks_hit", "blocks_read",
+    "inserted", "updated", "deleted", "hot_updated",
+)  # fmt: skip
 _INDEX = ("scans", "blocks_hit", "blocks_read")
-_DATABASE = ("blocks_hit", "blocks_read", "commits", "rollbacks", "temp_bytes", "deadlocks")
+_DATABASE = (
+    "blocks_hit", "blocks_read", "commits", "rollbacks", "temp_bytes", "deadlocks", "temp_files",
+)  # fmt: skip
+_CHECKPOINTS = (
+    "timed", "requested", "write_ms", "sync_ms", "buffers", "by_sessions", "cleaner_stops",
+)  # fmt: skip
+_WAL = ("records", "full_pages", "bytes", "buffers_full")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +46,47 @@ class Window:
     indexes: tuple[Index, ...]
     # The later snapshot: totals, sizes, definitions.
     after: Snapshot
+    # The earlier one, None when there is none: then all is since the statistics began.
+    before: Snapshot | None = None
+    checkpoints: Checkpoints | None = None
+    wal: Wal | None = None
 
     @property
     def missing(self) -> tuple[Missing, ...]:
         return self.after.missing
 
+    @property
+    def seconds_seen(self) -> float:
+        """Return over how many seconds the counters were really counted: rates divide by it."""
+        return self.seconds * self.covered
+
 
 def between(before: Snapshot, after: Snapshot) -> Window:
     """Return what happened from ``before`` to ``after``."""
     seconds = max(0.0, after.taken_at - before.taken_at)
-    resets = _resets(before, after)
+    found = epochs.between(before, after)
     covered = 1.0
-    if resets and seconds:
-        covered = min(1.0, (after.taken_at - max(resets.values())) / seconds)
-    notes = [f"{source} was reset within the window" for source in resets]
-    if _deallocated(before, after):
-        notes.append(
-            "pg_stat_statements threw statements away: raise pg_stat_statements.max to keep all"
-        )
+    if found.began and seconds:
+        covered = max(0.0, min(1.0, (after.taken_at - max(found.began)) / seconds))
+    # Another server's counters, or another version's ids, have nothing to be subtracted from.
+    earlier = before if found.comparable else _nothing(before)
     return Window(
         seconds=seconds,
         covered=covered,
-        notes=tuple(notes),
-        database=_database(before.database, after.database),
-        statements=_subtract(
-            before.statements or (), after.statements or (), _STATEMENT, lambda s: s.queryid,
-            seen=lambda s: s.calls > 0,
-        ),
+        notes=found.notes,
+        database=_one(earlier.database, after.database, _DATABASE),
+        statements=_statements(earlier, after),
         has_statements=after.statements is not None,
-        tables=_subtract(before.tables, after.tables, _TABLE, lambda t: t.qualified),
-        indexes=_subtract(before.indexes, after.indexes, _INDEX, lambda i: i.qualified),
+        tables=_subtract(
+            earlier.tables, after.tables, _TABLE, lambda t: (t.qualified, t.oid)
+        ),
+        indexes=_subtract(
+            earlier.indexes, after.indexes, _INDEX, lambda i: (i.qualified, i.oid)
+        ),
         after=after,
+        before=before,
+        checkpoints=_one(earlier.checkpoints, after.checkpoints, _CHECKPOINTS),
+        wal=_one(earlier.wal, after.wal, _WAL),
     )  # fmt: skip
 
 
@@ -80,6 +103,8 @@ def since_reset(snapshot: Snapshot) -> Window:
         tables=snapshot.tables,
         indexes=snapshot.indexes,
         after=snapshot,
+        checkpoints=snapshot.checkpoints,
+        wal=snapshot.wal,
     )
 
 
@@ -89,53 +114,51 @@ def statistics_since(snapshot: Snapshot) -> float:
     return reset if reset is not None else snapshot.server.started_at
 
 
-def _resets(before: Snapshot, after: Snapshot) -> dict[str, float]:
-    """Return the sources that were reset in between, and when."""
-    found = {}
-    pairs = {
-        "pg_stat_database": (before.database, after.database),
-        "pg_stat_statements": (before.statements_info, after.statements_info),
-    }
-    for source, (old, new) in pairs.items():
-        if old is not None and new is not None and new.reset_at not in {None, old.reset_at}:
-            assert new.reset_at is not None  # noqa: S101 -- said just above
-            found[source] = new.reset_at
-    if not found and _fell(before, after):
-        # A crash empties the statistics without a word; the start that followed is known.
-        found["the statistics"] = max(after.server.started_at, before.taken_at)
-    return found
+def _nothing(before: Snapshot) -> Snapshot:
+    return Snapshot(taken_at=before.taken_at, server=before.server)
 
 
-def _fell(before: Snapshot, after: Snapshot) -> bool:
-    old, new = before.database, after.database
-    return old is not None and new is not None and new.commits < old.commits
+def _one[R: msgspec.Struct](before: R | None, after: R | None, counters: Sequence[str]) -> R | None:
+    return None if after is None else _minus(after, before, counters)
 
 
-def _deallocated(before: Snapshot, after: Snapshot) -> bool:
-    old, new = before.statements_info, after.statements_info
-    return old is not None and new is not None and new.deallocations > old.deallocations
+def _statements(before: Snapshot, after: Snapshot) -> tuple[Statement, ...]:
+    earlier = {s.queryid: s for s in before.statements or ()}
+    found = []
+    for statement in after.statements or ():
+        old = earlier.get(statement.queryid)
+        if statement.since is not None and statement.since > before.taken_at:
+            # Thrown away and met again: it has been counted anew.
+            old = None
+        change = _minus(statement, old, _STATEMENT)
+        if change is not statement and old is not None:
+            change = msgspec.structs.replace(change, stddev_ms=_deviation(old, statement, change))
+        if change.calls > 0:
+            found.append(change)
+    return tuple(found)
 
 
-def _database(before: Database | None, after: Database | None) -> Database | None:
-    if before is None or after is None:
-        return after
-    return _subtract((before,), (after,), _DATABASE, lambda _: "")[0]
+def _deviation(before: Statement, after: Statement, change: Statement) -> float:
+    """Take the earlier calls out of the deviation of all: Chan's formula for the sum of squares."""
+    if change.calls <= 0:
+        return 0.0
+    squares = after.stddev_ms**2 * after.calls - before.stddev_ms**2 * before.calls
+    apart = change.mean_ms - before.mean_ms
+    squares -= apart**2 * before.calls * change.calls / after.calls
+    return float(max(0.0, squares / change.calls) ** 0.5)
 
 
 def _subtract[R: msgspec.Struct](
     before: Iterable[R],
-    after: Sequence[R],
-    counters: tuple[str, ...],
-    key: Callable[[R], str],
-    *,
-    seen: Callable[[R], bool] = lambda _: True,
+    after: Iterable[R],
+    counters: Sequence[str],
+    key: Callable[[R], Hashable],
 ) -> tuple[R, ...]:
     earlier = {key(record): record for record in before}
-    differences = (_minus(record, earlier.get(key(record)), counters) for record in after)
-    return tuple(record for record in differences if seen(record))
+    return tuple(_minus(record, earlier.get(key(record)), counters) for record in after)
 
 
-def _minus[R: msgspec.Struct](after: R, before: R | None, counters: tuple[str, ...]) -> R:
+def _minus[R: msgspec.Struct](after: R, before: R | None, counters: Sequence[str]) -> R:
     if before is None or any(getattr(after, c) < getattr(before, c) for c in counters):
         return after
     changes = {c: getattr(after, c) - getattr(before, c) for c in counters}

@@ -1,13 +1,22 @@
-"""Rows of PostgreSQL's statistics, frozen. Times in ms or Unix seconds, sizes in bytes."""
+"""Rows of PostgreSQL's counters, frozen. Times in ms or Unix seconds, sizes in bytes.
 
+What a server is too old to know keeps its default. States without counters are in ``states``.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+_PAGE = 5_000
+
 
 class Server(msgspec.Struct, frozen=True):
-    """``version`` as ``server_version_num`` has it: 180006. ``now`` by the database's clock."""
+    """``version`` as ``server_version_num`` has it: 180006. ``now`` by the database's clock.
+
+    ``identity`` changes when another server answers: another cluster, or a promoted replica.
+    """
 
     version: int
     name: str
@@ -15,6 +24,9 @@ class Server(msgspec.Struct, frozen=True):
     role: str
     started_at: float
     now: float
+    identity: str = ""
+    in_recovery: bool = False
+    block_bytes: int = 8192
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -27,6 +39,9 @@ class Database(msgspec.Struct, frozen=True):
     temp_bytes: int
     deadlocks: int
     reset_at: float | None
+    temp_files: int = 0
+    bytes: int = 0
+    oid: int = 0
 
     @property
     def cache_hit_rate(self) -> float | None:
@@ -34,7 +49,11 @@ class Database(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One normalised statement, over all users."""
+    """One normalised statement, over all users.
+
+    ``min_ms`` and ``max_ms`` are of its whole life, also in a difference; ``since`` is when
+    its counting began, where the server knows (17).
+    """
 
     queryid: str
     text: str
@@ -45,6 +64,12 @@ class Statement(msgspec.Struct, frozen=True):
     blocks_read: int
     temp_bytes: int
     wal_bytes: int
+    min_ms: float = 0.0
+    max_ms: float = 0.0
+    stddev_ms: float = 0.0
+    plans: int = 0
+    plan_ms: float = 0.0
+    since: float | None = None
 
     @property
     def mean_ms(self) -> float:
@@ -59,7 +84,7 @@ class StatementsInfo(msgspec.Struct, frozen=True):
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table's use; ``rows`` is the planner's estimate."""
+    """A table's use; ``rows`` is the planner's estimate, ``bytes`` with indexes and TOAST."""
 
     schema: str
     name: str
@@ -70,6 +95,25 @@ class Table(msgspec.Struct, frozen=True):
     index_scans: int
     blocks_hit: int
     blocks_read: int
+    oid: int = 0
+    heap_bytes: int = 0
+    live: int = 0
+    dead: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    hot_updated: int = 0
+    changed_since_analyze: int = 0
+    vacuumed_at: float | None = None
+    analyzed_at: float | None = None
+    # How many of its columns the planner has statistics of; -1 where we may not know.
+    known_columns: int = -1
+    # Transactions, and groups of row lockers, since its oldest unfrozen one.
+    xid_age: int = 0
+    mxid_age: int = 0
+    vacuums_itself: bool = True
+    # What autovacuum waits for: threshold + scale factor x rows, with the table's own options.
+    vacuum_due: int = 0
 
     @property
     def qualified(self) -> str:
@@ -77,7 +121,7 @@ class Table(msgspec.Struct, frozen=True):
 
 
 class Index(msgspec.Struct, frozen=True):
-    """An index; ``columns`` are attribute numbers, 0 for an expression."""
+    """An index; ``columns`` are the attribute numbers of its key, 0 for an expression."""
 
     schema: str
     table: str
@@ -92,6 +136,17 @@ class Index(msgspec.Struct, frozen=True):
     # Unique, primary, exclusion, replica identity: it does more than speed up reads.
     has_duty: bool
     is_partial: bool
+    oid: int = 0
+    is_unique: bool = False
+    is_primary: bool = False
+    is_valid: bool = True
+    # Made by a constraint: it goes with it only.
+    constraint: str = ""
+    method: str = "btree"
+    # Each key column or expression with its operator class, collation and order.
+    keys: tuple[str, ...] = ()
+    included: tuple[int, ...] = ()
+    predicate: str = ""
 
     @property
     def qualified(self) -> str:
@@ -99,10 +154,42 @@ class Index(msgspec.Struct, frozen=True):
 
 
 class ForeignKey(msgspec.Struct, frozen=True):
+    """A foreign key; ``referred`` is the table it points at, ``names`` those of its columns."""
+
     schema: str
     table: str
     name: str
     columns: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    referred: str = ""
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.table}.{self.name}"
+
+
+class Checkpoints(msgspec.Struct, frozen=True):
+    """Checkpoints and the writing of dirty buffers, over the whole server."""
+
+    timed: int
+    requested: int
+    write_ms: float
+    sync_ms: float
+    buffers: int
+    # Buffers that the sessions themselves had to write, because no clean one was there.
+    by_sessions: int
+    cleaner_stops: int
+    reset_at: float | None = None
+
+
+class Wal(msgspec.Struct, frozen=True):
+    """pg_stat_wal. ``full_pages``: whole pages written after a checkpoint."""
+
+    records: int
+    full_pages: int
+    bytes: int
+    buffers_full: int
+    reset_at: float | None = None
 
 
 def share(part: int, rest: int) -> float | None:
@@ -111,11 +198,19 @@ def share(part: int, rest: int) -> float | None:
 
 
 def fetch[R: msgspec.Struct](cursor: CursorWrapper, record: type[R]) -> tuple[R, ...]:
-    """Return the result as ``record``s: its columns stand in the order of the record's fields.
+    """Return the result as ``record``s: its columns are named as the record's fields.
 
     Types are checked: a view that changes shape is an error here, not a wrong figure later.
     """
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    names = record.__struct_fields__
-    named = [dict(zip(names, row, strict=True)) for row in rows]
-    return msgspec.convert(named, tuple[record, ...], strict=False)  # type: ignore[valid-type]
+    return tuple(_records(cursor, record))
+
+
+def _records[R: msgspec.Struct](cursor: CursorWrapper, record: type[R]) -> Iterator[R]:
+    """A page at a time: 100,000 statements as dicts would take ten times their records' memory."""
+    names = [column[0] for column in cursor.description]
+    unknown = set(names) - set(record.__struct_fields__)
+    if unknown:
+        raise TypeError(f"{record.__name__} has no fields {sorted(unknown)}")
+    while rows := cursor.fetchmany(_PAGE):
+        named: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in rows]
+        yield from msgspec.convert(named, list[record], strict=False)  # type: ignore[valid-type]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import ProgrammingError, connections
+from django.db import DatabaseError, ProgrammingError, connections
 from django.db.backends.utils import CursorWrapper
 
 from perfops.conf import conf
@@ -11,17 +11,24 @@ from perfops.conf import conf
 # Every statement of a collector begins with it; where tracking can't be turned off, it is
 # how we tell our own statements in pg_stat_statements.
 MARK = "/* perfops */"
+APPLICATION = "perfops"
+_CONNECT_S = 5
 
 
 @contextmanager
 def reading(database: str) -> Iterator[CursorWrapper]:
     """Yield a cursor on a new connection to the alias ``database``; the caller's stays untouched.
 
-    Raises ``django.db.DatabaseError`` when there is no connection.
+    Raises ``django.db.Error`` when there is no connection.
     """
     connection = connections[database].copy()
+    options = connection.settings_dict["OPTIONS"]
     # A pool lends connections out; settings made here must not come along.
-    connection.settings_dict["OPTIONS"].pop("pool", None)
+    options.pop("pool", None)
+    # Neither a server that does not answer nor a network that swallows everything holds us.
+    options.setdefault("connect_timeout", _CONNECT_S)
+    options.setdefault("tcp_user_timeout", 2 * conf().STATEMENT_TIMEOUT_MS)
+    options["application_name"] = APPLICATION
     try:
         with connection.cursor() as cursor:
             _bound(cursor)
@@ -53,3 +60,19 @@ def columns(cursor: CursorWrapper, relation: str) -> set[str]:
         [relation],
     )
     return {name for (name,) in cursor.fetchall()}
+
+
+def schema_of(cursor: CursorWrapper, extension: str) -> str | None:
+    """Return where an extension lives (it may be anywhere), None where it is not installed."""
+    cursor.execute(
+        f"""{MARK} SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace
+        WHERE extname = %s""",
+        [extension],
+    )
+    row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def is_timeout(error: DatabaseError) -> bool:
+    """Say whether a statement was ended by one of our own limits: time, or waiting for a lock."""
+    return getattr(error.__cause__, "sqlstate", None) in {"55P03", "57014"}

@@ -1,15 +1,28 @@
 """Everything one look at a database's statistics tells, frozen."""
 
+import time
 from collections.abc import Callable
 
 import msgspec
-from django.db import DatabaseError
+from django.db import DatabaseError, Error
 from django.db.backends.utils import CursorWrapper
 
+from perfops.collectors import (
+    activity,
+    bloat,
+    constraints,
+    indexes,
+    replication,
+    server_settings,
+    session,
+    statements,
+    tables,
+    writing,
+)
 from perfops.collectors import database as databases
-from perfops.collectors import indexes, session, statements, tables
 from perfops.collectors.missing import Missing, SourceMissing
 from perfops.collectors.records import (
+    Checkpoints,
     Database,
     ForeignKey,
     Index,
@@ -17,7 +30,21 @@ from perfops.collectors.records import (
     Statement,
     StatementsInfo,
     Table,
+    Wal,
 )
+from perfops.collectors.states import (
+    Age,
+    Bloat,
+    Connections,
+    Numbering,
+    Prepared,
+    Replica,
+    Session,
+    Setting,
+    Slot,
+    Unvalidated,
+)
+from perfops.conf import conf
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -35,62 +62,86 @@ class Snapshot(msgspec.Struct, frozen=True):
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     missing: tuple[Missing, ...] = ()
+    checkpoints: Checkpoints | None = None
+    wal: Wal | None = None
+    bloat: tuple[Bloat, ...] = ()
+    numberings: tuple[Numbering, ...] = ()
+    unvalidated: tuple[Unvalidated, ...] = ()
+    ages: tuple[Age, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    prepared: tuple[Prepared, ...] = ()
+    connections: Connections | None = None
+    replicas: tuple[Replica, ...] = ()
+    slots: tuple[Slot, ...] = ()
+    settings: tuple[Setting, ...] = ()
 
-    def to_row(self, *, texts: int) -> dict[str, object]:
-        """Return the snapshot as JSON data, with the texts of the ``texts`` costliest statements.
-
-        All numbers stay: a later difference needs them.
-        """
-        kept = self
-        if self.statements is not None:
-            by_cost = sorted(self.statements, key=lambda s: -s.total_ms)
-            kept = msgspec.structs.replace(
-                self,
-                statements=tuple(
-                    s if place < texts else msgspec.structs.replace(s, text="")
-                    for place, s in enumerate(by_cost)
-                ),
-            )
-        row: dict[str, object] = msgspec.to_builtins(kept)
-        return row
+    def setting(self, name: str) -> Setting | None:
+        return next((setting for setting in self.settings if setting.name == name), None)
 
 
-def from_row(row: object) -> Snapshot:
-    """Return the snapshot that ``to_row`` wrote. Raises ``msgspec.ValidationError``."""
-    return msgspec.convert(row, Snapshot)
-
-
-def take(database: str = "default") -> Snapshot:
+def take(database: str = "default", *, light: bool = False) -> Snapshot:
     """Look at the database behind the alias ``database``: read-only, bounded, on a new connection.
 
-    Raises ``django.db.DatabaseError`` only when there is no connection at all; a source that
-    fails is in ``missing``, and the others go on.
+    ``light``: counters alone, which a later difference needs. Raises ``django.db.Error`` only
+    when there is no connection at all; a source that fails, or comes after ``SNAPSHOT_TIMEOUT_S``,
+    is in ``missing``, and the others go on.
     """
     missing: list[Missing] = []
+    deadline = time.monotonic() + conf().SNAPSHOT_TIMEOUT_S
 
     def collect[T](source: str, read: Callable[[CursorWrapper], T], *, otherwise: T) -> T:
+        if time.monotonic() > deadline:
+            missing.append(_failed(source, f"{conf().SNAPSHOT_TIMEOUT_S:g} s were over"))
+            return otherwise
         try:
             return read(cursor)
         except SourceMissing as error:
             missing.append(error.missing)
-        except DatabaseError as error:
-            reason = str(error).partition("\n")[0]
-            cost = "Advice that needs it is left out."
-            missing.append(Missing(source, reason, cost, mend=""))
+        except Error as error:
+            missing.append(_failed(source, _reason(error)))
         return otherwise
+
+    def state[T](source: str, read: Callable[[CursorWrapper], tuple[T, ...]]) -> tuple[T, ...]:
+        return () if light else collect(source, read, otherwise=())
 
     with session.reading(database) as cursor:
         server = databases.server(cursor)
-        nothing: tuple[Missing, ...] = ()
-        hidden = collect("privileges", statements.hidden, otherwise=nothing)
-        return Snapshot(
+        # Who waits for whom comes first: it passes while we look at the rest.
+        sessions = state("pg_stat_activity", activity.sessions)
+        used = None if light else collect("connections", activity.connections, otherwise=None)
+        snapshot = Snapshot(
             taken_at=server.now,
             server=server,
+            sessions=sessions,
+            connections=used,
             database=collect("pg_stat_database", databases.read, otherwise=None),
             statements=collect("pg_stat_statements", statements.read, otherwise=None),
             statements_info=collect("pg_stat_statements_info", statements.info, otherwise=None),
             tables=collect("pg_stat_user_tables", tables.read, otherwise=()),
             indexes=collect("pg_stat_user_indexes", indexes.read, otherwise=()),
-            foreign_keys=collect("pg_constraint", indexes.foreign_keys, otherwise=()),
-            missing=(*missing, *hidden),
+            checkpoints=collect("pg_stat_checkpointer", writing.checkpoints, otherwise=None),
+            wal=collect("pg_stat_wal", writing.wal, otherwise=None),
+            settings=collect("pg_settings", server_settings.read, otherwise=()),
+            foreign_keys=state("foreign keys", indexes.foreign_keys),
+            prepared=state("pg_prepared_xacts", activity.prepared),
+            numberings=state("sequences", constraints.numberings),
+            unvalidated=state("pg_constraint", constraints.unvalidated),
+            ages=state("pg_database", databases.ages),
+            replicas=state("pg_stat_replication", replication.replicas),
+            slots=state("pg_replication_slots", replication.slots),
+            bloat=state("bloat", bloat.read),
         )
+        nothing: tuple[Missing, ...] = ()
+        hidden = collect("privileges", statements.hidden, otherwise=nothing)
+    return msgspec.structs.replace(snapshot, missing=(*missing, *hidden))
+
+
+def _failed(source: str, reason: str) -> Missing:
+    return Missing(source, reason, "Advice that needs it is left out.", mend="")
+
+
+def _reason(error: Error) -> str:
+    reason = str(error).partition("\n")[0]
+    if isinstance(error, DatabaseError) and session.is_timeout(error):
+        return f"{reason} (see STATEMENT_TIMEOUT_MS and LOCK_TIMEOUT_MS in settings.PERFOPS)"
+    return reason

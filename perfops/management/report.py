@@ -11,10 +11,8 @@ from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 from perfops.selectors import budgets, runs
 from perfops.selectors.budgets import Judgement
-from perfops.services.analyses import Report
 
 _SLOWEST = 5
-_WORST = 12
 State, Verdict = LoadRun.State, LoadRun.Verdict
 
 
@@ -129,73 +127,6 @@ def run_as_data(run: LoadRun) -> dict[str, Any]:
 def judgements_as_data(judgements: list[Judgement]) -> list[dict[str, Any]]:
     names = ("name", "action", "outcome", "value", "target", "threshold", "margin", "reason")
     return [{name: getattr(each, name) for name in names} for each in judgements]
-
-
-def analysis_as_text(report: Report, console: Console) -> None:
-    counts = ", ".join(f"{number} {severity}" for severity, number in report.counts.items())
-    name = f"Analysis {report.analysis_id}" if report.analysis_id else "Analysis (not stored)"
-    console.print(f"\n{name} of {report.database}: {counts}; {_window(report)}")
-    for advice in report.advice[:_WORST]:
-        known = " [dim](acknowledged or muted)[/dim]" if advice.fingerprint in report.hidden else ""
-        console.print(
-            f"  {coloured(advice.severity, advice.severity)}  {escape(advice.title)}{known}"
-        )
-        evidence = ", ".join(
-            f"{label} {value}" for label, value in advice.evidence.items() if label != "definition"
-        )
-        console.print(f"      [dim]{escape(evidence)}[/dim]")
-        console.print(f"      {escape(advice.remedy)}")
-        if advice.statement:
-            console.print(f"      [bold]{escape(advice.statement)}[/bold]")
-    if len(report.advice) > _WORST:
-        console.print(f"  ... and {len(report.advice) - _WORST} more: --format json, or the admin.")
-    if not report.advice:
-        console.print("  Nothing to mend.")
-    for missing in report.window.missing:
-        console.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
-        console.print(f"      {escape(missing.cost)}")
-        if missing.mend:
-            console.print(f"      [bold]{escape(missing.mend)}[/bold]")
-
-
-def _window(report: Report) -> str:
-    window = report.window
-    hours, seconds = window.seconds / 3600, window.seconds
-    text = f"{hours:.1f} h" if hours >= 1 else f"{seconds:.0f} s"
-    covered = "" if window.covered >= 1 else f", {window.covered:.0%} of them covered"
-    notes = f" ({'; '.join(window.notes)})" if window.notes else ""
-    return f"{text} of statistics{covered}{notes}"
-
-
-def analysis_as_data(report: Report) -> dict[str, Any]:
-    window = report.window
-    return {
-        "id": report.analysis_id,
-        "database": report.database,
-        "window_s": window.seconds,
-        "covered": window.covered,
-        "notes": list(window.notes),
-        "counts": report.counts,
-        "findings": [
-            {
-                "fingerprint": advice.fingerprint,
-                "advisor": advice.advisor,
-                "object": advice.object,
-                "severity": advice.severity,
-                "hidden": advice.fingerprint in report.hidden,
-                "title": advice.title,
-                "evidence": advice.evidence,
-                "why": advice.why,
-                "remedy": advice.remedy,
-                "statement": advice.statement,
-            }
-            for advice in report.advice
-        ],
-        "missing": [
-            {"source": m.source, "reason": m.reason, "cost": m.cost, "mend": m.mend}
-            for m in window.missing
-        ],
-    }
 
 
 def _ms(value: float | None) -> str:

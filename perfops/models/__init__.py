@@ -1,6 +1,6 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
-from perfops.models.analyses import Analysis, Finding, Sighting
+from perfops.models.analyses import Analysis, Finding, Sighting, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
@@ -13,4 +13,5 @@ __all__ = [
     "RouteResult",
     "Sample",
     "Sighting",
+    "StoredSnapshot",
 ]

@@ -30,8 +30,9 @@ class Analysis(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
-    # perfops.collectors.Snapshot as a dict: the next analysis takes its difference to it.
-    snapshot = models.JSONField(default=dict, blank=True)
+    # How much of that the counters really show: resets and restarts take from it.
+    covered = models.FloatField(null=True)
+    notes = models.JSONField(default=list, blank=True)
     # A list of perfops.collectors.missing.Missing as dicts.
     missing = models.JSONField(default=list, blank=True)
     # How many findings of each severity.
@@ -45,6 +46,30 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"analysis {self.pk} ({self.database})"
+
+
+class StoredSnapshot(models.Model):
+    """What one look at a database's counters told: later looks take their difference to it.
+
+    Hourly ones belong to no analysis. After a while only the summary stays.
+    """
+
+    database = models.CharField(max_length=100)
+    taken_at = models.DateTimeField(help_text="By the clock of the database.")
+    analysis = models.OneToOneField(
+        Analysis, models.CASCADE, null=True, blank=True, related_name="stored"
+    )
+    # See perfops.collectors.packing; None once it has expired.
+    packed = models.BinaryField(null=True)
+    database_bytes = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["database", "-taken_at"], name="perfops_snapshot_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"snapshot {self.pk} ({self.database})"
 
 
 class Severity(models.TextChoices):

@@ -1,13 +1,14 @@
 """Analysing a database: snapshot, difference, advice, and the findings that live on."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from celery import current_app
 from celery.exceptions import OperationalError as BrokerAway
-from django.db import DatabaseError, connections, transaction
+from django.db import Error, connections, transaction
 from django.utils import timezone
 
 from perfops.advisors import registry
@@ -16,15 +17,15 @@ from perfops.collectors import difference, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
-from perfops.models.analyses import Analysis, Finding
+from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.runs import Trigger
-from perfops.services import findings
+from perfops.selectors import snapshots as stored
+from perfops.services import baselines, findings, snapshots
+from perfops.services.baselines import Since
 
 log = logging.getLogger(__name__)
 
 ANALYSE = "perfops.analyse_database"
-# A shorter window says nothing; then all that the counters hold is looked at.
-_MIN_WINDOW_S = 1.0
 
 
 class CouldNotAnalyse(RuntimeError):
@@ -40,6 +41,8 @@ class Report:
     advice: list[Advice]
     hidden: frozenset[str]
     analysis_id: int | None
+    # Advisors that saw all they need; None for all.
+    thorough: frozenset[str] | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -55,26 +58,34 @@ def analyse(
     user: Any = None,
     analysis_id: int | None = None,
     store: bool = True,
+    since: Since | None = None,
+    only: Collection[str] = (),
 ) -> Report:
     """Analyse the database behind the alias ``database`` and store what was found.
 
-    ``analysis_id``: a row that a page has made already. Raises ``CouldNotAnalyse``; the row
-    then says so as well.
+    ``analysis_id``: a row that a page has made already. ``since``: where the window begins, see
+    ``baselines``. ``only``: the IDs of advisors to ask. Raises ``CouldNotAnalyse``; the row then
+    says so as well.
     """
     if database not in connections:
         raise CouldNotAnalyse(
             f"There is no database {database!r} in DATABASES; there is: {', '.join(connections)}."
         )
+    unknown = sorted(set(only) - registry.titles().keys())
+    if unknown:
+        known = ", ".join(registry.titles())
+        raise CouldNotAnalyse(f"There is no advisor {', '.join(unknown)}; there are: {known}.")
     if not store:
-        return _report(database, _look(database), None, None)
-    analysis = _row(database, trigger, user, analysis_id)
+        present = _look(database)
+        return _report(database, present, _baseline(database, present, since), only)
     try:
-        return _analyse(analysis)
-    except Exception as error:
-        analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
-        analysis.error = str(error)
-        analysis.save(update_fields=["state", "finished_at", "error"])
-        raise
+        analysis = _row(database, trigger, user, analysis_id)
+        return _noted(analysis, since, only)
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        raise CouldNotAnalyse(
+            f"The analysis can't be stored: {reason}. With --no-store it leaves no trace."
+        ) from error
 
 
 def request_analysis(
@@ -103,56 +114,60 @@ def _row(database: str, trigger: Trigger, user: Any, analysis_id: int | None) ->
     return Analysis.objects.create(database=database, trigger=trigger, requested_by=user)
 
 
+def _noted(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
+    """Analyse; whatever goes wrong is written into the row as well."""
+    try:
+        return _analyse(analysis, since, only)
+    except Exception as error:
+        analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
+        analysis.error = str(error)
+        analysis.save(update_fields=["state", "finished_at", "error"])
+        raise
+
+
 def _look(database: str) -> Snapshot:
     try:
         return snapshot.take(database)
-    except DatabaseError as error:
+    except Error as error:
         reason = str(error).partition("\n")[0]
         raise CouldNotAnalyse(f"The database {database!r} does not answer: {reason}") from error
 
 
-def _analyse(analysis: Analysis) -> Report:
+def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
     present = _look(analysis.database)
-    report = _report(analysis.database, present, _baseline(analysis), analysis.pk)
-    seen = findings.record(analysis, report.advice)
-    hidden = frozenset(
-        finding.fingerprint for finding in seen if finding.status != Finding.Status.OPEN
-    )
-    report = Report(report.database, report.window, report.advice, hidden, analysis.pk)
-    analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
-    analysis.window_s = report.window.seconds
-    analysis.snapshot = present.to_row(texts=conf().SNAPSHOT_STATEMENTS)
-    analysis.missing = msgspec.to_builtins(report.window.missing)
-    analysis.counts = report.counts
-    analysis.save()
+    baseline = _baseline(analysis.database, present, since)
+    report = _report(analysis.database, present, baseline, only)
+    with transaction.atomic():
+        seen = findings.record(analysis, report.advice, thorough=report.thorough)
+        hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
+        report = replace(report, hidden=hidden, analysis_id=analysis.pk)
+        analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
+        analysis.baseline = baseline.analysis if baseline else None
+        analysis.window_s, analysis.covered = report.window.seconds, report.window.covered
+        analysis.notes = list(report.window.notes)
+        analysis.missing = msgspec.to_builtins(report.window.missing)
+        analysis.counts = report.counts
+        analysis.save()
+        snapshots.keep(
+            present,
+            database=analysis.database,
+            texts=conf().SNAPSHOT_STATEMENTS,
+            analysis=analysis,
+        )
     return report
 
 
-def _baseline(analysis: Analysis) -> Snapshot | None:
-    """Return the newest earlier snapshot that this code can read."""
-    earlier = (
-        Analysis.objects.filter(database=analysis.database, state=Analysis.State.FINISHED)
-        .exclude(pk=analysis.pk)
-        .order_by("-created_at")
-        .first()
-    )
-    if earlier is None:
-        return None
+def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSnapshot | None:
     try:
-        found = snapshot.from_row(earlier.snapshot)
-    except msgspec.ValidationError:
-        log.info("analysis %s has a snapshot of another layout", earlier.pk)
-        return None
-    analysis.baseline = earlier
-    return found
+        return baselines.find(database, present, since)
+    except baselines.NoBaseline as error:
+        raise CouldNotAnalyse(str(error)) from error
 
 
 def _report(
-    database: str, present: Snapshot, earlier: Snapshot | None, analysis_id: int | None
+    database: str, present: Snapshot, baseline: StoredSnapshot | None, only: Collection[str]
 ) -> Report:
-    if earlier is None or present.taken_at - earlier.taken_at < _MIN_WINDOW_S:
-        window = difference.since_reset(present)
-    else:
-        window = difference.between(earlier, present)
-    advice = registry.consult(window, conf())
-    return Report(database, window, advice, frozenset(), analysis_id)
+    earlier = stored.read(baseline)
+    window = difference.between(earlier, present) if earlier else difference.since_reset(present)
+    found = registry.consult(window, conf(), only=only)
+    return Report(database, window, found.advice, frozenset(), None, found.thorough)

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import msgspec
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from perfops.charts.small import thinned
@@ -224,8 +224,8 @@ def _measured(cell: Cell) -> dict[str, Any]:
 def _look() -> snapshot.Snapshot | str:
     """Return a snapshot, or why there is none: a run goes on without the server's side."""
     try:
-        return snapshot.take()
-    except DatabaseError as error:
+        return snapshot.take(light=True)
+    except Error as error:
         log.warning("no snapshot of the database: %s", error)
         return str(error).partition("\n")[0]
 

@@ -1,7 +1,7 @@
 """The life of findings between analyses."""
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,6 +10,8 @@ from perfops.advisors.advice import Advice
 from perfops.models.analyses import Analysis, Finding, Sighting
 
 Status = Finding.Status
+_BATCH = 500
+_FIXED = {"id", "database", "fingerprint", "first_seen_at"}
 _HIDDEN = (Status.ACKNOWLEDGED, Status.MUTED)
 
 
@@ -17,42 +19,73 @@ class NotMuted(ValueError):
     """A mute needs a reason and an end; the message says which is missing."""
 
 
-def record(analysis: Analysis, advice: Iterable[Advice]) -> list[Finding]:
+def record(
+    analysis: Analysis, advice: Iterable[Advice], *, thorough: Collection[str] | None = None
+) -> list[Finding]:
     """Write what ``analysis`` found into the findings that live on; return them in order.
 
     New ones open; resolved ones, and mutes that have ended, open again; open ones of the same
-    database that were not seen are resolved.
+    database that were not seen are resolved, if their advisor is one of the ``thorough`` (None:
+    all are): who could not look has cured nothing.
     """
     now = timezone.now()
-    seen: list[Finding] = []
+    advised = {each.fingerprint: each for each in advice}
     with transaction.atomic():
+        # Two analyses at once wait for each other here, in one order.
         known = {
             finding.fingerprint: finding
             for finding in Finding.objects.select_for_update()
-            .filter(database=analysis.database)
+            .filter(database=analysis.database, fingerprint__in=advised)
             .order_by("id")
         }
-        for each in advice:
-            finding = known.get(each.fingerprint) or Finding(
-                database=analysis.database, fingerprint=each.fingerprint, first_seen_at=now
+        seen: list[Finding] = []
+        for fingerprint, each in advised.items():
+            finding = known.get(fingerprint) or Finding(
+                database=analysis.database, fingerprint=fingerprint, first_seen_at=now
             )
             _see(finding, each)
             finding.last_seen_at, finding.last_analysis = now, analysis
-            finding.save()
             seen.append(finding)
+        _save(seen)
         Sighting.objects.bulk_create(
-            Sighting(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
-            for f in seen
+            (
+                Sighting(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
+                for f in seen
+            ),
+            batch_size=_BATCH,
         )
-        gone = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
-        gone.exclude(pk__in=[f.pk for f in seen]).update(
-            status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
-        )
+        _resolve(analysis, seen, thorough, now)
     return seen
 
 
+def _save(findings: list[Finding]) -> None:
+    """A wide database may have thousands."""
+    fields = [f.name for f in Finding._meta.concrete_fields if f.name not in _FIXED]
+    Finding.objects.bulk_create(
+        findings,
+        update_conflicts=True,
+        update_fields=fields,
+        unique_fields=["database", "fingerprint"],
+        batch_size=_BATCH,
+    )
+
+
+def _resolve(
+    analysis: Analysis,
+    seen: list[Finding],
+    thorough: Collection[str] | None,
+    now: datetime,
+) -> None:
+    gone = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
+    if thorough is not None:
+        gone = gone.filter(advisor__in=thorough)
+    gone.exclude(pk__in=[f.pk for f in seen]).update(
+        status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
+    )
+
+
 def _see(finding: Finding, advice: Advice) -> None:
-    finding.advisor, finding.object = advice.advisor, advice.object
+    finding.advisor, finding.object = advice.advisor, advice.object[:300]
     finding.severity, finding.title = advice.severity, advice.title[:300]
     finding.evidence, finding.why = list(advice.evidence.items()), advice.why
     finding.remedy, finding.statement = advice.remedy, advice.statement

@@ -148,7 +148,7 @@ indexes = st.builds(
     st.lists(statements, max_size=4), st.lists(tables, max_size=4), st.lists(indexes, max_size=4)
 )
 def test_whatever_the_statistics_say_advice_is_whole_and_worst_first(some, other, more):
-    found = registry.consult(window(statements=some, tables=other, indexes=more), LIMITS)
+    found = registry.consult(window(statements=some, tables=other, indexes=more), LIMITS).advice
     order = ["error", "warning", "info"]
     assert [a.severity for a in found] == sorted((a.severity for a in found), key=order.index)
     for advice in found:

@@ -1,13 +1,16 @@
 """The three commands: reports for people, JSON for programs, exit codes for CI."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import F
 
 from perfops import tasks
-from perfops.models import Analysis, Budget, Evaluation, LoadRun
+from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
+from perfops.selectors import snapshots as stored
 from perfops.services import analyses, budgets
 from tests.perfops.test_judging import LATENCY, run_with
 
@@ -122,7 +125,9 @@ def test_analyze_db_finds_a_table_that_is_read_whole(capsys):
         cursor.execute("SELECT pg_stat_force_next_flush()")
         cursor.execute("SELECT 1")
     try:
-        code, out, _ = call(capsys, "analyze_db", "--fail-on", "warning")
+        code, out, _ = call(
+            capsys, "analyze_db", "--fail-on", "warning", "--only", "sequential_scans"
+        )
         again, as_json, _ = call(capsys, "analyze_db", "--format", "json", "--no-store")
     finally:
         with connection.cursor() as cursor:
@@ -140,7 +145,7 @@ def test_analyze_db_finds_a_table_that_is_read_whole(capsys):
 def test_analyze_db_says_what_is_missing_and_what_mends_it(capsys):
     with connection.cursor() as cursor:
         cursor.execute("DROP EXTENSION IF EXISTS pg_stat_statements")
-    code, out, _ = call(capsys, "analyze_db")
+    code, out, _ = call(capsys, "analyze_db", "--only", "slow_queries")
     assert code == 0
     assert "CREATE EXTENSION pg_stat_statements;" in out
 
@@ -158,10 +163,14 @@ def test_the_task_fills_the_row_that_a_page_has_made():
     tasks.analyse_database(analysis_id=analysis.pk)
     analysis.refresh_from_db()
     assert analysis.state == "finished"
-    assert analysis.snapshot["tables"]
+    assert stored.read(stored.of_analysis(analysis)).tables
     tasks.analyse_database()
-    second = Analysis.objects.latest("pk")
-    assert second.baseline == analysis
+    assert Analysis.objects.latest("pk").baseline is None
+    # An hour is over: now the window reaches back to the first that is so old.
+    an_hour = timedelta(hours=1, minutes=1)
+    StoredSnapshot.objects.update(taken_at=F("taken_at") - an_hour)
+    tasks.analyse_database()
+    assert Analysis.objects.latest("pk").baseline_id == analysis.pk + 1
 
 
 @WHOLE

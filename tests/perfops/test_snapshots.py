@@ -1,12 +1,14 @@
 """Snapshots of a real database, and honest differences between them."""
 
+import zlib
+
 import msgspec
 import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.collectors import difference, snapshot
+from perfops.collectors import difference, packing, snapshot
 from perfops.collectors.records import Database, Server, Statement, StatementsInfo
 from perfops.collectors.snapshot import Snapshot
 
@@ -46,11 +48,17 @@ def test_tables_indexes_and_keys_are_seen():
     assert any(key.table == "profiles_profile" for key in found.foreign_keys)
 
 
-def test_a_snapshot_comes_back_from_json_as_it_was():
+def test_a_snapshot_comes_back_from_its_bytes_as_it_was():
     found = snapshot.take()
-    row = msgspec.json.decode(msgspec.json.encode(found.to_row(texts=10**6)))
-    assert snapshot.from_row(row).indexes == found.indexes
-    assert snapshot.from_row(row).taken_at == found.taken_at
+    back = packing.unpack(packing.pack(found, texts=10**6))
+    assert back == msgspec.structs.replace(found, sessions=(), prepared=())
+
+
+def test_bytes_of_another_layout_are_told_from_a_snapshot():
+    with pytest.raises(packing.NotReadable, match="another layout"):
+        packing.unpack(b"not a snapshot")
+    with pytest.raises(packing.NotReadable, match="another layout"):
+        packing.unpack(zlib.compress(msgspec.msgpack.encode({"taken_at": "soon"})))
 
 
 def test_looking_does_not_touch_the_callers_transaction():

@@ -1,38 +1,78 @@
 """``manage.py analyze_db``: what ails the database, and what mends it."""
 
+import re
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from perfops.management import console, report
+from perfops.advisors.advice import ORDER
+from perfops.management import console
+from perfops.management.formats import FORMATS
 from perfops.services import analyses
+from perfops.services.baselines import Since
+
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Command(BaseCommand):
     help = "Analyse the database. Exit codes: 0 fine, 1 findings at --fail-on, 2 could not analyse."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--format", choices=["text", "json"], default="text")
         parser.add_argument("--database", default="default", help="alias in DATABASES")
-        parser.add_argument("--no-store", action="store_true", help="leave no trace")
         parser.add_argument(
-            "--fail-on", choices=["error", "warning"], default="error",
+            "--since", type=since, metavar="ID|TIME",
+            help="where the window begins: an analysis, or how long ago (30m, 24h, 7d, 2w); "
+            "else the last analysis that is an hour old, else all that the counters hold",
+        )  # fmt: skip
+        parser.add_argument(
+            "--only", type=names, default=(), metavar="ADVISOR[,...]", help="ask these alone"
+        )
+        parser.add_argument(
+            "--fail-on", choices=ORDER, default="error",
             help="the mildest severity that makes the exit code 1",
         )  # fmt: skip
+        parser.add_argument("--no-store", action="store_true", help="leave no trace")
+        parser.add_argument("--format", choices=FORMATS, default="text")
+        parser.add_argument("--output", type=Path, metavar="FILE", help="instead of stdout")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found = analyses.analyse(database=options["database"], store=not options["no_store"])
-        except analyses.CouldNotAnalyse as error:
+            found = analyses.analyse(
+                database=options["database"],
+                since=options["since"],
+                only=options["only"],
+                store=not options["no_store"],
+            )
+            _write(FORMATS[options["format"]](found), options["output"])
+        except (analyses.CouldNotAnalyse, OSError) as error:
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)
-        if options["format"] == "json":
-            console.print_json(report.analysis_as_data(found))
-        else:
-            report.analysis_as_text(found, console.out())
-        grave = found.counts["error"]
-        if options["fail_on"] == "warning":
-            grave += found.counts["warning"]
-        sys.exit(console.NOT_FINE if grave else console.FINE)
+        grave = ORDER[: ORDER.index(options["fail_on"]) + 1]
+        failed = any(found.counts[severity] for severity in grave)
+        sys.exit(console.NOT_FINE if failed else console.FINE)
+
+
+def since(text: str) -> Since:
+    """Return the id of an analysis, or how long ago. Raises ``ArgumentTypeError``."""
+    if text.isdecimal():
+        return int(text)
+    found = re.fullmatch(r"(\d{1,4})([mhdw])", text)
+    if found is None:
+        raise ArgumentTypeError(f"{text!r} is neither an analysis nor a time like 30m, 24h, 7d, 2w")
+    number, unit = found.groups()
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _write(report: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(report)
+    else:
+        output.write_text(report, encoding="utf-8")

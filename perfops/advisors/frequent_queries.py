@@ -1,0 +1,51 @@
+"""Statements that are sent again and again: cheap each, but each is a round trip."""
+
+from perfops.advisors.advice import Advice
+from perfops.advisors.wording import name_of, short
+from perfops.collectors.difference import Window
+from perfops.collectors.records import Statement
+from perfops.conf import Conf
+
+ID = "frequent_queries"
+TITLE = "Statements sent most often"
+NEEDS = ("pg_stat_statements",)
+
+
+def run(window: Window, limits: Conf) -> list[Advice]:
+    calls = sum(statement.calls for statement in window.statements)
+    least = max(
+        limits.FREQUENT_MIN_CALLS,
+        limits.FREQUENT_SHARE * calls,
+        limits.FREQUENT_PER_S * window.seconds_seen,
+    )
+    return [
+        _advice(statement, calls, window.seconds_seen)
+        for statement in window.statements
+        if statement.calls >= least
+    ]
+
+
+def _advice(statement: Statement, calls: int, seconds: float) -> Advice:
+    share = statement.calls / calls
+    return Advice(
+        advisor=ID,
+        object=name_of(statement),
+        subject=statement.queryid,
+        severity="info",
+        title=f"{short(statement)} is {share:.0%} of all statements",
+        evidence={
+            "calls": statement.calls,
+            "calls per second": round(statement.calls / seconds, 1) if seconds else 0,
+            "share of all calls": f"{share:.1%}",
+            "mean ms": round(statement.mean_ms, 3),
+            "rows per call": round(statement.rows / statement.calls, 1),
+        },
+        why=(
+            "The database's time is the smaller part of a cheap statement: the way there and "
+            "back, and Django's work on the answer, are paid for each."
+        ),
+        remedy=(
+            "If a loop sends it, fetch for all at once: select_related, prefetch_related, "
+            "in_bulk. If every request asks for the same, cache it."
+        ),
+    )

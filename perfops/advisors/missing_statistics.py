@@ -1,0 +1,54 @@
+"""Tables that the planner knows nothing of, or nothing of today."""
+
+from perfops.advisors.advice import Advice, SeverityName
+from perfops.advisors.wording import identifier, time_text
+from perfops.collectors.difference import Window
+from perfops.collectors.records import Table
+from perfops.conf import Conf
+
+ID = "missing_statistics"
+TITLE = "Statistics never gathered, or out of date"
+NEEDS = ("pg_stat_user_tables",)
+
+
+def run(window: Window, limits: Conf) -> list[Advice]:
+    if window.after.server.in_recovery:
+        # Statistics are gathered on the primary; who gathered them is not known here.
+        return []
+    found = []
+    for table in window.tables:
+        if table.live < limits.STATISTICS_MIN_ROWS:
+            continue
+        if table.analyzed_at is None and table.known_columns == 0:
+            found.append(_advice(table, "was never analysed", "warning", "never"))
+        elif (
+            table.known_columns
+            and table.analyzed_at is not None
+            and table.changed_since_analyze
+            >= max(limits.DEAD_MIN_ROWS, limits.STATISTICS_STALE_SHARE * table.live)
+        ):
+            ago = time_text(max(0.0, window.after.taken_at - table.analyzed_at))
+            found.append(_advice(table, "has changed much since", "info", f"{ago} ago"))
+    return found
+
+
+def _advice(table: Table, what: str, severity: SeverityName, when: str) -> Advice:
+    return Advice(
+        advisor=ID,
+        object=table.qualified,
+        severity=severity,
+        title=f"{table.qualified} ({table.live:,} rows) {what}"
+        + ("" if when == "never" else f" it was analysed {when}"),
+        evidence={
+            "rows": table.live,
+            "changed since": table.changed_since_analyze,
+            "last analysed": when,
+            "autovacuum": "on" if table.vacuums_itself else "off for this table",
+        },
+        why="Without statistics the planner guesses: wrong joins, wrong order, no index.",
+        remedy=(
+            "Analyse it, and after each bulk load. If autovacuum is on, ask why it did not: "
+            "too few workers, or the table is new."
+        ),
+        statement=f"ANALYZE {identifier(table.schema, table.name)};",
+    )

@@ -1,0 +1,20 @@
+"""The report as one HTML file that needs nothing else: no script, no font, no server."""
+
+from django.template.loader import render_to_string
+
+from perfops.management.formats import wording
+from perfops.services.analyses import Report
+
+
+def render(report: Report) -> str:
+    shown = [each for each in report.advice if each.fingerprint not in report.hidden]
+    return render_to_string(
+        "perfops/report.html",
+        {
+            "name": wording.name(report),
+            "counts": wording.counts(report),
+            "window": wording.window(report),
+            "findings": [(each, wording.evidence(each)) for each in shown],
+            "missing": report.window.missing,
+        },
+    )

@@ -1,0 +1,54 @@
+"""The report as Markdown: for a pull request, an issue, a wiki."""
+
+import re
+from collections.abc import Iterable
+
+from perfops.advisors.advice import Advice
+from perfops.management.formats import wording
+from perfops.services.analyses import Report
+
+_MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
+# What Markdown, or HTML inside it, would take for its own.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
+
+
+def render(report: Report) -> str:
+    lines = [
+        f"# {_plain(wording.name(report))}", "",
+        f"**{wording.counts(report)}**; {_plain(wording.window(report))}", "",
+    ]  # fmt: skip
+    shown = [each for each in report.advice if each.fingerprint not in report.hidden]
+    if shown:
+        lines += ["| | finding | advisor |", "|---|---|---|"]
+        lines += [
+            f"| {_MARKS[each.severity]} {each.severity} | {_plain(each.title)} | {each.advisor} |"
+            for each in shown
+        ]
+    for each in shown:
+        lines += _in_full(each)
+    for missing in report.window.missing:
+        lines += ["", f"## Missing: {_plain(missing.source)}", ""]
+        lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
+        lines += _code(missing.mend)
+    return "\n".join(lines) + "\n"
+
+
+def _in_full(advice: Advice) -> Iterable[str]:
+    yield from ("", f"## {_MARKS[advice.severity]} {_plain(advice.title)}", "")
+    for label, value in wording.evidence(advice):
+        yield f"- {_plain(label)}: {_plain(value)}"
+    yield from ("", _plain(advice.why), "", f"**What to do:** {_plain(advice.remedy)}")
+    yield from _code(advice.statement)
+
+
+def _plain(text: str) -> str:
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _code(statement: str) -> list[str]:
+    if not statement:
+        return []
+    # A name may hold backticks: the fence is longer than any of them.
+    longest = max(map(len, re.findall(r"`+", statement)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return ["", f"{fence}sql", statement, fence]

@@ -1,0 +1,76 @@
+"""The report as SARIF 2.1.0 (OASIS): what code scanning pages read.
+
+A database has no file: each result names its object as a logical location, and, for readers
+that want a file, a path made of the alias.
+"""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from perfops.advisors import registry
+from perfops.advisors.advice import Advice
+from perfops.management.formats import wording
+from perfops.services.analyses import Report
+
+_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+
+
+def render(report: Report) -> str:
+    return json.dumps(as_data(report), indent=2) + "\n"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    rules = [
+        {"id": rule, "name": rule, "shortDescription": {"text": title}}
+        for rule, title in registry.titles().items()
+    ]
+    places = {rule["id"]: place for place, rule in enumerate(rules)}
+    missing = [
+        {
+            "level": "warning",
+            "message": {"text": f"{each.source}: {each.reason}. {each.cost} {each.mend}".strip()},
+        }
+        for each in report.window.missing
+    ]
+    return {
+        "$schema": _SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {"driver": {"name": "perfops", "rules": rules}},
+                "automationDetails": {"id": f"perfops/{report.database}/"},
+                "invocations": [
+                    {"executionSuccessful": True, "toolExecutionNotifications": missing}
+                ],
+                "results": [_result(each, report, places) for each in report.advice],
+            }
+        ],
+    }
+
+
+def _result(advice: Advice, report: Report, places: dict[Any, int]) -> dict[str, Any]:
+    evidence = "; ".join(f"{label}: {value}" for label, value in wording.evidence(advice))
+    parts = (f"{advice.title}.", evidence, advice.why, advice.remedy, advice.statement)
+    result: dict[str, Any] = {
+        "ruleId": advice.advisor,
+        "ruleIndex": places[advice.advisor],
+        "level": _LEVELS[advice.severity],
+        "message": {"text": "\n".join(filter(None, parts))},
+        "partialFingerprints": {"perfops/v1": advice.fingerprint},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"database/{quote(report.database, safe='')}"},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [
+                    {"fullyQualifiedName": f"{report.database}/{advice.object}", "kind": "object"}
+                ],
+            }
+        ],
+    }
+    if advice.fingerprint in report.hidden:
+        result["suppressions"] = [{"kind": "external", "status": "accepted"}]
+    return result

@@ -1,0 +1,65 @@
+"""The report in a terminal: the worst first, read in ten seconds."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from perfops.advisors.advice import ORDER, Advice
+from perfops.management import console
+from perfops.management.formats import wording
+from perfops.services.analyses import Report
+
+# That many are told in full, some more in a line each, the rest as a number.
+_IN_FULL = 6
+_LINES = 12
+_INDENT = " " * 11
+# Too long for a line that one reads at a glance.
+_LONG = {"definition", "other definition"}
+
+
+def render(report: Report) -> str:
+    out = console.out()
+    with out.capture() as captured:
+        _print(report, out)
+    return captured.get()
+
+
+def _print(report: Report, out: Console) -> None:
+    advice = [each for each in report.advice if each.fingerprint not in report.hidden]
+    out.print(f"\n[bold]{escape(wording.name(report))}[/bold]")
+    out.print(f"  {wording.counts(report)}; {escape(wording.window(report))}\n")
+    for each in advice[:_IN_FULL]:
+        _in_full(each, out)
+    for each in advice[_IN_FULL:_LINES]:
+        out.print(_first_line(each))
+    if len(advice) > _LINES:
+        out.print(f"  ... and {_rest(advice[_LINES:])}: --format markdown, or the admin.")
+    if not advice:
+        out.print("  Nothing to mend.")
+    for missing in report.window.missing:
+        out.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
+        out.print(f"{_INDENT}[dim]{escape(missing.cost)}[/dim]")
+        if missing.mend:
+            out.print(f"{_INDENT}[bold]{escape(missing.mend)}[/bold]")
+
+
+def _first_line(advice: Advice) -> str:
+    return f"  {console.coloured(f'{advice.severity:7}', advice.severity)}  {escape(advice.title)}"
+
+
+def _in_full(advice: Advice, out: Console) -> None:
+    evidence = ", ".join(
+        f"{label} {value}" for label, value in wording.evidence(advice) if label not in _LONG
+    )
+    out.print(_first_line(advice))
+    out.print(f"{_INDENT}[dim]{escape(evidence)}[/dim]")
+    out.print(f"{_INDENT}{escape(advice.remedy)}")
+    if advice.statement:
+        out.print(f"{_INDENT}[bold]{escape(advice.statement)}[/bold]")
+
+
+def _rest(advice: Sequence[Advice]) -> str:
+    severities = [each.severity for each in advice]
+    counted = ((severities.count(severity), severity) for severity in ORDER)
+    return ", ".join(f"{number} more of {severity}" for number, severity in counted if number)

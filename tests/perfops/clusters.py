@@ -1,0 +1,163 @@
+"""PostgreSQL servers of a test's own: the embedded 18, Debian's 15; standbys; sudden ends."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.db import connections
+
+from midst.stack import ports, postgres, privileges, process
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+USER = "chief"
+SETTINGS = {
+    "listen_addresses": ports.HOST,
+    "unix_socket_directories": "",
+    "shared_preload_libraries": "pg_stat_statements",
+    "fsync": "off",
+    "track_io_timing": "on",
+}
+
+
+def programs(version):
+    """Return where the programs of ``version`` ("15" or "18") are; skip loudly without them."""
+    if version == "18":
+        return postgres.binary("postgres").parent
+    if not (DEBIAN / "postgres").exists():
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL 15 is missing: CI must install Debian's postgresql-15.")
+        pytest.skip(f"no PostgreSQL 15 in {DEBIAN}")
+    return DEBIAN
+
+
+@dataclass
+class Cluster:
+    """One server in ``folder``, with trust for everyone on loopback."""
+
+    version: str
+    folder: Path
+    settings: dict = field(default_factory=dict)
+    port: int = 0
+    child: process.Child | None = None
+
+    @property
+    def data(self):
+        return self.folder / "data"
+
+    def run(self, program, *arguments):
+        command = [str(programs(self.version) / program), *map(str, arguments)]
+        done = subprocess.run(
+            privileges.unprivileged(command, death=signal.SIGTERM),
+            cwd="/", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{program}: {done.stderr}{done.stdout}"
+
+    def own(self, path):
+        owner = privileges.server_owner()
+        if owner is not None:
+            os.chown(path, *owner)
+
+    def make(self):
+        self.data.mkdir(parents=True, mode=0o700)
+        self.own(self.folder)
+        self.own(self.data)
+        self.run(
+            "initdb", "-D", self.data, "-U", USER, "-E", "UTF8", "--locale=C", "-A", "trust",
+            "--no-sync",
+        )  # fmt: skip
+        return self
+
+    def start(self, **settings):
+        self.settings |= settings
+        self.port = ports.choose(self.port or None)
+        words = {**SETTINGS, "port": str(self.port), **self.settings}
+        options = [word for name, value in words.items() for word in ("-c", f"{name}={value}")]
+        self.child = process.spawn(
+            "postgres",
+            privileges.unprivileged(
+                [str(programs(self.version) / "postgres"), "-D", str(self.data), *options],
+                death=signal.SIGINT,
+            ),
+            environment={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"},
+            folder=Path("/"),
+            log=self.folder.parent / f"{self.folder.name}.log",
+            stop_signal=signal.SIGINT,
+        )
+        until(self._answers, f"PostgreSQL did not start: {self.child.log}", child=self.child)
+        return self
+
+    def _answers(self):
+        try:
+            self.connect(connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self):
+        if self.child is not None:
+            process.stop(self.child)
+            self.child = None
+
+    def crash(self):
+        """End it at once, sessions and all: nothing is written down, nobody says goodbye."""
+        os.kill(self.child.pid, signal.SIGQUIT)
+        until(lambda: not self.child.is_running(), "the server did not end")
+
+    def connect(self, application="test", database="postgres", **options):
+        return psycopg.connect(
+            host=ports.HOST, port=self.port, user=options.pop("user", USER), dbname=database,
+            application_name=application, autocommit=True, **options,
+        )  # fmt: skip
+
+    def execute(self, *statements):
+        with self.connect("builder") as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    @contextmanager
+    def alias(self, name="ill", **changes):
+        """Let Django know the server as the alias ``name`` for a while."""
+        connections.settings[name] = {
+            **connections["default"].settings_dict,
+            "HOST": ports.HOST, "PORT": self.port, "USER": USER, "PASSWORD": "",
+            "NAME": "postgres", "OPTIONS": {}, **changes,
+        }  # fmt: skip
+        try:
+            yield name
+        finally:
+            if hasattr(connections._connections, name):
+                connections[name].close()
+                del connections[name]
+            del connections.settings[name]
+
+
+@contextmanager
+def cluster(version, **settings):
+    """A new server of ``version``, gone with its data at the end."""
+    programs(version)
+    folder = Path(tempfile.mkdtemp(prefix=f"midst-pg{version}-"))
+    folder.chmod(0o755)
+    made = Cluster(version, folder / "primary", settings)
+    try:
+        made.make().start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def until(met, otherwise, *, child=None, patience_s=30.0):
+    """Wait until ``met()``; fail with ``otherwise`` when it takes too long."""
+    deadline = time.monotonic() + patience_s
+    while not met():
+        if time.monotonic() > deadline or (child is not None and not child.is_running()):
+            pytest.fail(otherwise + (f"\n{child.log_tail()}" if child is not None else ""))
+        time.sleep(0.05)
