@@ -21,7 +21,5 @@ def awaiting(task: "Task[Any]") -> FrameType | None:
             kind = kind_of(frame.f_code.co_filename)
             if kind:
                 found = frame if kind == PROJECT else None if kind == BORDER else found
-        coroutine = getattr(coroutine, "cr_await", None) or getattr(
-            coroutine, "gi_yieldfrom", None
-        )
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
     return found

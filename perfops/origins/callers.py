@@ -29,6 +29,8 @@ _LONGEST = 300
 _SENDS = CursorWrapper._execute_with_wrappers.__code__
 
 _files: dict[str, int] = {}
+# With the code, so that its identity is not given to another.
+_sites: dict[tuple[int, int], tuple[CodeType, Site]] = {}
 
 
 def caller(frame: FrameType | None) -> FrameType | None:
@@ -56,11 +58,20 @@ def kind_of(name: str) -> int:
 
 def site_of(frame: FrameType | None) -> Site:
     """Return the place where ``frame`` stands."""
-    return NOWHERE if frame is None else _site(frame.f_code, frame.f_lasti, frame.f_lineno)
+    if frame is None:
+        return NOWHERE
+    code = frame.f_code
+    # By identity: the hash of a code object is that of all its instructions.
+    key = (id(code), frame.f_lasti)
+    found = _sites.get(key)
+    if found is None:
+        if len(_sites) >= _SITES:
+            _sites.clear()
+        found = _sites[key] = (code, _site(code, frame.f_lineno))
+    return found[1]
 
 
-@lru_cache(maxsize=_SITES)
-def _site(code: CodeType, _instruction: int, line: int) -> Site:
+def _site(code: CodeType, line: int) -> Site:
     path = Path(code.co_filename).relative_to(_root()).as_posix()
     return Site(f"{path}:{line}"[-_LONGEST:], code.co_qualname[:200])
 

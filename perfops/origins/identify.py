@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import DatabaseError, DataError, OperationalError
 from django.db.backends.utils import CursorWrapper
+from psycopg import ClientCursor, Cursor
 
 from perfops.collectors import session
 from perfops.collectors.session import MARK
@@ -85,7 +86,7 @@ def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:
         return None
     for values in (params, _without_text(params)):
         try:
-            cursor.execute(f"{MARK} EXPLAIN (VERBOSE, FORMAT JSON) {text}", values)
+            plan = _explained(cursor, text, values)
         except DataError:
             # An empty text is no value of the column's type; NULL is one of every type.
             continue
@@ -95,10 +96,24 @@ def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:
         except DatabaseError as error:
             log.debug("a statement has no id: %s", error)
             return None
-        ((plan,),) = cursor.fetchall()
-        queryid = plan[0].get("Query Identifier")
+        queryid = plan.get("Query Identifier")
         return None if queryid is None else str(queryid)
     return None
+
+
+def _explained(cursor: CursorWrapper, text: str, values: Any) -> dict[str, Any]:
+    """Ask for the plan as the application would send the statement: values in it, or beside it.
+
+    Always by the extended protocol, which takes one statement only: of several, EXPLAIN would
+    be said of the first, and the others would be run.
+    """
+    statement: Any = f"{MARK} EXPLAIN (VERBOSE, FORMAT JSON) {text}"
+    connection = cursor.db.connection
+    if values is not None and not cursor.db.settings_dict["OPTIONS"].get("server_side_binding"):
+        statement, values = ClientCursor(connection).mogrify(statement, values), None
+    with cursor.db.wrap_database_errors, Cursor(connection) as one:
+        ((plan,),) = one.execute(statement, values, binary=True).fetchall()
+    return dict(plan[0])
 
 
 def _without_text(params: Any) -> Any:

@@ -64,9 +64,7 @@ def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
     if kind not in known.seen and len(known.seen) < signature.MOST:
         known.seen.add(kind)
         known.pending[kind] = signature.neutral(one)
-    if conf().SAMPLE_PARAMETERS and not any(
-        word in text.lower() for word in conf().SAMPLE_NEVER
-    ):
+    if conf().SAMPLE_PARAMETERS and not any(word in text.lower() for word in conf().SAMPLE_NEVER):
         known.sample = one
 
 

@@ -106,8 +106,12 @@ def of_process() -> Scope:
 
 def invoked(arguments: list[str]) -> tuple[str, str]:
     """Return kind and name of a process by its command line."""
-    program = Path(arguments[0]).name if arguments else ""
-    is_django = program in {"manage.py", "django-admin", "django-admin.py", "__main__.py"}
+    path = Path(arguments[0]) if arguments else Path()
+    program = path.name
+    is_django = program in {"manage.py", "django-admin"} or path.parts[-2:] == (
+        "django",
+        "__main__.py",
+    )
     if is_django and len(arguments) > 1 and not arguments[1].startswith("-"):
         return "command", arguments[1]
     return "process", program or "python"

@@ -20,7 +20,6 @@ _HARMLESS: tuple[tuple[type, Any], ...] = (
     (str, ""),
     (float, 1.0),
     (bytes, b""),
-    (Decimal, Decimal(1)),
     (time, time(12)),
     (timedelta, timedelta(days=1)),
     (UUID, UUID(int=1)),
@@ -61,6 +60,8 @@ def _kind(value: Any) -> str:
         return f"datetime {value.tzinfo is not None}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"int {_integer(value)}"
+    if isinstance(value, Decimal):
+        return f"Decimal {_decimal(value)}"
     return type(value).__name__
 
 
@@ -69,6 +70,8 @@ def _neutral(value: Any) -> Any:
         return value
     if isinstance(value, int):
         return _integer(value)
+    if isinstance(value, Decimal):
+        return _decimal(value)
     if isinstance(value, list | tuple):
         return [_neutral(_element(value))] if value else []
     if isinstance(value, datetime):
@@ -80,6 +83,11 @@ def _neutral(value: Any) -> Any:
 
 def _integer(value: int) -> int:
     return next((small for bound, small in _INTEGERS if -bound <= value < bound), 2**70)
+
+
+def _decimal(value: Decimal) -> Decimal:
+    """Written without a point, a number is an integer to PostgreSQL."""
+    return Decimal(_integer(int(value)) if str(value).lstrip("-").isdigit() else "1.5")
 
 
 def _element(values: Sequence[Any]) -> Any:

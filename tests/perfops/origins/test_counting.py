@@ -34,7 +34,8 @@ def only(rows):
 def test_an_orm_statement_is_counted_at_the_line_that_asks(counted):
     User.objects.create(username="ada")
     for _ in range(3):
-        assert list(User.objects.filter(username="ada")); here = line()  # noqa: E702
+        assert list(User.objects.filter(username="ada"))
+        here = line()  # noqa: E702
     sent, count = only(counted("SELECT"))
     assert sent.site.line == here
     assert sent.site.function == "test_an_orm_statement_is_counted_at_the_line_that_asks"
@@ -44,9 +45,11 @@ def test_an_orm_statement_is_counted_at_the_line_that_asks(counted):
 
 
 def test_two_lines_that_send_the_same_statement_are_told_apart(counted):
-    User.objects.filter(pk=1).exists(); first = line()  # noqa: E702
+    User.objects.filter(pk=1).exists()
+    first = line()  # noqa: E702
     for _ in range(2):
-        User.objects.filter(pk=1).exists(); second = line()  # noqa: E702
+        User.objects.filter(pk=1).exists()
+        second = line()  # noqa: E702
     assert {sent.site.line: count.calls for sent, count in counted().items()} == {
         first: 1,
         second: 2,
@@ -54,7 +57,8 @@ def test_two_lines_that_send_the_same_statement_are_told_apart(counted):
 
 
 def test_raw_sql_counts_without_its_values(counted):
-    raw("SELECT %s::int + 1", [41]); here = line()  # noqa: E702
+    raw("SELECT %s::int + 1", [41])
+    here = line()  # noqa: E702
     sent, count = only(counted())
     assert (sent.text, count.calls) == ("SELECT %s::int + 1", 1)
     # The line that sends it, not the one that asked for it to be sent.

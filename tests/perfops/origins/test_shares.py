@@ -62,7 +62,7 @@ class Shop:
         return child
 
     def work(self):
-        return self.start("-m", "celery", "-A", f"{SHOP}.worker", "worker", "-c", "2",
+        return self.start("-m", "celery", "-A", f"{SHOP}.worker", "worker", "-c", "1",
                           "-Q", self.name, "--without-gossip", "--without-mingle",
                           "-l", "error")  # fmt: skip
 
@@ -79,19 +79,19 @@ class Shop:
 
     def get(self, path):
         http = HTTPConnection("shop")
-        http.sock = socket.socket(socket.AF_UNIX)
-        http.sock.connect(str(self.socket))
-        http.request("GET", path)
-        answer = http.getresponse()
-        assert (answer.status, answer.read() is not None) == (200, True)
-        http.close()
+        with socket.socket(socket.AF_UNIX) as http.sock:
+            http.sock.connect(str(self.socket))
+            http.request("GET", path, headers={"Connection": "close"})
+            answer = http.getresponse()
+            answer.read()
+            assert answer.status == 200
 
     def ask(self, sql):
         with psycopg.connect(self.url) as database:
             return database.execute(sql).fetchall()
 
     def trade(self):
-        web = self.serve("--workers", "3", "--threads", "2", "--max-requests", "8")
+        web = self.serve("--workers", "3", "--preload", "--max-requests", "8")
         work = self.work()
         for number in range(20):
             self.get(f"/shelves/{number}/")
@@ -158,7 +158,5 @@ def test_shares_are_the_calls_made_over_workers_recycled_tasks_and_commands(in_s
         (second, "shop.tidy"): 7,
         (first, "count_stock"): 2,
     }
-    sums = in_shop.ask(
-        f"SELECT sum(calls)::int FROM pg_stat_statements WHERE queryid = {queryid}"
-    )
+    sums = in_shop.ask(f"SELECT sum(calls)::int FROM pg_stat_statements WHERE queryid = {queryid}")
     assert sums == [(sum(found.values()),)]
