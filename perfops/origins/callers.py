@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 
+import asgiref.sync
 import django
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
@@ -19,7 +20,8 @@ from perfops.conf import conf
 from perfops.origins.tallies import NOWHERE, Site
 
 # What a file is: of a library, of the project, or a border where the search ends. Beyond
-# Django's handlers stand middlewares, beyond its commands manage.py: they did not ask.
+# Django's handlers stand middlewares, beyond its commands manage.py, beyond asgiref the loop
+# that runs a coroutine: they did not ask.
 LIBRARY, PROJECT, BORDER = 0, 1, 2
 _BORDERS = ("core/handlers/base.py", "core/handlers/exception.py", "core/management/base.py")
 _SITES = 4096
@@ -92,7 +94,8 @@ def _judge(name: str) -> int:
 
 @lru_cache(maxsize=1)
 def _borders() -> frozenset[Path]:
-    return frozenset(Path(django.__path__[0]) / border for border in _BORDERS)
+    django_borders = {Path(django.__path__[0]) / border for border in _BORDERS}
+    return frozenset({*django_borders, Path(asgiref.sync.__file__)})
 
 
 @lru_cache(maxsize=1)

@@ -17,8 +17,8 @@ HERE = "tests/perfops/origins/test_counting.py"
 
 
 def line():
-    """Return the caller's line as a call site names it."""
-    return f"{HERE}:{inspect.currentframe().f_back.f_lineno}"
+    """Return the line before the caller's as a call site names it."""
+    return f"{HERE}:{inspect.currentframe().f_back.f_lineno - 1}"
 
 
 def raw(sql, params=None):
@@ -35,7 +35,7 @@ def test_an_orm_statement_is_counted_at_the_line_that_asks(counted):
     User.objects.create(username="ada")
     for _ in range(3):
         assert list(User.objects.filter(username="ada"))
-        here = line()  # noqa: E702
+        here = line()
     sent, count = only(counted("SELECT"))
     assert sent.site.line == here
     assert sent.site.function == "test_an_orm_statement_is_counted_at_the_line_that_asks"
@@ -46,10 +46,10 @@ def test_an_orm_statement_is_counted_at_the_line_that_asks(counted):
 
 def test_two_lines_that_send_the_same_statement_are_told_apart(counted):
     User.objects.filter(pk=1).exists()
-    first = line()  # noqa: E702
+    first = line()
     for _ in range(2):
         User.objects.filter(pk=1).exists()
-        second = line()  # noqa: E702
+        second = line()
     assert {sent.site.line: count.calls for sent, count in counted().items()} == {
         first: 1,
         second: 2,
@@ -58,7 +58,7 @@ def test_two_lines_that_send_the_same_statement_are_told_apart(counted):
 
 def test_raw_sql_counts_without_its_values(counted):
     raw("SELECT %s::int + 1", [41])
-    here = line()  # noqa: E702
+    here = line()
     sent, count = only(counted())
     assert (sent.text, count.calls) == ("SELECT %s::int + 1", 1)
     # The line that sends it, not the one that asked for it to be sent.
