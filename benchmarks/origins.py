@@ -11,8 +11,10 @@ runs the wrapper around nothing, ``list request`` is Django's whole handling of 
 import os
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from time import thread_time
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("SECRET_KEY", "of-a-benchmark")
@@ -78,7 +80,7 @@ class _Wrapped:
     cursor = _Cursor()
 
 
-def per_statement(count) -> float:
+def per_statement(count: Callable[..., Any]) -> float:
     """Return the seconds of one call of the wrapper around nothing, ``DJANGO_FRAMES`` deep."""
     sql = ContentType.objects.order_by("id").query.sql_with_params()[0]
     context = {"cursor": _Wrapped(), "connection": connection}
@@ -90,13 +92,13 @@ def per_statement(count) -> float:
         start = thread_time()
         for _ in range(STATEMENTS):
             # Django builds the text anew for each statement: its hash is not known yet.
-            nothing("".join((sql, " ")), None, False, context)
+            nothing(f"{sql} ", None, False, context)
         return thread_time() - start
 
     def counted() -> float:
         start = thread_time()
         for _ in range(STATEMENTS):
-            count(nothing, "".join((sql, " ")), None, False, context)
+            count(nothing, f"{sql} ", None, False, context)
         return thread_time() - start
 
     ours = Scope("request", lambda: "GET /things/")
@@ -107,12 +109,12 @@ def per_statement(count) -> float:
         scope.end(ours, token)
 
 
-def _deep(run) -> float:
+def _deep(run: Callable[[], float]) -> float:
     """Call ``run`` beneath as many frames as Django puts there, in a file of a library."""
-    return _BENEATH["beneath"](run, DJANGO_FRAMES)
+    return float(_BENEATH["beneath"](run, DJANGO_FRAMES))
 
 
-_BENEATH: dict = {}
+_BENEATH: dict[str, Any] = {}
 exec(  # noqa: S102 -- frames that belong to no file of the project
     compile(
         "def beneath(run, depth):\n    return run() if depth == 0 else beneath(run, depth - 1)\n",
@@ -123,7 +125,7 @@ exec(  # noqa: S102 -- frames that belong to no file of the project
 )
 
 
-def request(handler) -> float:
+def request(handler: Callable[[HttpRequest], Any]) -> float:
     """Return the seconds of one request."""
     factory = RequestFactory()
     start = thread_time()
@@ -157,8 +159,9 @@ def main() -> None:
     print(f"wrapper per statement   {statistics.median(statements) * 1e6:6.2f} us")
     print(f"list request without    {statistics.median(bare) * 1e6:6.0f} us")
     print(f"list request with       {statistics.median(counted) * 1e6:6.0f} us")
-    print(f"share of a request      {statistics.median(ratios):6.1%}"
-          f"  (quartiles {ratios[len(ratios) // 4]:.1%} to {ratios[-len(ratios) // 4]:.1%})")  # fmt: skip
+    low, high = ratios[len(ratios) // 4], ratios[-len(ratios) // 4]
+    share = statistics.median(ratios)
+    print(f"share of a request      {share:6.1%}  (quartiles {low:.1%} to {high:.1%})")
 
 
 if __name__ == "__main__":

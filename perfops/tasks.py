@@ -4,7 +4,7 @@ from celery import shared_task
 
 from perfops.models.runs import Trigger
 from perfops.origins import store
-from perfops.services import analyses, execution, runs
+from perfops.services import analyses, execution, plans, runs
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -35,6 +35,12 @@ def expire_samples() -> None:
 def expire_origins() -> None:
     """Fold old hours of query origins into days, and drop what is past its retention."""
     store.expire()
+
+
+@shared_task(name="perfops.watch_plans", time_limit=600)
+def watch_plans(database: str = "default") -> None:
+    """Look at the plans of the costliest statements, and keep those that changed."""
+    plans.watch(database)
 
 
 @shared_task(name=analyses.ANALYSE, time_limit=600)

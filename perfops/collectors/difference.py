@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from perfops.collectors.missing import Missing
+from perfops.collectors.origins import Origin, PlanChange
 from perfops.collectors.records import Database, Index, Statement, Table
 from perfops.collectors.snapshot import Snapshot
 
@@ -33,6 +34,9 @@ class Window:
     indexes: tuple[Index, ...]
     # The later snapshot: totals, sizes, definitions.
     after: Snapshot
+    # From our own tables: who sent what, and which plans changed.
+    origins: tuple[Origin, ...] = ()
+    plan_changes: tuple[PlanChange, ...] = ()
 
     @property
     def missing(self) -> tuple[Missing, ...]:

@@ -5,71 +5,174 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
+# Name, then minute and hour, task, description.
+CRONTABS = [
+    (
+        "perfops: hourly look at plans",
+        ("40", "*"),
+        "perfops.watch_plans",
+        "Plans of the costliest statements: kept when they change, with the cause.",
+    ),
+    (
+        "perfops: daily folding of query origins",
+        ("50", "4"),
+        "perfops.expire_origins",
+        "Hours that have aged become days; days past their retention are dropped.",
+    ),
+]
+
+
+def load(apps, schema_editor):
+    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
+    CrontabSchedule = apps.get_model("django_celery_beat", "CrontabSchedule")
+    for name, (minute, hour), task, description in CRONTABS:
+        crontab, _ = CrontabSchedule.objects.get_or_create(
+            minute=minute, hour=hour, day_of_week="*", day_of_month="*", month_of_year="*"
+        )
+        PeriodicTask.objects.get_or_create(
+            name=name, defaults={"crontab": crontab, "task": task, "description": description}
+        )
+
+
+def unload(apps, schema_editor):
+    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
+    PeriodicTask.objects.filter(name__in=[name for name, *_ in CRONTABS]).delete()
+
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('perfops', '0003_schedules'),
+        ("perfops", "0003_schedules"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='QueryPlan',
+            name="QueryPlan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('database', models.CharField(max_length=100)),
-                ('queryid', models.CharField(max_length=20)),
-                ('fingerprint', models.CharField(help_text='Of its shape, without costs.', max_length=64)),
-                ('plan', models.JSONField()),
-                ('circumstances', models.JSONField(default=dict)),
-                ('causes', models.JSONField(default=list)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("database", models.CharField(max_length=100)),
+                ("queryid", models.CharField(max_length=20)),
+                (
+                    "fingerprint",
+                    models.CharField(help_text="Of its shape, without costs.", max_length=64),
+                ),
+                ("plan", models.JSONField()),
+                ("circumstances", models.JSONField(default=dict)),
+                ("causes", models.JSONField(default=list)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['database', 'queryid', '-last_seen_at'], name='perfops_plan_newest')],
+                "indexes": [
+                    models.Index(
+                        fields=["database", "queryid", "-last_seen_at"], name="perfops_plan_newest"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='QueryTemplate',
+            name="QueryTemplate",
             fields=[
-                ('id', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('database', models.CharField(help_text='Alias in DATABASES.', max_length=100)),
-                ('text', models.TextField()),
-                ('queryids', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=20), blank=True, default=list, size=None)),
-                ('signatures', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=16), blank=True, default=list, size=None)),
-                ('identified_at', models.DateTimeField(blank=True, null=True)),
-                ('sample', models.JSONField(blank=True, null=True)),
-                ('sampled_at', models.DateTimeField(blank=True, null=True)),
-                ('first_seen_at', models.DateTimeField()),
+                ("id", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("database", models.CharField(help_text="Alias in DATABASES.", max_length=100)),
+                ("text", models.TextField()),
+                (
+                    "queryids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=20),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "signatures",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=16),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("identified_at", models.DateTimeField(blank=True, null=True)),
+                ("sample", models.JSONField(blank=True, null=True)),
+                ("sampled_at", models.DateTimeField(blank=True, null=True)),
+                ("first_seen_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'query',
-                'verbose_name_plural': 'queries',
-                'permissions': [('explain_query', 'Can ask for the plan of a query')],
-                'indexes': [django.contrib.postgres.indexes.GinIndex(fields=['queryids'], name='perfops_template_queryids')],
+                "verbose_name": "query",
+                "verbose_name_plural": "queries",
+                "permissions": [("explain_query", "Can ask for the plan of a query")],
+                "indexes": [
+                    django.contrib.postgres.indexes.GinIndex(
+                        fields=["queryids"], name="perfops_template_queryids"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='QueryOrigin',
+            name="QueryOrigin",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('site', models.CharField(blank=True, help_text='file:line in the project.', max_length=300)),
-                ('function', models.CharField(blank=True, max_length=200)),
-                ('kind', models.CharField(choices=[('request', 'request'), ('task', 'task'), ('command', 'command'), ('process', 'process')], max_length=10)),
-                ('name', models.CharField(help_text='Route, task or command.', max_length=300)),
-                ('span', models.CharField(choices=[('hour', 'hour'), ('day', 'day')], default='hour', max_length=4)),
-                ('at', models.DateTimeField(help_text='Where the hour or the day begins, in UTC.')),
-                ('calls', models.BigIntegerField()),
-                ('total_ms', models.FloatField(help_text='As the application waited for it.')),
-                ('rows', models.BigIntegerField()),
-                ('units', models.BigIntegerField()),
-                ('most_calls', models.BigIntegerField()),
-                ('template', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='origins', to='perfops.querytemplate')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "site",
+                    models.CharField(
+                        blank=True, help_text="file:line in the project.", max_length=300
+                    ),
+                ),
+                ("function", models.CharField(blank=True, max_length=200)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("request", "request"),
+                            ("task", "task"),
+                            ("command", "command"),
+                            ("process", "process"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("name", models.CharField(help_text="Route, task or command.", max_length=300)),
+                (
+                    "span",
+                    models.CharField(
+                        choices=[("hour", "hour"), ("day", "day")], default="hour", max_length=4
+                    ),
+                ),
+                ("at", models.DateTimeField(help_text="Where the hour or the day begins, in UTC.")),
+                ("calls", models.BigIntegerField()),
+                ("total_ms", models.FloatField(help_text="As the application waited for it.")),
+                ("rows", models.BigIntegerField()),
+                ("units", models.BigIntegerField()),
+                ("most_calls", models.BigIntegerField()),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="origins",
+                        to="perfops.querytemplate",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['at'], name='perfops_origin_at')],
-                'constraints': [models.UniqueConstraint(fields=('template', 'at', 'span', 'kind', 'name', 'site'), name='perfops_origin_unique')],
+                "indexes": [models.Index(fields=["at"], name="perfops_origin_at")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("template", "at", "span", "kind", "name", "site"),
+                        name="perfops_origin_unique",
+                    )
+                ],
             },
         ),
+        migrations.RunPython(load, unload),
     ]

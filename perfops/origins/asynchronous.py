@@ -11,7 +11,7 @@ from typing import Any
 from perfops.origins.callers import BORDER, PROJECT, kind_of
 
 
-def awaiting(task: "Task[Any]") -> FrameType | None:
+def awaiting(task: "Task[object]") -> FrameType | None:
     """Return the innermost frame of the project that ``task`` is suspended in."""
     found = None
     coroutine: Any = task.get_coro()
@@ -19,7 +19,9 @@ def awaiting(task: "Task[Any]") -> FrameType | None:
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is not None:
             kind = kind_of(frame.f_code.co_filename)
-            if kind:
-                found = frame if kind == PROJECT else None if kind == BORDER else found
+            if kind == PROJECT:
+                found = frame
+            elif kind == BORDER:
+                found = None
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
     return found

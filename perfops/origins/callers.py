@@ -20,15 +20,15 @@ from perfops.conf import conf
 from perfops.origins.tallies import NOWHERE, Site
 
 # What a file is: of a library, of the project, or a border where the search ends. Beyond
-# Django's handlers stand middlewares, beyond its commands manage.py, beyond asgiref the loop
-# that runs a coroutine: they did not ask.
-LIBRARY, PROJECT, BORDER = 0, 1, 2
+# Django's handlers stand middlewares, beyond its commands manage.py, and beyond asgiref's
+# bridge the loop that runs a coroutine: they did not ask.
+LIBRARY, PROJECT, BORDER, LOOP = 0, 1, 2, 3
 _BORDERS = ("core/handlers/base.py", "core/handlers/exception.py", "core/management/base.py")
 _SITES = 4096
 _LONGEST = 300
 
 # Where Django calls execute wrappers: what lies nearer to us is one of them.
-_SENDS = CursorWrapper._execute_with_wrappers.__code__
+_SENDS: CodeType = CursorWrapper._execute_with_wrappers.__code__  # type: ignore[attr-defined]
 
 _files: dict[str, int] = {}
 # With the code, so that its identity is not given to another.
@@ -83,6 +83,8 @@ def _judge(name: str) -> int:
     path = Path(name)
     if path in _borders():
         return BORDER
+    if path == Path(asgiref.sync.__file__):
+        return LOOP
     if not path.is_absolute() or not path.is_relative_to(_root()):
         return LIBRARY
     if "site-packages" in path.parts or "dist-packages" in path.parts:
@@ -94,8 +96,7 @@ def _judge(name: str) -> int:
 
 @lru_cache(maxsize=1)
 def _borders() -> frozenset[Path]:
-    django_borders = {Path(django.__path__[0]) / border for border in _BORDERS}
-    return frozenset({*django_borders, Path(asgiref.sync.__file__)})
+    return frozenset(Path(django.__path__[0]) / border for border in _BORDERS)
 
 
 @lru_cache(maxsize=1)

@@ -83,7 +83,7 @@ def at_exit() -> None:
 
 
 def _begin_anew() -> None:
-    global _lock, _starting, _thread, _ended, _is_away  # noqa: PLW0603
+    global _lock, _starting, _thread, _ended, _is_away
     _lock, _starting, _thread, _ended, _is_away = Lock(), Lock(), None, Event(), False
     ledger.begin_anew()
     scope.begin_anew()

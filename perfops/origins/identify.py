@@ -22,13 +22,13 @@ _PATIENCE_S, _HURRIED_S = 20.0, 1.0
 _TABLE = QueryTemplate._meta.db_table
 # A restored database or a new version gives new ids: ask again some day.
 _LOOK = f"""{MARK} SELECT id, queryids, signatures FROM {_TABLE}
-    WHERE id = ANY(%s) AND identified_at > now() - interval '1 day'"""  # noqa: S608
+    WHERE id = ANY(%s) AND identified_at > now() - interval '1 day'"""
 _STORE = f"""{MARK} UPDATE {_TABLE} SET identified_at = now(),
     queryids = ARRAY(SELECT DISTINCT unnest(queryids || %s::varchar[])),
     signatures = ARRAY(SELECT DISTINCT unnest(signatures || %s::varchar[]))
-    WHERE id = %s"""  # noqa: S608
+    WHERE id = %s"""
 _SAMPLE = f"""{MARK} UPDATE {_TABLE} SET sample = %s::jsonb, sampled_at = now()
-    WHERE id = %s"""  # noqa: S608
+    WHERE id = %s"""
 
 # What has a plan, and so an id that EXPLAIN tells.
 _PLANNED = ("select", "insert", "update", "delete", "with", "merge", "values", "table", "(")
@@ -113,7 +113,7 @@ def _explained(cursor: CursorWrapper, text: str, values: Any) -> dict[str, Any]:
         statement, values = ClientCursor(connection).mogrify(statement, values), None
     with cursor.db.wrap_database_errors, Cursor(connection) as one:
         ((plan,),) = one.execute(statement, values, binary=True).fetchall()
-    return dict(plan[0])
+    return plan[0] if isinstance(plan[0], dict) else {}
 
 
 def _without_text(params: Any) -> Any:

@@ -100,7 +100,7 @@ def _count(sent: Sent) -> Count:
 
 def take() -> dict[Sent, Count]:
     """Return the rows, and begin with none."""
-    global _rows  # noqa: PLW0603
+    global _rows
     with _lock:
         rows, _rows = _rows, {}
     return rows
@@ -153,5 +153,5 @@ def queryid_of(template: str, database: str = "default") -> str | None:
 
 def begin_anew() -> None:
     """In a child after a fork: nothing was counted yet; what is known of statements stays."""
-    global _lock, _rows, _spilled  # noqa: PLW0603
+    global _lock, _rows, _spilled
     _lock, _rows, _spilled = Lock(), {}, 0

@@ -36,7 +36,7 @@ def name(request: HttpRequest) -> str:
     return f"{method} {template(match.route) if match else UNMATCHED}"[:300]
 
 
-def _scope(request: HttpRequest, task: object = None) -> Scope:
+def _scope(request: HttpRequest, task: "asyncio.Task[object] | None" = None) -> Scope:
     return Scope("request", lambda: name(request), task)
 
 

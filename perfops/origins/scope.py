@@ -5,6 +5,7 @@ is held for a few instructions.
 """
 
 import sys
+from asyncio import Task
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from pathlib import Path
@@ -27,7 +28,9 @@ class Scope:
 
     __slots__ = ("_name", "is_live", "kind", "lock", "tallies", "task")
 
-    def __init__(self, kind: str, name: Callable[[], str], task: object = None) -> None:
+    def __init__(
+        self, kind: str, name: Callable[[], str], task: "Task[object] | None" = None
+    ) -> None:
         self.kind, self._name = kind, name
         self.lock = Lock()
         self.tallies: dict[Key, Tally] = {}

@@ -35,7 +35,7 @@ ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     rows = kept.rows + excluded.rows,
     units = kept.units + excluded.units,
     most_calls = greatest(kept.most_calls, excluded.most_calls)
-"""  # noqa: S608 -- names of our own tables
+"""
 
 # Hours that have aged become days; a day that is there already takes them in.
 _FOLD = f"""{MARK}
@@ -57,7 +57,7 @@ ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     rows = kept.rows + excluded.rows,
     units = kept.units + excluded.units,
     most_calls = greatest(kept.most_calls, excluded.most_calls)
-"""  # noqa: S608
+"""
 
 
 def key(database: str, text: str) -> int:

@@ -30,7 +30,9 @@ _failed = False
 
 
 @cache
-def counting(database: str) -> Callable[[Execute, Any, Any, bool, dict[str, Any]], Any]:
+def counting(  # noqa: C901 -- a call more would be paid by every statement
+    database: str,
+) -> Callable[[Execute, Any, Any, bool, dict[str, Any]], Any]:
     """Return the wrapper for connections of the alias ``database``."""
 
     def count(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -95,7 +97,7 @@ def _fail() -> None:
     global _failed  # noqa: PLW0603
     if not _failed:
         _failed = True
-        log.exception("statements can't be counted; this is said once")
+        log.error("statements can't be counted; this is said once")
 
 
 def install() -> None:

@@ -72,8 +72,10 @@ def by_template(
         )
     )  # fmt: skip
     found = defaultdict(list)
-    for template_id, site, kind, name, function, *counts in rows:
-        found[template_id].append(Share(site, function, kind, name, *counts, share=0.0))
+    for template_id, site, kind, name, function, calls, ms, returned, units, most in rows:
+        found[template_id].append(
+            Share(site, function, kind, name, calls, ms, returned, units, most, share=0.0)
+        )
     return defaultdict(list, {each: _merged(its) for each, its in found.items()})
 
 

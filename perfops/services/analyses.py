@@ -1,7 +1,7 @@
 """Analysing a database: snapshot, difference, advice, and the findings that live on."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from perfops.advisors import registry
 from perfops.advisors.advice import ORDER, Advice
-from perfops.collectors import difference, snapshot
+from perfops.collectors import difference, origins, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
@@ -154,5 +154,7 @@ def _report(
         window = difference.since_reset(present)
     else:
         window = difference.between(earlier, present)
+    sent, changes = origins.read(database, since=present.taken_at - window.seconds)
+    window = replace(window, origins=sent, plan_changes=changes)
     advice = registry.consult(window, conf())
     return Report(database, window, advice, frozenset(), analysis_id)

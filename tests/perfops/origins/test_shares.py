@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from perfops.models import QueryOrigin, QueryTemplate
+from perfops.models import QueryTemplate
 from perfops.selectors import origins as selectors
 
 ROOT = settings.BASE_DIR

@@ -3,7 +3,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 
 
 def plain_middleware(get_response):
-    return lambda request: get_response(request)
+    return get_response
 
 
 def first(name):
