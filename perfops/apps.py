@@ -7,3 +7,8 @@ class PerfopsConfig(AppConfig):
     name = "perfops"
     verbose_name = "Performance"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from perfops.origins import installing
+
+        installing.install()

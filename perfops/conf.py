@@ -122,6 +122,31 @@ class Conf:
     SETTINGS_MIN_DATABASE_BYTES: int = 1024**3
     TEMP_BYTES_PER_HOUR: int = 1024**3
 
+    # Note for every statement which line of the project sent it, and on whose behalf.
+    ORIGINS: bool = True
+    # Call sites are named relative to it. Empty: settings.BASE_DIR, else the working directory.
+    PROJECT_ROOT: str = ""
+    # Counts are written this often (s), and at exit.
+    ORIGIN_FLUSH_S: float = 30.0
+    # What a process keeps in memory: statements it knows, and rows between two flushes. What
+    # is more goes into one bucket, "other".
+    ORIGIN_TEMPLATES: int = 2000
+    ORIGIN_ROWS: int = 10_000
+    # Hours become days after this long, and days are dropped (both in days).
+    KEEP_ORIGIN_HOURS_DAYS: int = 8
+    KEEP_ORIGIN_DAYS: int = 400
+    # Keep one set of real parameters per statement, for plans with real values. They are
+    # people's data: off unless you say so, dropped after KEEP_PARAMETERS_DAYS, and never taken
+    # from statements that name one of SAMPLE_NEVER.
+    SAMPLE_PARAMETERS: bool = False
+    SAMPLE_NEVER: tuple[str, ...] = ("auth_", "user", "session", "token", "password", "secret")
+    KEEP_PARAMETERS_DAYS: int = 7
+    # Of so many statements, the costliest, the plan is looked at with each analysis.
+    PLAN_STATEMENTS: int = 100
+    # A statement sent this often within one request or task, a row at a time.
+    N_PLUS_ONE_CALLS: float = 5.0
+    N_PLUS_ONE_ERROR_CALLS: float = 25.0
+
 
 @cache
 def conf() -> Conf:
@@ -135,8 +160,9 @@ def conf() -> Conf:
         )
     if "SCENARIO_DIR" in given:
         given["SCENARIO_DIR"] = Path(given["SCENARIO_DIR"])
-    if "ALLOWED_TARGETS" in given:
-        given["ALLOWED_TARGETS"] = tuple(given["ALLOWED_TARGETS"])
+    for name in ("ALLOWED_TARGETS", "SAMPLE_NEVER"):
+        if name in given:
+            given[name] = tuple(given[name])
     return Conf(**given)
 
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from perfops.models.runs import Trigger
-from perfops.services import analyses, execution, runs, snapshots
+from perfops.origins import store
+from perfops.services import analyses, execution, plans, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -28,6 +29,18 @@ def reap_lost_runs() -> None:
 def expire_samples() -> None:
     """Drop raw series past their retention; summaries stay."""
     runs.expire_samples()
+
+
+@shared_task(name="perfops.expire_origins", time_limit=1800)
+def expire_origins() -> None:
+    """Fold old hours of query origins into days, and drop what is past its retention."""
+    store.expire()
+
+
+@shared_task(name="perfops.watch_plans", time_limit=600)
+def watch_plans(database: str = "default") -> None:
+    """Look at the plans of the costliest statements, and keep those that changed."""
+    plans.watch(database)
 
 
 @shared_task(name=analyses.ANALYSE, time_limit=600)

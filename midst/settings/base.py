@@ -168,6 +168,8 @@ PERFOPS = {
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
+    "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
+    "SAMPLE_PARAMETERS": env.bool("PERFOPS_SAMPLE_PARAMETERS", False),
 }
 
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("SECRET_KEY", "only-for-tests-" + "0" * 40)
 os.environ.setdefault("DATABASE_URL", "postgres://midst@127.0.0.1:1/not-started")
 os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
+# Its thread would write beside the tests; those that are about it turn it on.
+os.environ.setdefault("PERFOPS_ORIGINS", "0")
 
 from midst.settings.base import *  # noqa: F403
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS

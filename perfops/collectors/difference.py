@@ -11,6 +11,7 @@ import msgspec
 
 from perfops.collectors import epochs
 from perfops.collectors.missing import Missing
+from perfops.collectors.origins import Origin, PlanChange
 from perfops.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
 from perfops.collectors.snapshot import Snapshot
 
@@ -50,6 +51,9 @@ class Window:
     before: Snapshot | None = None
     checkpoints: Checkpoints | None = None
     wal: Wal | None = None
+    # From our own tables: who sent what, and which plans changed.
+    origins: tuple[Origin, ...] = ()
+    plan_changes: tuple[PlanChange, ...] = ()
 
     @property
     def missing(self) -> tuple[Missing, ...]:

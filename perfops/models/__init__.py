@@ -2,6 +2,7 @@
 
 from perfops.models.analyses import Analysis, Finding, Sighting, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
+from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
@@ -10,6 +11,9 @@ __all__ = [
     "Evaluation",
     "Finding",
     "LoadRun",
+    "QueryOrigin",
+    "QueryPlan",
+    "QueryTemplate",
     "RouteResult",
     "Sample",
     "Sighting",

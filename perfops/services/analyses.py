@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from perfops.advisors import registry
 from perfops.advisors.advice import ORDER, Advice
-from perfops.collectors import difference, snapshot
+from perfops.collectors import difference, origins, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
@@ -169,5 +169,7 @@ def _report(
 ) -> Report:
     earlier = stored.read(baseline)
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
+    sent, changes = origins.read(database, since=present.taken_at - window.seconds)
+    window = replace(window, origins=sent, plan_changes=changes)
     found = registry.consult(window, conf(), only=only)
     return Report(database, window, found.advice, frozenset(), None, found.thorough)

@@ -1,0 +1,121 @@
+"""The page of a statement: figures, origins, trend, plans, findings."""
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from perfops.admin.finding_card import card
+from perfops.charts.lines import Chart, Line, chart
+from perfops.charts.plans import BAR_WIDTH, Step, draw
+from perfops.models.origins import QueryPlan, QueryTemplate
+from perfops.plans import tree
+from perfops.selectors import origins, queries
+from perfops.selectors.origins import Share
+from perfops.selectors.queries import Point
+
+_ORIGINS = 50
+
+
+def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
+    """Return the context of ``perfops/query.html``. Five queries."""
+    now = timezone.now()
+    shares = origins.by_template({template.pk}, since=since)[template.pk]
+    points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
+    return {
+        "query": template,
+        "figures": _figures(shares, queries.total_ms(since=since)),
+        "shares": [_share(share) for share in shares[:_ORIGINS]],
+        "more_shares": max(0, len(shares) - _ORIGINS),
+        "charts": [each for each in (_times(points), _calls(points)) if each],
+        "plans": [_plan(plan, place) for place, plan in enumerate(queries.plans_of(template))],
+        "findings": [
+            card(finding, severity=finding.severity, evidence=finding.evidence)
+            for finding in queries.findings_of(template, shares)
+        ],
+        "bar_width": BAR_WIDTH,
+    }
+
+
+def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:
+    calls, ms = sum(s.calls for s in shares), sum(s.total_ms for s in shares)
+    rows = sum(s.rows for s in shares)
+    return [
+        ("Calls", f"{calls:,}"),
+        ("Total time", duration(ms)),
+        ("Mean", duration(ms / calls) if calls else "-"),
+        ("Share of all time", f"{ms / all_ms:.1%}" if all_ms else "-"),
+        ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
+    ]
+
+
+def _share(share: Share) -> dict[str, Any]:
+    each = share.calls_per_unit
+    return {
+        "line": share.site or "no line of the project",
+        "function": share.function,
+        "kind": share.kind,
+        "name": share.name,
+        "share": f"{share.share:.1%}",
+        "bar": round(share.share * BAR_WIDTH, 1),
+        "cells": [
+            f"{share.calls:,}",
+            duration(share.total_ms),
+            duration(share.total_ms / share.calls) if share.calls else "-",
+            f"{each:,.1f}" if each else "-",
+            f"{share.most_calls:,}" if share.units else "-",
+        ],
+    }
+
+
+def _plan(plan: QueryPlan, place: int) -> dict[str, Any]:
+    return {
+        "is_present": place == 0,
+        "since": plan.first_seen_at,
+        "until": plan.last_seen_at,
+        "queryid": plan.queryid,
+        "causes": plan.causes,
+        "root": drawn(plan.plan),
+    }
+
+
+def drawn(plan: dict[str, Any]) -> Step:
+    """Return a plan as ``perfops/_plan_step.html`` draws it."""
+    return draw(tree.read(plan))
+
+
+def _times(points: list[Point]) -> Chart | None:
+    means = [point.mean_ms for point in points]
+    return _chart("Mean time in ms", "mean", "po-line-1", points, means)
+
+
+def _calls(points: list[Point]) -> Chart | None:
+    return _chart("Calls", "calls", "po-line-2", points, [point.calls for point in points])
+
+
+def _chart(
+    title: str, label: str, style: str, points: list[Point], values: list[Any]
+) -> Chart | None:
+    if not points:
+        return None
+    form = "%d %b" if (points[-1].at - points[0].at).days > 1 else "%H:%M"
+    return chart(
+        title,
+        xs=list(range(len(points))),
+        x_text=lambda place: (
+            f"{points[int(place)].at:{form}}" if place == int(place) < len(points) else ""
+        ),
+        y_text=lambda value: f"{value:,.2f}" if label == "mean" else f"{value:,.0f}",
+        lines=[Line(label, style, values)],
+        x_label="time (UTC)",
+    )
+
+
+def duration(ms: float) -> str:
+    """Return a time as a person reads it: 0.25 ms, 12.5 s, 3.1 h."""
+    if ms < 1000:
+        return f"{ms:,.2f} ms"
+    seconds = ms / 1000
+    if seconds < 600:
+        return f"{seconds:,.1f} s"
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:,.0f} min"

@@ -1,0 +1,113 @@
+"""The first line of the project on the stack.
+
+A file is judged once; afterwards a frame costs a look-up by its file name, whose hash Python
+keeps. A line number is worked out only for a place that is new: until then a place is its
+code object and the index of the instruction.
+"""
+
+import sys
+import sysconfig
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FrameType
+
+import asgiref.sync
+import django
+from django.conf import settings
+from django.db.backends.utils import CursorWrapper
+
+from perfops.conf import conf
+from perfops.origins.tallies import NOWHERE, Site
+
+# What a file is: of a library, of the project, or a border where the search ends. Beyond
+# Django's handlers stand middlewares, beyond its commands manage.py, and beyond asgiref's
+# bridge the loop that runs a coroutine: they did not ask.
+LIBRARY, PROJECT, BORDER, LOOP = 0, 1, 2, 3
+_BORDERS = ("core/handlers/base.py", "core/handlers/exception.py", "core/management/base.py")
+_SITES = 4096
+_LONGEST = 300
+
+# Where Django calls execute wrappers: what lies nearer to us is one of them.
+_SENDS: CodeType = CursorWrapper._execute_with_wrappers.__code__  # type: ignore[attr-defined]
+
+_files: dict[str, int] = {}
+# With the code, so that its identity is not given to another.
+_sites: dict[tuple[int, int], tuple[CodeType, Site]] = {}
+
+
+def caller(frame: FrameType | None) -> FrameType | None:
+    """Return the first frame of the project from ``frame`` on; None when there is none."""
+    while frame is not None and frame.f_code is not _SENDS:
+        frame = frame.f_back
+    files = _files
+    while frame is not None:
+        name = frame.f_code.co_filename
+        kind = files.get(name)
+        if kind is None:
+            kind = kind_of(name)
+        if kind:
+            return frame if kind == PROJECT else None
+        frame = frame.f_back
+    return None
+
+
+def kind_of(name: str) -> int:
+    """Return what the file ``name`` is."""
+    if name not in _files:
+        _files[name] = _judge(name)
+    return _files[name]
+
+
+def site_of(frame: FrameType | None) -> Site:
+    """Return the place where ``frame`` stands."""
+    if frame is None:
+        return NOWHERE
+    code = frame.f_code
+    # By identity: the hash of a code object is that of all its instructions.
+    key = (id(code), frame.f_lasti)
+    found = _sites.get(key)
+    if found is None:
+        if len(_sites) >= _SITES:
+            _sites.clear()
+        found = _sites[key] = (code, _site(code, frame.f_lineno))
+    return found[1]
+
+
+def _site(code: CodeType, line: int) -> Site:
+    path = Path(code.co_filename).relative_to(_root()).as_posix()
+    return Site(f"{path}:{line}"[-_LONGEST:], code.co_qualname[:200])
+
+
+def _judge(name: str) -> int:
+    """Say what the file ``name`` is. Asked once per file."""
+    path = Path(name)
+    if path in _borders():
+        return BORDER
+    if path == Path(asgiref.sync.__file__):
+        return LOOP
+    if not path.is_absolute() or not path.is_relative_to(_root()):
+        return LIBRARY
+    if "site-packages" in path.parts or "dist-packages" in path.parts:
+        return LIBRARY
+    # A virtual environment often lies within the project; so does what starts a command.
+    is_python = any(path.is_relative_to(place) for place in _python())
+    return LIBRARY if is_python or path.name == "manage.py" else PROJECT
+
+
+@lru_cache(maxsize=1)
+def _borders() -> frozenset[Path]:
+    return frozenset(Path(django.__path__[0]) / border for border in _BORDERS)
+
+
+@lru_cache(maxsize=1)
+def _python() -> tuple[Path, ...]:
+    places = {sysconfig.get_paths()["stdlib"]}
+    if sys.prefix != sys.base_prefix:
+        places.add(sys.prefix)
+    return tuple(map(Path, places))
+
+
+@lru_cache(maxsize=1)
+def _root() -> Path:
+    given = conf().PROJECT_ROOT or getattr(settings, "BASE_DIR", "") or Path.cwd()
+    return Path(given).absolute()

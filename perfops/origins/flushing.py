@@ -1,0 +1,95 @@
+"""Counts go from memory to the database now and then, and at exit; requests never wait for it.
+
+A thread of its own, begun by the first statement of a process (a child after a fork begins its
+own). What could not be written is kept, within bounds, and sent the next time.
+"""
+
+import atexit
+import logging
+import os
+from threading import Event, Lock, Thread
+
+from django.db import DatabaseError
+
+from perfops.conf import conf
+from perfops.origins import identify, ledger, scope, store
+
+log = logging.getLogger(__name__)
+
+_lock, _starting = Lock(), Lock()
+_thread: Thread | None = None
+_ended = Event()
+_is_away = False
+
+
+def begin() -> None:
+    """See to it that this process flushes; a few instructions when it does already."""
+    global _thread  # noqa: PLW0603
+    if _thread is not None:
+        return
+    with _starting:
+        if _thread is None:
+            _thread = Thread(target=_run, name="perfops-origins", daemon=True)
+            _thread.start()
+
+
+def _run() -> None:
+    while not _ended.wait(conf().ORIGIN_FLUSH_S):
+        flush()
+
+
+def flush(*, ended: bool = False) -> bool:
+    """Write all counts; with ``ended`` also those of scopes that still run.
+
+    Returns False when the database did not take them: then they are kept.
+    """
+    with _lock:
+        scope.tell_all(ended=ended)
+        rows = ledger.take()
+        try:
+            with store.writing() as cursor:
+                if rows:
+                    store.write(cursor, rows)
+                rows = {}
+                identify.identify_new(cursor, hurried=ended)
+        except DatabaseError as error:
+            ledger.give_back(rows)
+            _complain(error)
+            return False
+        _recovered()
+        return True
+
+
+def _complain(error: DatabaseError) -> None:
+    """Once: a database that is away fills no log."""
+    global _is_away  # noqa: PLW0603
+    if not _is_away:
+        _is_away = True
+        reason = str(error).partition("\n")[0]
+        log.warning("query origins can't be written, they are kept in memory: %s", reason)
+
+
+def _recovered() -> None:
+    global _is_away  # noqa: PLW0603
+    if _is_away:
+        _is_away = False
+        log.info("query origins are written again")
+
+
+def at_exit() -> None:
+    """Write what is left. Nothing more is counted for long: the process ends."""
+    _ended.set()
+    flush(ended=True)
+
+
+def _begin_anew() -> None:
+    global _lock, _starting, _thread, _ended, _is_away
+    _lock, _starting, _thread, _ended, _is_away = Lock(), Lock(), None, Event(), False
+    ledger.begin_anew()
+    scope.begin_anew()
+
+
+def install() -> None:
+    """Flush at exit, and begin anew in children."""
+    atexit.register(at_exit)
+    os.register_at_fork(after_in_child=_begin_anew)

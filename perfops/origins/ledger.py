@@ -1,0 +1,157 @@
+"""The sum of all scopes since the last flush, and which statements this process knows.
+
+All of it is bounded, and what found no room is counted: ``spilled``.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+
+from perfops.conf import conf
+from perfops.origins import signature
+from perfops.origins.tallies import NOWHERE, OTHER, Count, Sent, Tally
+
+# A statement that was not sent for so long makes room for a new one (s).
+_IDLE_S = 3600.0
+
+
+@dataclass(slots=True)
+class Known:
+    """What this process knows of a statement. ``pending``: parameters to identify it with."""
+
+    used: float
+    sightings: int = 0
+    seen: set[str] = field(default_factory=set)
+    pending: dict[str, object] = field(default_factory=dict)
+    sample: object = None
+    queryid: str | None = None
+
+
+_lock = Lock()
+_rows: dict[Sent, Count] = {}
+_known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+_spilled = 0
+
+
+def admit(database: str, text: str, params: object, *, many: bool) -> bool:
+    """Say whether a statement may be counted by itself; False when there is no room for it."""
+    with _lock:
+        known = _known.get((database, text))
+        if known is None:
+            if len(_known) >= conf().ORIGIN_TEMPLATES and not _make_room():
+                return False
+            known = _known[database, text] = Known(monotonic())
+        known.sightings += 1
+        # At the first, second, fourth, ... sighting: types of parameters seldom change.
+        if not known.sightings & (known.sightings - 1):
+            _look_at(known, text, params, many=many)
+        return True
+
+
+def _make_room() -> bool:
+    oldest, known = next(iter(_known.items()))
+    if monotonic() - known.used < _IDLE_S:
+        return False
+    del _known[oldest]
+    return True
+
+
+def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
+    one = signature.first_of(params) if many else params
+    kind = signature.of(one)
+    if kind not in known.seen and len(known.seen) < signature.MOST:
+        known.seen.add(kind)
+        known.pending[kind] = signature.neutral(one)
+    if conf().SAMPLE_PARAMETERS and not any(word in text.lower() for word in conf().SAMPLE_NEVER):
+        known.sample = one
+
+
+def add(kind: str, name: str, tallies: Iterable[Tally], *, ended: bool) -> None:
+    """Add what is new in ``tallies``; with ``ended`` as one unit more."""
+    now = monotonic()
+    with _lock:
+        for tally in tallies:
+            calls, seconds, rows = tally.told
+            tally.told = (tally.calls, tally.seconds, tally.rows)
+            known = _known.get((tally.database, tally.text))
+            if known is not None:
+                known.used = now
+                _known.move_to_end((tally.database, tally.text))
+            _count(Sent(tally.database, tally.text, tally.site, kind, name)).add(
+                calls=tally.calls - calls,
+                seconds=tally.seconds - seconds,
+                rows=tally.rows - rows,
+                units=int(ended),
+                most=tally.calls,
+            )
+
+
+def _count(sent: Sent) -> Count:
+    found = _rows.get(sent)
+    if found is None:
+        if len(_rows) >= conf().ORIGIN_ROWS and sent.text != OTHER:
+            _spill()
+            return _count(Sent(sent.database, OTHER, NOWHERE, "process", OTHER))
+        found = _rows[sent] = Count()
+    return found
+
+
+def take() -> dict[Sent, Count]:
+    """Return the rows, and begin with none."""
+    global _rows
+    with _lock:
+        rows, _rows = _rows, {}
+    return rows
+
+
+def give_back(rows: dict[Sent, Count]) -> None:
+    """Add rows again that could not be written."""
+    with _lock:
+        for sent, count in rows.items():
+            _count(sent).add(
+                calls=count.calls, seconds=count.seconds, rows=count.rows, units=count.units,
+                most=count.most,
+            )  # fmt: skip
+
+
+def waiting() -> dict[tuple[str, str], Known]:
+    """Return the statements whose ids, or whose sample, are still to be stored."""
+    with _lock:
+        return {
+            each: known
+            for each, known in _known.items()
+            if known.pending or known.sample is not None
+        }
+
+
+def spill() -> None:
+    """Note that a tally was opened for a statement that found no room."""
+    with _lock:
+        _spill()
+
+
+def _spill() -> None:
+    global _spilled  # noqa: PLW0603
+    _spilled += 1
+
+
+def spilled() -> int:
+    """Return how many (statement, place, scope) went into the bucket "other" in this process."""
+    return _spilled
+
+
+def queryid_of(template: str, database: str = "default") -> str | None:
+    """Return the id of ``template`` in pg_stat_statements if this process knows it.
+
+    A look-up in memory. Where a statement has several ids it is the newest.
+    """
+    known = _known.get((database, template))
+    return known.queryid if known else None
+
+
+def begin_anew() -> None:
+    """In a child after a fork: nothing was counted yet; what is known of statements stays."""
+    global _lock, _rows, _spilled
+    _lock, _rows, _spilled = Lock(), {}, 0

@@ -1,0 +1,123 @@
+"""On whose behalf statements are sent: a request, a task, a command, else the process itself.
+
+A scope is written by the threads that work for it and read by the one that flushes: its lock
+is held for a few instructions.
+"""
+
+import sys
+from asyncio import Task
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from pathlib import Path
+from threading import Lock
+from types import FrameType
+
+from perfops.origins import ledger
+from perfops.origins.callers import site_of
+from perfops.origins.tallies import OTHER, Tally
+
+Key = tuple[str, str, int, int]
+
+# More different (statement, place) in one scope share one tally.
+_MOST = 2000
+_NOWHERE_KEY = 0
+
+
+class Scope:
+    """``name``: asked for when the scope ends, as a route is not known when a request begins."""
+
+    __slots__ = ("_name", "is_live", "kind", "lock", "tallies", "task")
+
+    def __init__(
+        self, kind: str, name: Callable[[], str], task: "Task[object] | None" = None
+    ) -> None:
+        self.kind, self._name = kind, name
+        self.lock = Lock()
+        self.tallies: dict[Key, Tally] = {}
+        self.is_live = True
+        # The asyncio task that works for it, if one does: see ``asynchronous``.
+        self.task = task
+
+    def open(self, key: Key, frame: FrameType | None, params: object, many: bool) -> Tally:
+        """Return a new tally for ``key``; the one for all others when there is no room."""
+        database, text, *_ = key
+        if len(self.tallies) >= _MOST or not ledger.admit(database, text, params, many=many):
+            ledger.spill()
+            key = (database, OTHER, _NOWHERE_KEY, _NOWHERE_KEY)
+            if key in self.tallies:
+                return self.tallies[key]
+            text, frame = OTHER, None
+        code = frame.f_code if frame is not None else None
+        tally = self.tallies[key] = Tally(database, text, site_of(frame), code)
+        return tally
+
+    def tell(self, *, ended: bool) -> None:
+        """Add what is new to the ledger; with ``ended`` the scope counts as one unit."""
+        with self.lock:
+            if not self.is_live:
+                return
+            self.is_live = not ended or self is process
+            ledger.add(self.kind, self._name(), self.tallies.values(), ended=ended)
+            if ended:
+                self.tallies.clear()
+
+
+current: ContextVar[Scope | None] = ContextVar("perfops_scope", default=None)
+_live: set[Scope] = set()
+
+
+def begin(scope: Scope) -> Token[Scope | None]:
+    """Count what this thread or task sends for ``scope`` from now on."""
+    _live.add(scope)
+    return current.set(scope)
+
+
+def end(scope: Scope, token: Token[Scope | None]) -> None:
+    """Go back to the scope outside and give the counts to the ledger."""
+    current.reset(token)
+    finish(scope)
+
+
+def finish(scope: Scope) -> None:
+    """Give the counts of ``scope`` to the ledger; it may be current still."""
+    _live.discard(scope)
+    scope.tell(ended=True)
+
+
+def tell_all(*, ended: bool) -> None:
+    """Give the ledger what live scopes have counted; requests, which are short, only at the end."""
+    for scope in [*_live, process]:
+        if ended or scope.kind != "request":
+            scope.tell(ended=ended)
+
+
+def begin_anew() -> None:
+    """In a child after a fork: what was counted before is the parent's to tell."""
+    global process  # noqa: PLW0603
+    _live.clear()
+    process = of_process()
+    inherited = current.get()
+    if inherited is not None:
+        inherited.lock, inherited.tallies = Lock(), {}
+
+
+def of_process() -> Scope:
+    """Return the scope of what no request, task or command asked for."""
+    kind, name = invoked(sys.argv)
+    return Scope(kind, lambda: name)
+
+
+def invoked(arguments: list[str]) -> tuple[str, str]:
+    """Return kind and name of a process by its command line."""
+    path = Path(arguments[0]) if arguments else Path()
+    program = path.name
+    is_django = program in {"manage.py", "django-admin"} or path.parts[-2:] == (
+        "django",
+        "__main__.py",
+    )
+    if is_django and len(arguments) > 1 and not arguments[1].startswith("-"):
+        return "command", arguments[1]
+    return "process", program or "python"
+
+
+process = of_process()

@@ -1,0 +1,138 @@
+"""The counts in the database: written in one statement, made smaller as they age."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connections, router
+from django.db.backends.utils import CursorWrapper
+
+from perfops.collectors.session import MARK
+from perfops.conf import conf
+from perfops.models.origins import QueryOrigin, QueryTemplate
+from perfops.origins.tallies import Count, Sent
+
+_WRITE = f"""{MARK}
+WITH texts AS (
+    INSERT INTO {QueryTemplate._meta.db_table}
+        (id, database, text, queryids, signatures, first_seen_at)
+    SELECT id, database, text, '{{}}', '{{}}', now()
+    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new (id, database, text)
+    ON CONFLICT (id) DO NOTHING
+)
+INSERT INTO {QueryOrigin._meta.db_table} AS kept
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
+SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, units, most
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS new (template, site, function, kind, name, calls, ms, rows, units, most)
+ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
+    function = excluded.function,
+    calls = kept.calls + excluded.calls,
+    total_ms = kept.total_ms + excluded.total_ms,
+    rows = kept.rows + excluded.rows,
+    units = kept.units + excluded.units,
+    most_calls = greatest(kept.most_calls, excluded.most_calls)
+"""
+
+# Hours that have aged become days; a day that is there already takes them in.
+_FOLD = f"""{MARK}
+WITH old AS (
+    DELETE FROM {QueryOrigin._meta.db_table}
+    WHERE span = 'hour' AND at < date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+        - make_interval(days => %s)
+    RETURNING *
+)
+INSERT INTO {QueryOrigin._meta.db_table} AS kept
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
+SELECT template_id, site, min(function), kind, name, 'day',
+    date_trunc('day', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
+    sum(calls), sum(total_ms), sum(rows), sum(units), max(most_calls)
+FROM old GROUP BY template_id, site, kind, name, 7
+ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
+    calls = kept.calls + excluded.calls,
+    total_ms = kept.total_ms + excluded.total_ms,
+    rows = kept.rows + excluded.rows,
+    units = kept.units + excluded.units,
+    most_calls = greatest(kept.most_calls, excluded.most_calls)
+"""
+
+
+def key(database: str, text: str) -> int:
+    """Return the primary key of a statement's row: 64 bits of a hash, signed."""
+    digest = hashlib.blake2b(f"{database}\0{text}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)
+
+
+@contextmanager
+def writing() -> Iterator[CursorWrapper]:
+    """Yield a cursor on a connection of its own to where our tables are.
+
+    Whoever waits for us must not wait long: statements and locks are bounded. Raises
+    ``django.db.DatabaseError``.
+    """
+    connection = connections[router.db_for_write(QueryOrigin)].copy()
+    connection.settings_dict["OPTIONS"].pop("pool", None)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"{MARK} SELECT set_config('statement_timeout', %s, false),"
+                " set_config('lock_timeout', %s, false)",
+                [str(conf().STATEMENT_TIMEOUT_MS), str(conf().STATEMENT_TIMEOUT_MS)],
+            )
+            yield cursor
+    finally:
+        connection.close()
+
+
+def write(cursor: CursorWrapper, rows: dict[Sent, Count]) -> None:
+    """Add ``rows`` to what is stored for this hour. Raises ``django.db.DatabaseError``."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    # Every process takes the locks in the same order.
+    keyed = sorted((_row(sent, count) for sent, count in rows.items()), key=lambda row: row[:5])
+    texts = {key(sent.database, sent.text): sent for sent in rows}
+    known = sorted(texts)
+    cursor.execute(
+        _WRITE,
+        [
+            known,
+            [texts[each].database for each in known],
+            [texts[each].text for each in known],
+            hour,
+            *_columns(keyed, 10),
+        ],
+    )
+
+
+def _row(sent: Sent, count: Count) -> tuple[Any, ...]:
+    return (
+        key(sent.database, sent.text), sent.site.line, sent.site.function, sent.kind, sent.name,
+        count.calls, count.seconds * 1000, count.rows, count.units, count.most,
+    )  # fmt: skip
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
+
+
+def expire() -> None:
+    """Fold old hours into days, drop days, parameters and statements past their retention."""
+    with writing() as cursor:
+        cursor.execute(f"{MARK} SET statement_timeout = 0")
+        cursor.execute(_FOLD, [conf().KEEP_ORIGIN_HOURS_DAYS])
+        origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table
+        cursor.execute(
+            f"{MARK} DELETE FROM {origins} WHERE at < now() - make_interval(days => %s)",
+            [conf().KEEP_ORIGIN_DAYS],
+        )
+        cursor.execute(
+            f"{MARK} UPDATE {templates} SET sample = NULL, sampled_at = NULL"
+            " WHERE sampled_at < now() - make_interval(days => %s)",
+            [conf().KEEP_PARAMETERS_DAYS],
+        )
+        cursor.execute(
+            f"{MARK} DELETE FROM {templates} t WHERE first_seen_at < now() - interval '1 day'"
+            f" AND NOT EXISTS (SELECT FROM {origins} o WHERE o.template_id = t.id)"
+        )

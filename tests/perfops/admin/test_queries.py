@@ -1,0 +1,155 @@
+"""The pages of queries: what costs most, who sends it, its plan; few queries, rights of its own."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.urls import reverse
+from django.utils import timezone
+
+from perfops.advisors.plan_changes import _advice
+from perfops.collectors.origins import PlanChange
+from perfops.models import Analysis, QueryOrigin, QueryPlan, QueryTemplate
+from perfops.services import findings
+from tests.perfops.test_plans import GATHER
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 20
+
+
+def url(name, *arguments):
+    return reverse(f"admin:perfops_querytemplate_{name}", args=arguments)
+
+
+def template(number=1, text="SELECT 1 AS one", **fields):
+    return QueryTemplate.objects.create(
+        id=-number, database="default", text=text, queryids=[str(number)],
+        first_seen_at=timezone.now(), **fields,
+    )  # fmt: skip
+
+
+def sent(template, *, hours=0, ms=10.0, calls=5, site="shop/views.py:7", name="GET /shelves/"):
+    return QueryOrigin.objects.create(
+        template=template, site=site, function="shelf", kind="request", name=name,
+        at=timezone.now() - timedelta(hours=hours), calls=calls, total_ms=ms, rows=9, units=2,
+        most_calls=4,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def known():
+    made = template(text="SELECT <b> FROM shelves")
+    for hour in range(12):
+        sent(made, hours=hour)
+        sent(made, hours=hour, calls=15, site="shop/tasks.py:9", name="shop.tidy")
+    for days, causes in ((2, []), (0, ["Index i of public.t is gone."])):
+        at = timezone.now() - timedelta(days=days)
+        QueryPlan.objects.create(
+            database="default", queryid="1", fingerprint=str(days), plan={"Plan": GATHER},
+            causes=causes, first_seen_at=at, last_seen_at=at,
+        )  # fmt: skip
+    change = PlanChange("1", made.text, 0.0, ("Index i of public.t is gone.",))
+    findings.record(Analysis.objects.create(state="finished"), [_advice(change)])
+    return made
+
+
+def test_a_query_shows_who_sends_it_its_plans_and_findings(
+    admin_client, known, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = admin_client.get(url("change", known.pk)).content.decode()
+    for part in (
+        "SELECT &lt;b&gt; FROM shelves", "shop/views.py:7", "shop.tidy", "75.0%", "240",
+        "Index i of public.t is gone.", "Parallel Seq Scan", "An earlier plan", "Mean time in ms",
+        "Explain now",
+    ):  # fmt: skip
+        assert part in page
+    assert "style=" not in page
+    assert "<script>" not in page
+
+
+def test_the_list_has_the_costliest_first_and_few_queries_for_many_rows(
+    admin_client, django_assert_max_num_queries
+):
+    for number in range(1, 46):
+        each = template(number, text=f"SELECT {number} AS number_{number}")
+        sent(each, ms=float(number))
+        sent(each, hours=30, ms=1000.0)
+    with django_assert_max_num_queries(10):
+        page = admin_client.get(url("changelist")).content.decode()
+    assert page.index("number_45") < page.index("number_44")
+    assert page.count("po-origin") == 20
+    assert "45 queries" in page
+    assert "number_1 " not in page
+
+
+def test_the_window_search_and_share_go_together(admin_client):
+    old, new = template(1, text="SELECT old"), template(2, text="SELECT new")
+    sent(old, hours=100, ms=30.0, name="GET /old/")
+    sent(new, ms=10.0)
+    page = admin_client.get(url("changelist")).content.decode()
+    assert "SELECT new" in page
+    assert "SELECT old" not in page
+    page = admin_client.get(url("changelist"), {"window": "week"}).content.decode()
+    assert "75.0%" in page
+    page = admin_client.get(url("changelist"), {"window": "week", "q": "/old/"}).content.decode()
+    assert "SELECT old" in page
+    assert "SELECT new" not in page
+
+
+def test_an_empty_list_says_how_it_fills(admin_client):
+    assert "No statement was counted" in admin_client.get(url("changelist")).content.decode()
+
+
+def test_a_query_that_nobody_sent_lately_is_still_a_page(admin_client):
+    page = admin_client.get(url("change", template().pk)).content.decode()
+    assert "Nobody sent it in this window" in page
+    assert "No plan is kept yet" in page
+
+
+def test_explaining_shows_the_plan_now(admin_client):
+    page = admin_client.post(url("explain", template().pk)).content.decode()
+    assert "The generic plan" in page
+    assert "Result" in page
+
+
+def test_running_it_shows_where_the_time_is(admin_client):
+    page = admin_client.post(url("explain", template().pk), {"analyse": "1"}).content.decode()
+    assert "rolled back" in page
+    assert "by itself" in page
+
+
+def test_what_can_not_be_explained_says_why(admin_client):
+    made = template(text="SELECT nothing_there FROM %s")
+    page = admin_client.post(url("explain", made.pk), {"analyse": "1"}).content.decode()
+    assert "SAMPLE_PARAMETERS" in page
+    page = admin_client.post(url("explain", made.pk)).content.decode()
+    assert "PostgreSQL can&#x27;t prepare it" in page
+
+
+@pytest.mark.parametrize(
+    ("permissions", "statuses"),
+    [
+        ((), (403, 403, 403)),
+        (("view_querytemplate",), (200, 200, 403)),
+        (("view_querytemplate", "explain_query"), (200, 200, 200)),
+        (("explain_query",), (403, 403, 403)),
+    ],
+)
+def test_seeing_and_explaining_are_separate_rights(client, permissions, statuses):
+    made = template()
+    user = User.objects.create_user("someone", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client.force_login(user)
+    answers = (
+        client.get(url("changelist")), client.get(url("change", made.pk)),
+        client.post(url("explain", made.pk)),
+    )  # fmt: skip
+    assert tuple(answer.status_code for answer in answers) == statuses
+
+
+def test_explaining_takes_post_only_and_a_login(admin_client, client):
+    made = template()
+    assert admin_client.get(url("explain", made.pk)).status_code == 405
+    client.logout()
+    assert client.post(url("explain", made.pk)).status_code == 302

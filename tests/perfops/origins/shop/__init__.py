@@ -1,0 +1,1 @@
+"""Somebody's Django project that has perfops in INSTALLED_APPS and knows nothing of Midst."""

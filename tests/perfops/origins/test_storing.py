@@ -1,0 +1,213 @@
+"""Counts reach the database, and identifiers are PostgreSQL's own."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection
+
+from perfops.collectors import session
+from perfops.models import QueryOrigin, QueryTemplate
+from perfops.origins import flushing, identify, ledger, queryid_of, store
+from perfops.selectors import origins as selectors
+from perfops.tasks import expire_origins
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture
+def statements():
+    """Return a function: a statement's row in PostgreSQL's own statistics, by a word in it."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        cursor.execute("SELECT pg_stat_statements_reset()")
+
+    def rows(word):
+        with session.reading("default") as cursor:
+            cursor.execute(
+                "SELECT queryid::text, sum(calls)::int FROM pg_stat_statements"
+                " WHERE query LIKE %s AND query NOT LIKE '/* perfops%%' GROUP BY 1",
+                [f"%{word}%"],
+            )
+            return dict(cursor.fetchall())
+
+    return rows
+
+
+def raw(sql, params=None):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
+STATEMENTS = [
+    ("SELECT a_word, %s FROM (VALUES (1)) AS v (a_word)", [5]),
+    ("SELECT a_word FROM (VALUES (1)) AS v (a_word) WHERE a_word = %s", [2**40]),
+    ("SELECT 1 AS a_word FROM auth_user WHERE date_joined > %s", [datetime.now(UTC)]),
+    ("SELECT 1 AS a_word FROM auth_user WHERE date_joined::date = %s", [datetime.now(UTC).date()]),
+    ("SELECT 1 AS a_word FROM auth_user WHERE id = ANY(%s)", [[1, 2, 3]]),
+    ("SELECT 1 AS a_word FROM auth_user WHERE username LIKE %(x)s || '%%'", {"x": "a"}),
+    ("SELECT 1 AS a_word FROM auth_user WHERE id = %s", ["7"]),
+    ("SELECT 1 AS a_word, %s, %s, %s", [Decimal("1.5"), UUID(int=7), timedelta(1)]),
+    ("WITH a_word AS (SELECT %s::int) SELECT * FROM a_word", [None]),
+    ("UPDATE auth_user AS a_word SET first_name = '' WHERE is_staff = %s", [True]),
+    ("SELECT 1 AS a_word WHERE 'x' IS DISTINCT FROM %s", ["y"]),
+]
+
+
+@pytest.mark.usefixtures("counting")
+def test_every_statement_gets_the_id_that_pg_stat_statements_has(statements):
+    for sql, params in STATEMENTS * 2:
+        raw(sql, params)
+    assert flushing.flush()
+    theirs = statements("a_word")
+    for sql, _ in STATEMENTS:
+        (queryid,) = QueryTemplate.objects.get(text=sql).queryids
+        assert theirs[queryid] == 2, sql
+        assert queryid_of(sql) == queryid
+        (share,) = selectors.shares(queryid)
+        assert (share.calls, share.share) == (2, 1.0)
+
+
+@pytest.mark.usefixtures("counting")
+def test_parameters_of_another_type_give_a_second_id(statements):
+    # Sightings are looked at when they double: each scope opens its own tally.
+    for value in (1, 2**40):
+        raw("SELECT a_word FROM (VALUES (1)) AS v (a_word) WHERE a_word = %s", [value])
+        flushing.flush(ended=True)
+    template = QueryTemplate.objects.get(text__contains="a_word")
+    assert set(template.queryids) == set(statements("a_word"))
+    assert len(template.queryids) == 2
+
+
+@pytest.mark.usefixtures("counting")
+def test_looking_for_ids_leaves_no_trace_in_the_statistics(statements):
+    raw("SELECT 1 AS a_word, %s", ["secret"])
+    flushing.flush()
+    assert sum(statements("a_word").values()) == 1
+    assert statements("EXPLAIN") == {}
+
+
+@pytest.mark.usefixtures("counting")
+def test_what_has_no_plan_has_no_id_and_is_counted():
+    several = ["SET LOCAL work_mem = '5MB'", "SELECT 1; SELECT 2", "ANALYZE auth_group"]
+    for sql in several:
+        raw(sql)
+    assert flushing.flush()
+    for sql in several:
+        template = QueryTemplate.objects.get(text=sql)
+        assert template.queryids == []
+        assert template.identified_at is not None
+        assert queryid_of(sql) is None
+
+
+def test_of_several_statements_in_one_none_is_run():
+    with session.reading("default") as cursor:
+        assert (
+            identify.ask(cursor, "SELECT 1; SELECT set_config('a.b', 'run', false)", None) is None
+        )
+        cursor.execute("SELECT current_setting('a.b', true)")
+        assert cursor.fetchone() == (None,)
+
+
+@pytest.mark.usefixtures("counting")
+def test_counts_of_an_hour_are_added_up():
+    for _ in range(3):
+        raw("SELECT 1 AS added_up")
+        flushing.flush()
+    origin = QueryOrigin.objects.get(template__text="SELECT 1 AS added_up")
+    assert (origin.calls, origin.kind) == (3, "process")
+    assert origin.site.startswith("tests/perfops/origins/test_storing.py:")
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_database_that_is_away_costs_no_count_and_one_line_of_log(monkeypatch, caplog):
+    def away():
+        raise OperationalError("the database is away")
+
+    raw("SELECT 1 AS kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "writing", away)
+        assert not flushing.flush()
+        raw("SELECT 1 AS kept")
+        assert not flushing.flush()
+    assert [r.message for r in caplog.records] == [
+        "query origins can't be written, they are kept in memory: the database is away"
+    ]
+    assert flushing.flush()
+    assert QueryOrigin.objects.get(template__text="SELECT 1 AS kept").calls == 2
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_child_begins_empty_and_the_parent_keeps_its_counts():
+    raw("SELECT 1 AS before_fork")
+    read, write = os.pipe()
+    os.register_at_fork(after_in_child=lambda: None)
+    pid = os.fork()
+    if pid == 0:
+        flushing._begin_anew()
+        rows = ledger.take()
+        os.write(write, str(len(rows)).encode() + b" " + str(flushing._thread).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.read(read, 100) == b"0 None"
+    os.close(read)
+    os.close(write)
+    flushing.flush()
+    assert QueryOrigin.objects.get(template__text="SELECT 1 AS before_fork").calls == 1
+
+
+def origin(template, at, **fields):
+    given = {"calls": 2, "total_ms": 1.0, "rows": 1, "units": 1, "most_calls": 2}
+    return QueryOrigin.objects.create(
+        template=template, site="a.py:1", kind="request", name="GET /", at=at, **(given | fields)
+    )
+
+
+def test_hours_become_days_days_are_dropped_and_statements_without_any_with_them():
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    old = now.replace(hour=0) - timedelta(days=20)
+    kept, gone = (
+        QueryTemplate.objects.create(
+            id=number, database="default", text=f"SELECT {number}", first_seen_at=old,
+            sample=[["int", "1"]], sampled_at=old,
+        )
+        for number in (1, 2)
+    )  # fmt: skip
+    origin(kept, now)
+    origin(kept, old + timedelta(hours=3))
+    origin(kept, old + timedelta(hours=4), most_calls=9)
+    origin(gone, now - timedelta(days=500), span="day")
+    for _ in range(2):
+        expire_origins()
+    found = list(
+        QueryOrigin.objects.order_by("at").values_list("span", "at", "calls", "most_calls")
+    )
+    assert found == [("day", old, 4, 9), ("hour", now, 2, 2)]
+    assert list(QueryTemplate.objects.values_list("id", "sample")) == [(1, None)]
+
+
+@pytest.mark.usefixtures("counting")
+def test_no_parameter_is_kept_unless_the_project_says_so(settings):
+    raw("SELECT %s::int AS asked", [7])
+    flushing.flush()
+    assert QueryTemplate.objects.get(text__contains="asked").sample is None
+    settings.PERFOPS = {**settings.PERFOPS, "SAMPLE_PARAMETERS": True}
+    ledger._known.clear()
+    raw("SELECT %s::int AS allowed", [7])
+    raw("SELECT %s::text AS password", ["x"])
+    flushing.flush()
+    assert QueryTemplate.objects.get(text__contains="allowed").sample == [["int", "7"]]
+    assert QueryTemplate.objects.get(text__contains="password").sample is None
+
+
+def test_a_value_that_an_empty_text_is_not_still_gives_an_id():
+    with session.reading("default") as cursor:
+        assert identify.ask(cursor, "SELECT 1 FROM auth_user WHERE id = %s", [""]) is not None
+
+
+def test_the_key_of_a_statement_tells_databases_apart():
+    assert store.key("default", "SELECT 1") != store.key("other", "SELECT 1")
+    assert User.objects.count() == 0
