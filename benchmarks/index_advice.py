@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -23,8 +24,7 @@ def main() -> int:
     parser.add_argument("--server", default="embedded")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    import tests.servers as servers
-
+    servers = import_module("tests.servers")
     try:
         import django
 
@@ -37,9 +37,10 @@ def main() -> int:
 def compare(server: str, names: set[str]) -> int:
     from django.db import connections
 
-    from tests.perfops.indexing import bench, debian
-    from tests.perfops.indexing.workloads import WORKLOADS
-
+    # The tests' own workloads and servers.
+    bench = import_module("tests.perfops.indexing.bench")
+    debian = import_module("tests.perfops.indexing.debian")
+    workloads = import_module("tests.perfops.indexing.workloads").WORKLOADS
     hypopg = server == "debian-hypopg"
     wrong = 0
     with contextlib.ExitStack() as stack:
@@ -49,7 +50,7 @@ def compare(server: str, names: set[str]) -> int:
         cursor = stack.enter_context(bench.database(settings, hypopg=hypopg))
         bounds = bench.limits(rehearse=True)
         print(f"{'workload':28}{'blocks':>16}{'ms':>18}{'ratio':>7}{'took':>7}  advice")
-        for workload in WORKLOADS:
+        for workload in workloads:
             if names and workload.name not in names:
                 continue
             began = time.perf_counter()

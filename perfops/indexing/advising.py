@@ -24,9 +24,9 @@ from perfops.indexing import (
     workload,
 )
 from perfops.indexing.clock import Clock
-from perfops.indexing.declaration import NotDjangos
+from perfops.indexing.declaration import NotDjangos, name_of
 from perfops.indexing.migration import Change, Project
-from perfops.indexing.records import Candidate, Proof, Query, Table
+from perfops.indexing.records import Candidate, Effect, Proof, Query, Table
 from perfops.indexing.weigh import Offer, Refusal
 
 log = logging.getLogger(__name__)
@@ -35,16 +35,57 @@ Name = tuple[str, str]
 SOURCE = "index advice"
 # Drops are held against so many times more statements than candidates come from.
 _MORE_FOR_DROPS = 5
+# So many of a dropped index's statements are watched afterwards.
+_WATCHED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One piece of advice with what proves and what makes it; ``offer`` None for a drop."""
+    """One piece of advice with what proves and what makes it; ``offer`` None for a drop.
+
+    ``index``: schema and name of the index it is about. ``queries``: the statements judged.
+    """
 
     advice: Advice
     offer: Offer | None
     change: Change | None
+    index: Name
     queries: Mapping[str, Query] = field(default_factory=dict)
+
+    @property
+    def proof(self) -> str:
+        return wording.how(self.offer) if self.offer is not None else ""
+
+    def effects(self) -> list[dict[str, object]]:
+        """Return each statement as plain data, with before and after of its plan; costliest first.
+
+        Of a drop there is nothing to compare: its statements are watched afterwards.
+        """
+        effects: dict[str, Effect] = {}
+        if self.offer is not None:
+            effects = {effect.queryid: effect for effect in self.offer.effects}
+        return [
+            {
+                "queryid": query.queryid,
+                "text": query.text,
+                "calls": query.calls,
+                "mean_ms": query.mean_ms,
+                **_figures(effects.get(query.queryid)),
+            }
+            for query in sorted(self.queries.values(), key=lambda q: -q.total_ms)
+            if query.queryid in effects or self.offer is None
+        ]
+
+
+def _figures(effect: Effect | None) -> dict[str, float | None]:
+    if effect is None:
+        return {}
+    return {
+        "before": effect.before,
+        "after": effect.after,
+        "blocks_before": effect.blocks_before,
+        "blocks_after": effect.blocks_after,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +138,8 @@ def _advise(
     for offer in offers:
         change, excuse = _change(project, offer.candidate, tables, alias)
         advice = wording.missing(offer, by_id, change, excuse)
-        given.append(Given(advice, offer, change, by_id))
+        index = (offer.candidate.table[0], name_of(offer.candidate))
+        given.append(Given(advice, offer, change, index, by_id))
     return Advised(tuple(given), refuted, tuple(refused), missing)
 
 
@@ -178,7 +220,9 @@ def _drops(
             change, excuse = project.remove(drop.table, drop.name, alias), ""
         except NotDjangos as error:
             change, excuse = None, str(error)
-        given.append(Given(wording.droppable(drop, change, excuse), None, change))
+        advice = wording.droppable(drop, change, excuse)
+        judged = {query.queryid: query for query in drop.judged[:_WATCHED]}
+        given.append(Given(advice, None, change, (drop.schema, drop.name), judged))
     return given, frozenset(refuted)
 
 

@@ -22,15 +22,16 @@ _MOST_LOSS = 0.05
 class Drop:
     """An index that an advisor would drop, and how the workload does without it.
 
-    ``needed_by``: text of a statement that needs it, empty when none does. ``judged`` of
+    ``needed_by``: text of a statement that needs it, empty when none does. ```judged`` of
     ``statements`` on its table could be planned.
     """
 
     advice: Advice
     table: str
+    schema: str
     name: str
     statements: int
-    judged: int
+    judged: tuple[Query, ...]
     needed_by: str
 
 
@@ -59,7 +60,15 @@ def prove(
         judged = [query for query in on_it if query.sets]
         needed = next((q for q in judged if _needs(cursor, q, index, can_hide=can_hide)), None)
         drops.append(
-            Drop(advice, table[1], index[1], len(on_it), len(judged), needed.text if needed else "")
+            Drop(
+                advice=advice,
+                table=table[1],
+                schema=index[0],
+                name=index[1],
+                statements=len(on_it),
+                judged=tuple(judged),
+                needed_by=needed.text if needed else "",
+            )
         )
     return drops
 

@@ -81,7 +81,7 @@ class Project:
         declare: Callable[[Indexes], Indexes],
     ) -> Change:
         label = model._meta.app_label
-        leaf = self._leaf(label)
+        leaf = self.leaf(label)
         number = MigrationAutodetector.parse_number(leaf[1]) or 0
         verb = "add" if isinstance(operation, AddIndexConcurrently) else "remove"
         parts = {"atomic": False, "dependencies": [leaf], "operations": [operation]}
@@ -100,7 +100,8 @@ class Project:
             sql=_sql(operation, label, before, after, alias),
         )
 
-    def _leaf(self, label: str) -> tuple[str, str]:
+    def leaf(self, label: str) -> tuple[str, str]:
+        """Return the last migration of the app. Raises ``NotDjangos`` where there isn't one."""
         config = apps.get_app_config(label)
         installed = Path(sysconfig.get_paths()["purelib"])
         if Path(config.path).is_relative_to(installed):

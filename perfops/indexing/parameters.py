@@ -22,7 +22,7 @@ from perfops.indexing.records import Query, Slot, Table
 
 Name = tuple[str, str]
 Row = dict[str, Any]
-_ROWS = 8
+_ROWS = 16
 _RARE_VALUES = 6
 _KEPT = 3
 # Blocks that a sample reads at most, of a table however large.
@@ -92,21 +92,38 @@ def _sets(
 def _set(query: Query, rows: Mapping[Name, list[Row]], place: int) -> dict[int, str] | None:
     """Return one value for each parameter, of the sampled rows number ``place``."""
     found = {}
-    seen: dict[tuple[Name, str, str], int] = {}
+    seen: dict[tuple[Name, str], int] = {}
     for number, slot in sorted(query.slots.items()):
-        # The members of one IN list are of different rows.
-        nth = seen.get((slot.table, slot.column, slot.kind), 0)
-        seen[slot.table, slot.column, slot.kind] = nth + 1
+        # The members of one IN list, and the ends of a range, are of different rows.
+        nth = seen.get((slot.table, slot.column), 0)
+        seen[slot.table, slot.column] = nth + 1
         sampled = rows.get(slot.table, [])
         row = sampled[(place + nth) % len(sampled)] if sampled else {}
-        value = _value(slot, row.get(slot.column), query)
+        value = _value(slot, row.get(slot.column), query, place)
         if value is None:
             return None
         found[number] = value
+    _order_ranges(query, found)
     return found
 
 
-def _value(slot: Slot, value: Any, query: Query) -> str | None:
+def _order_ranges(query: Query, found: dict[int, str]) -> None:
+    """Let no range end before it begins."""
+    ends = {(s.table, s.column): n for n, s in query.slots.items() if s.kind == "high"}
+    for number, slot in query.slots.items():
+        end = ends.get((slot.table, slot.column))
+        if slot.kind == "low" and end is not None and _rank(found[number]) > _rank(found[end]):
+            found[number], found[end] = found[end], found[number]
+
+
+def _rank(value: str) -> tuple[float, str]:
+    try:
+        return float(value), ""
+    except ValueError:
+        return 0.0, value
+
+
+def _value(slot: Slot, value: Any, query: Query, place: int) -> str | None:
     if slot.kind == "limit":
         return str(limit(query.rows_per_call))
     if slot.kind in {"offset", "constant"}:
@@ -118,7 +135,7 @@ def _value(slot: Slot, value: Any, query: Query) -> str | None:
         "json key": _name,
     }  # fmt: skip
     if slot.kind in makers:
-        return makers[slot.kind](value)
+        return makers[slot.kind](value, place)
     return _array([_text(value)]) if slot.kind == "list" else _text(value)
 
 
@@ -136,32 +153,30 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _pattern(value: Any) -> str | None:
+def _pattern(value: Any, _: int) -> str | None:
     text = str(value)[_PATTERN]
     return f"%{text.replace('%', '').replace('_', '')}%" if len(text) > 2 else None
 
 
-def _first(value: Any) -> str | None:
-    member = _member(value)
+def _first(value: Any, place: int) -> str | None:
+    member = _member(value, place)
     return None if member is None else _array([member])
 
 
-def _member(value: Any) -> str | None:
-    return _text(value[0]) if isinstance(value, list) and value else None
+def _member(value: Any, place: int) -> str | None:
+    return _text(value[place % len(value)]) if isinstance(value, list) and value else None
 
 
-def _document(value: Any) -> str | None:
+def _document(value: Any, place: int) -> str | None:
     if isinstance(value, list) and value:
-        return json.dumps(value[:1])
-    if isinstance(value, dict) and value:
-        # The last name: the first is often the one that all documents share.
-        name = sorted(value)[-1]
-        return json.dumps({name: value[name]})
-    return None
+        return json.dumps([value[place % len(value)]])
+    name = _name(value, place)
+    return None if name is None else json.dumps({name: value[name]})
 
 
-def _name(value: Any) -> str | None:
-    return sorted(value)[-1] if isinstance(value, dict) and value else None
+def _name(value: Any, place: int) -> str | None:
+    # Some names are in all documents, others in few: each row gives another one.
+    return sorted(value)[place % len(value)] if isinstance(value, dict) and value else None
 
 
 def _array(values: Sequence[str]) -> str:
@@ -173,7 +188,7 @@ def _fitting(
     cursor: CursorWrapper, query: Query, sets: Sequence[dict[int, str]]
 ) -> tuple[dict[int, str], ...]:
     """Return the sets whose expected rows are nearest to the real rows per call."""
-    distances = []
+    distances: list[tuple[int, int]] = []
     for place, each in enumerate(sets):
         try:
             rows = plans.planned(cursor, plans.filled(query.text, each)).rows
@@ -182,7 +197,8 @@ def _fitting(
         away = 0.0 if query.is_aggregate else abs(math.log(max(rows, 1) / _expected(query)))
         # Small differences are no reason: the planner's estimates are not that good.
         distances.append((round(away), place))
-    return tuple(sets[place] for _, place in sorted(distances)[:_KEPT])
+    nearest = sorted(distances)[:_KEPT]
+    return tuple(sets[place] for away, place in nearest if away <= nearest[0][0] + 1)
 
 
 def _expected(query: Query) -> float:

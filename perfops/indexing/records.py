@@ -6,9 +6,13 @@ from typing import Literal
 Method = Literal["btree", "gin"]
 Fix = Literal["null", "not null", "true", "false", "value"]
 SlotKind = Literal[
-    "value", "list", "pattern", "array", "element", "document", "json key", "limit", "offset",
-    "constant",
+    "value", "low", "high", "list", "pattern", "array", "element", "document", "json key",
+    "limit", "offset", "constant",
 ]  # fmt: skip
+
+
+# What an index may make of the blocks that a statement touches.
+_MORE_BLOCKS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,10 @@ class Query:
     is_aggregate: bool = False
     sets: tuple[dict[int, str], ...] = ()
 
+    @property
+    def mean_ms(self) -> float:
+        return self.total_ms / self.calls if self.calls else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -187,8 +195,16 @@ class Effect:
 
     @property
     def kept(self) -> float:
-        """Return which share of its cost stays; 1 where the planner leaves the index alone."""
-        return self.after / self.before if self.is_used and self.before > 0 else 1.0
+        """Return which share of its cost stays; 1 where the planner leaves the index alone.
+
+        What touches many more blocks is faster only while they are all in memory: no gain.
+        """
+        if not self.is_used or self.before <= 0:
+            return 1.0
+        kept = self.after / self.before
+        if self.blocks_before is None or self.blocks_after is None:
+            return kept
+        return max(kept, 1.0) if self.blocks_after > _MORE_BLOCKS * self.blocks_before else kept
 
 
 @dataclass(frozen=True, slots=True)

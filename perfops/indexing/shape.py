@@ -151,6 +151,8 @@ class _Scope:
         if found is None or found[0] != alias:
             return None
         if is_null:
+            # IS NOT NULL is one node, NOT ... IS NULL two.
+            negated = negated != bool(inner.args.get("negate"))
             return Fixed(found[1], "not null" if negated else "null")
         return Fixed(found[1], "false" if negated else "true")
 
@@ -233,7 +235,7 @@ def _slot(parameter: exp.Parameter, resolve: Resolve) -> Slot | None:
     if found is None:
         return None
     table, name = found
-    return Slot(_kind(parent, table, name, holders), table.key, name)
+    return Slot(_kind(parent, node, table.columns[name].type, holders), table.key, name)
 
 
 def _compared(parent: exp.Expr, node: exp.Expr) -> exp.Column | None:
@@ -265,7 +267,7 @@ def _owner(column: exp.Column, select: exp.Select, resolve: Resolve) -> tuple[Ta
     return None
 
 
-def _kind(parent: exp.Expr, table: Table, name: str, holders: set[type]) -> SlotKind:
+def _kind(parent: exp.Expr, node: exp.Expr, column_type: str, holders: set[type]) -> SlotKind:
     if isinstance(parent, exp.Like | exp.ILike):
         return "pattern"
     if isinstance(parent, _HAS_KEY):
@@ -273,5 +275,10 @@ def _kind(parent: exp.Expr, table: Table, name: str, holders: set[type]) -> Slot
     if isinstance(parent, _CONTAINS):
         if exp.Array in holders:
             return "element"
-        return "document" if table.columns[name].type == "jsonb" else "array"
+        return "document" if column_type == "jsonb" else "array"
+    if isinstance(parent, exp.Between):
+        return "low" if node is parent.args.get("low") else "high"
+    if isinstance(parent, _RANGES):
+        is_lower = isinstance(parent, exp.GT | exp.GTE) == (node is parent.expression)
+        return "low" if is_lower else "high"
     return "list" if exp.Any in holders and exp.Array not in holders else "value"

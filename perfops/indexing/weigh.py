@@ -9,6 +9,8 @@ from perfops.indexing.records import Candidate, Effect, Existing, Fixed, Proof, 
 Name = tuple[str, str]
 # A candidate that saves nearly as much is taken if it is smaller.
 _NEARLY = 0.9
+# A smaller change of a statement's time is noise.
+_NOTED = 0.05
 # A GIN entry per member of an array, key of a document, or trigram of a text.
 _GIN_ENTRIES = 10
 
@@ -63,23 +65,45 @@ def choose(
     first has left.
     """
     offers: list[Offer] = []
-    refused: list[Refusal] = []
-    for name in dict.fromkeys(proof.candidate.table for proof in proofs):
-        kept: dict[str, float] = {}
-        rest = [proof for proof in proofs if proof.candidate.table == name]
-        while rest:
-            weighed = [_weigh(proof, queries, tables[name], kept, period) for proof in rest]
-            best = _best(weighed)
-            reason = objection(best, queries, limits)
-            if reason:
-                if not kept:
-                    refused.append(Refusal(best.candidate, reason))
-                break
-            offers.append(best)
-            rest.remove(best.proof)
-            for effect in best.effects:
-                kept[effect.queryid] = min(kept.get(effect.queryid, 1.0), effect.kept)
-    return sorted(offers, key=lambda offer: -offer.saved_ms), refused
+    refused: dict[Name, Refusal] = {}
+    kept = _Kept()
+    rest = list(proofs)
+    while rest:
+        weighed = [_weigh(p, queries, tables[p.candidate.table], kept, period) for p in rest]
+        best = _best(weighed)
+        rest.remove(best.proof)
+        reason = objection(best, queries, limits)
+        if reason:
+            refused.setdefault(best.candidate.table, Refusal(best.candidate, reason))
+            continue
+        offers.append(best)
+        kept.take(best.proof)
+    served = {offer.candidate.table for offer in offers}
+    left = [refusal for table, refusal in refused.items() if table not in served]
+    return sorted(offers, key=lambda offer: -offer.saved_ms), left
+
+
+class _Kept:
+    """What the indexes taken so far leave of each statement's time.
+
+    Of two on one table a statement uses the better; on two tables what they save adds up.
+    """
+
+    def __init__(self) -> None:
+        self._best: dict[tuple[str, Name], float] = {}
+
+    def take(self, proof: Proof) -> None:
+        for effect in proof.effects:
+            key = (effect.queryid, proof.candidate.table)
+            self._best[key] = min(self._best.get(key, 1.0), effect.kept)
+
+    def gained(self, effect: Effect, table: Name) -> float:
+        """Return the share of the statement's time that ``effect`` saves beside the others."""
+        left = 1.0 - sum(1 - kept for (id_, _), kept in self._best.items() if id_ == effect.queryid)
+        here = self._best.get((effect.queryid, table), 1.0)
+        return min(
+            max(0.0, here - effect.kept) if effect.kept <= 1 else 1 - effect.kept, max(0.0, left)
+        )
 
 
 def objection(offer: Offer, queries: Sequence[Query], limits: Conf) -> str:
@@ -100,25 +124,31 @@ def objection(offer: Offer, queries: Sequence[Query], limits: Conf) -> str:
 
 
 def _best(weighed: Sequence[Offer]) -> Offer:
+    """Return the one that saves most, or one of its table that does nearly, and is smaller."""
     net = {id(offer): offer.saved_ms - offer.write_ms for offer in weighed}
-    most = max(net.values())
-    near = [o for o in weighed if net[id(o)] >= (_NEARLY * most if most > 0 else most)]
+    top = max(weighed, key=lambda offer: net[id(offer)])
+    most = net[id(top)]
+    near = [
+        offer
+        for offer in weighed
+        if offer.candidate.table == top.candidate.table
+        and net[id(offer)] >= (_NEARLY * most if most > 0 else most)
+    ]
     return min(near, key=lambda o: (o.proof.bytes, len(o.candidate.keys), str(o.candidate)))
 
 
 def _weigh(
-    proof: Proof, queries: Sequence[Query], table: Table, kept: Mapping[str, float], period: Period
+    proof: Proof, queries: Sequence[Query], table: Table, kept: _Kept, period: Period
 ) -> Offer:
     by_id = {query.queryid: query for query in queries}
     affected = []
     saved = affected_ms = 0.0
     for effect in proof.effects:
-        stays = kept.get(effect.queryid, 1.0)
-        gained = stays - effect.kept
+        gained = kept.gained(effect, table.key)
         # What becomes slower is counted as well.
-        if effect.is_used and (gained > 0 or effect.kept > 1):
+        if effect.is_used and abs(gained) >= _NOTED:
             affected.append(effect)
-            affected_ms += by_id[effect.queryid].total_ms * stays
+            affected_ms += by_id[effect.queryid].total_ms
             saved += by_id[effect.queryid].total_ms * gained
     lost_hot = _lost_hot_updates(proof.candidate, queries, table)
     return Offer(

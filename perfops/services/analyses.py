@@ -1,7 +1,7 @@
 """Analysing a database: snapshot, difference, advice, and the findings that live on."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,8 +16,10 @@ from perfops.collectors import difference, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
+from perfops.indexing.advising import Advised
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import Trigger
+from perfops.services import advice as index_advice
 from perfops.services import findings
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Report:
     advice: list[Advice]
     hidden: frozenset[str]
     analysis_id: int | None
+    advised: Advised = field(default_factory=Advised)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -114,11 +117,13 @@ def _look(database: str) -> Snapshot:
 def _analyse(analysis: Analysis) -> Report:
     present = _look(analysis.database)
     report = _report(analysis.database, present, _baseline(analysis), analysis.pk)
+    report.advice.extend(index_advice.measure(analysis, report.window))
     seen = findings.record(analysis, report.advice)
+    index_advice.record(report.advised, seen)
     hidden = frozenset(
         finding.fingerprint for finding in seen if finding.status != Finding.Status.OPEN
     )
-    report = Report(report.database, report.window, report.advice, hidden, analysis.pk)
+    report = replace(report, hidden=hidden, analysis_id=analysis.pk)
     analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
     analysis.window_s = report.window.seconds
     analysis.snapshot = present.to_row(texts=conf().SNAPSHOT_STATEMENTS)
@@ -154,5 +159,6 @@ def _report(
         window = difference.since_reset(present)
     else:
         window = difference.between(earlier, present)
-    advice = registry.consult(window, conf())
-    return Report(database, window, advice, frozenset(), analysis_id)
+    advised, advice = index_advice.give(window, database, registry.consult(window, conf()))
+    window = index_advice.with_missing(window, advised)
+    return Report(database, window, advice, frozenset(), analysis_id, advised)

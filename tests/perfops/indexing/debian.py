@@ -44,9 +44,13 @@ def server():
     words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     with (folder / "log").open("w") as log:
         child = subprocess.Popen(
-            privileges.unprivileged([str(BIN / "postgres"), "-D", str(data), *words], death=signal.SIGINT),
-            cwd="/", stdout=log, stderr=log,
-        )  # fmt: skip
+            privileges.unprivileged(
+                [str(BIN / "postgres"), "-D", str(data), *words], death=signal.SIGINT
+            ),
+            cwd="/",
+            stdout=log,
+            stderr=log,
+        )
     try:
         _wait(child, port, folder / "log")
         yield {

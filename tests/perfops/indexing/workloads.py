@@ -17,39 +17,40 @@ CREATE TABLE customers (
 );
 INSERT INTO customers SELECT n, 'Person' || n || '@example.com', md5(n::text),
     'city' || n * 7919 % 900, (ARRAY['de','fr','it','es','pl'])[1 + n % 5],
-    '2025-01-01'::timestamptz + n * 7919 % 60000 * interval '7 minutes', n % 50 <> 0
-    FROM generate_series(1, 60000) n;
+    '2025-01-01'::timestamptz + n * 7919 % 30000 * interval '14 minutes', n % 51 <> 0
+    FROM generate_series(1, 30000) n;
 CREATE TABLE orders (
     id int PRIMARY KEY, customer_id int NOT NULL, shop_id int NOT NULL, status text NOT NULL,
     total numeric(10,2) NOT NULL, created_at timestamptz NOT NULL, cancelled_at timestamptz,
     is_gift boolean NOT NULL, note text NOT NULL
 );
-INSERT INTO orders SELECT n, 1 + n * 7919 % 6000, 1 + n * 1049 % 40,
+INSERT INTO orders SELECT n, 1 + n * 7919 % 4000, 1 + n * 1049 % 40,
     CASE WHEN n % 400 = 0 THEN 'failed' WHEN n % 12 = 0 THEN 'paid' ELSE 'done' END,
-    n % 1000 + 0.5, '2025-01-01'::timestamptz + n * 7919 % 80000 * interval '5 minutes',
+    n % 1000 + 0.5, '2025-01-01'::timestamptz + n * 7919 % 40000 * interval '10 minutes',
     CASE WHEN n % 100 = 0 THEN '2026-01-01'::timestamptz + n * interval '1 second' END,
     n % 150 = 0, repeat(md5(n::text), 3)
-    FROM generate_series(1, 80000) n;
-CREATE INDEX orders_shop ON orders (shop_id, status);
+    FROM generate_series(1, 40000) n;
+CREATE INDEX orders_shop ON orders (shop_id, is_gift);
 CREATE TABLE items (
     id int PRIMARY KEY, order_id int NOT NULL, product_id int NOT NULL, amount int NOT NULL
 );
-INSERT INTO items SELECT n, 1 + n * 7919 % 80000, 1 + n % 500, 1 + n % 9
-    FROM generate_series(1, 120000) n;
+INSERT INTO items SELECT n, 1 + n * 7919 % 40000, 1 + n % 500, 1 + n % 9
+    FROM generate_series(1, 60000) n;
 CREATE TABLE articles (
     id int PRIMARY KEY, author_id int NOT NULL, title text NOT NULL, tags text[] NOT NULL,
     body jsonb NOT NULL
 );
-INSERT INTO articles SELECT n, n % 300, md5(n::text) || ' ' || md5((n + 7)::text),
+INSERT INTO articles SELECT n, n % 300,
+    left(md5(n::text), 12) || ' ' || left(md5((n + 7)::text), 8),
     ARRAY['tag' || n % 3000, 'tag' || (n * 31) % 2900],
     jsonb_build_object('language', 'l' || n % 9, 'topic', 'topic' || n % 4000,
         'k' || n % 3000, n)
-    FROM generate_series(1, 40000) n;
+    FROM generate_series(1, 20000) n;
 CREATE TABLE settings (id int PRIMARY KEY, code text NOT NULL, value text NOT NULL);
 INSERT INTO settings SELECT n, 'code' || n, 'value' FROM generate_series(1, 400) n;
 CREATE TABLE events (id bigserial PRIMARY KEY, kind int NOT NULL, at timestamptz NOT NULL);
 INSERT INTO events (kind, at) SELECT n % 500, '2025-01-01'::timestamptz + n * interval '1 minute'
-    FROM generate_series(1, 30000) n;
+    FROM generate_series(1, 15000) n;
 """
 
 Parameters = Callable[[int], list[Any]]
@@ -166,8 +167,8 @@ WORKLOADS = (
         r"orders \((status, created_at|status|created_at)\)"),
     # No index helps, or none is worth it.
     one("by its key", "SELECT * FROM orders WHERE id = %s", lambda n: [n + 1], is_quick=True),
-    one("the first column of an index", "SELECT * FROM orders WHERE shop_id = %s AND status = %s",
-        lambda n: [1 + n % 40, "failed"], is_quick=True),
+    one("the first column of an index", "SELECT * FROM orders WHERE shop_id = %s AND is_gift",
+        lambda n: [1 + n % 40], is_quick=True),
     one("too small", "SELECT * FROM settings WHERE code = %s", lambda n: [f"code{n}"],
         is_quick=True),
     one("a sum of everything", "SELECT sum(total) + avg(length(note)) FROM orders", none),
