@@ -47,14 +47,14 @@ def compare(server: str, names: set[str]) -> int:
         settings = dict(connections.databases["default"])
         if server != "embedded":
             settings = {**settings, **stack.enter_context(debian.server())}
-        cursor = stack.enter_context(bench.database(settings, hypopg=hypopg))
-        bounds = bench.limits(rehearse=True)
+        made = stack.enter_context(bench.database(settings, "advice", hypopg=hypopg))
+        bounds = made.limits()
         print(f"{'workload':28}{'blocks':>16}{'ms':>18}{'ratio':>7}{'took':>7}  advice")
         for workload in workloads:
             if names and workload.name not in names:
                 continue
             began = time.perf_counter()
-            outcome = bench.tried(cursor, workload, bounds)
+            outcome = made.tried(workload, bounds)
             took = time.perf_counter() - began
             found, before, after = outcome.candidates, outcome.before, outcome.after
             right = all(any(re.search(p, c) for c in found) for p in workload.cured_by)

@@ -27,6 +27,7 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
     wanted = sorted(set(names))
     cursor.execute(
         f"""{MARK} SELECT w.schema, w.name, c.oid, n.nspname, c.relname, pg_table_is_visible(c.oid),
+            least(1, c.relallvisible / greatest(c.relpages, 1)::float),
             greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid),
             coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_hot_upd, 0),
             coalesce(s.n_tup_del, 0)
@@ -45,7 +46,7 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
     oids = [row[2] for row in rows]
     columns, indexes = _columns(cursor, oids), _indexes(cursor, oids)
     return {
-        (asked_schema, asked_name): Table(
+        (asked, bare): Table(
             schema=schema,
             name=name,
             rows=count,
@@ -54,8 +55,9 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
             indexes=tuple(indexes.get(oid, ())),
             writes=Writes(*writes),
             is_visible=visible,
+            all_visible=all_visible,
         )
-        for asked_schema, asked_name, oid, schema, name, visible, count, size, *writes in rows
+        for asked, bare, oid, schema, name, visible, all_visible, count, size, *writes in rows
     }
 
 

@@ -23,13 +23,15 @@ from perfops.indexing.declaration import NotDjangos, index_of, model_of
 from perfops.indexing.records import Candidate
 
 Indexes = list[Index]
+_MODELS = "from django.db import models"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A migration, and the line that belongs into (or out of) ``Meta.indexes``.
 
-    ``name`` without the ``.py``; ``sql`` is what the migration will run.
+    ``name`` without the ``.py``; ``imports`` are the lines that ``meta`` needs beside
+    Django's models; ``sql`` is what the migration will run.
     """
 
     app_label: str
@@ -37,6 +39,7 @@ class Change:
     name: str
     text: str
     meta: str
+    imports: tuple[str, ...]
     index_name: str
     sql: str
 
@@ -90,12 +93,14 @@ class Project:
         before = self.loader.project_state()
         after = migration.mutate_state(before, preserve=True)
         self._check(before, after, (label, str(model._meta.model_name)), declare)
+        line, imports = serializer_factory(index).serialize()
         return Change(
             app_label=label,
             model=model.__name__,
             name=migration.name,
             text=_text(migration),
-            meta=f"{serializer_factory(index).serialize()[0]},",
+            meta=f"{line},",
+            imports=tuple(sorted(each for each in imports if each != _MODELS)),
             index_name=index.name,
             sql=_sql(operation, label, before, after, alias),
         )

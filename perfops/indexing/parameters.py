@@ -22,9 +22,14 @@ from perfops.indexing.records import Query, Slot, Table
 
 Name = tuple[str, str]
 Row = dict[str, Any]
-_ROWS = 16
+_ROWS = 256
+_SETS = 16
+# How many sampled values lie within a range: from narrow to wide.
+_STEPS = (1, 4, 16, 64)
 _RARE_VALUES = 6
 _KEPT = 3
+# Expected rows that differ by a factor of e to this power are equally near.
+_NEAR = 1.5
 # Blocks that a sample reads at most, of a table however large.
 _BLOCKS = 60
 # A page as Django and we cut it: one row more than is shown.
@@ -77,7 +82,7 @@ def _sets(
     numbers = {int(n) for n in plans.parameters_of(query.text)}
     if not numbers <= set(query.slots):
         return []
-    common = [_set(query, rows, place) for place in range(_ROWS)]
+    common = [_set(query, rows, place) for place in range(_SETS)]
     rare = []
     for number in sorted(numbers):
         slot = query.slots[number]
@@ -103,17 +108,32 @@ def _set(query: Query, rows: Mapping[Name, list[Row]], place: int) -> dict[int, 
         if value is None:
             return None
         found[number] = value
-    _order_ranges(query, found)
+    return {**found, **_ranges(query, rows, place)}
+
+
+def _ranges(query: Query, rows: Mapping[Name, list[Row]], place: int) -> dict[int, str]:
+    """Return the ends of all ranges: each set's are of another width."""
+    step = _STEPS[place % len(_STEPS)]
+    found = {}
+    starts: dict[tuple[Name, str], int] = {}
+    ends = [(n, slot) for n, slot in query.slots.items() if slot.kind in {"low", "high"}]
+    for number, slot in sorted(ends, key=lambda each: each[1].kind == "high"):
+        values = sorted(
+            {_text(row[slot.column]) for row in rows.get(slot.table, []) if row[slot.column]},
+            key=_rank,
+        )
+        if not values:
+            continue
+        column = (slot.table, slot.column)
+        is_closed = {"low", "high"} <= {s.kind for _, s in ends if (s.table, s.column) == column}
+        if is_closed and slot.kind == "low":
+            at = starts[column] = place * len(values) // _SETS
+        elif is_closed:
+            at = starts[column] + step
+        else:
+            at = len(values) - step if slot.kind == "low" else step - 1
+        found[number] = values[max(0, min(at, len(values) - 1))]
     return found
-
-
-def _order_ranges(query: Query, found: dict[int, str]) -> None:
-    """Let no range end before it begins."""
-    ends = {(s.table, s.column): n for n, s in query.slots.items() if s.kind == "high"}
-    for number, slot in query.slots.items():
-        end = ends.get((slot.table, slot.column))
-        if slot.kind == "low" and end is not None and _rank(found[number]) > _rank(found[end]):
-            found[number], found[end] = found[end], found[number]
 
 
 def _rank(value: str) -> tuple[float, str]:
@@ -196,9 +216,9 @@ def _fitting(
             continue
         away = 0.0 if query.is_aggregate else abs(math.log(max(rows, 1) / _expected(query)))
         # Small differences are no reason: the planner's estimates are not that good.
-        distances.append((round(away), place))
+        distances.append((int(away // _NEAR), place))
     nearest = sorted(distances)[:_KEPT]
-    return tuple(sets[place] for away, place in nearest if away <= nearest[0][0] + 1)
+    return tuple(sets[place] for away, place in nearest if away <= nearest[0][0])
 
 
 def _expected(query: Query) -> float:
@@ -206,21 +226,21 @@ def _expected(query: Query) -> float:
 
 
 def typical(query: Query, table: Table) -> dict[str, str]:
-    """Return column to the one value that all fitting sets have for it.
+    """Return column to the one value that the statement can be told to ask for, if there is one.
 
-    That is a value the statement really asks for, not one that happened to be sampled, only
-    where the planner's estimate tells it apart: no other common value fits the rows per call.
+    That is so only where nothing else is unknown, all fitting sets have it, and the planner
+    tells it apart: no other common value would return about as many rows per call.
     """
-    found: dict[str, str] = {}
-    for number, slot in query.slots.items():
-        values = {each[number] for each in query.sets}
-        if slot.kind != "value" or slot.table != table.key or len(values) != 1:
-            continue
-        (value,) = values
-        shares = dict(table.columns[slot.column].common)
-        if value in shares and not query.is_aggregate and _stands_alone(value, shares):
-            found[slot.column] = value
-    return found
+    unknown = [(number, slot) for number, slot in query.slots.items() if slot.column]
+    if len(unknown) != 1 or query.is_aggregate:
+        return {}
+    ((number, slot),) = unknown
+    values = {each[number] for each in query.sets}
+    if slot.kind != "value" or slot.table != table.key or len(values) != 1:
+        return {}
+    (value,) = values
+    shares = dict(table.columns[slot.column].common)
+    return {slot.column: value} if value in shares and _stands_alone(value, shares) else {}
 
 
 def _stands_alone(value: str, shares: Mapping[str, float]) -> bool:

@@ -127,6 +127,8 @@ class Table:
     writes: Writes
     # Whether its bare name finds it: only then can it be a model's.
     is_visible: bool = True
+    # Share of its pages that an index may answer for alone.
+    all_visible: float = 1.0
 
     @property
     def key(self) -> tuple[str, str]:

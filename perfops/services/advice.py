@@ -54,7 +54,7 @@ def _fields(given: Given) -> dict[str, Any]:
         "app_label": change.app_label if change else "",
         "migration_name": change.name if change else "",
         "migration": change.text if change else "",
-        "meta": change.meta if change else "",
+        "meta": "\n".join([*change.imports, change.meta]) if change else "",
         # Given again: whatever was applied once is not there any more.
         "applied_at": None,
         "outcome": Outcome.WAITING,
