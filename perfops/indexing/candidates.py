@@ -41,7 +41,8 @@ def propose(
         by_table[candidate.table].append(candidate)
     for name, found in by_table.items():
         new = [c for c in found if not is_there(c, tables[name].indexes)]
-        kept += list(dict.fromkeys((*merged(new)[: most // 3], *new)))[:most]
+        shared = merged(new)[: most // 3]
+        kept += list(dict.fromkeys((*new[: most - len(shared)], *shared)))
     return kept
 
 
