@@ -1,6 +1,7 @@
 """Every setting and threshold of perfops, with its default. Override in ``settings.PERFOPS``."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 
@@ -146,6 +147,27 @@ class Conf:
     # A statement sent this often within one request or task, a row at a time.
     N_PLUS_ONE_CALLS: float = 5.0
     N_PLUS_ONE_ERROR_CALLS: float = 25.0
+
+    # Index advice may take this long in an analysis (seconds); 0 turns it off.
+    INDEX_ADVICE_S: float = 60.0
+    # The costliest statements are looked at, and so many candidates tried for each table.
+    INDEX_STATEMENTS: int = 100
+    INDEX_CANDIDATES: int = 12
+    # A smaller table is read whole before an index is found.
+    INDEX_MIN_ROWS: int = 5_000
+    INDEX_MIN_CALLS: int = 10
+    # What it must save: of its statements' time, and of all statements' time.
+    INDEX_MIN_GAIN: float = 0.3
+    INDEX_MIN_SHARE: float = 0.01
+    # What its upkeep may cost, of what it saves.
+    INDEX_MAX_WRITE_SHARE: float = 0.5
+    # Where an index may be tried on a copy of its table: alias analysed to alias rehearsed on.
+    # Empty by default: a rehearsal writes, and takes disk and memory; a production database
+    # has hypopg, or a staging copy beside it.
+    REHEARSE_ON: Mapping[str, str] = field(default_factory=dict)
+    REHEARSAL_ROWS: int = 200_000
+    REHEARSAL_BYTES: int = 512 * 1024 * 1024
+    REHEARSAL_S: float = 30.0
 
 
 @cache

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges
+from perfops.admin import badges, index_advice
 from perfops.admin.finding_card import card
 from perfops.admin.pages import MeasuredAdmin
 from perfops.models.analyses import Finding
@@ -51,6 +51,13 @@ class FindingAdmin(MeasuredAdmin):
             )
             for name, view in acts.items()
         ]
+        ours.append(
+            path(
+                "<int:finding_id>/migration/",
+                wrap(self.migration_view),
+                name="perfops_finding_migration",
+            )
+        )
         return [*ours, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
@@ -63,6 +70,9 @@ class FindingAdmin(MeasuredAdmin):
         finding = self.viewed(request, object_id)
         until = timezone.now().date() + _USUAL_MUTE
         return self._page(request, finding, MuteForm(initial={"until": until}))
+
+    def migration_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
+        return index_advice.download(self.viewed(request, str(finding_id)))
 
     def acknowledge_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
         return self._act(request, finding_id, findings.acknowledge)
@@ -106,6 +116,7 @@ class FindingAdmin(MeasuredAdmin):
             f"Finding {finding.pk}",
             finding=card(finding, severity=finding.severity, evidence=finding.evidence),
             facts=facts,
+            advice=index_advice.context(finding, self.url("migration", finding.pk)),
             form=form,
             can_mute=self.may(request, _PERMISSION),
             acknowledge_url=self.url("acknowledge", finding.pk),

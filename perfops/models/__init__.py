@@ -1,5 +1,6 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
+from perfops.models.advice import IndexAdvice
 from perfops.models.analyses import Analysis, Finding, Sighting, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
@@ -10,6 +11,7 @@ __all__ = [
     "Budget",
     "Evaluation",
     "Finding",
+    "IndexAdvice",
     "LoadRun",
     "QueryOrigin",
     "QueryPlan",

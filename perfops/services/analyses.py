@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -17,9 +17,11 @@ from perfops.collectors import difference, origins, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
+from perfops.indexing.advising import Advised
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.runs import Trigger
 from perfops.selectors import snapshots as stored
+from perfops.services import advice as index_advice
 from perfops.services import baselines, findings, snapshots
 from perfops.services.baselines import Since
 
@@ -43,12 +45,18 @@ class Report:
     analysis_id: int | None
     # Advisors that saw all they need; None for all.
     thorough: frozenset[str] | None = None
+    advised: Advised = field(default_factory=Advised)
 
     @property
     def counts(self) -> dict[str, int]:
         """Return how many of each severity are not hidden."""
         open_ones = [a.severity for a in self.advice if a.fingerprint not in self.hidden]
         return {severity: open_ones.count(severity) for severity in ORDER}
+
+
+def titles() -> dict[str, str]:
+    """Return the IDs of all that can find something, with their titles."""
+    return {**registry.titles(), **index_advice.TITLES}
 
 
 def analyse(
@@ -71,9 +79,9 @@ def analyse(
         raise CouldNotAnalyse(
             f"There is no database {database!r} in DATABASES; there is: {', '.join(connections)}."
         )
-    unknown = sorted(set(only) - registry.titles().keys())
+    unknown = sorted(set(only) - titles().keys())
     if unknown:
-        known = ", ".join(registry.titles())
+        known = ", ".join(titles())
         raise CouldNotAnalyse(f"There is no advisor {', '.join(unknown)}; there are: {known}.")
     if not store:
         present = _look(database)
@@ -136,13 +144,15 @@ def _look(database: str) -> Snapshot:
 def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
     present = _look(analysis.database)
     baseline = _baseline(analysis.database, present, since)
+    analysis.baseline = baseline.analysis if baseline else None
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
-        seen = findings.record(analysis, report.advice, thorough=report.thorough)
+        advice = [*report.advice, *index_advice.measure(analysis, report.window)]
+        seen = findings.record(analysis, advice, thorough=report.thorough)
+        index_advice.record(report.advised, seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
-        report = replace(report, hidden=hidden, analysis_id=analysis.pk)
+        report = replace(report, advice=advice, hidden=hidden, analysis_id=analysis.pk)
         analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
-        analysis.baseline = baseline.analysis if baseline else None
         analysis.window_s, analysis.covered = report.window.seconds, report.window.covered
         analysis.notes = list(report.window.notes)
         analysis.missing = msgspec.to_builtins(report.window.missing)
@@ -172,4 +182,7 @@ def _report(
     sent, changes = origins.read(database, since=present.taken_at - window.seconds)
     window = replace(window, origins=sent, plan_changes=changes)
     found = registry.consult(window, conf(), only=only)
-    return Report(database, window, found.advice, frozenset(), None, found.thorough)
+    advised, advice = index_advice.give(window, database, found.advice, only=only)
+    window = index_advice.with_missing(window, advised)
+    thorough = found.thorough | index_advice.thorough(advised)
+    return Report(database, window, advice, frozenset(), None, thorough, advised)

@@ -8,9 +8,9 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from perfops.advisors import registry
 from perfops.advisors.advice import Advice
 from perfops.management.formats import wording
+from perfops.services import analyses
 from perfops.services.analyses import Report
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -24,7 +24,7 @@ def render(report: Report) -> str:
 def as_data(report: Report) -> dict[str, Any]:
     rules = [
         {"id": rule, "name": rule, "shortDescription": {"text": title}}
-        for rule, title in registry.titles().items()
+        for rule, title in analyses.titles().items()
     ]
     places = {rule["id"]: place for place, rule in enumerate(rules)}
     missing = [

@@ -1,0 +1,1 @@
+"""Index advice, proved before it is shown: workload, candidates, proof, weighing, migration."""

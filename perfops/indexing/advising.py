@@ -1,0 +1,242 @@
+"""From a window to index advice: read the workload, propose, prove, weigh, write the change."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError
+from django.db.backends.utils import CursorWrapper
+
+from perfops.advisors.advice import Advice
+from perfops.collectors import session
+from perfops.collectors.difference import Window, statistics_since
+from perfops.collectors.missing import Missing
+from perfops.conf import Conf
+from perfops.indexing import (
+    candidates,
+    catalog,
+    drops,
+    hypothetical,
+    parameters,
+    rehearsal,
+    weigh,
+    wording,
+    workload,
+)
+from perfops.indexing.clock import Clock
+from perfops.indexing.declaration import NotDjangos, name_of
+from perfops.indexing.migration import Change, Project
+from perfops.indexing.records import Candidate, Effect, Proof, Query, Table
+from perfops.indexing.weigh import Offer, Refusal
+
+log = logging.getLogger(__name__)
+
+Name = tuple[str, str]
+SOURCE = "index advice"
+# Drops are held against so many times more statements than candidates come from.
+_MORE_FOR_DROPS = 5
+# So many of a dropped index's statements are watched afterwards.
+_WATCHED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One piece of advice with what proves and what makes it; ``offer`` None for a drop.
+
+    ``index``: schema and name of the index it is about. ``queries``: the statements judged.
+    """
+
+    advice: Advice
+    offer: Offer | None
+    change: Change | None
+    index: Name
+    queries: Mapping[str, Query] = field(default_factory=dict)
+
+    @property
+    def proof(self) -> str:
+        return wording.how(self.offer) if self.offer is not None else ""
+
+    def effects(self) -> list[dict[str, object]]:
+        """Return each statement as plain data, with before and after of its plan; costliest first.
+
+        Of a drop there is nothing to compare: its statements are watched afterwards.
+        """
+        effects: dict[str, Effect] = {}
+        if self.offer is not None:
+            effects = {effect.queryid: effect for effect in self.offer.effects}
+        return [
+            {
+                "queryid": query.queryid,
+                "text": query.text,
+                "calls": query.calls,
+                "mean_ms": query.mean_ms,
+                **_figures(effects.get(query.queryid)),
+            }
+            for query in sorted(self.queries.values(), key=lambda q: -q.total_ms)
+            if query.queryid in effects or self.offer is None
+        ]
+
+
+def _figures(effect: Effect | None) -> dict[str, float | None]:
+    if effect is None:
+        return {}
+    return {
+        "before": effect.before,
+        "after": effect.after,
+        "blocks_before": effect.blocks_before,
+        "blocks_after": effect.blocks_after,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """``refuted``: fingerprints of drops that a statement of the workload speaks against."""
+
+    given: tuple[Given, ...] = ()
+    refuted: frozenset[str] = frozenset()
+    refused: tuple[Refusal, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+
+def advise(window: Window, alias: str, found: Sequence[Advice], limits: Conf) -> Advised:
+    """Return proved index advice for ``window`` of the database behind ``alias``.
+
+    ``found``: what the advisors said; drops among it are proved as well. Bounded in time;
+    never raises for the database's sake: what went wrong is in ``missing``.
+    """
+    clock = Clock(limits.INDEX_ADVICE_S)
+    dropping = [advice for advice in found if drops.named(advice) is not None]
+    if clock.is_over or not (window.statements or dropping):
+        return Advised()
+    try:
+        with session.reading(alias) as cursor:
+            return _advise(cursor, window, alias, dropping, limits, clock)
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        log.warning("index advice for %s is left out: %s", alias, reason)
+        return Advised(missing=(_lacking(reason, ""),))
+
+
+def _advise(
+    cursor: CursorWrapper,
+    window: Window,
+    alias: str,
+    dropping: Sequence[Advice],
+    limits: Conf,
+    clock: Clock,
+) -> Advised:
+    most = limits.INDEX_STATEMENTS * (_MORE_FOR_DROPS if dropping else 1)
+    queries, tables = workload.read(cursor, window.statements, most=most)
+    queries = parameters.sample(cursor, queries, tables, clock)
+    project = Project()
+    given, refuted = _drops(cursor, dropping, queries, alias, project, clock)
+    costly = queries[: limits.INDEX_STATEMENTS]
+    proposed = propose(cursor, costly, tables, limits)
+    proofs, missing = _prove(cursor, alias, proposed, costly, tables, limits, clock)
+    offers, refused = weigh.choose(proofs, costly, tables, period(window), limits)
+    by_id = {query.queryid: query for query in costly}
+    for offer in offers:
+        change, excuse = _change(project, offer.candidate, tables, alias)
+        advice = wording.missing(offer, by_id, change, excuse)
+        index = (offer.candidate.table[0], name_of(offer.candidate))
+        given.append(Given(advice, offer, change, index, by_id))
+    return Advised(tuple(given), refuted, tuple(refused), missing)
+
+
+def propose(
+    cursor: CursorWrapper, queries: Sequence[Query], tables: Mapping[Name, Table], limits: Conf
+) -> list[Candidate]:
+    """Return the candidates, and for each that asks for one rare value its partial form."""
+    found = candidates.propose(
+        queries,
+        tables,
+        most=limits.INDEX_CANDIDATES,
+        min_rows=limits.INDEX_MIN_ROWS,
+        has_trigrams="pg_trgm" in catalog.extensions(cursor),
+    )
+    partial: list[Candidate] = []
+    for query in queries:
+        for name in sorted(query.tables):
+            typical = parameters.typical(query, tables[name])
+            mine = (each for each in found if each.table == name and typical)
+            made = (candidates.with_values(each, typical, tables[name]) for each in mine)
+            partial += [each for each in made if each is not None]
+    return list(dict.fromkeys((*found, *partial[: limits.INDEX_CANDIDATES])))
+
+
+def period(window: Window) -> weigh.Period:
+    counted_s = window.after.taken_at - statistics_since(window.after)
+    total_ms = sum(statement.total_ms for statement in window.statements)
+    return weigh.Period(total_ms, min(1.0, window.seconds / counted_s) if counted_s > 0 else 1.0)
+
+
+def _prove(
+    cursor: CursorWrapper,
+    alias: str,
+    proposed: Sequence[Candidate],
+    queries: Sequence[Query],
+    tables: Mapping[Name, Table],
+    limits: Conf,
+    clock: Clock,
+) -> tuple[list[Proof], tuple[Missing, ...]]:
+    has_hypopg = "hypopg" in catalog.extensions(cursor)
+    planned = [c for c in proposed if has_hypopg and c.method in hypothetical.METHODS]
+    proofs = hypothetical.prove(cursor, planned, queries, clock)
+    rest = [each for each in proposed if each not in planned]
+    if not rest or clock.is_over:
+        return proofs, ()
+    place = limits.REHEARSE_ON.get(alias)
+    if place is None:
+        mend = (
+            f"settings.PERFOPS['REHEARSE_ON'] = {{{alias!r}: {alias!r}}}  # or a staging copy"
+            if has_hypopg
+            else "CREATE EXTENSION hypopg;  -- or settings.PERFOPS['REHEARSE_ON']"
+        )
+        what = "GIN indexes" if has_hypopg else "indexes"
+        reason = f"{len(rest)} candidates for {what} can't be proved: no rehearsal is allowed"
+        return proofs, (_lacking(reason, mend),)
+    try:
+        return [*proofs, *rehearsal.prove(place, rest, queries, tables, limits)], ()
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        log.warning("rehearsal on %s failed: %s", place, reason)
+        return proofs, (_lacking(f"the rehearsal on {place} failed: {reason}", ""),)
+
+
+def _drops(
+    cursor: CursorWrapper,
+    dropping: Sequence[Advice],
+    queries: Sequence[Query],
+    alias: str,
+    project: Project,
+    clock: Clock,
+) -> tuple[list[Given], frozenset[str]]:
+    given, refuted = [], set()
+    for drop in drops.prove(cursor, dropping, queries, clock):
+        if drop.needed_by:
+            refuted.add(drop.advice.fingerprint)
+            continue
+        try:
+            change, excuse = project.remove(drop.table, drop.name, alias), ""
+        except NotDjangos as error:
+            change, excuse = None, str(error)
+        advice = wording.droppable(drop, change, excuse)
+        judged = {query.queryid: query for query in drop.judged[:_WATCHED]}
+        given.append(Given(advice, None, change, (drop.schema, drop.name), judged))
+    return given, frozenset(refuted)
+
+
+def _change(
+    project: Project, candidate: Candidate, tables: Mapping[Name, Table], alias: str
+) -> tuple[Change | None, str]:
+    """Return the Django change, or why there is none."""
+    if not tables[candidate.table].is_visible:
+        return None, f"{candidate.qualified} is not on the search path"
+    try:
+        return project.add(candidate, alias), ""
+    except NotDjangos as error:
+        return None, str(error)
+
+
+def _lacking(reason: str, mend: str) -> Missing:
+    return Missing(SOURCE, reason, "Indexes that might help are not shown unproved.", mend)

@@ -1,0 +1,223 @@
+"""What passes between the steps of index advice. Times in ms, sizes in bytes."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Method = Literal["btree", "gin"]
+Fix = Literal["null", "not null", "true", "false", "value"]
+SlotKind = Literal[
+    "value", "low", "high", "list", "pattern", "array", "element", "document", "json key",
+    "limit", "offset", "constant",
+]  # fmt: skip
+
+
+# What an index may make of the blocks that a statement touches.
+_MORE_BLOCKS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One column of an index. ``function``: "upper" or "lower" around it."""
+
+    column: str
+    descending: bool = False
+    function: str = ""
+    opclass: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.function}({self.column})" if self.function else self.column
+        return f"{text} DESC" if self.descending else text
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A predicate that holds in every call, and so may be that of a partial index."""
+
+    column: str
+    kind: Fix
+    value: str = ""
+
+    def __str__(self) -> str:
+        return {
+            "null": f"{self.column} IS NULL",
+            "not null": f"{self.column} IS NOT NULL",
+            "true": self.column,
+            "false": f"NOT {self.column}",
+            "value": f"{self.column} = '{self.value}'",
+        }[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An index that might help. ``table`` as (schema, name)."""
+
+    table: tuple[str, str]
+    keys: tuple[Key, ...]
+    method: Method = "btree"
+    include: tuple[str, ...] = ()
+    where: tuple[Fixed, ...] = ()
+
+    @property
+    def qualified(self) -> str:
+        return ".".join(self.table)
+
+    def __str__(self) -> str:
+        text = f"{self.qualified} ({', '.join(map(str, self.keys))})"
+        if self.method != "btree":
+            text = text.replace(" (", f" {self.method} (", 1)
+        if self.include:
+            text += f" INCLUDE ({', '.join(self.include)})"
+        if self.where:
+            text += f" WHERE {' AND '.join(map(str, self.where))}"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as the catalog and ANALYZE know it. ``distinct``: estimated number of values."""
+
+    name: str
+    type: str
+    is_array: bool
+    not_null: bool
+    width: int
+    null_share: float
+    distinct: float
+    # Value to share of all rows, most common first.
+    common: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def is_text(self) -> bool:
+        return self.type == "text" or self.type.startswith(("character", "citext"))
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A valid index that is there. ``keys``: columns in order, "" for an expression."""
+
+    name: str
+    method: str
+    keys: tuple[str, ...]
+    include: tuple[str, ...]
+    definition: str
+    is_unique: bool
+    is_partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Writes:
+    """Rows written since the statistics began."""
+
+    inserts: int
+    updates: int
+    hot_updates: int
+    deletes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An ordinary table. ``rows`` is the planner's estimate, ``bytes`` the heap's size."""
+
+    schema: str
+    name: str
+    rows: int
+    bytes: int
+    columns: dict[str, Column]
+    indexes: tuple[Existing, ...]
+    writes: Writes
+    # Whether its bare name finds it: only then can it be a model's.
+    is_visible: bool = True
+    # Share of its pages that an index may answer for alone.
+    all_visible: float = 1.0
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return (self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a parameter of a statement stands: what values it may take."""
+
+    kind: SlotKind
+    table: tuple[str, str] = ("", "")
+    column: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one SELECT asks of one table. ``used``: every column it reads, None for all."""
+
+    table: tuple[str, str]
+    equal: tuple[Key, ...] = ()
+    joined: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+    sorts: tuple[Key, ...] = ()
+    contains: tuple[Key, ...] = ()
+    patterns: tuple[Key, ...] = ()
+    fixed: tuple[Fixed, ...] = ()
+    used: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement of the workload, as far as it reads.
+
+    ``text`` has ``$1`` for parameters; ``slots`` says what stands there. ``sets``: parameters
+    that fit it, as number to text. A statement that can't be understood has no sets.
+    """
+
+    queryid: str
+    text: str
+    calls: int
+    total_ms: float
+    rows_per_call: float
+    needs: tuple[Need, ...]
+    slots: dict[int, Slot]
+    tables: frozenset[tuple[str, str]]
+    written: frozenset[str] = frozenset()
+    is_aggregate: bool = False
+    sets: tuple[dict[int, str], ...] = ()
+
+    @property
+    def mean_ms(self) -> float:
+        return self.total_ms / self.calls if self.calls else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an index does to one statement: mean over its parameters, in the proof's unit."""
+
+    queryid: str
+    before: float
+    after: float
+    is_used: bool
+    blocks_before: float | None = None
+    blocks_after: float | None = None
+
+    @property
+    def kept(self) -> float:
+        """Return which share of its cost stays; 1 where the planner leaves the index alone.
+
+        What touches many more blocks is faster only while they are all in memory: no gain.
+        """
+        if not self.is_used or self.before <= 0:
+            return 1.0
+        kept = self.after / self.before
+        if self.blocks_before is None or self.blocks_after is None:
+            return kept
+        return max(kept, 1.0) if self.blocks_after > _MORE_BLOCKS * self.blocks_before else kept
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How a candidate did. ``unit`` is "cost" (planned) or "ms" (really run)."""
+
+    candidate: Candidate
+    kind: Literal["planned", "rehearsed"]
+    unit: Literal["cost", "ms"]
+    bytes: int
+    build_ms: float | None
+    effects: tuple[Effect, ...] = field(default=())
+    # Rows of the rehearsed copy, None where the real table was planned over.
+    rows: int | None = None

@@ -1,0 +1,149 @@
+"""Index advice in an analysis: given, kept with its finding, and measured once it is applied."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+from django.utils import timezone
+
+from perfops.advisors.advice import ORDER, Advice
+from perfops.collectors.difference import Window
+from perfops.conf import conf
+from perfops.indexing import advising, aftermath, wording
+from perfops.indexing.advising import Advised, Given
+from perfops.models.advice import IndexAdvice
+from perfops.models.analyses import Analysis, Finding
+
+Kind, Outcome = IndexAdvice.Kind, IndexAdvice.Outcome
+AFTERMATH = "index_aftermath"
+TITLES = {wording.ID: "Missing indexes", AFTERMATH: "Index advice that did not help"}
+
+
+def give(
+    window: Window, database: str, found: list[Advice], *, only: Collection[str] = ()
+) -> tuple[Advised, list[Advice]]:
+    """Return the index advice for ``window``, and ``found`` with it: proved, worst first.
+
+    ``only``: the IDs of advisors that were asked; empty for all.
+    """
+    advised = advising.advise(window, database, found, conf())
+    if only:
+        given = tuple(each for each in advised.given if each.advice.advisor in only)
+        advised = replace(advised, given=given)
+    proved = {given.advice.fingerprint: given.advice for given in advised.given}
+    kept = [a for a in found if a.fingerprint not in {*proved, *advised.refuted}]
+    advice = sorted(
+        [*kept, *proved.values()], key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)
+    )
+    return advised, advice
+
+
+def thorough(advised: Advised) -> frozenset[str]:
+    """Return the IDs of what saw all it needs: what it does not find any more is mended."""
+    return frozenset() if advised.missing else frozenset(TITLES)
+
+
+def with_missing(window: Window, advised: Advised) -> Window:
+    """Return ``window`` saying as well what index advice could not be had for."""
+    missing = (*window.after.missing, *advised.missing)
+    return replace(window, after=msgspec.structs.replace(window.after, missing=missing))
+
+
+def record(advised: Advised, seen: Sequence[Finding]) -> None:
+    """Keep the proof and the change of each piece of advice with its finding."""
+    findings = {finding.fingerprint: finding for finding in seen}
+    for given in advised.given:
+        IndexAdvice.objects.update_or_create(
+            finding=findings[given.advice.fingerprint], defaults=_fields(given)
+        )
+
+
+def _fields(given: Given) -> dict[str, Any]:
+    change, offer = given.change, given.offer
+    fields: dict[str, Any] = {
+        "kind": Kind.ADD if offer is not None else Kind.DROP,
+        "index_schema": given.index[0],
+        "index_name": given.index[1],
+        "app_label": change.app_label if change else "",
+        "migration_name": change.name if change else "",
+        "migration": change.text if change else "",
+        "meta": "\n".join([*change.imports, change.meta]) if change else "",
+        # Given again: whatever was applied once is not there any more.
+        "applied_at": None,
+        "outcome": Outcome.WAITING,
+        "measured": [],
+        "effects": given.effects(),
+    }
+    if offer is not None:
+        fields |= {"proof": given.proof, "unit": offer.proof.unit, "gain": offer.gain}
+    return fields
+
+
+def measure(analysis: Analysis, window: Window) -> list[Advice]:
+    """Look at what was advised before: note what is applied, judge what has been for a while.
+
+    Returns findings for what did not help.
+    """
+    found = []
+    rows = IndexAdvice.objects.filter(finding__database=analysis.database)
+    for row in rows.select_related("finding").order_by("id"):
+        index = aftermath.index_in(
+            window.after.indexes, schema=row.index_schema, name=row.index_name
+        )
+        if (index is not None) != (row.kind == Kind.ADD):
+            continue
+        if row.applied_at is None:
+            row.applied_at = timezone.now()
+            row.save(update_fields=["applied_at"])
+            continue
+        judged = None
+        if row.outcome == Outcome.WAITING and _is_after(row, analysis):
+            judged = aftermath.judge(
+                aftermath.means(row.effects), window, index=index, promised=row.gain,
+                min_calls=conf().INDEX_MIN_CALLS,
+            )  # fmt: skip
+        if judged is not None:
+            row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
+            row.save(update_fields=["outcome", "measured"])
+        if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
+            found.append(_disappointment(row))
+    return found
+
+
+def _is_after(row: IndexAdvice, analysis: Analysis) -> bool:
+    """Whether the whole window lies after the change was seen."""
+    baseline = analysis.baseline
+    return (
+        baseline is not None
+        and row.applied_at is not None
+        and baseline.created_at >= row.applied_at
+    )
+
+
+def _disappointment(row: IndexAdvice) -> Advice:
+    was_made = row.kind == Kind.ADD
+    what = f"{row.index_schema}.{row.index_name}"
+    change = "made" if was_made else "dropped"
+    effect = "made its statements slower" if row.outcome == Outcome.WORSE else "changed nothing"
+    remedy = (
+        "Drop it again unless something else has come to use it."
+        if was_made
+        else "Make it again: what it served is slower without it."
+    )
+    return Advice(
+        advisor=AFTERMATH,
+        object=f"{change} {what}",
+        severity="warning",
+        title=f"Index {what} was {change} as advised, and that {effect}",
+        evidence=dict(row.measured),
+        why="Every index costs each write; one that helps nobody is only cost.",
+        remedy=remedy,
+        statement=_undo(row) if was_made else "",
+    )
+
+
+def _undo(row: IndexAdvice) -> str:
+    """Return the statement that takes an index away again."""
+    schema, name = (part.replace('"', '""') for part in (row.index_schema, row.index_name))
+    return f'DROP INDEX CONCURRENTLY "{schema}"."{name}";'
