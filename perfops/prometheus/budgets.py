@@ -18,7 +18,9 @@ Metric = Budget.Metric
 COMMENT = """\
 Made from the budgets by `manage.py budget_rules`: change a budget, not this file.
 budget:target, budget:threshold, budget:value: what is promised and how it stands (seconds,
-shares, requests a second). budget:bad:ratio*: the share of events that were not as promised.
+shares, requests a second). budget:outcome: 0 target met, 1 over target but within threshold,
+2 violated. budget:bad:ratio*: the share of events that missed the target; budget:allowance: how
+many of all may.
 Throughput is no promise about how much is asked for: load runs judge it, not production."""
 
 _QUANTILES = {Metric.LATENCY_P95: 0.95, Metric.LATENCY_P99: 0.99}
@@ -105,13 +107,30 @@ def _selector(budget: Budget, *matchers: str) -> str:
 
 def _stand(budget: Budget) -> list[Rule]:
     labels = _labels(budget)
-    return [
-        Recording("budget:target", f"vector({in_prometheus(budget, budget.target):g})", labels),
-        Recording(
-            "budget:threshold", f"vector({in_prometheus(budget, budget.threshold):g})", labels
-        ),
+    target = f"{in_prometheus(budget, budget.target):g}"
+    threshold = f"{in_prometheus(budget, budget.threshold):g}"
+    rules: list[Rule] = [
+        Recording("budget:target", f"vector({target})", labels),
+        Recording("budget:threshold", f"vector({threshold})", labels),
         Recording("budget:value", _value(budget), labels),
     ]
+    if budget.metric != Metric.THROUGHPUT:
+        value = f"budget:value{_matching(budget)}"
+        # Equal to itself: without a single event the value is NaN, and there is no outcome.
+        missed = (
+            f"(({value} {_missing(budget)} bool {target}) + "
+            f"({value} {_missing(budget)} bool {threshold}))\n  and {value} == {value}"
+        )
+        rules += [
+            Recording("budget:outcome", missed, labels),
+            Recording("budget:allowance", f"vector({allowance(budget):g})", labels),
+        ]
+    return rules
+
+
+def _missing(budget: Budget) -> str:
+    """A bound that is just reached does not hold any more."""
+    return ">=" if MEASURES[budget.metric].lower_is_better else "<="
 
 
 def _value(budget: Budget) -> str:
@@ -165,7 +184,6 @@ def edge_for(seconds: float) -> float:
 
 def _alert(budget: Budget) -> Alert:
     measure = MEASURES[budget.metric]
-    sign = ">=" if measure.lower_is_better else "<="
     alert, lasting = _ALERTS[Metric(budget.metric)]
     bound = in_prometheus(budget, budget.threshold)
     shown = "{{ $value | humanizePercentage }}"
@@ -173,7 +191,7 @@ def _alert(budget: Budget) -> Alert:
         shown = "{{ $value | humanizeDuration }}"
     return Alert(
         alert,
-        f"budget:value{_matching(budget)} {sign} {bound:g}",
+        f"budget:value{_matching(budget)} {_missing(budget)} {bound:g}",
         lasting,
         {"severity": _SEVERITIES[Budget.Action(budget.action)], **_labels(budget)},
         {
