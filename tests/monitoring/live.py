@@ -169,7 +169,9 @@ def _midst(stack: Live) -> None:
     )  # fmt: skip
     assert prepared.returncode == 0, prepared.stderr
     for one in plans.programs(plan, variables):
-        stack.start(one.name, *one.command, **one.variables)
+        # Threads that share a pool, as in production.
+        pool = {"DATABASE_POOL_SIZE": "4"} if one.name == "web" else {}
+        stack.start(one.name, *one.command, **one.variables, **pool)
     wait_for_port(port)
     wait_for_port(metrics_port)
     stack.addresses["midst"] = f"127.0.0.1:{metrics_port}"
