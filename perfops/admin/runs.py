@@ -13,11 +13,13 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from perfops.admin import badges, run_page
+from perfops.admin import pipeline as pipeline_page
 from perfops.admin.pages import MeasuredAdmin
 from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
 from perfops.loadtest import plan as plans
 from perfops.models.runs import LoadRun, Trigger
+from perfops.selectors import pipeline
 from perfops.services import runs
 
 
@@ -46,6 +48,7 @@ class LoadRunAdmin(MeasuredAdmin):
         wrap = self.admin_site.admin_view
         ours: list[URLPattern] = [
             path("start/", wrap(self.start_view), name="perfops_loadrun_start"),
+            path("pipeline/", wrap(self.pipeline_view), name="perfops_pipeline"),
             path("<int:run_id>/live/", wrap(self.live_view), name="perfops_loadrun_live"),
             path(
                 "<int:run_id>/cancel/",
@@ -54,6 +57,13 @@ class LoadRunAdmin(MeasuredAdmin):
             ),
         ]
         return [*ours, *super().get_urls()]
+
+    def pipeline_view(self, request: HttpRequest) -> HttpResponse:
+        self.require(request, "view_loadrun")
+        page = pipeline_page.context(pipeline.state())
+        return self.page(
+            request, "perfops/pipeline.html", "Monitoring pipeline", page=page, list_url=""
+        )
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("requested_by")

@@ -5,6 +5,8 @@ from datetime import datetime
 
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
+from perfops.prometheus import budgets as rules_of_budgets
+from perfops.prometheus.rules import render
 from perfops.statistics.measures import MEASURES
 
 Outcome = Evaluation.Outcome
@@ -65,6 +67,12 @@ def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     """Return the last ``limit`` judgements of ``budget``, oldest first."""
     rows = budget.evaluations.select_related("budget", "run").order_by("-run_id")[:limit]
     return [judgement(row) for row in rows][::-1]
+
+
+def rules() -> str:
+    """Return the rules file that Prometheus reads, made from every enabled budget. One query."""
+    budgets = Budget.objects.filter(enabled=True).order_by("id")
+    return render(rules_of_budgets.groups(budgets), comment=rules_of_budgets.COMMENT)
 
 
 def judgement(row: Evaluation) -> Judgement:

@@ -47,7 +47,7 @@ def test_every_page_fits_its_window(open_admin, live_server, everything, scheme,
         ("loadrun_changelist",), ("loadrun_change", run.pk), ("loadrun_start",),
         ("analysis_changelist",), ("analysis_change", analysis.pk),
         ("finding_changelist",), ("finding_change", analysis.sightings.get().finding_id),
-        ("budget_changelist",), ("budget_change", Budget.objects.first().pk),
+        ("budget_changelist",), ("budget_change", Budget.objects.first().pk), ("pipeline",),
     ):  # fmt: skip
         page.goto(url(live_server, name, *arguments))
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name

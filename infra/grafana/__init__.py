@@ -1,0 +1,1 @@
+"""Grafana's dashboards as code: `python -m infra.grafana` writes their JSON."""

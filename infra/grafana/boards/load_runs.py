@@ -1,0 +1,121 @@
+"""A load run from the server's side: what was asked, how it was answered, what gave way first."""
+
+from infra.grafana.boards.database_and_redis import POOL_LIMIT
+from infra.grafana.model import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+
+_OUTCOME = Row(
+    "The last run against its budgets",
+    (
+        Panel(
+            "Share of each threshold that was used",
+            Unit.SHARE,
+            (Query("max by (budget) (perfops_budget_ratio)", "{{budget}}"),),
+            "Above 100% the budget is broken. The admin has the run itself.",
+            kind=Kind.BARS,
+            width=12,
+            limit=Limit(1),
+        ),
+        Panel(
+            "Runs and other long tasks",
+            Unit.OPERATIONS,
+            (
+                Query(
+                    'sum by (task, state) (rate(celery_tasks_total{task=~"perfops.*"}[5m]))',
+                    "{{task}} {{state}}",
+                ),
+            ),
+            width=12,
+        ),
+    ),
+)
+
+_ANSWERS = Row(
+    "Asked and answered",
+    (
+        Panel(
+            "Throughput",
+            Unit.REQUESTS,
+            (Query("sum(rate(http_requests_total[$__rate_interval]))", "answered"),),
+            "The lines are what api-load must reach; everyday traffic need not.",
+            budget="throughput",
+        ),
+        Panel(
+            "p95",
+            Unit.SECONDS,
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le) "
+                    "(rate(http_request_duration_seconds_bucket[$__rate_interval])))",
+                    "p95 at the server",
+                    exemplars=True,
+                ),
+            ),
+            "The generator sees the wait for a connection too: its figure is higher.",
+            budget="latency_p95",
+        ),
+        Panel(
+            "Errors",
+            Unit.SHARE,
+            (Query("midst:http_errors:ratio5m", "errors"),),
+            budget="error_rate",
+        ),
+    ),
+)
+
+_GIVES_WAY = Row(
+    "What gives way first",
+    (
+        Panel(
+            "In flight",
+            Unit.COUNT,
+            (Query('sum by (type) (active_connections{type!="redis"})', "{{type}}"),),
+        ),
+        Panel(
+            "Database pool",
+            Unit.SHARE,
+            (Query("midst:database_pool:ratio", "in use"),),
+            limit=Limit(POOL_LIMIT),
+        ),
+        Panel(
+            "Database time of all requests",
+            Unit.SECONDS,
+            (
+                Query(
+                    "sum by (route) (rate(http_request_db_seconds_sum[$__rate_interval]))",
+                    "{{route}}",
+                ),
+            ),
+            "Seconds of database work a second, by route.",
+            stacked=True,
+        ),
+        Panel(
+            "Query time (p95)",
+            Unit.SECONDS,
+            (
+                Query(
+                    "histogram_quantile(0.95, sum by (le) "
+                    "(rate(db_query_duration_seconds_bucket[$__rate_interval])))",
+                    "p95",
+                ),
+            ),
+        ),
+        Panel(
+            "Cache hit rate",
+            Unit.SHARE,
+            (Query('budget:value{budget="cache_hit_rate"}', "hits"),),
+            budget="cache_hit_rate",
+        ),
+        Panel(
+            "Redis commands",
+            Unit.OPERATIONS,
+            (Query("sum(rate(redis_commands_total[$__rate_interval]))", "commands"),),
+        ),
+    ),
+)
+
+DASHBOARD = Dashboard(
+    "midst-load-runs",
+    "Load runs",
+    "A load run from the server's side.",
+    (_OUTCOME, _ANSWERS, _GIVES_WAY),
+)

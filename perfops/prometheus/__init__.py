@@ -1,0 +1,1 @@
+"""What perfops tells Prometheus (rules made from budgets) and asks of it."""

@@ -1,0 +1,171 @@
+"""docker-compose.yml and Dockerfile, held to their promises without an engine."""
+
+import re
+
+import pytest
+import yaml
+from django.conf import settings
+
+ROOT = settings.BASE_DIR
+TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE = yaml.safe_load(TEXT)
+SERVICES = COMPOSE["services"]
+OURS = {name for name, service in SERVICES.items() if service["image"].startswith("midst:")}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+PORTS = {
+    "web": {3001, 9464}, "prometheus": {9090}, "grafana": {3003}, "jaeger": {16686, 4318},
+    "redis-exporter": {9121}, "postgres-exporter": {9187}, "alertmanager": {9093},
+}  # fmt: skip
+# beat answers nothing; BeatLate watches it. migrate ends.
+WITHOUT_HEALTH = {"beat", "migrate"}
+
+
+def test_it_has_every_service_of_the_design():
+    assert set(PORTS) | {"worker", "beat", "postgres", "redis", "pgbouncer"} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_only_the_ports_of_the_design_are_published_and_on_loopback(name):
+    published = [port.split(":") for port in SERVICES[name].get("ports", [])]
+    assert {int(port) for _, port, _ in published} == PORTS.get(name, set())
+    assert {address for address, _, _ in published} <= {"127.0.0.1"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_versions_are_pinned(name):
+    _, tag = SERVICES[name]["image"].rsplit(":", 1)
+    assert re.match(r"v?\d+\.\d+", tag), f"{name}: {tag} moves"
+
+
+@pytest.mark.parametrize("image", re.findall(r"^FROM (\S+)", DOCKERFILE, re.M))
+def test_the_images_that_ours_is_built_from_are_pinned_too(image):
+    assert re.search(r":\d+\.\d+\.\d+", image), image
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_has_bounds_health_and_a_way_back(name):
+    service = SERVICES[name]
+    limits = service["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory"}
+    assert ("healthcheck" in service) == (name not in WITHOUT_HEALTH)
+    assert service["restart"] == ("no" if name == "migrate" else "unless-stopped")
+    assert "no-new-privileges:true" in service["security_opt"]
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_our_containers_can_do_little(name):
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_what_is_waited_for_can_be_healthy():
+    for name, service in SERVICES.items():
+        for other, wait in service.get("depends_on", {}).items():
+            if wait["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for {other} for ever"
+
+
+def test_no_secret_is_written_down():
+    """Every variable that sounds like one comes from outside, and without it nothing starts."""
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            if re.search(r"PASS|SECRET|KEY|DATABASE_URL|REDIS_URL|AUTH$", key):
+                assert re.search(r"\$\{[A-Z_]+:\?", str(value)), f"{name}: {key}"
+    assert set(COMPOSE["secrets"]) == set(re.findall(r"/run/secrets/(\w+)", alertmanager()))
+
+
+def alertmanager() -> str:
+    return (ROOT / "infra" / "alertmanager" / "alertmanager.yml").read_text()
+
+
+def test_the_example_names_every_variable_and_gives_no_secret():
+    example = dict(
+        line.split("=", 1)
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if line and not line.startswith("#")
+    )
+    used = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    used |= {secret["environment"] for secret in COMPOSE["secrets"].values()}
+    assert set(example) == used
+    secret = {name for name in used if re.search(r"PASSWORD|KEY|_URL_", name)}
+    assert {example[name] for name in secret} == {""}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_is_mounted_exists(name):
+    for volume in SERVICES[name].get("volumes", []):
+        source = volume.split(":")[0]
+        if source.startswith("."):
+            assert (ROOT / source).exists(), source
+            assert volume.endswith(":ro"), volume
+        else:
+            assert source in COMPOSE["volumes"], source
+
+
+def known_variables():
+    """What our code reads by name; the OpenTelemetry SDK and its like read theirs themselves."""
+    files = [*(ROOT / "midst").rglob("*.py"), ROOT / "infra" / "gunicorn.conf.py"]
+    return set(re.findall(r'"([A-Z][A-Z0-9_]+)"', "\n".join(path.read_text() for path in files)))
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_our_containers_are_told_only_what_is_read(name):
+    given = set(SERVICES[name]["environment"])
+    foreign = {each for each in given if each.startswith(("OTEL_", "SENTRY_"))}
+    assert given - foreign - known_variables() - {"DJANGO_SETTINGS_MODULE"} == set()
+
+
+def test_each_of_our_containers_is_scraped_beside_its_own_metrics_server():
+    """Process numbers repeat between containers, and name the files: none may be shared."""
+    scraped = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())
+    (midst,) = (job for job in scraped["scrape_configs"] if job["job_name"] == "midst")
+    targets = midst["static_configs"][0]["targets"]
+    assert targets == ["web:9464", "worker:9464", "beat:9464"]
+    for target in targets:
+        name = target.split(":")[0]
+        beside = SERVICES[f"{name}-metrics"]
+        assert beside["pid"] == beside["network_mode"] == f"service:{name}"
+        assert beside["volumes"] == SERVICES[name]["volumes"] == [f"{name}-metrics:/run/metrics"]
+        assert SERVICES[name]["environment"]["PROMETHEUS_MULTIPROC_DIR"] == "/run/metrics"
+
+
+def test_prometheus_scrapes_services_that_are_there():
+    scraped = yaml.safe_load((ROOT / "infra" / "prometheus" / "prometheus.yml").read_text())
+    targets = {
+        target.split(":")[0]
+        for job in scraped["scrape_configs"]
+        for config in job["static_configs"]
+        for target in config["targets"]
+    }
+    assert targets - {"localhost"} <= set(SERVICES)
+
+
+def test_the_same_uv_and_k6_as_everywhere():
+    makefile = (ROOT / "Makefile").read_text()
+    (uv,) = re.findall(r"^UV_VERSION := (\S+)", makefile, re.M)
+    (k6,) = re.findall(r'"k6==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert f"astral-sh/uv:{uv}" in DOCKERFILE
+    assert f"grafana/k6:{k6}" in DOCKERFILE
+    python = (ROOT / ".python-version").read_text().strip()
+    assert set(re.findall(r"python:([\d.]+)-slim", DOCKERFILE)).pop().startswith(f"{python}.")
+
+
+def test_the_image_is_locked_small_and_not_root():
+    assert "uv sync --locked --no-dev --no-default-groups" in DOCKERFILE
+    last = DOCKERFILE.rsplit("\nFROM ", 1)[1]
+    assert "USER midst" in last
+    assert "uv" not in last.replace("midst", "")
+    for source in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M):
+        for path in source.split():
+            assert (ROOT / path).exists(), path
+
+
+def test_the_connections_that_are_asked_for_fit():
+    """pgbouncer's pool, the worker's processes, beat, the exporter, and room for a person."""
+    command = " ".join(SERVICES["postgres"]["command"])
+    (most,) = re.findall(r"max_connections=(\d+)", command)
+    pool = int(SERVICES["pgbouncer"]["environment"]["DEFAULT_POOL_SIZE"])
+    assert pool + 2 * 3 + 1 + 5 + 10 <= int(most)
+    web = SERVICES["web"]["environment"]
+    assert int(web["DATABASE_POOL_SIZE"]) * int(web["WEB_CONCURRENCY"]) <= pool

@@ -1,0 +1,225 @@
+"""Prometheus and Alertmanager with the project's own configuration, against the running stack.
+
+Load is driven, then every panel must show something, then faults are made and told of.
+"""
+
+import math
+import re
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import redis
+
+from midst.stack import process
+from perfops.statistics.measures import MEASURES
+from tests.monitoring.live import live, until
+from tests.monitoring.queries import asked
+
+pytestmark = pytest.mark.e2e
+
+# Metrics of the design that the application does not give yet. Nothing else may be absent, and
+# one that has come must go from here.
+NOT_THERE_YET = {
+    "active_connections",
+    "cache_audits_total",
+    "cache_degraded",
+    "cache_stale_total",
+    "celery_beat_heartbeat_timestamp_seconds",
+    "celery_queue_depth",
+    "celery_tasks_total",
+    "celery_worker_heartbeat_timestamp_seconds",
+    "database_pool_max_connections",
+    "perfops_budget_ratio",
+    "perfops_finding_open",
+    "redis_operation_duration_seconds_bucket",
+    "redis_operations_total",
+}
+RECORDED_FROM = {
+    "midst:database_pool:ratio": "active_connections",
+    "operation:redis_operations:rate5m": "redis_operations_total",
+}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with live(tmp_path_factory.mktemp("monitoring")) as running:
+        yield running
+
+
+def get(stack, path):
+    try:
+        with urllib.request.urlopen(f"{stack.url}{path}", timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+class Load:
+    """Requests without a pause, by four clients, until the ``with`` ends."""
+
+    def __init__(self, stack, *paths):
+        self.stack, self.paths, self.ended = stack, paths, threading.Event()
+        self.pool = ThreadPoolExecutor(4)
+
+    def __enter__(self):
+        for number in range(4):
+            self.pool.submit(self.run, number)
+
+    def run(self, number):
+        while not self.ended.is_set():
+            for path in self.paths:
+                get(self.stack, path.format(number=number, now=time.monotonic_ns() % 90 + 10))
+
+    def __exit__(self, *exception):
+        self.ended.set()
+        self.pool.shutdown()
+
+
+EVERYTHING = (
+    "/health", "/ready", "/api/v1/profiles?limit={now}", "/api/v1/profiles/mara-lindqvist",
+    "/api/v1/profiles/mara-lindqvist/masks", "/api/v1/taxonomy/masks", "/api/v1/taxonomy/epochs",
+    "/api/v1/profiles/nobody", "/nowhere", "/admin/login/",
+)  # fmt: skip
+
+
+def missing_metrics(expr):
+    named = set(re.findall(r"[a-z_]+(?::\w+)*", expr))
+    return (named | {RECORDED_FROM.get(name, "") for name in named}) & NOT_THERE_YET
+
+
+def shows_something(stack, expr):
+    return any(not math.isnan(float(each["value"][1])) for each in stack.query(expr))
+
+
+def test_every_target_is_up(stack):
+    jobs = set(stack.addresses)
+
+    def up():
+        targets = stack.ask("targets")["activeTargets"]
+        return {t["labels"]["job"] for t in targets if t["health"] == "up"} == jobs
+
+    until(up, what=f"{jobs} all up")
+    assert stack.query("pg_up == 1")
+    assert stack.query("redis_up == 1")
+    assert stack.query("pg_exporter_last_scrape_error == 0")
+
+
+def test_every_panel_shows_something_under_load(stack, capsys):
+    ran = stack.manage("run_load_test", "smoke", "--format", "json")
+    assert ran.returncode in {0, 1, 2}, ran.stderr
+    questions = asked(window="15s")
+    expected = [(where, expr) for where, expr in questions if not missing_metrics(expr)]
+    assert len(expected) > 60
+    empty = expected
+
+    def nothing_is_empty():
+        nonlocal empty
+        empty = [(where, expr) for where, expr in empty if not shows_something(stack, expr)]
+        return not empty
+
+    with Load(stack, *EVERYTHING):
+        try:
+            until(nothing_is_empty, what="every panel shows something")
+        except AssertionError:
+            pytest.fail("These panels show nothing:\n" + "\n".join(map(" -- ".join, empty)))
+    gaps = [" -- ".join(each) for each in questions if missing_metrics(each[1])]
+    with capsys.disabled():
+        sys.stdout.write("\n".join(["\nPanels that wait for metrics:", *gaps, ""]))
+
+
+def test_what_is_said_to_be_missing_is_missing(stack):
+    there = {metric for metric in NOT_THERE_YET if stack.query(f"count({metric})")}
+    assert not there, "Take what is there from NOT_THERE_YET."
+
+
+@pytest.mark.parametrize("budget", MEASURES)
+def test_a_threshold_lies_on_the_bad_side_of_its_target(stack, budget):
+    ((target,), (threshold,)) = (
+        [float(each["value"][1]) for each in stack.query(f'budget:{which}{{budget="{budget}"}}')]
+        for which in ("target", "threshold")
+    )
+    assert MEASURES[budget].holds(target, threshold)
+
+
+def messages(stack, alert, *, to):
+    return [m for path, m in stack.receiver.messages if f"] {alert} (" in m and path == f"/{to}"]
+
+
+def wait_until_told(stack, alert):
+    """It fires in Prometheus, and its message arrives."""
+    until(lambda: alert in stack.firing(), what=f"{alert} fires")
+    until(lambda: f"] {alert} (" in stack.told(), what=f"someone is told of {alert}")
+
+
+def test_a_slow_endpoint_is_told(stack):
+    with (
+        Load(stack, "/api/v1/profiles?limit={now}"),
+        psycopg.connect(stack.servers.urls["DATABASE_URL"]) as someone,
+    ):
+        client = redis.Redis.from_url(stack.servers.urls["REDIS_URL"])
+        ended = time.monotonic() + 60
+        while "LatencyP95High" not in stack.firing():
+            assert time.monotonic() < ended, "LatencyP95High does not fire"
+            with someone.transaction():
+                someone.execute("LOCK TABLE profiles_profile IN ACCESS EXCLUSIVE MODE")
+                client.flushdb()
+                time.sleep(1.2)
+        wait_until_told(stack, "LatencyP95High")
+    (message,) = messages(stack, "LatencyP95High", to="alert_url_critical")[:1]
+    for part in ("[FIRING]", "(critical)", "p95 latency is", "docs/runbooks/LatencyP95High.md"):
+        assert part in message
+
+
+def test_a_cold_cache_is_told(stack):
+    client = redis.Redis.from_url(stack.servers.urls["REDIS_URL"])
+    ended = time.monotonic() + 60
+    with Load(stack, "/api/v1/profiles?limit={now}"):
+        while "CacheHitRateLow" not in stack.firing():
+            assert time.monotonic() < ended, "CacheHitRateLow does not fire"
+            client.flushdb()
+            time.sleep(0.02)
+    wait_until_told(stack, "CacheHitRateLow")
+    assert messages(stack, "CacheHitRateLow", to="alert_url_warning")
+    assert not messages(stack, "CacheHitRateLow", to="alert_url_critical")
+
+
+def test_a_full_redis_is_told_and_one_without_a_bound_too(stack):
+    client = redis.Redis.from_url(stack.servers.urls["REDIS_URL"])
+    bound = int(client.config_get("maxmemory")["maxmemory"])
+    piece = b"x" * (bound // 32)
+    for number in range(29):
+        client.set(f"fill:{number}", piece)
+    wait_until_told(stack, "RedisMemoryHigh")
+    client.delete(*(f"fill:{number}" for number in range(29)))
+    client.config_set("maxmemory", 0)
+    wait_until_told(stack, "RedisMaxmemoryUnset")
+    client.config_set("maxmemory", bound)
+
+
+def test_too_many_connections_are_told(stack):
+    url = stack.servers.urls["DATABASE_URL"]
+    held = [psycopg.connect(url) for _ in range(80)]
+    try:
+        wait_until_told(stack, "DatabaseConnectionsHigh")
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_an_exporter_that_is_gone_is_told(stack):
+    stack.stop("redis_exporter")
+    wait_until_told(stack, "TargetDown")
+
+
+def test_a_database_that_is_gone_is_told_and_so_are_the_errors(stack):
+    (database,) = (child for child in stack.servers.children if child.name == "postgres")
+    process.stop(database)
+    with Load(stack, "/ready"):
+        wait_until_told(stack, "DatabaseDown")
+        until(lambda: "ErrorRateHigh" in stack.firing(), what="ErrorRateHigh fires")
