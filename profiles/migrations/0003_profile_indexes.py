@@ -10,6 +10,10 @@ from django.db import migrations, models
 
 import profiles.models.profile
 
+# The index that Django made for the foreign key, by the name that it gave it.
+DROP_OLD = "DROP INDEX CONCURRENTLY IF EXISTS profiles_profile_owner_id_91c6cc2a"
+MAKE_OLD = "CREATE INDEX CONCURRENTLY IF NOT EXISTS profiles_profile_owner_id_91c6cc2a ON profiles_profile (owner_id)"
+
 
 class Migration(migrations.Migration):
     atomic = False
@@ -18,7 +22,7 @@ class Migration(migrations.Migration):
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
     operations = [
-        # The new index by owner comes first, the one that it replaces goes after.
+        # The new index by owner comes first, the one that it replaces goes after it.
         AddIndexConcurrently(
             model_name="profile",
             index=models.Index(
@@ -36,15 +40,21 @@ class Migration(migrations.Migration):
                 fields=["owner", "-created_at", "-id"], name="profiles_profile_owner"
             ),
         ),
-        migrations.AlterField(
-            model_name="profile",
-            name="owner",
-            field=models.ForeignKey(
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="profiles",
-                to=settings.AUTH_USER_MODEL,
-            ),
+        # Django would make the foreign key anew as well, and check every row under a lock.
+        migrations.SeparateDatabaseAndState(
+            database_operations=[migrations.RunSQL(DROP_OLD, reverse_sql=MAKE_OLD)],
+            state_operations=[
+                migrations.AlterField(
+                    model_name="profile",
+                    name="owner",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="profiles",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
         ),
         migrations.AlterField(
             model_name="profile",

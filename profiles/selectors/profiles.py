@@ -23,7 +23,7 @@ _SUMMARY = (
 )  # fmt: skip
 _DETAIL = (*_SUMMARY, "summary", "website", "visibility")
 _ROW = (*_DETAIL, "email", "phone", "owner_id", "default_mask__slug")
-_BY_NAME = Order("name", "id", (Name, UUID), descending=False)
+BY_NAME = Order("name", "id", (Name, UUID), descending=False)
 # Sorts behind every name that begins with what stands before it.
 _LAST = "\U0010ffff"
 
@@ -44,8 +44,8 @@ def listed(
     ``pagination.BadCursor``.
     """
     since_text, before_text = (each.isoformat() if each else "" for each in (since, before))
-    found = _beginning_with(name) if name else _made_between(since, before)
-    order = _BY_NAME if name else pagination.NEWEST
+    found = beginning_with(name) if name else _made_between(since, before)
+    order = BY_NAME if name else pagination.NEWEST
 
     def compute() -> bytes:
         page = pagination.page(found, limit=limit, cursor=cursor, order=order)
@@ -110,8 +110,11 @@ def own_view(row: dict[str, Any], user: Any) -> bytes:
     return msgspec.json.encode(_shown(row, owner=row["owner_id"] == user.pk))
 
 
-def _beginning_with(name: str) -> Any:
-    """Plain comparison of lower-case names: what the index on them can seek."""
+def beginning_with(name: str) -> Any:
+    """Return the listed profiles whose name begins so, upper or lower case.
+
+    A plain comparison of lower-case names: what the index on them can seek.
+    """
     start = Lower(Value(name))
     return (
         Profile.objects.listed()

@@ -1,13 +1,13 @@
 """Each index is there because a query needs it: on a full table the planner uses it."""
 
-import json
-
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
 from midst.kernel import pagination
 from profiles.models import Profile
+from profiles.selectors import profiles
+from tests.explain import nodes
 
 ROWS = 20_000
 
@@ -24,7 +24,8 @@ def full_table(django_db_setup, django_db_blocker):
                     phone, website, avatar_url, languages, interests, visibility, is_active,
                     created_at, updated_at)
                 SELECT gen_random_uuid(), CASE WHEN n %% 100 = 0 THEN %s ELSE %s END,
-                    'row-' || n, 'Row', '', '', repeat('x', 200), '', 'row' || n || '@example.com',
+                    'row-' || n, 'Row ' || n, '', '', repeat('x', 200), '',
+                    'row' || n || '@example.com',
                     '', '', '', '{}', '{}', CASE WHEN n %% 10 = 0 THEN 'private' ELSE 'public' END,
                     true, now() - n * interval '1 minute', now()
                 FROM generate_series(1, %s) n
@@ -33,23 +34,10 @@ def full_table(django_db_setup, django_db_blocker):
             )
             cursor.execute("ANALYZE profiles_profile")
         yield owner
-        Profile.objects.all().delete()
+        with connection.cursor() as cursor:
+            # Nothing hangs on them, and Django would look for it row by row.
+            cursor.execute("DELETE FROM profiles_profile")
         get_user_model().objects.all().delete()
-
-
-def nodes(queryset):
-    """Every node of the plan, as "Type index"."""
-    sql, params = queryset.query.sql_with_params()
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
-        plan = cursor.fetchone()[0]
-    plan = json.loads(plan) if isinstance(plan, str) else plan
-    found, waiting = [], [plan[0]["Plan"]]
-    while waiting:
-        node = waiting.pop()
-        found.append(f"{node['Node Type']} {node.get('Index Name', '')}".strip())
-        waiting += node.get("Plans", [])
-    return found
 
 
 def page(*cursor):
@@ -99,3 +87,20 @@ def test_by_owner_uses_the_index(full_table):
         "Limit",
         "Index Scan profiles_profile_owner",
     ]
+
+
+@pytest.mark.django_db
+def test_names_that_begin_so_are_sought_in_their_index(full_table):
+    found = nodes(profiles.beginning_with("ROW 1").order_by("name", "id")[:21])
+    assert found == ["Limit", "Index Scan profiles_profile_name"]
+
+
+@pytest.mark.django_db
+def test_a_page_far_down_the_names_seeks_too(full_table):
+    order = profiles.BY_NAME
+    row = profiles.beginning_with("row 1").order_by("name", "id").values_list("name", "id")[2000]
+    beyond = profiles.beginning_with("row 1").filter(
+        pagination.beyond(pagination.Cursor(*row), order)
+    )
+    found = nodes(beyond.order_by("name", "id")[:21])
+    assert found == ["Limit", "Index Scan profiles_profile_name"]

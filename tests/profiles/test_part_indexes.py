@@ -1,5 +1,7 @@
 """The indexes of what hangs on a profile: on full tables the planner uses them, and never sorts."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -7,7 +9,7 @@ from django.db import connection
 from profiles import models, seeding
 from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from taxonomy.models import Mask
-from tests.profiles.test_indexes import nodes
+from tests.explain import check, nodes
 
 PROFILES = 1500
 
@@ -30,7 +32,9 @@ def profile(django_db_setup, django_db_blocker):
             )
             for n, posting in enumerate(models.JobPosting.objects.all()[:200])
         )
+        with_quotas()
         with connection.cursor() as cursor:
+            cursor.execute("VACUUM (ANALYZE) profiles_usagequota")
             cursor.execute("ANALYZE")
         yield found
         get_user_model().objects.filter(username__startswith="seed-77-").delete()
@@ -39,11 +43,19 @@ def profile(django_db_setup, django_db_blocker):
             cursor.execute("ANALYZE")
 
 
-def check(queryset, index):
-    found = nodes(queryset)
-    assert any(index in node for node in found), found
-    assert not [node for node in found if node.startswith(("Seq Scan", "Sort", "Incremental"))], (
-        found
+def with_quotas():
+    """Every profile has used something in each of four months."""
+    models.UsageQuota.objects.bulk_create(
+        models.UsageQuota(
+            profile_id=profile,
+            feature=feature,
+            period_start=datetime(2026, month, 1, tzinfo=UTC),
+            period_end=datetime(2026, month + 1, 1, tzinfo=UTC),
+            used=3,
+        )
+        for profile in models.Profile.objects.values_list("pk", flat=True)
+        for feature in models.UsageQuota.Feature.values
+        for month in range(1, 5)
     )
 
 
@@ -87,3 +99,11 @@ def test_the_tier_check_reads_the_index_alone(profile):
 def test_subscriptions_by_tier(profile):
     rows = models.Subscription.objects.filter(tier="enterprise", status="past_due")
     check(rows.values("profile_id"), "profiles_subscription_tier")
+
+
+@pytest.mark.django_db
+def test_the_quota_check_reads_the_index_alone(profile):
+    rows = models.UsageQuota.objects.filter(
+        profile_id=profile, period_start=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    assert nodes(rows.values("feature", "used")) == ["Index Only Scan profiles_usagequota_period"]
