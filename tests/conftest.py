@@ -6,9 +6,10 @@ import hypothesis
 import pytest
 from django_redis import get_redis_connection
 
+from tests.valkey import things, valkey
 from tests.world import world
 
-__all__ = ["empty_cache", "world"]
+__all__ = ["empty_cache", "things", "valkey", "world"]
 
 # A busy machine is no failure; CI tries the same examples every time.
 hypothesis.settings.register_profile("midst", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "ninja",
     "midst.accounts",
+    "midst.operations",
     "taxonomy",
     "profiles",
     "perfops",

@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from midst.accounts import throttle
+from midst.admin import cache
 from midst.kernel.problems import Problem
 
 
@@ -36,3 +37,10 @@ class MidstAdminSite(admin.AdminSite):
                     headers=dict(error.headers),
                 )
         return super().login(request, extra_context)
+
+    def get_urls(self) -> list[Any]:
+        return [*cache.urls(self), *super().get_urls()]
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        apps = super().get_app_list(request, app_label)
+        return apps if app_label else [*apps, *cache.app_entry(request)]

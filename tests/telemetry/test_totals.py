@@ -1,0 +1,38 @@
+"""Metrics are read back as sums over every process."""
+
+import json
+
+from midst.telemetry import metrics
+from midst.telemetry.totals import totals
+from tests.telemetry.test_exposition import in_a_process_of_its_own
+
+COUNT = """
+import django; django.setup()
+from midst.telemetry import metrics
+metrics.CACHE_HITS.labels("masks").inc(3)
+metrics.CACHE_HITS.labels("epochs").inc()
+"""
+READ = """
+import json
+import django; django.setup()
+from midst.telemetry import metrics
+from midst.telemetry.totals import totals
+metrics.CACHE_HITS.labels("masks").inc(4)
+print(json.dumps(totals(["cache_hits_total", "unheard_of_total"], label="cache_type")))
+"""
+
+
+def test_totals_are_summed_by_label_over_processes_that_have_ended(tmp_path):
+    in_a_process_of_its_own(COUNT, str(tmp_path))
+    found = json.loads(in_a_process_of_its_own(READ, str(tmp_path)))
+    assert found["cache_hits_total"] == {"masks": 7, "epochs": 1}
+    assert found["unheard_of_total"] == {}
+
+
+def test_without_a_shared_directory_this_process_counts_alone():
+    def hits():
+        return totals(["cache_hits_total"], label="cache_type")["cache_hits_total"].get("totals", 0)
+
+    before = hits()
+    metrics.CACHE_HITS.labels("totals").inc(2)
+    assert hits() == before + 2
