@@ -1,5 +1,6 @@
 """The one API, built from each app's router."""
 
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -23,8 +24,13 @@ from taxonomy.api import router as taxonomy
 class MidstAPI(NinjaAPI):
     """Adds to the document what every endpoint may answer, and how."""
 
+    @cached_property
+    def _document(self) -> Any:
+        return openapi.complete(super().get_openapi_schema())
+
     def get_openapi_schema(self, **options: Any) -> Any:
-        return openapi.complete(super().get_openapi_schema(**options))
+        """Made once: it takes long, and the options are for paths that we don't have."""
+        return self._document
 
 
 api = MidstAPI(

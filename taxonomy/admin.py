@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib.postgres.fields import ArrayField
 from django.http import HttpRequest
 
 from taxonomy import selectors
@@ -11,6 +13,9 @@ from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
 class _Kept(admin.ModelAdmin):
     """Slugs are the public ids: they never change. What is in use can't be deleted."""
+
+    # As wide as other texts: a list is written with commas.
+    formfield_overrides = {ArrayField: {"widget": AdminTextInputWidget}}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["slug"] if obj else []

@@ -1,12 +1,29 @@
-"""Sessions and tokens for staff: to look at and to end, never to make or read."""
+"""Accounts for staff; sessions and tokens to look at and to end, never to make or read."""
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from midst.accounts import secrets
 from midst.accounts.models import ApiToken, Session
 from midst.kernel.pagination import BoundedCountPaginator
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    """Django's own pages, for a table that may be large: what has no index is not asked for."""
+
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = BoundedCountPaginator
+    list_filter = ()
+    list_per_page = 50
+    search_fields = ("username__exact",)
+    search_help_text = "The exact username."
 
 
 class _History(admin.ModelAdmin):

@@ -57,6 +57,7 @@ class ApiToken(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "API token"
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="accounts_apitoken_newest")
         ]

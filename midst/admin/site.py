@@ -30,7 +30,8 @@ class MidstAdminSite(admin.AdminSite):
                     {
                         **self.each_context(request),
                         "title": "Too many attempts",
-                        "detail": error.detail,
+                        # There is nothing yet to go to.
+                        "is_nav_sidebar_enabled": False,
                         "wait_s": error.headers["Retry-After"],
                     },
                     status=error.kind.status,

@@ -3,6 +3,9 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -16,8 +19,16 @@ class LargeTable(admin.ModelAdmin):
     ordering = ["-pk"]
     sortable_by = ()
     show_full_result_count = False
+    # They would count the whole table for each filter.
+    show_facets = admin.ShowFacets.NEVER
     paginator = BoundedCountPaginator
     list_per_page = 50
+    formfield_overrides = {
+        # Django 5.2 would take an address without a scheme for http.
+        models.URLField: {"assume_scheme": "https"},
+        # As wide as other texts: a list is written with commas.
+        ArrayField: {"widget": AdminTextInputWidget},
+    }
 
 
 class OfProfile(LargeTable):

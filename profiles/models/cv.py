@@ -49,6 +49,10 @@ class Experience(Entry):
     location = models.CharField(max_length=120, blank=True)
     description = models.TextField(blank=True)
 
+    class Meta(Entry.Meta):
+        abstract = False
+        verbose_name_plural = "experience"
+
     def __str__(self) -> str:
         return f"{self.role}, {self.organization}"
 
@@ -58,6 +62,10 @@ class Education(Entry):
     degree = models.CharField(max_length=120, blank=True)
     field = models.CharField(max_length=120, blank=True)
     description = models.TextField(blank=True)
+
+    class Meta(Entry.Meta):
+        abstract = False
+        verbose_name_plural = "education"
 
     def __str__(self) -> str:
         return self.institution

@@ -118,8 +118,13 @@ class Profile(models.Model):
                 name="profiles_profile_name",
             ),
             models.Index(fields=["owner", "-created_at", "-id"], name="profiles_profile_owner"),
-            # For the admin, which lists everything.
+            # For the admin, which lists everything, and the few that nobody else sees.
             models.Index(fields=["-created_at", "-id"], name="profiles_profile_all_newest"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=Q(is_active=False),
+                name="profiles_profile_inactive",
+            ),
             models.Index(
                 fields=["email"],
                 include=["slug", "is_active"],

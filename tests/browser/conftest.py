@@ -36,8 +36,11 @@ def chromium(django_db_setup):
 
 
 @pytest.fixture
-def open_admin(chromium, live_server, transactional_db):
-    """Return a function that gives a logged-in page: (scheme, width) -> page."""
+def open_admin(chromium, live_server, transactional_db, empty_cache):
+    """Return a function that gives a logged-in page: (scheme, width) -> page.
+
+    What is cached is forgotten, for else the tests together would sign in too often.
+    """
     User.objects.create_superuser("chief", password="chief-of-all")
     contexts, complaints = [], []
 
@@ -56,6 +59,7 @@ def open_admin(chromium, live_server, transactional_db):
         page.fill("#id_username", "chief")
         page.fill("#id_password", "chief-of-all")
         page.click("[type=submit]")
+        page.wait_for_selector("#logout-form")
         return page
 
     yield opened

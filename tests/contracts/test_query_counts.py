@@ -1,0 +1,95 @@
+"""Every read runs as many queries for a hundred rows as for one."""
+
+from copy import copy
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from midst.accounts.models import ApiToken
+from profiles.models import JobApplication, JobPosting, Profile
+from profiles.parts import CV, NARRATIVES, TIMELINE
+from tests.contracts.test_access import MATRIX, P, address
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+MORE = 30
+PARTS = {f"{P}/{part.path}": part for part in (*CV, TIMELINE, NARRATIVES)}
+PART_READS = [each for part in (*PARTS, f"{P}/applications") for each in (part, f"{part}/{{id}}")]
+# Of who signs in, for whom nothing is kept, the first one finds the session.
+OWN = {
+    "/auth/tokens": 2,
+    "/auth/tokens/{id}": 2,
+    "/profiles/me": 2,
+    "/profiles/{id}": 2,
+    **dict.fromkeys(PART_READS, 3),  # the profile; the rows
+    f"{P}/masks": 4,  # the profile; its interests; the masks
+    f"{P}/subscription": 3,
+    f"{P}/usage": 6,  # the profile; its plan; what is used; the masks of narratives; its own
+}
+# Of anyone, on a miss.
+PUBLIC = {
+    "/taxonomy/masks": 2,  # how many; the rows
+    "/taxonomy/masks/{slug}": 1,
+    "/taxonomy/epochs": 3,  # how many; the rows; their stages
+    "/taxonomy/epochs/{slug}": 2,
+    "/taxonomy/stages": 2,
+    "/taxonomy/stages/{slug}": 1,
+    "/profiles": 1,
+    "/profiles/{id}": 1,
+    **dict.fromkeys(PART_READS[:-2], 2),
+    f"{P}/masks": 3,
+    "/postings": 1,
+    "/postings/{id}": 1,
+}
+READS = [path for method, path, *_ in MATRIX if method == "GET"]
+
+
+def copies(row, **changes):
+    for number in range(MORE):
+        another = copy(row)
+        another.pk, another._state = row._meta.pk.get_default(), copy(row._state)
+        another._state.adding = True
+        for name, value in changes.items():
+            setattr(another, name, f"{value}{number}" if isinstance(value, str) else value)
+        yield another
+
+
+def fill(world):
+    """More rows in every list."""
+    for part in PARTS.values():
+        first = part.model.objects.get(pk=world.parts[part.path])
+        changes = {"external_id": "x"} if hasattr(first, "external_id") else {}
+        part.model.objects.bulk_create(copies(first, **changes))
+    Profile.objects.bulk_create(copies(world.profile, slug="ada-"))
+    ApiToken.objects.bulk_create(copies(ApiToken.objects.first(), token_hash="x"))
+    postings = JobPosting.objects.bulk_create(copies(world.posting))
+    JobApplication.objects.bulk_create(
+        JobApplication(profile=world.profile, posting=posting) for posting in postings
+    )
+
+
+def queries(client, token, url):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with CaptureQueriesContext(connection) as run:
+        answer = client.get(url, headers=headers)
+    assert answer.status_code == 200, (url, answer.content)
+    return len(run)
+
+
+@pytest.mark.parametrize(
+    ("who", "expected"), [("owner", OWN), (None, PUBLIC)], ids=["own", "public"]
+)
+def test_a_read_takes_as_many_whatever_the_page(client, world, who, expected):
+    fill(world)
+    token = who and world.credentials[who]
+    found = {}
+    for path in expected:
+        url = f"/api/v1{address(world, path)}"
+        found[path] = queries(client, token, f"{url}?limit=1")
+        if not path.endswith("}"):  # another key: it is no answer of before
+            assert queries(client, token, f"{url}?limit=100") == found[path], path
+    assert found == expected
+
+
+def test_no_read_is_left_out():
+    assert {*OWN, *PUBLIC} == set(READS)
