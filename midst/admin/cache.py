@@ -123,7 +123,7 @@ def _delete(request: HttpRequest, pattern: str, cursor: int) -> HttpResponse:
         messages.error(request, f"Redis does not answer: {error}. What was deleted stays deleted.")
         _note(request, pattern, f"Redis did not answer: {error}")
         return HttpResponseRedirect(reverse("admin:cache"))
-    said = f"{done.keys:,} cached answers that match {pattern} were deleted."
+    said = f"Cached answers deleted that match {pattern}: {done.keys:,}."
     if done.is_finished:
         messages.success(request, said)
         _note(request, pattern, said)

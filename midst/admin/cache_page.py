@@ -68,27 +68,18 @@ def _badge(overview: Overview) -> Badge:
 
 
 def _explanations(overview: Overview) -> list[str]:
+    if not overview.trouble and not overview.is_degraded:
+        return ["Redis answers; every process believes what it keeps."]
     here = {
-        State.CLOSED: "",
+        State.CLOSED: "Another process leaves Redis alone." if overview.is_degraded else "",
         State.OPEN: "This process leaves Redis alone and knocks until it is back.",
         State.SETTLING: "Redis is back; this process believes it again in a moment.",
     }[overview.state]
-    memory = (
-        f"Answers come from the database and from each process's memory, there at most "
-        f"{MEMORY_TTL_S:g} s old."
+    meanwhile = (
+        "Without Redis answers come from the database, and from each process's memory: "
+        f"there they are at most {MEMORY_TTL_S:g} s old."
     )
-    elsewhere = "Another process is without Redis."
-    return list(
-        filter(
-            None,
-            [
-                overview.trouble,
-                here,
-                elsewhere if overview.is_degraded and not here else "",
-                memory if overview.is_degraded else "",
-            ],
-        )
-    )
+    return [text for text in (overview.trouble, here, meanwhile) if text]
 
 
 def _figures(overview: Overview) -> list[Figure]:
@@ -161,7 +152,7 @@ def _rest(sample: Sample | None) -> str:
     if sample is None:
         return ""
     keys, weight = _share(sample.rest)
-    return f"Beside these: {keys} keys, {weight}: stamps, locks, limits, an earlier server's."
+    return f"Beside these: {keys} keys, {weight}: stamps, locks, rate limits, others'."
 
 
 def _sample_note(sample: Sample | None) -> str:

@@ -44,4 +44,6 @@ class MidstAdminSite(admin.AdminSite):
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
-        return apps if app_label else [*apps, *cache.app_entry(request)]
+        if app_label:
+            return apps
+        return sorted([*apps, *cache.app_entry(request)], key=lambda app: app["name"].lower())

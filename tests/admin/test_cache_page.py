@@ -102,7 +102,7 @@ def test_deleting_by_pattern_asks_first_and_is_noted(admin_client, things):
     keep(things[0], "thing:2")
     assert "thing:1*" in admin_client.get(CLEAR, {"pattern": "thing:1*"}).content.decode()
     page = admin_client.post(CLEAR, {"pattern": "thing:1*"}, follow=True).content.decode()
-    assert "1 cached answers that match thing:1* were deleted" in page
+    assert "Cached answers deleted that match thing:1*: 1." in page
     assert keep(things[0], "thing:2") is Outcome.HIT
     assert LogEntry.objects.get().object_repr == "thing:1*"
 

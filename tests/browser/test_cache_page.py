@@ -41,5 +41,5 @@ def test_a_kind_and_a_pattern_are_cleared_by_hand(open_admin, live_server, thing
     page.fill("#id_pattern", "thing:*")
     page.click("text=Delete …")
     page.click("button:has-text('Delete')")
-    assert "1 cached answers" in page.inner_text(".messagelist")
+    assert "match thing:*: 1." in page.inner_text(".messagelist")
     assert keep(things[0]) is Outcome.MISS

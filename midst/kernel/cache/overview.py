@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from midst.kernel import redis
 from midst.kernel.cache import kinds, memory, sampling
 from midst.kernel.cache.circuit import circuit
+from midst.kernel.cache.entries import Rubbish
 from midst.kernel.cache.sampling import Sample, Share
 from midst.telemetry.totals import totals
 
@@ -126,6 +127,13 @@ def _server() -> Server:
     except redis.AnotherLife:
         # It was restarted since anybody asked; now that is known.
         info = redis.client().info()
+    try:
+        return _told(info)
+    except KeyError as error:
+        raise Rubbish(f"INFO has no {error}") from error
+
+
+def _told(info: Mapping[str, Any]) -> Server:
     return Server(
         version=_version(info),
         up_s=info["uptime_in_seconds"],

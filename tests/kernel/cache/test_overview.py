@@ -118,6 +118,11 @@ def test_a_server_that_falls_silent_half_way_gives_what_it_said(valkey, things, 
     assert "Timeout" in seen.trouble
 
 
+def test_a_server_that_answers_something_else_is_trouble(valkey, things, monkeypatch):
+    monkeypatch.setattr(redis.client(), "info", lambda: {"used_memory": 1})
+    assert "INFO has no 'redis_version'" in overview.look().trouble
+
+
 def test_a_restarted_server_is_asked_again(valkey, things, monkeypatch):
     redis.client().ping()
     monkeypatch.setattr(redis, "_life", "another1")
