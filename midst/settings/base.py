@@ -157,6 +157,8 @@ PERFOPS = {
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
+    # default=default, or default=staging: where indexes may be rehearsed on copies of tables.
+    "REHEARSE_ON": env.dict("PERFOPS_REHEARSE_ON", default={}),
 }
 
 SILENCED_SYSTEM_CHECKS: list[str] = []
