@@ -116,3 +116,19 @@ def test_a_hundred_thousand_statements_are_read_in_bounds(embedded):
     window = replace(window, statements=(*many, statement))
     (given,) = advising.advise(window, embedded.alias, [], embedded.limits()).given
     assert str(given.offer.candidate) == "public.orders (customer_id)"
+
+
+def test_a_drop_beside_a_statement_that_can_not_be_planned_has_no_migration(with_hypopg):
+    # Nobody knows the length, and 15 plans nothing without it.
+    unknown = one("length", "SELECT * FROM orders WHERE length(note) = %s", lambda n: [n])
+    bounds = with_hypopg.limits(INDEX_MIN_CALLS=999)
+    (given,) = with_hypopg.advise(unknown, bounds, [drop_of("orders_shop")]).given
+    assert "1 could not be planned" in given.advice.evidence["proof"]
+    assert given.change is None
+
+
+def test_where_generic_plans_are_had_unknown_values_are_no_matter(embedded):
+    unknown = one("length", "SELECT * FROM orders WHERE length(note) = %s", lambda n: [n])
+    bounds = embedded.limits(INDEX_MIN_CALLS=999)
+    (given,) = embedded.advise(unknown, bounds, [drop_of("orders_shop")]).given
+    assert given.advice.evidence["proof"] == "none of 1 planned statements of orders uses it"
