@@ -172,6 +172,8 @@ PERFOPS = {
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
     "SAMPLE_PARAMETERS": env.bool("PERFOPS_SAMPLE_PARAMETERS", False),
+    # default=default, or default=staging: where indexes may be rehearsed on copies of tables.
+    "REHEARSE_ON": env.dict("PERFOPS_REHEARSE_ON", default={}),
 }
 
 SILENCED_SYSTEM_CHECKS: list[str] = []

@@ -24,6 +24,7 @@ for name, value in {**_NOWHERE, **_given}.items():
 
 from midst.settings.base import *  # noqa: E402, F403
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
+from midst.settings.base import PERFOPS as _PERFOPS  # noqa: E402
 from midst.settings.environment import env  # noqa: E402
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
@@ -31,6 +32,12 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 # Load comes from this machine.
 RATE_LIMIT_EXEMPT = env.list("RATE_LIMIT_EXEMPT", default=["127.0.0.0/8", "::1"])
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])
+
+# The embedded PostgreSQL has no hypopg: indexes are tried on copies of the tables.
+PERFOPS = {
+    **_PERFOPS,
+    "REHEARSE_ON": env.dict("PERFOPS_REHEARSE_ON", default={"default": "default"}),
+}
 
 # Static files straight from the apps: no collectstatic before a first look.
 WHITENOISE_USE_FINDERS = True

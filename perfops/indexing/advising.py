@@ -25,6 +25,7 @@ from perfops.indexing import (
 )
 from perfops.indexing.clock import Clock
 from perfops.indexing.declaration import NotDjangos, name_of
+from perfops.indexing.drops import Drop
 from perfops.indexing.migration import Change, Project
 from perfops.indexing.records import Candidate, Effect, Proof, Query, Table
 from perfops.indexing.weigh import Offer, Refusal
@@ -33,8 +34,6 @@ log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 SOURCE = "index advice"
-# Drops are held against so many times more statements than candidates come from.
-_MORE_FOR_DROPS = 5
 # So many of a dropped index's statements are watched afterwards.
 _WATCHED = 20
 
@@ -125,13 +124,19 @@ def _advise(
     limits: Conf,
     clock: Clock,
 ) -> Advised:
-    most = limits.INDEX_STATEMENTS * (_MORE_FOR_DROPS if dropping else 1)
-    queries, tables = workload.read(cursor, window.statements, most=most)
-    queries = parameters.sample(cursor, queries, tables, clock)
     project = Project()
-    given, refuted = _drops(cursor, dropping, queries, alias, project, clock)
-    costly = queries[: limits.INDEX_STATEMENTS]
-    proposed = propose(cursor, costly, tables, limits)
+    given, refuted = _drops(cursor, dropping, window, alias, project, limits, clock)
+    costly, tables = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
+    found = candidates.propose(
+        costly,
+        tables,
+        most=limits.INDEX_CANDIDATES,
+        min_rows=limits.INDEX_MIN_ROWS,
+        has_trigrams="pg_trgm" in catalog.extensions(cursor),
+    )
+    on = {candidate.table for candidate in found}
+    costly = parameters.sample(cursor, costly, tables, clock, on=on)
+    proposed = with_parts(found, costly, tables, limits)
     proofs, missing = _prove(cursor, alias, proposed, costly, tables, limits, clock)
     offers, refused = weigh.choose(proofs, costly, tables, period(window), limits)
     by_id = {query.queryid: query for query in costly}
@@ -143,17 +148,13 @@ def _advise(
     return Advised(tuple(given), refuted, tuple(refused), missing)
 
 
-def propose(
-    cursor: CursorWrapper, queries: Sequence[Query], tables: Mapping[Name, Table], limits: Conf
+def with_parts(
+    found: Sequence[Candidate],
+    queries: Sequence[Query],
+    tables: Mapping[Name, Table],
+    limits: Conf,
 ) -> list[Candidate]:
-    """Return the candidates, and for each that asks for one rare value its partial form."""
-    found = candidates.propose(
-        queries,
-        tables,
-        most=limits.INDEX_CANDIDATES,
-        min_rows=limits.INDEX_MIN_ROWS,
-        has_trigrams="pg_trgm" in catalog.extensions(cursor),
-    )
+    """Return the candidates, and for each that serves one rare value its partial form."""
     partial: list[Candidate] = []
     for query in queries:
         for name in sorted(query.tables):
@@ -206,24 +207,32 @@ def _prove(
 def _drops(
     cursor: CursorWrapper,
     dropping: Sequence[Advice],
-    queries: Sequence[Query],
+    window: Window,
     alias: str,
     project: Project,
+    limits: Conf,
     clock: Clock,
 ) -> tuple[list[Given], frozenset[str]]:
     given, refuted = [], set()
-    for drop in drops.prove(cursor, dropping, queries, clock):
+    for drop in drops.prove(cursor, dropping, window.statements, limits, clock):
         if drop.needed_by:
             refuted.add(drop.advice.fingerprint)
             continue
-        try:
-            change, excuse = project.remove(drop.table, drop.name, alias), ""
-        except NotDjangos as error:
-            change, excuse = None, str(error)
-        advice = wording.droppable(drop, change, excuse)
+        change, excuse = _removal(project, drop, alias)
         judged = {query.queryid: query for query in drop.judged[:_WATCHED]}
-        given.append(Given(advice, None, change, (drop.schema, drop.name), judged))
+        advice = wording.droppable(drop, change, excuse)
+        given.append(Given(advice, None, change, drop.index, judged))
     return given, frozenset(refuted)
+
+
+def _removal(project: Project, drop: Drop, alias: str) -> tuple[Change | None, str]:
+    """Return the Django change, or why there is none: without proof there is none either."""
+    if drop.unjudged:
+        return None, f"{drop.unjudged} statements on its table could not be planned"
+    try:
+        return project.remove(drop.table[1], drop.index[1], alias), ""
+    except NotDjangos as error:
+        return None, str(error)
 
 
 def _change(

@@ -7,7 +7,7 @@ as many rows as the statement really returns per call.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,14 +38,23 @@ _PATTERN = slice(1, 6)
 
 
 def sample(
-    cursor: CursorWrapper, queries: Sequence[Query], tables: Mapping[Name, Table], clock: Clock
+    cursor: CursorWrapper,
+    queries: Sequence[Query],
+    tables: Mapping[Name, Table],
+    clock: Clock,
+    *,
+    on: Collection[Name],
 ) -> list[Query]:
-    """Return ``queries`` with sets of parameters; without where a value can't be known."""
+    """Return ``queries``, those of the tables ``on`` with sets of parameters.
+
+    One gets none where a value can't be known, or the time is over.
+    """
     rows: dict[Name, list[Row]] = {}
     found = []
     for query in queries:
-        if clock.is_over:
-            break
+        if clock.is_over or not query.tables & set(on):
+            found.append(query)
+            continue
         for name in sorted({slot.table for slot in query.slots.values()} & set(tables)):
             if name not in rows:
                 rows[name] = _sample(cursor, tables[name], queries)

@@ -78,7 +78,7 @@ def droppable(drop: Drop, change: Change | None, excuse: str) -> Advice:
         )
     elif excuse:
         remedy = f"{remedy} No migration is written, as {excuse}."
-    proof = f"none of {len(drop.judged)} planned statements of {drop.table} uses it"
-    if len(drop.judged) < drop.statements:
-        proof += f" ({drop.statements - len(drop.judged)} could not be planned)"
+    proof = f"none of {len(drop.judged)} planned statements of {drop.table[1]} uses it"
+    if drop.unjudged:
+        proof += f" ({drop.unjudged} could not be planned)"
     return replace(drop.advice, evidence={**drop.advice.evidence, "proof": proof}, remedy=remedy)

@@ -40,9 +40,14 @@ def read(
     return [query for query in found if query is not None], by_key
 
 
+def reads(text: str) -> bool:
+    """Whether a text begins like a statement that looks for rows."""
+    return _READS.match(text) is not None
+
+
 def parse(text: str) -> exp.Expression | None:
     """Return the syntax tree of a whole statement that reads tables, None for any other."""
-    if not text or len(text) >= _CUT_AT or not _READS.match(text):
+    if not text or len(text) >= _CUT_AT or not reads(text):
         return None
     try:
         tree = parse_one(text, dialect="postgres")

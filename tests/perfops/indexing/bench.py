@@ -70,6 +70,7 @@ class Bench:
 
         Where several indexes are needed a later one is proved once the earlier are there.
         """
+        self.cursor.execute("VACUUM ANALYZE")
         before = self.measured(workload)
         given, names = [], []
         try:
@@ -79,7 +80,8 @@ class Bench:
                     self.cursor.execute(each.advice.statement)
                     names.append(_NAME.search(each.advice.statement)[1])
                 given += advised.given
-                self.cursor.execute("ANALYZE")
+                # What autovacuum does in time: an index alone answers where all is visible.
+                self.cursor.execute("VACUUM ANALYZE")
             after = self.measured(workload)
         finally:
             for name in names:
