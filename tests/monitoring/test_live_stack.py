@@ -105,9 +105,8 @@ def test_every_target_is_up(stack):
         return {t["labels"]["job"] for t in targets if t["health"] == "up"} == jobs
 
     until(up, what=f"{jobs} all up")
-    assert stack.query("pg_up == 1")
-    assert stack.query("redis_up == 1")
-    assert stack.query("pg_exporter_last_scrape_error == 0")
+    for fine in ("pg_up == 1", "redis_up == 1", "pg_exporter_last_scrape_error == 0"):
+        until(lambda fine=fine: stack.query(fine), what=fine)
 
 
 def test_every_panel_shows_something_under_load(stack, capsys):

@@ -26,7 +26,7 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
         rendered.hurried((rendered.INFRA / "prometheus/rules/alerts.yml").read_text())
     )
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
         "rule_files": [str(alerts)],
         "scrape_configs": [
             {"job_name": name, "static_configs": [{"targets": [target]}]}
@@ -56,8 +56,10 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
 
 def _is_watching(address: str) -> bool:
     targets = _ask(address, "targets")["activeTargets"]
+    health = {target["labels"]["job"]: target["health"] for target in targets}
     alerts = [alert["labels"]["alertname"] for alert in _ask(address, "alerts")["alerts"]]
-    return all(t["health"] != "unknown" for t in targets) and "RedisDown" in alerts
+    expected = {"prometheus": "up", "midst": "up", "gone": "down"}
+    return health == expected and "RedisDown" in alerts
 
 
 def _ask(address: str, path: str):
