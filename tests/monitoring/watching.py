@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from midst.stack import privileges
-from tests.e2e.conftest import free_port, wait_for_port
+from tests.e2e.conftest import free_port
 from tests.monitoring import rendered
-from tests.monitoring.programs import program
+from tests.monitoring.programs import program, wait_until_ready
 
 
 @contextlib.contextmanager
@@ -43,7 +43,7 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
             privileges.bound(command, death=signal.SIGKILL), stdout=log, stderr=log
         )
     try:
-        wait_for_port(int(address.rpartition(":")[2]))
+        wait_until_ready(address)
         deadline = time.monotonic() + 60
         while not _is_watching(address):
             assert time.monotonic() < deadline, (folder / "log").read_text()
