@@ -4,13 +4,12 @@ Seconds where a budget says milliseconds. Objective of a burn rate: the budget's
 the plain alert holds its *threshold*. Burn rates and windows: Google's SRE workbook, chapter 5.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perfops.conf import conf
 from perfops.models.budgets import Budget
-from perfops.prometheus.rules import Alert, Group, Recording, Rule
+from perfops.prometheus.rules import Alert, Group, Recording, Rule, literal, quoted
 from perfops.statistics.measures import MEASURES
 
 Metric = Budget.Metric
@@ -99,16 +98,20 @@ def _labels(budget: Budget) -> dict[str, str]:
     return {"budget": name(budget), **route}
 
 
+def _alert_labels(budget: Budget) -> dict[str, str]:
+    return {label: literal(value) for label, value in _labels(budget).items()}
+
+
 def _selector(budget: Budget, *matchers: str) -> str:
-    route = [f"route={json.dumps(budget.route)}"] if budget.route else []
+    route = [f"route={quoted(budget.route)}"] if budget.route else []
     inside = ", ".join([*matchers, *route])
     return f"{{{inside}}}" if inside else ""
 
 
 def _stand(budget: Budget) -> list[Rule]:
     labels = _labels(budget)
-    target = f"{in_prometheus(budget, budget.target):g}"
-    threshold = f"{in_prometheus(budget, budget.threshold):g}"
+    target = _number(in_prometheus(budget, budget.target))
+    threshold = _number(in_prometheus(budget, budget.threshold))
     rules: list[Rule] = [
         Recording("budget:target", f"vector({target})", labels),
         Recording("budget:threshold", f"vector({threshold})", labels),
@@ -123,9 +126,14 @@ def _stand(budget: Budget) -> list[Rule]:
         )
         rules += [
             Recording("budget:outcome", missed, labels),
-            Recording("budget:allowance", f"vector({allowance(budget):g})", labels),
+            Recording("budget:allowance", f"vector({_number(allowance(budget))})", labels),
         ]
     return rules
+
+
+def _number(value: float) -> str:
+    """Not a digit is lost that anyone would type, and none is added by the division."""
+    return f"{value:.12g}"
 
 
 def _missing(budget: Budget) -> str:
@@ -151,7 +159,7 @@ def _bad(budget: Budget, window: str) -> Recording:
 def _share_bad(budget: Budget, window: str) -> str:
     """Return the expression of the share of events in ``window`` that were not as promised."""
     if budget.metric in _QUANTILES:
-        edge = json.dumps(str(edge_for(in_prometheus(budget, budget.target))))
+        edge = quoted(str(edge_for(in_prometheus(budget, budget.target))))
         good = f"http_request_duration_seconds_bucket{_selector(budget, f'le={edge}')}"
         every = f"http_request_duration_seconds_count{_selector(budget)}"
         return f"1 - sum(rate({good}[{window}]))\n  / sum(rate({every}[{window}]))"
@@ -191,11 +199,11 @@ def _alert(budget: Budget) -> Alert:
         shown = "{{ $value | humanizeDuration }}"
     return Alert(
         alert,
-        f"budget:value{_matching(budget)} {_missing(budget)} {bound:g}",
+        f"budget:value{_matching(budget)} {_missing(budget)} {_number(bound)}",
         lasting,
-        {"severity": _SEVERITIES[Budget.Action(budget.action)], **_labels(budget)},
+        {"severity": _SEVERITIES[Budget.Action(budget.action)], **_alert_labels(budget)},
         {
-            "summary": f"{budget} is {shown}",
+            "summary": f"{literal(str(budget))} is {shown}",
             "description": f"For {lasting} it has not been {measure.bound_text(budget.threshold)} "
             f"(target: {measure.bound_text(budget.target)}).",
             "runbook_url": runbook(alert),
@@ -215,19 +223,18 @@ def _burns(budget: Budget) -> list[Alert]:
 
 
 def _burn(budget: Budget, burn: Burn, limit: float, *, quiet: bool) -> Alert:
-    of = _matching(budget)
+    of, most = _matching(budget), _number(limit)
     return Alert(
         burn.alert,
-        f"budget:bad:ratio{burn.long}{of} > {limit:g}\nand budget:bad:ratio{burn.short}{of} > "
-        f"{limit:g}",
+        f"budget:bad:ratio{burn.long}{of} > {most}\nand budget:bad:ratio{burn.short}{of} > {most}",
         burn.lasting,
         {
             "severity": "warning" if quiet else burn.severity,
             "burn_rate": f"{burn.rate:g}",
-            **_labels(budget),
+            **_alert_labels(budget),
         },
         {
-            "summary": f"{budget} uses up its allowance {burn.rate:g} times too fast",
+            "summary": f"{literal(str(budget))} uses up its allowance {burn.rate:g} times too fast",
             "description": "{{ $value | humanizePercentage }} of the last "
             f"{burn.long} missed {MEASURES[budget.metric].bound_text(budget.target)}; "
             f"{allowance(budget):.3g} of all may.",
@@ -237,7 +244,7 @@ def _burn(budget: Budget, burn: Burn, limit: float, *, quiet: bool) -> Alert:
 
 
 def _matching(budget: Budget) -> str:
-    return f"{{budget={json.dumps(name(budget))}}}"
+    return f"{{budget={quoted(name(budget))}}}"
 
 
 def runbook(alert: str) -> str:

@@ -1,6 +1,5 @@
 """Prometheus' rules as values, and the file that holds them. Pure: values in, text out."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -47,6 +46,31 @@ def render(groups: list[Group], *, comment: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def quoted(text: str) -> str:
+    """Return ``text`` as a string that YAML and PromQL both read, whatever is in it.
+
+    JSON's own escapes would not do: they write what lies beyond 16 bits as two halves.
+    """
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def literal(text: str) -> str:
+    """Return ``text`` for an alert's labels and annotations, which are Go's templates."""
+    return text.replace("{{", '{{"{{"}}')
+
+
+def _escaped(character: str) -> str:
+    if character in {"\\", '"'}:
+        return f"\\{character}"
+    if " " <= character <= "~":
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code <= _16_BITS else f"\\U{code:08x}"
+
+
+_16_BITS = 0xFFFF
+
+
 def _rule(rule: Rule) -> list[str]:
     if isinstance(rule, Recording):
         lines = [f"      - record: {rule.record}", *_expression(rule.expr)]
@@ -65,6 +89,5 @@ def _expression(expr: str) -> list[str]:
 
 
 def _mapping(name: str, values: Mapping[str, str]) -> list[str]:
-    # A JSON string is a YAML string, whatever is in it.
-    written = [f"          {key}: {json.dumps(value)}" for key, value in values.items()]
+    written = [f"          {key}: {quoted(value)}" for key, value in values.items()]
     return [f"        {name}:", *written] if written else []

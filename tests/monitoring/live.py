@@ -22,7 +22,7 @@ from midst.stack import plan as plans
 from midst.stack import privileges, process, servers
 from tests.e2e.conftest import free_port, wait_for_port
 from tests.monitoring import rendered
-from tests.monitoring.programs import program
+from tests.monitoring.programs import program, wait_until_ready
 
 ROOT = settings.BASE_DIR
 PATIENCE_S = 60
@@ -222,5 +222,5 @@ def _prometheus(stack: Live) -> None:
         f"--storage.tsdb.path={stack.folder / 'prometheus'}",
         f"--web.listen-address={address}",
         "--enable-feature=exemplar-storage",
-        listens=address,
     )
+    wait_until_ready(address)

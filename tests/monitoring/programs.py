@@ -2,6 +2,9 @@
 
 import shutil
 import subprocess
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterable
 
 from tests.e2e.conftest import missing
@@ -36,3 +39,16 @@ def run(name: str, *arguments: str, succeeds: bool = True) -> str:
 
 def each(paths: Iterable[object]) -> list[str]:
     return [str(path) for path in paths]
+
+
+def wait_until_ready(address: str) -> None:
+    """Prometheus listens before it answers: until its storage is open it says 503."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(f"http://{address}/-/ready", timeout=10).close()
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < deadline, f"Prometheus at {address} is not ready"
+            time.sleep(0.1)
+        else:
+            return

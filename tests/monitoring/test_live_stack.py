@@ -5,12 +5,15 @@ Load is driven, then every panel must show something, then faults are made and t
 
 import math
 import re
+import shutil
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -47,9 +50,14 @@ RECORDED_FROM = {
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory):
-    with live(tmp_path_factory.mktemp("monitoring")) as running:
+def stack(request):
+    """Not in pytest's own folder: the database's user must be able to enter."""
+    folder = Path(tempfile.mkdtemp(prefix="midst-monitoring-"))
+    with live(folder) as running:
         yield running
+    # After a failure its logs are worth a look.
+    if not request.session.testsfailed:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def get(stack, path):
@@ -61,14 +69,14 @@ def get(stack, path):
 
 
 class Load:
-    """Requests without a pause, by four clients, until the ``with`` ends."""
+    """Requests without a pause, by some clients, until the ``with`` ends."""
 
-    def __init__(self, stack, *paths):
-        self.stack, self.paths, self.ended = stack, paths, threading.Event()
-        self.pool = ThreadPoolExecutor(4)
+    def __init__(self, stack, *paths, clients=4):
+        self.stack, self.paths, self.clients = stack, paths, clients
+        self.ended, self.pool = threading.Event(), ThreadPoolExecutor(clients)
 
     def __enter__(self):
-        for number in range(4):
+        for number in range(self.clients):
             self.pool.submit(self.run, number)
 
     def run(self, number):
@@ -105,9 +113,8 @@ def test_every_target_is_up(stack):
         return {t["labels"]["job"] for t in targets if t["health"] == "up"} == jobs
 
     until(up, what=f"{jobs} all up")
-    assert stack.query("pg_up == 1")
-    assert stack.query("redis_up == 1")
-    assert stack.query("pg_exporter_last_scrape_error == 0")
+    for fine in ("pg_up == 1", "redis_up == 1", "pg_exporter_last_scrape_error == 0"):
+        until(lambda fine=fine: stack.query(fine), what=fine)
 
 
 def test_every_panel_shows_something_under_load(stack, capsys):
@@ -174,6 +181,18 @@ def test_a_slow_endpoint_is_told(stack):
     (message,) = messages(stack, "LatencyP95High", to="alert_url_critical")[:1]
     for part in ("[FIRING]", "(critical)", "p95 latency is", "docs/runbooks/LatencyP95High.md"):
         assert part in message
+
+
+def test_an_exhausted_pool_is_told(stack):
+    if "database_pool_max_connections" in NOT_THERE_YET:
+        pytest.xfail("The pool tells nothing yet; a unit test of the rules shows the alert.")
+    url = stack.servers.urls["DATABASE_URL"]
+    redis.Redis.from_url(stack.servers.urls["REDIS_URL"]).flushdb()
+    with Load(stack, "/api/v1/profiles?limit={now}", clients=12), psycopg.connect(url) as someone:
+        someone.execute("LOCK TABLE profiles_profile IN ACCESS EXCLUSIVE MODE")
+        until(lambda: "DatabasePoolHigh" in stack.firing(), what="DatabasePoolHigh fires")
+        someone.rollback()
+    wait_until_told(stack, "DatabasePoolHigh")
 
 
 def test_a_cold_cache_is_told(stack):

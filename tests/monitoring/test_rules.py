@@ -5,9 +5,12 @@ import re
 import pytest
 import yaml
 from django.conf import settings
+from hypothesis import given
+from hypothesis.strategies import characters, text
 
 from perfops.models import Budget
 from perfops.prometheus import budgets
+from perfops.prometheus.rules import quoted, render
 from perfops.selectors.budgets import rules
 from tests.monitoring.programs import each, run
 
@@ -94,15 +97,15 @@ def test_a_changed_budget_is_a_changed_rule(tmp_path):
     Budget.objects.create(
         metric="error_rate", route='/api/v1/"odd"/{id}', target=0.001, threshold=0.01, action="warn"
     )
-    text = rules()
+    written = rules()
     path = tmp_path / "budgets.yml"
-    path.write_text(text)
+    path.write_text(written)
     run("promtool", "check", "rules", "--lint-fatal", str(path))
-    assert 'budget:value{budget="latency_p95"} >= 0.4' in text
+    assert 'budget:value{budget="latency_p95"} >= 0.4' in written
     # The highest bound of the histogram that is not above 210 ms.
-    assert 'http_request_duration_seconds_bucket{le="0.2"}' in text
-    assert "CacheHitRateLow" not in text
-    own = [r for g in yaml.safe_load(text)["groups"] for r in g["rules"]]
+    assert 'http_request_duration_seconds_bucket{le="0.2"}' in written
+    assert "CacheHitRateLow" not in written
+    own = [r for g in yaml.safe_load(written)["groups"] for r in g["rules"]]
     (alert,) = (r for r in own if r.get("alert") == "ErrorRateHigh" and "route" in r["labels"])
     assert alert["labels"]["route"] == '/api/v1/"odd"/{id}'
     assert alert["labels"]["severity"] == "warning"
@@ -128,3 +131,50 @@ def test_rules_know_the_bounds_that_are_measured():
     from perfops.conf import conf
 
     assert conf().LATENCY_EDGES_S == BUCKETS_S
+
+
+@given(text(alphabet=characters(exclude_categories=["Cs"])))
+def test_any_text_is_one_string_to_yaml(value):
+    assert yaml.safe_load(f"key: {quoted(value)}") == {"key": value}
+
+
+def test_any_route_is_one_label_to_prometheus(tmp_path):
+    odd = 'a"b\\c\n\u2028\u0085ü\U0001f600{{id}}'
+    budget = Budget(metric="error_rate", route=odd, target=0.01, threshold=0.05, action="warn")
+    path = tmp_path / "budgets.yml"
+    path.write_text(render(budgets.groups([budget]), comment="odd"))
+    run("promtool", "check", "rules", "--lint-fatal", str(path))
+    selector = f'http_requests_total{{route={quoted(odd)}, status="500"}}'
+    fires = {
+        "rule_files": [str(path)],
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": selector, "values": "0+10x20"}],
+                "promql_expr_test": [
+                    {
+                        "expr": f"count(ALERTS{{alertname='ErrorRateHigh', route={quoted(odd)}}})",
+                        "eval_time": "15m",
+                        "exp_samples": [{"value": 1}],
+                    }
+                ],
+            }
+        ],
+    }
+    unit_test = tmp_path / "test.yml"
+    unit_test.write_text(yaml.safe_dump(fires))
+    run("promtool", "test", "rules", str(unit_test))
+
+
+@pytest.mark.parametrize(
+    ("ms", "edge"), [(300, 0.3), (299.9, 0.2), (0.5, 0.001), (60_000, 10.0), (1000, 1.0)]
+)
+def test_the_share_of_quick_answers_is_known_at_bounds_only(ms, edge):
+    assert budgets.edge_for(ms / 1000) == edge
+
+
+def test_numbers_are_written_as_they_were_typed():
+    budget = Budget(metric="throughput", target=12_345_678.5, threshold=0.123456789, action="warn")
+    written = render(budgets.groups([budget]), comment="")
+    assert "vector(12345678.5)" in written
+    assert "vector(0.123456789)" in written

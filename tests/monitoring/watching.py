@@ -12,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from midst.stack import privileges
-from tests.e2e.conftest import free_port, wait_for_port
+from tests.e2e.conftest import free_port
 from tests.monitoring import rendered
-from tests.monitoring.programs import program
+from tests.monitoring.programs import program, wait_until_ready
 
 
 @contextlib.contextmanager
@@ -26,7 +26,7 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
         rendered.hurried((rendered.INFRA / "prometheus/rules/alerts.yml").read_text())
     )
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
         "rule_files": [str(alerts)],
         "scrape_configs": [
             {"job_name": name, "static_configs": [{"targets": [target]}]}
@@ -43,7 +43,7 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
             privileges.bound(command, death=signal.SIGKILL), stdout=log, stderr=log
         )
     try:
-        wait_for_port(int(address.rpartition(":")[2]))
+        wait_until_ready(address)
         deadline = time.monotonic() + 60
         while not _is_watching(address):
             assert time.monotonic() < deadline, (folder / "log").read_text()
@@ -56,8 +56,10 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
 
 def _is_watching(address: str) -> bool:
     targets = _ask(address, "targets")["activeTargets"]
+    health = {target["labels"]["job"]: target["health"] for target in targets}
     alerts = [alert["labels"]["alertname"] for alert in _ask(address, "alerts")["alerts"]]
-    return all(t["health"] != "unknown" for t in targets) and "RedisDown" in alerts
+    expected = {"prometheus": "up", "midst": "up", "gone": "down"}
+    return health == expected and "RedisDown" in alerts
 
 
 def _ask(address: str, path: str):
