@@ -42,7 +42,7 @@ def of_tables(now: float) -> list[Column[Table]]:
     return [
         _word("table", "Table", lambda t: t.qualified),
         _size("size", "Size", lambda t: t.bytes),
-        _number("rows", "Rows", lambda t: max(t.rows, t.live)),
+        _number("rows", "Rows", lambda t: t.rows or t.live),
         _number("dead", "Dead rows", lambda t: t.dead),
         _number("seq", "Sequential scans", lambda t: t.sequential_scans),
         _number("idx", "Index scans", lambda t: t.index_scans),
@@ -88,7 +88,7 @@ def of_sessions() -> list[Column[Session]]:
         return Column(key, label, lambda s: seconds(value(s)), text)
 
     return [
-        _number("pid", "Pid", lambda s: s.pid),
+        Column("pid", "Pid", lambda s: s.pid, lambda s: str(s.pid)),
         _word("user", "User", lambda s: s.user),
         _word("application", "Application", lambda s: s.application),
         _word("database", "Database", lambda s: s.database),

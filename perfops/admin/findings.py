@@ -30,7 +30,7 @@ class MuteForm(forms.Form):
 
 @admin.register(Finding)
 class FindingAdmin(MeasuredAdmin):
-    list_display = ["title", "level", "state", "advisor", "seen"]
+    list_display = ["title", "level", "state", "seen"]
     list_filter = ["status", "severity", "advisor", "database"]
     search_fields = ["title", "object"]
     sortable_by = ()
