@@ -111,6 +111,9 @@ class Conf:
     STATISTICS_MIN_ROWS: int = 1_000
     # Half the rows changed, where autovacuum_analyze_scale_factor (0.1) has long been due.
     STATISTICS_STALE_SHARE: float = 0.5
+    # Autovacuum comes by each minute; and what a session loaded just before its ANALYZE is
+    # counted a moment after it.
+    STATISTICS_STALE_S: float = 3600.0
     CONNECTIONS_WARNING: float = 0.8
     CONNECTIONS_ERROR: float = 0.95
     # What production starts: 0 for unknown. Web processes x threads, and task workers.

@@ -10,17 +10,19 @@ from django.views.decorators.http import require_POST
 
 from perfops.admin import badges
 from perfops.admin.finding_card import card
-from perfops.admin.pages import MeasuredAdmin
+from perfops.admin.inside import InsidePages
 from perfops.models.analyses import Analysis
 from perfops.models.runs import Trigger
 from perfops.selectors import analyses as selectors
 from perfops.services import analyses
 
 _HOUR_S = 3600
+# The rest is in the list of findings.
+_MOST_FINDINGS = 100
 
 
 @admin.register(Analysis)
-class AnalysisAdmin(MeasuredAdmin):
+class AnalysisAdmin(InsidePages):
     list_display = ["name", "outcome", "database", "created_at", "window", "trigger"]
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
@@ -36,15 +38,17 @@ class AnalysisAdmin(MeasuredAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("requested_by")
+        return super().get_queryset(request).select_related("requested_by", "baseline")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        may_look = self.may(request, "run_analysis")
         context = {
             "title": "Analyses",
             **(extra_context or {}),
             "empty_text": self.empty_text,
-            "action_url": self.url("start") if self.may(request, "run_analysis") else "",
+            "action_url": self.url("start") if may_look else "",
             "action_name": "Analyse now",
+            "also": [("Connections and locks", self.url("now"))] if may_look else [],
         }
         return super().changelist_view(request, context)
 
@@ -68,7 +72,24 @@ class AnalysisAdmin(MeasuredAdmin):
         return self.back_to(analysis.pk)
 
     def _context(self, analysis: Analysis) -> dict[str, Any]:
-        return {"page": _page(analysis), "live_url": self.url("live", analysis.pk)}
+        return {
+            "page": _page(analysis),
+            "live_url": self.url("live", analysis.pk),
+            "links": self._links(analysis),
+        }
+
+    def _links(self, analysis: Analysis) -> list[tuple[str, str]]:
+        if analysis.state != Analysis.State.FINISHED:
+            return []
+        links = [
+            ("Tables", self.url("tables", analysis.pk)),
+            ("Indexes", self.url("indexes", analysis.pk)),
+        ]
+        earlier = selectors.previous(analysis)
+        if earlier is not None:
+            name = f"Difference to analysis {earlier.pk}"
+            links.append((name, self.url("difference", analysis.pk, earlier.pk)))
+        return links
 
     @admin.display(description="Analysis")
     def name(self, analysis: Analysis) -> str:
@@ -90,6 +111,8 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         ("By", analysis.requested_by or analysis.get_trigger_display()),
         ("Window", _window(analysis)),
     ]
+    if analysis.covered is not None and analysis.covered < 1:
+        facts.append(("Covered", f"{analysis.covered:.0%}"))
     if analysis.baseline_id:
         facts.append(("Since", f"analysis {analysis.baseline_id}"))
     return {
@@ -98,11 +121,13 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         "is_running": analysis.state == Analysis.State.RUNNING,
         "is_finished": analysis.state == Analysis.State.FINISHED,
         "facts": facts,
+        "notes": analysis.notes,
         "missing": analysis.missing,
         "findings": [
             card(seen.finding, severity=seen.severity, evidence=seen.evidence)
-            for seen in selectors.findings_of(analysis)
+            for seen in selectors.findings_of(analysis)[:_MOST_FINDINGS]
         ],
+        "more": max(0, sum(analysis.counts.values()) - _MOST_FINDINGS),
     }
 
 

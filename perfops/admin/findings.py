@@ -16,6 +16,7 @@ from perfops.admin import badges, index_advice
 from perfops.admin.finding_card import card
 from perfops.admin.pages import MeasuredAdmin
 from perfops.models.analyses import Finding
+from perfops.selectors import analyses as selectors
 from perfops.services import findings
 
 _USUAL_MUTE = timedelta(days=30)
@@ -32,7 +33,6 @@ class FindingAdmin(MeasuredAdmin):
     list_display = ["title", "level", "state", "seen"]
     list_filter = ["status", "severity", "advisor", "database"]
     search_fields = ["title", "object"]
-    ordering = ["status", "severity", "-last_seen_at"]
     sortable_by = ()
     empty_text = "No finding yet: they come with the first analysis (`manage.py analyze_db`)."
 
@@ -59,6 +59,14 @@ class FindingAdmin(MeasuredAdmin):
             )
         )
         return [*ours, *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Open ones first, the worst of them at the top."""
+        ranked = selectors.worst_first(Finding.objects.all())
+        return ranked.order_by(*self.get_ordering(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        return "status_rank", "rank", "-last_seen_at"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {"title": "Findings", **(extra_context or {}), "empty_text": self.empty_text}

@@ -15,21 +15,28 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     if window.after.server.in_recovery:
         # Statistics are gathered on the primary; who gathered them is not known here.
         return []
+    now = window.after.taken_at
     found = []
     for table in window.tables:
-        if table.live < limits.STATISTICS_MIN_ROWS:
+        if table.live < limits.STATISTICS_MIN_ROWS or not _may_tell(table):
             continue
-        if table.analyzed_at is None and table.known_columns == 0:
-            found.append(_advice(table, "was never analysed", "warning", "never"))
-        elif (
-            table.known_columns
-            and table.analyzed_at is not None
-            and table.changed_since_analyze
-            >= max(limits.DEAD_MIN_ROWS, limits.STATISTICS_STALE_SHARE * table.live)
-        ):
-            ago = time_text(max(0.0, window.after.taken_at - table.analyzed_at))
-            found.append(_advice(table, "has changed much since", "info", f"{ago} ago"))
+        if table.analyzed_at is None:
+            if table.known_columns == 0:
+                found.append(_advice(table, "was never analysed", "warning", "never"))
+        elif _is_stale(table, now - table.analyzed_at, limits):
+            ago = f"{time_text(max(0.0, now - table.analyzed_at))} ago"
+            found.append(_advice(table, "has changed much since", "info", ago))
     return found
+
+
+def _may_tell(table: Table) -> bool:
+    """Of a table that we may not read the statistics are hidden as well."""
+    return table.known_columns >= 0
+
+
+def _is_stale(table: Table, age_s: float, limits: Conf) -> bool:
+    least = max(limits.DEAD_MIN_ROWS, limits.STATISTICS_STALE_SHARE * table.live)
+    return table.changed_since_analyze >= least and age_s >= limits.STATISTICS_STALE_S
 
 
 def _advice(table: Table, what: str, severity: SeverityName, when: str) -> Advice:

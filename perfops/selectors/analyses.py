@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, IntegerField, QuerySet, Value, When
 
 from perfops.models.analyses import Analysis, Finding, Severity, Sighting
 
 _RANK = Case(
     *(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity.values)),
+    output_field=IntegerField(),
+)
+
+
+_STATUS_RANK = Case(
+    *(When(status=status, then=Value(rank)) for rank, status in enumerate(Finding.Status.values)),
     output_field=IntegerField(),
 )
 
@@ -26,3 +32,18 @@ def findings_of(analysis: Analysis) -> list[Seen]:
     rows = Sighting.objects.filter(analysis=analysis).select_related("finding")
     ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
     return [Seen(row.finding, row.severity, row.evidence) for row in ordered]
+
+
+def previous(analysis: Analysis) -> Analysis | None:
+    """Return the finished analysis of the same database just before ``analysis``."""
+    earlier = Analysis.objects.filter(
+        database=analysis.database,
+        state=Analysis.State.FINISHED,
+        created_at__lt=analysis.created_at,
+    )
+    return earlier.order_by("-created_at").first()
+
+
+def worst_first(findings: QuerySet[Finding]) -> QuerySet[Finding]:
+    """Add ``status_rank`` (open ones are 0) and ``rank`` (errors are 0) to order by."""
+    return findings.annotate(status_rank=_STATUS_RANK, rank=_RANK)

@@ -93,3 +93,40 @@ def test_another_databases_findings_are_left_alone():
     analysis_that_sees(ADVICE)
     findings.record(Analysis.objects.create(database="other"), [])
     assert only().status == "open"
+
+
+def test_who_could_not_look_has_cured_nothing():
+    analysis_that_sees(ADVICE, dataclasses.replace(ADVICE, advisor="growth"))
+    findings.record(Analysis.objects.create(), [], thorough={"growth"})
+    assert dict(Finding.objects.values_list("advisor", "status")) == {
+        "slow_queries": "open", "growth": "resolved",
+    }  # fmt: skip
+
+
+def test_a_statement_is_known_by_its_number_and_not_by_its_text():
+    first = dataclasses.replace(ADVICE, subject="42")
+    analysis_that_sees(first)
+    analysis_that_sees(dataclasses.replace(first, object="/* another */ SELECT 1", title="other"))
+    assert (only().sightings.count(), only().title) == (2, "other")
+    analysis_that_sees(dataclasses.replace(first, subject="43"))
+    assert Finding.objects.count() == 2
+
+
+def test_the_worst_open_finding_stands_first():
+    advice = [
+        dataclasses.replace(ADVICE, object=name, severity=severity)
+        for name, severity in (("a", "info"), ("b", "error"), ("c", "warning"), ("d", "error"))
+    ]
+    analysis_that_sees(*advice)
+    findings.acknowledge(Finding.objects.get(object="b").pk)
+    ranked = selectors.worst_first(Finding.objects.all()).order_by("status_rank", "rank")
+    assert [finding.object for finding in ranked] == ["d", "c", "a", "b"]
+
+
+def test_thousands_of_findings_are_written_with_few_queries(django_assert_max_num_queries):
+    advice = [dataclasses.replace(ADVICE, object=str(n)) for n in range(2_000)]
+    for _ in range(2):
+        with django_assert_max_num_queries(20):
+            findings.record(Analysis.objects.create(), advice)
+    assert Finding.objects.filter(status="open").count() == 2_000
+    assert {f.sightings.count() for f in Finding.objects.all()[:3]} == {2}

@@ -1,6 +1,7 @@
 """Snapshots of a real database, and honest differences between them."""
 
 import zlib
+from statistics import pstdev
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops.collectors import difference, packing, snapshot
-from perfops.collectors.records import Database, Server, Statement, StatementsInfo
+from perfops.collectors.records import Database, Server, Statement, StatementsInfo, Table
 from perfops.collectors.snapshot import Snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -133,6 +134,63 @@ def test_a_crash_that_emptied_the_statistics_is_noticed():
 def test_thrown_away_statements_are_mentioned():
     window = difference.between(look(100), look(200, dropped=4))
     assert any("pg_stat_statements.max" in note for note in window.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"version": 170004, "name": "17.4"}, "went from 17.4 to 18.0"),
+        ({"identity": "another/1"}, "another server answers"),
+    ],
+)
+def test_another_server_or_version_has_nothing_to_be_subtracted_from(changes, says):
+    before = look(100, calls=50, commits=50)
+    before = msgspec.structs.replace(
+        before,
+        server=msgspec.structs.replace(before.server, **{"identity": "one/1", **changes}),
+    )
+    after = look(200, calls=60, commits=60, started=150.0)
+    after = msgspec.structs.replace(
+        after, server=msgspec.structs.replace(after.server, identity="one/1")
+    )
+    window = difference.between(before, after)
+    assert says in window.notes[0]
+    assert (window.statements[0].calls, window.database.commits) == (60, 60)
+    assert window.covered == pytest.approx(0.5)
+
+
+def test_a_table_that_was_made_anew_counts_from_its_making():
+    def at(taken, oid, scans):
+        table = Table("s", "t", 0, 0, scans, 0, 0, 0, 0, oid=oid)
+        return msgspec.structs.replace(look(taken), tables=(table,))
+
+    same = difference.between(at(100, 1, 5), at(200, 1, 9))
+    anew = difference.between(at(100, 1, 5), at(200, 2, 9))
+    assert (same.tables[0].sequential_scans, anew.tables[0].sequential_scans) == (4, 9)
+
+
+def test_a_statement_met_again_after_it_was_thrown_away_is_counted_anew():
+    def at(taken, calls, since):
+        statement = Statement("1", "SELECT 1", calls, calls * 2.0, 0, 0, 0, 0, 0, since=since)
+        return msgspec.structs.replace(look(taken), statements=(statement,))
+
+    assert difference.between(at(100, 5, 50), at(200, 9, 50)).statements[0].calls == 4
+    assert difference.between(at(100, 5, 50), at(200, 9, 150)).statements[0].calls == 9
+
+
+@given(
+    st.lists(st.floats(0.01, 1000), min_size=1, max_size=20),
+    st.lists(st.floats(0.01, 1000), min_size=1, max_size=20),
+)
+def test_the_deviation_of_a_window_is_that_of_its_own_calls(earlier, later):
+    def of(times):
+        return Statement("1", "", len(times), sum(times), 0, 0, 0, 0, 0, stddev_ms=pstdev(times))
+
+    before = msgspec.structs.replace(look(100), statements=(of(earlier),))
+    after = msgspec.structs.replace(look(200), statements=(of(earlier + later),))
+    (found,) = difference.between(before, after).statements
+    assert found.calls == len(later)
+    assert found.stddev_ms == pytest.approx(pstdev(later), rel=1e-3, abs=0.05)
 
 
 @given(st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000), st.integers(0, 1000))

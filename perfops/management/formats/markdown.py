@@ -9,7 +9,7 @@ from perfops.services.analyses import Report
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
+_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|])")
 
 
 def render(report: Report) -> str:

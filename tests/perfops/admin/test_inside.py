@@ -1,0 +1,202 @@
+"""Pages of tables, indexes, sessions and differences: whole when full, empty and broken."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.urls import reverse
+from django.utils import timezone
+
+from perfops.admin.columns import of_tables
+from perfops.advisors.advice import Advice
+from perfops.collectors.records import Database, Index, Server, Statement, Table
+from perfops.collectors.snapshot import Snapshot
+from perfops.collectors.states import Session, Setting
+from perfops.models import Analysis, StoredSnapshot
+from perfops.selectors import inside, present
+from perfops.services import findings, snapshots
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 20
+SERVER = Server(180000, "18.0", "midst", "midst", started_at=0.0, now=0.0)
+
+
+def url(name, *arguments):
+    return reverse(f"admin:perfops_analysis_{name}", args=arguments)
+
+
+def look(at, *, calls, mean_ms, tables=60):
+    return Snapshot(
+        taken_at=at,
+        server=SERVER,
+        database=Database(100, 0, calls, 0, 0, 0, reset_at=None, bytes=10**9),
+        statements=(
+            Statement("1", "SELECT <one>", calls, calls * mean_ms, calls, 0, 0, 0, 0),
+            *([Statement("2", "SELECT new", 5, 1.0, 5, 0, 0, 0, 0)] if calls > 10 else []),
+        ),
+        tables=tuple(
+            Table("public", f"table_{n:02}", n, n * 1024 + calls, 0, 0, 0, 0, 0)
+            for n in range(tables)
+        ),
+        indexes=(
+            Index("public", "table_01", "an_index", "CREATE INDEX <x>", (1,), 8192, 3, None, 9, 1,
+                  has_duty=False, is_partial=False),
+        ),
+        settings=(Setting("work_mem", str(calls), "kB", "file"),),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def two():
+    """An earlier and a later analysis, an hour apart, with a finding each and one in both."""
+    stay, gone, new = (Advice("growth", name, "info", name, "why", "do") for name in "abc")
+    analyses = []
+    for number, seen in enumerate(([stay, gone], [msgspec_changed(stay), new])):
+        analysis = Analysis.objects.create(
+            state="finished", baseline=analyses[0] if analyses else None, window_s=3600.0,
+            covered=0.5, notes=["pg_stat_database was reset within the window"],
+        )  # fmt: skip
+        taken = look(3600.0 * (number + 1), calls=10 + 90 * number, mean_ms=1.0 + 9 * number)
+        snapshots.keep(taken, database="default", texts=100, analysis=analysis)
+        findings.record(analysis, seen)
+        analyses.append(analysis)
+    return analyses
+
+
+def msgspec_changed(advice):
+    return Advice(advice.advisor, advice.object, "error", advice.title, "why", "do")
+
+
+def test_tables_are_sorted_searched_and_paged(admin_client, two, django_assert_max_num_queries):
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = admin_client.get(url("tables", two[1].pk)).content.decode()
+    assert "60 found" in page
+    assert "page 1 of 2" in page
+    assert page.index("table_59") < page.index("table_40")
+    assert "table_05" not in page
+    assert "table_05" in admin_client.get(url("tables", two[1].pk) + "?p=2").content.decode()
+    upside = admin_client.get(url("tables", two[1].pk) + "?o=-size").content.decode()
+    assert upside.index("table_00") < upside.index("table_40")
+    found = admin_client.get(url("tables", two[1].pk) + "?q=E_07").content.decode()
+    assert "1 found" in found
+    none = admin_client.get(url("tables", two[1].pk) + "?q=<x>&o=nonsense&p=99").content.decode()
+    assert "There is none with “&lt;x&gt;”." in none
+
+
+def test_indexes_are_shown_with_what_they_are_for(admin_client, two):
+    page = admin_client.get(url("indexes", two[0].pk)).content.decode()
+    for part in ("public.an_index", "CREATE INDEX &lt;x&gt;", "90.0%", "reads"):
+        assert part in page
+
+
+def test_the_difference_names_what_came_went_and_changed(
+    admin_client, two, django_assert_max_num_queries
+):
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = admin_client.get(url("difference", two[1].pk, two[0].pk)).content.decode()
+    for part in ("was info", "gone", "new", "SELECT &lt;one&gt;", "SELECT new", "10 → 100"):
+        assert part in page
+    found = inside.between(two[0], two[1])
+    (slower,) = found.slower
+    # 10 calls of 1 ms, then 90 that took 990 ms.
+    assert (slower.before_ms, slower.after_ms) == (1.0, pytest.approx(11.0))
+    assert found.quicker == []
+
+
+def test_the_analysis_leads_to_its_pages_and_tells_what_is_covered(admin_client, two):
+    page = admin_client.get(reverse("admin:perfops_analysis_change", args=[two[1].pk])).content
+    for name, *more in (("tables",), ("indexes",), ("difference", two[0].pk)):
+        assert url(name, two[1].pk, *more) in page.decode()
+    assert "50%" in page.decode()
+    assert "was reset within the window" in page.decode()
+
+
+@pytest.mark.parametrize("packed", [None, b"of another layout"])
+def test_an_expired_or_strange_snapshot_says_so(admin_client, two, packed):
+    StoredSnapshot.objects.update(packed=packed)
+    for name, *more in (("tables",), ("indexes",), ("difference", two[0].pk)):
+        page = admin_client.get(url(name, two[1].pk, *more)).content.decode()
+        assert "not kept any more" in page
+    assert "was info" in page
+
+
+def test_analyses_of_two_databases_are_not_compared(admin_client, two):
+    Analysis.objects.filter(pk=two[0].pk).update(database="other")
+    assert admin_client.get(url("difference", two[1].pk, two[0].pk)).status_code == 404
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_connections_and_locks_are_those_of_this_moment(admin_client):
+    page = admin_client.get(url("now")).content.decode()
+    assert "Nobody waits for a lock." in page
+    assert "max_connections" in page
+    assert "midst" in page
+    assert admin_client.get(url("now") + "?database=nothing").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_database_that_is_away_is_a_sentence(admin_client):
+    # The page's own queries go through the connection that is open; only a new one fails.
+    connection.ensure_connection()
+    was = connection.settings_dict
+    try:
+        connection.settings_dict = {**was, "PORT": "1"}
+        page = admin_client.get(url("now")).content.decode()
+    finally:
+        connection.settings_dict = was
+    assert "does not answer" in page
+
+
+def test_only_who_may_analyse_sees_statements_of_others(client):
+    user = User.objects.create_user("reader", password="x", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_analysis"))
+    client.force_login(user)
+    assert client.get(url("now")).status_code == 403
+    assert client.get(reverse("admin:perfops_analysis_changelist")).status_code == 200
+
+
+def session(pid, *blocked_by):
+    return Session(pid, "d", "u", f"app{pid}", "", "active", 1.0, 1.0, 1.0, "", "", blocked_by)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "lines"),
+    [
+        ([session(1), session(2)], []),
+        (
+            [session(1), session(2, 1), session(3, 2), session(4, 1)],
+            [(0, 1), (1, 2), (2, 3), (1, 4)],
+        ),
+        ([session(1, 2), session(2, 1)], [(0, 2), (0, 1)]),
+        ([session(1, 99)], [(0, 1)]),
+    ],
+)  # fmt: skip
+def test_the_queue_shows_each_waiter_once_below_who_holds_it_up(sessions, lines):
+    assert [(depth, one.pid) for depth, one in present.queue(sessions)] == lines
+
+
+def test_a_year_of_analyses_and_hourly_snapshots_is_listed_with_few_queries(
+    admin_client, django_assert_max_num_queries
+):
+    now = timezone.now()
+    Analysis.objects.bulk_create(
+        Analysis(state="finished", counts={"warning": n % 3}, window_s=604_800.0)
+        for n in range(365)
+    )
+    StoredSnapshot.objects.bulk_create(
+        StoredSnapshot(database="default", taken_at=now - timedelta(hours=n), packed=None)
+        for n in range(24 * 365)
+    )
+    with django_assert_max_num_queries(10):
+        admin_client.get(reverse("admin:perfops_analysis_changelist"))
+
+
+def test_the_columns_of_a_table_that_was_never_touched_have_no_figures():
+    table = Table("public", "t", 0, 0, 0, 0, 0, 0, 0)
+    texts = {column.key: column.text(table) for column in of_tables(now=0.0)}
+    assert (texts["vacuum"], texts["hot"], texts["hit"]) == ("never", "-", "-")
+    busy = msgspec.structs.replace(table, updated=4, hot_updated=1, vacuumed_at=-7200.0)
+    texts = {column.key: column.text(busy) for column in of_tables(now=0.0)}
+    assert (texts["vacuum"], texts["hot"]) == ("2 hours ago", "25.0%")
