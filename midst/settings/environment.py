@@ -34,6 +34,11 @@ def _is_long_enough(secret: str) -> None:
         raise ValidationError("must be at least 32 bytes, all random")
 
 
+def _is_log_format(name: str) -> None:
+    if name not in {"human", "json"}:
+        raise ValidationError("must be human or json")
+
+
 def database() -> dict[str, Any]:
     """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
 
@@ -79,3 +84,8 @@ def signing_key(name: str, default: str | None = None) -> str:
 def positive_int(name: str, default: int) -> int:
     """Return the variable ``name`` as an integer above 0."""
     return env.int(name, default, validate=_positive)
+
+
+def log_format(default: str) -> str:
+    """Return ``LOG_FORMAT``: ``human`` or ``json``."""
+    return env.str("LOG_FORMAT", default, validate=_is_log_format)
