@@ -12,8 +12,11 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
+    from midst.telemetry import command
+
     try:
-        execute_from_command_line(sys.argv)
+        with command.traced(sys.argv):
+            execute_from_command_line(sys.argv)
     except OperationalError as error:
         if "connection" not in str(error):
             raise

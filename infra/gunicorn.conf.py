@@ -3,8 +3,6 @@
 import os
 from typing import Any
 
-from prometheus_client import multiprocess
-
 bind = os.environ.get("BIND", "127.0.0.1:3001")
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -18,7 +16,24 @@ accesslog = None
 wsgi_app = "midst.wsgi:application"
 
 
+def post_worker_init(worker: Any) -> None:
+    """After the fork: threads do not survive one."""
+    from midst.telemetry import pool, tracing
+
+    pool.watch()
+    tracing.start()
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Send the last spans and errors."""
+    from midst.telemetry import sentry, tracing
+
+    tracing.stop()
+    sentry.stop()
+
+
 def child_exit(server: Any, worker: Any) -> None:
-    """A dead worker's gauges vanish; its counters stay."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.mark_process_dead(worker.pid)
+    """Workers that come and go leave few files, scraped or not."""
+    from midst.telemetry.shared import gathering
+
+    gathering.fold_if_many()

@@ -40,7 +40,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "midst.telemetry.http.MetricsMiddleware",
+    "midst.telemetry.http.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -160,6 +160,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 # Who may read /metrics on the API port; Prometheus scrapes METRICS_PORT instead.
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
 METRICS_PORT = environment.positive_int("METRICS_PORT", 9464)
+# Functions without arguments whose figures the metrics server adds: telemetry knows no app.
+METRICS_SOURCES = ["perfops.selectors.figures.read"]
+
+# Errors go nowhere without it.
+SENTRY_DSN = env.str("SENTRY_DSN", "")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
+# The share of traces kept where no caller has decided; OTEL_TRACES_SAMPLER goes before.
+TRACES_RATIO = 1.0
+# A function that knows PostgreSQL's queryid of a statement's text, or nothing.
+TRACES_QUERYID = ""
 
 PERFOPS = {
     "METRICS_URL": env.str("PERFOPS_METRICS_URL", f"http://127.0.0.1:{METRICS_PORT}/metrics"),
@@ -181,7 +191,12 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "human": {"()": "midst.telemetry.logs.human_formatter"},
+        "json": {"()": "midst.telemetry.logs.json_formatter"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": environment.log_format("human")}
+    },
     "root": {"handlers": ["stderr"], "level": env.log_level("LOG_LEVEL", logging.INFO)},
 }

@@ -39,6 +39,11 @@ def _is_share(number: float) -> None:
         raise ValidationError("must be from 0 to 1")
 
 
+def _is_log_format(name: str) -> None:
+    if name not in {"human", "json"}:
+        raise ValidationError("must be human or json")
+
+
 def database() -> dict[str, Any]:
     """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
 
@@ -91,3 +96,8 @@ def positive_int(name: str, default: int) -> int:
 def share(name: str, default: float) -> float:
     """Return the variable ``name`` as a number from 0 to 1."""
     return env.float(name, default, validate=_is_share)
+
+
+def log_format(default: str) -> str:
+    """Return ``LOG_FORMAT``: ``human`` or ``json``."""
+    return env.str("LOG_FORMAT", default, validate=_is_log_format)

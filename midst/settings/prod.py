@@ -2,9 +2,13 @@
 
 from midst.settings.base import *  # noqa: F403
 from midst.settings.base import BASE_DIR
-from midst.settings.environment import env, signing_key
+from midst.settings.base import LOGGING as _LOGGING
+from midst.settings.environment import env, log_format, signing_key
 
 DEBUG = False
+TRACES_RATIO = 0.1
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
+_LOGGING["handlers"]["stderr"]["formatter"] = log_format("json")
 TOKEN_SIGNING_KEY = signing_key("TOKEN_SIGNING_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 

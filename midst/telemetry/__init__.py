@@ -1,0 +1,4 @@
+from midst.telemetry.shared.values import SharedValue
+
+# Here, for here nobody has made a metric yet.
+SharedValue.install()

@@ -8,6 +8,11 @@ class TelemetryConfig(AppConfig):
     label = "telemetry"
 
     def ready(self) -> None:
-        from midst.telemetry import database
+        from midst.telemetry import celery, database, redis, sentry
+        from midst.telemetry.shared import gathering
 
         database.install()
+        redis.install()
+        celery.install()
+        sentry.start()
+        gathering.fold_if_many()

@@ -12,10 +12,10 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from midst.telemetry import metrics
+from midst.telemetry import metrics, spans
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
-Observe = tuple[Callable[[], None], Callable[[float], None]]
+Observe = tuple[Callable[[], None], Callable[[float], None], tuple[str, str]]
 
 # Raw SQL with values in its text would otherwise grow this for ever.
 _MAX_TEMPLATES = 2000
@@ -75,6 +75,7 @@ def _observers(sql: str) -> Observe:
         _children[labels] = (
             metrics.DB_QUERIES.labels(*labels).inc,
             metrics.DB_DURATION.labels(*labels).observe,
+            labels,
         )
     if len(_templates) < _MAX_TEMPLATES:
         _templates[sql] = _children[labels]
@@ -83,19 +84,27 @@ def _observers(sql: str) -> Observe:
 
 def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
     """Django's ``execute_wrapper``: run the statement, then count and time it."""
+    failure: BaseException | None = None
     start = perf_counter()
     try:
         return execute(sql, params, many, context)
+    except BaseException as error:
+        failure = error
+        raise
     finally:
         seconds = perf_counter() - start
         text = sql if isinstance(sql, str) else str(sql)
-        count, observe = _templates.get(text) or _observers(text)
+        count, observe, labels = _templates.get(text) or _observers(text)
         count()
         observe(seconds)
         request = current_request.get()
         if request is not None:
             request.count += 1
             request.seconds += seconds
+        if spans.recorded.get() is not None:
+            spans.statement(text, labels, seconds, failure)
+        # An exception and its frame would keep each other.
+        failure = None
 
 
 def install() -> None:

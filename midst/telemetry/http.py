@@ -1,6 +1,5 @@
-"""One observation per request: count, duration, and what it asked of the database."""
+"""One observation per request: count, duration, what it asked of the database, its trace."""
 
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
@@ -8,26 +7,17 @@ from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 
-from midst.telemetry import metrics
+from midst.telemetry import logs, metrics, requests, spans
 from midst.telemetry.database import RequestQueries, current_request
+from midst.telemetry.routes import METHODS, UNMATCHED, template
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_UNMATCHED = "unmatched"
-_CONVERTER = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
-_GROUP = re.compile(r"\(\?P<(\w+)>[^()]*(?:\([^()]*\)[^()]*)*\)")
+_in_flight = metrics.ACTIVE_CONNECTIONS.labels("http")
 
 
 class _Route(NamedTuple):
-    duration: Callable[[float], None]
+    duration: Callable[..., None]
     queries: Callable[[float], None]
     seconds: Callable[[float], None]
-
-
-@lru_cache(maxsize=2048)
-def template(route: str) -> str:
-    """Return Django's ``route`` as a URL template: ``api/<uuid:id>`` becomes ``/api/{id}``."""
-    text = _CONVERTER.sub(r"{\1}", _GROUP.sub(r"{\1}", route))
-    return "/" + text.replace("^", "").replace("$", "").replace("\\", "").lstrip("/")
 
 
 @lru_cache(maxsize=4096)
@@ -44,27 +34,62 @@ def _answered(method: str, route: str, status: int) -> Callable[[], None]:
     return metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc
 
 
-class MetricsMiddleware:
-    """Outermost middleware; Django turns exceptions into responses inside, so none escapes it."""
+class ObservingMiddleware:
+    """Outermost: trace, metrics and log line of a request, all from one look at the clock.
+
+    Django turns exceptions into responses inside, so none escapes it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        requests.install()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = logs.identify(request.META)
+        naming = logs.request_id.set(name)
+        tracer = spans.tracer
+        method = request.method if request.method in METHODS else "other"
+        assert method is not None  # noqa: S101 -- membership above says so, mypy can't see it
+        entered = None if tracer is None else requests.enter(tracer, method, request.META)
+        try:
+            response = self._measured(request, method)
+        finally:
+            if entered is not None:
+                entered.leave()
+            logs.request_id.reset(naming)
+        response.headers[logs.HEADER] = name
+        return response
+
+    def _measured(self, request: HttpRequest, method: str) -> HttpResponse:
         start = perf_counter()
         queries = RequestQueries()
         token = current_request.set(queries)
+        _in_flight.inc()
         try:
             response = self.get_response(request)
         finally:
+            _in_flight.dec()
             current_request.reset(token)
+        seconds = perf_counter() - start
         match = request.resolver_match
-        route = template(match.route) if match else _UNMATCHED
-        method = request.method if request.method in _METHODS else "other"
-        assert method is not None  # noqa: S101 -- membership above says so, mypy can't see it
+        route = template(match.route) if match else UNMATCHED
         observe = _route(method, route)
-        observe.duration(perf_counter() - start)
+        span = spans.recorded.get()
+        if span is None:
+            observe.duration(seconds)
+        else:
+            observe.duration(seconds, spans.exemplar(span))
+            requests.describe(span, request, response, route=route)
         observe.queries(queries.count)
         observe.seconds(queries.seconds)
         _answered(method, route, response.status_code)()
+        logs.request_line(
+            method=method,
+            path=request.path,
+            status=response.status_code,
+            route=route,
+            duration_ms=round(seconds * 1000, 2),
+            queries=queries.count,
+            queries_ms=round(queries.seconds * 1000, 2),
+        )
         return response

@@ -31,23 +31,52 @@ DB_QUERIES = Counter("db_queries_total", "Statements sent to the database.", ["o
 DB_DURATION = Histogram(
     "db_query_duration_seconds", "Time of one statement.", ["operation", "table"], buckets=BUCKETS_S
 )
+REDIS_OPERATIONS = Counter(
+    "redis_operations_total", "Commands sent to Redis, from wherever.", ["operation"]
+)
+REDIS_DURATION = Histogram(
+    "redis_operation_duration_seconds",
+    "Time of one command; in a pipeline, from the pipeline's sending.",
+    ["operation"],
+    buckets=BUCKETS_S,
+)
 CACHE_HITS = Counter("cache_hits_total", "Reads answered by the cache.", ["cache_type"])
 CACHE_MISSES = Counter("cache_misses_total", "Reads the cache could not answer.", ["cache_type"])
 CACHE_AUDITS = Counter(
     "cache_audits_total", "Hits that were compared with the database.", ["cache_type"]
 )
 CACHE_STALE = Counter(
-    "cache_stale_total", "Audited hits that were older than the last commit: must stay 0.",
+    "cache_stale_total",
+    "Audited hits that differed from the database: must stay 0.",
     ["cache_type"],
-)  # fmt: skip
+)
 CACHE_DEGRADED = Gauge(
     "cache_degraded", "1 while the circuit to Redis is open.", multiprocess_mode="livemax"
 )
+# type: database_in_use, database_idle, database_waiting (requests without a connection yet),
+# redis (open), http (requests in flight).
 ACTIVE_CONNECTIONS = Gauge(
     "active_connections", "Connections in use.", ["type"], multiprocess_mode="livesum"
+)
+DATABASE_POOL_MAX = Gauge(
+    "database_pool_max_connections",
+    "Connections that the pools may open, over all processes.",
+    multiprocess_mode="livesum",
+)
+# state: success, failure, retry, ignored, rejected.
+CELERY_TASKS = Counter("celery_tasks_total", "Tasks that ended.", ["task", "state"])
+# Up to an hour: load runs are tasks too.
+CELERY_DURATION = Histogram(
+    "celery_task_duration_seconds",
+    "Time from a task's start to its end.",
+    ["task"],
+    buckets=(*BUCKETS_S, 30, 60, 300, 900, 1800, 3600),
 )
 RATE_LIMIT_DECISIONS = Counter(
     "rate_limit_decisions_total",
     "Requests let through or refused; backend memory: Redis was away, each process by itself.",
     ["limit", "backend", "outcome"],
 )
+SPANS_EXPORTED = Counter("otel_spans_exported_total", "Spans that the receiver took.")
+# reason: queue_full, export_failed.
+SPANS_DROPPED = Counter("otel_spans_dropped_total", "Spans that nobody will see.", ["reason"])

@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from midst.telemetry import exposition
 
 
@@ -12,7 +14,8 @@ def totals(names: Collection[str], *, label: str) -> dict[str, dict[str, float]]
     A sample without that label counts under ``""``; a name that was never counted is empty.
     """
     found: dict[str, dict[str, float]] = {name: defaultdict(float) for name in names}
-    for family in exposition.registry().collect():
+    text, _ = exposition.render("")
+    for family in text_string_to_metric_families(text.decode()):
         for sample in family.samples:
             if sample.name in found:
                 found[sample.name][sample.labels.get(label, "")] += sample.value

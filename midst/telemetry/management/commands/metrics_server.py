@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from midst.telemetry import exporter
+from midst.telemetry import exporter, exposition, scrape
 
 
 class Command(BaseCommand):
@@ -21,7 +21,12 @@ class Command(BaseCommand):
             server = exporter.server(host, port)
         except OSError as error:
             raise CommandError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
+        queues, background = scrape.collectors()
+        exposition.at_scrape += [queues, background]
+        stop = background.start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             server.server_close()
+        finally:
+            stop.set()

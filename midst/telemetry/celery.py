@@ -1,0 +1,119 @@
+"""Counts, times and traces Celery's tasks, and takes care of its processes."""
+
+from contextvars import ContextVar, Token
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from celery import signals
+from opentelemetry import context, propagate
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
+
+from midst.telemetry import metrics, sentry, spans, tracing
+from midst.telemetry.shared import gathering
+
+_UID = "midst.telemetry.celery"
+_CARRIED = ("traceparent", "tracestate", "baggage")
+
+
+class _Running(NamedTuple):
+    started: float
+    span: Span | None
+    here: Token[context.Context] | None
+    recorded: Token[Span | None] | None
+
+
+# Tasks that run here now, by id.
+_running: dict[str, _Running] = {}
+_publishing: ContextVar[Span | None] = ContextVar("publishing", default=None)
+
+
+def install() -> None:
+    """Watch the tasks of this process and of those it forks."""
+    signals.task_prerun.connect(_begin, dispatch_uid=_UID)
+    signals.task_postrun.connect(_end, dispatch_uid=_UID)
+    signals.task_failure.connect(_fail, dispatch_uid=_UID)
+    signals.before_task_publish.connect(_publish, dispatch_uid=_UID)
+    signals.after_task_publish.connect(_published, dispatch_uid=_UID)
+    signals.worker_process_init.connect(_start_process, dispatch_uid=_UID)
+    signals.worker_process_shutdown.connect(_stop_process, dispatch_uid=_UID)
+
+
+def _start_process(**_: Any) -> None:
+    gathering.fold_if_many()
+    tracing.start()
+
+
+def _stop_process(**_: Any) -> None:
+    """A child that has had its share of tasks ends without Python's own farewell."""
+    tracing.stop()
+    sentry.stop()
+
+
+def _publish(sender: str, headers: dict[str, Any], routing_key: str = "", **_: Any) -> None:
+    """Send the trace along; an unsampled one too, so that nobody decides anew."""
+    if spans.tracer is None:
+        return
+    here = context.get_current()
+    if spans.recorded.get() is not None:
+        attributes = _messaging(sender, str(headers.get("id", "")), routing_key)
+        span = spans.tracer.start_span(
+            f"publish {sender}", kind=SpanKind.PRODUCER, attributes=attributes
+        )
+        _publishing.set(span)
+        here = set_span_in_context(span, here)
+    propagate.inject(headers, context=here)
+
+
+def _published(**_: Any) -> None:
+    span = _publishing.get()
+    if span is not None:
+        span.end()
+        _publishing.set(None)
+
+
+def _begin(task_id: str, task: Any, **_: Any) -> None:
+    if spans.tracer is None:
+        _running[task_id] = _Running(perf_counter(), None, None, None)
+        return
+    told = {name: each for name in _CARRIED if (each := task.request.get(name))}
+    caller = propagate.extract(told) if told else context.get_current()
+    span = spans.tracer.start_span(
+        f"run {task.name}",
+        context=caller,
+        kind=SpanKind.CONSUMER,
+        attributes=_messaging(task.name, task_id, _queue_of(task)),
+    )
+    here = context.attach(set_span_in_context(span, caller))
+    recorded = spans.recorded.set(span if span.is_recording() else None)
+    _running[task_id] = _Running(perf_counter(), span, here, recorded)
+
+
+def _fail(exception: BaseException, **_: Any) -> None:
+    span = spans.recorded.get()
+    if span is not None:
+        spans.failed(span, exception)
+
+
+def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+    metrics.CELERY_TASKS.labels(task.name, (state or "unknown").lower()).inc()
+    running = _running.pop(task_id, None)
+    if running is None:
+        return
+    metrics.CELERY_DURATION.labels(task.name).observe(perf_counter() - running.started)
+    if running.span is not None and running.here is not None and running.recorded is not None:
+        spans.recorded.reset(running.recorded)
+        context.detach(running.here)
+        running.span.end()
+
+
+def _queue_of(task: Any) -> str:
+    return str((task.request.delivery_info or {}).get("routing_key") or "")
+
+
+def _messaging(task: str, message: str, queue: str) -> dict[str, str]:
+    return {
+        "messaging.system": "celery",
+        "messaging.destination.name": queue,
+        "messaging.message.id": message,
+        "celery.task_name": task,
+    }

@@ -1,0 +1,58 @@
+"""Programs in processes of their own that share a directory of metrics."""
+
+import os
+import subprocess
+import sys
+
+from django.conf import settings
+
+from midst.telemetry.shared import gathering, text
+
+PREAMBLE = """
+import os, signal, sys, time
+from pathlib import Path
+from midst.telemetry import metrics
+from midst.telemetry.shared import gathering, segment
+"""
+
+
+def environment(directory, **variables):
+    return {
+        **os.environ,
+        "PROMETHEUS_MULTIPROC_DIR": str(directory),
+        "DJANGO_SETTINGS_MODULE": "midst.settings.test",
+        **variables,
+    }
+
+
+def start(directory, code, **variables):
+    """Start ``code``; talk to it through its pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PREAMBLE + code],
+        env=environment(directory, **variables),
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(directory, code, *, code_of_exit=0, **variables):
+    """Run ``code`` to its end and return what it printed."""
+    process = start(directory, code, **variables)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code_of_exit
+    return output
+
+
+def scrape(directory, *, openmetrics=False):
+    """What the processes say together; this process itself has nothing to add."""
+    return text.encode(gathering.totals(directory), openmetrics=openmetrics).decode()
+
+
+def value(told, line):
+    """Return the number at the end of ``line``; None when there is no such line."""
+    for each in told.splitlines():
+        if each.startswith(f"{line} "):
+            return float(each.removeprefix(f"{line} ").split()[0])
+    return None

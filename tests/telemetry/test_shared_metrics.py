@@ -1,0 +1,182 @@
+"""Metrics of many processes: exact, whatever becomes of them, in few files."""
+
+import signal
+
+import pytest
+from prometheus_client import parser as plain
+from prometheus_client.openmetrics import parser as openmetrics
+
+from tests.telemetry.processes import run, scrape, start, value
+
+HITS = 'cache_hits_total{cache_type="masks"}'
+CONNECTIONS = 'active_connections{type="redis"}'
+COUNT = 'metrics.CACHE_HITS.labels("masks").inc()\n'
+STAY = 'print("ready", flush=True)\nsys.stdin.readline()\n'
+
+
+def files(directory):
+    return sorted(path.name for path in directory.iterdir() if path.name != "lock")
+
+
+def waiting(directory, code):
+    """A process that has done ``code`` and now waits."""
+    process = start(directory, code + STAY)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def end(process):
+    process.communicate("\n", timeout=30)
+
+
+def test_counters_of_the_ended_stay_in_one_file(tmp_path):
+    for _ in range(3):
+        run(tmp_path, COUNT)
+    assert value(scrape(tmp_path), HITS) == 3
+    assert files(tmp_path) == ["archive.folded"]
+    assert value(scrape(tmp_path), HITS) == 3
+
+
+def test_a_process_killed_outright_keeps_its_counts_and_loses_its_gauges(tmp_path):
+    process = waiting(tmp_path, COUNT + 'metrics.ACTIVE_CONNECTIONS.labels("redis").set(5)\n')
+    text = scrape(tmp_path)
+    assert (value(text, HITS), value(text, CONNECTIONS)) == (1, 5)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    text = scrape(tmp_path)
+    assert (value(text, HITS), value(text, CONNECTIONS)) == (1, None)
+
+
+def test_gauges_of_the_living_add_up_or_the_highest_counts(tmp_path):
+    set_both = (
+        'metrics.ACTIVE_CONNECTIONS.labels("redis").set({})\nmetrics.CACHE_DEGRADED.set({})\n'
+    )
+    one, other = waiting(tmp_path, set_both.format(2, 1)), waiting(tmp_path, set_both.format(3, 0))
+    text = scrape(tmp_path)
+    end(one)
+    end(other)
+    assert (value(text, CONNECTIONS), value(text, "cache_degraded")) == (5, 1)
+
+
+def test_folding_killed_half_way_counts_nothing_twice(tmp_path):
+    for _ in range(3):
+        run(tmp_path, COUNT)
+    # The new archive is there, and nothing it has taken in is removed yet.
+    killed = """
+write = segment.write
+def killed(*args):
+    write(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+segment.write = killed
+gathering.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+"""
+    run(tmp_path, killed, code_of_exit=-signal.SIGKILL)
+    assert len(files(tmp_path)) >= 4
+    assert value(scrape(tmp_path), HITS) == 3
+    assert value(scrape(tmp_path), HITS) == 3
+
+
+def test_folding_killed_before_the_new_archive_loses_nothing(tmp_path):
+    for _ in range(3):
+        run(tmp_path, COUNT)
+    killed = """
+segment.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+gathering.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+"""
+    run(tmp_path, killed, code_of_exit=-signal.SIGKILL)
+    assert value(scrape(tmp_path), HITS) == 3
+
+
+def test_children_of_a_fork_count_for_themselves_and_once(tmp_path):
+    run(
+        tmp_path,
+        COUNT
+        + """
+for _ in range(4):
+    if os.fork() == 0:
+        metrics.CACHE_HITS.labels("masks").inc(10)
+        os._exit(0)
+for _ in range(4):
+    os.wait()
+"""
+        + COUNT,
+    )
+    assert value(scrape(tmp_path), HITS) == 42
+
+
+def test_threads_lose_no_count(tmp_path):
+    run(
+        tmp_path,
+        """
+from threading import Thread
+sys.setswitchinterval(1e-6)
+child = metrics.CACHE_HITS.labels("masks")
+threads = [Thread(target=lambda: [child.inc() for _ in range(5000)]) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""",
+    )
+    assert value(scrape(tmp_path), HITS) == 40_000
+
+
+def test_a_file_that_grows_while_it_is_read_stays_whole(tmp_path):
+    code = 'for n in range(800):\n    metrics.CACHE_HITS.labels(f"type-{n}").inc(n)\n'
+    process = waiting(tmp_path, code)
+    text = scrape(tmp_path)
+    end(process)
+    assert all(value(text, f'cache_hits_total{{cache_type="type-{n}"}}') == n for n in range(800))
+
+
+def test_many_restarts_leave_few_files_even_if_nobody_scrapes(tmp_path):
+    # A fork is as good as a start: the process ends, its file stays.
+    run(
+        tmp_path,
+        """
+for _ in range(300):
+    if os.fork() == 0:
+        gathering.fold_if_many()
+        metrics.CACHE_HITS.labels("masks").inc()
+        os._exit(0)
+    os.wait()
+""",
+    )
+    assert len(files(tmp_path)) <= 70
+    assert value(scrape(tmp_path), HITS) == 300
+
+
+def test_a_directory_that_can_not_be_written_stops_nobody(tmp_path):
+    assert run(tmp_path / "missing", COUNT + "print('goes on')") == "goes on\n"
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["living", "ended"])
+def test_exemplars_of_all_processes_are_told_in_openmetrics(tmp_path, ended):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    observe = f"""
+metrics.HTTP_DURATION.labels("GET", "/health").observe(0.003, {{"trace_id": "{trace}"}})
+metrics.HTTP_DURATION.labels("GET", "/health").observe(0.003)
+"""
+    if ended:
+        run(tmp_path, observe)
+        scrape(tmp_path)
+    process = waiting(tmp_path, "" if ended else observe)
+    told = scrape(tmp_path, openmetrics=True)
+    end(process)
+    bucket = 'http_request_duration_seconds_bucket{method="GET",route="/health",le="0.005"}'
+    (line,) = (each for each in told.splitlines() if each.startswith(bucket))
+    assert line.startswith(f'{bucket} 2.0 # {{trace_id="{trace}"}} 0.003 ')
+    assert trace not in scrape(tmp_path)
+
+
+def test_both_formats_read_as_what_was_counted(tmp_path):
+    """Read by the library's own parsers, which know the rules we write by."""
+    run(tmp_path, 'metrics.CACHE_HITS.labels("a\\n\\"b\\\\").inc(2)\n' + COUNT)
+    families = [
+        *plain.text_string_to_metric_families(scrape(tmp_path)),
+        *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True) + "# EOF\n"),
+    ]
+    assert [
+        (sample.labels["cache_type"], sample.value)
+        for family in families
+        if family.name == "cache_hits"
+        for sample in family.samples
+    ] == [('a\n"b\\', 2), ("masks", 1)] * 2
