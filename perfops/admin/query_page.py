@@ -62,8 +62,7 @@ def _share(share: Share) -> dict[str, Any]:
             f"{share.calls:,}",
             duration(share.total_ms),
             duration(share.total_ms / share.calls) if share.calls else "-",
-            f"{each:,.1f}" if each else "-",
-            f"{share.most_calls:,}" if share.units else "-",
+            f"{each:,.1f}, most {share.most_calls:,}" if each else "-",
         ],
     }
 

@@ -8,10 +8,10 @@ code object and the index of the instruction.
 import sys
 import sysconfig
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
 
-import asgiref.sync
 import django
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
@@ -83,7 +83,7 @@ def _judge(name: str) -> int:
     path = Path(name)
     if path in _borders():
         return BORDER
-    if path == Path(asgiref.sync.__file__):
+    if path == _bridge():
         return LOOP
     if not path.is_absolute() or not path.is_relative_to(_root()):
         return LIBRARY
@@ -97,6 +97,12 @@ def _judge(name: str) -> int:
 @lru_cache(maxsize=1)
 def _borders() -> frozenset[Path]:
     return frozenset(Path(django.__path__[0]) / border for border in _BORDERS)
+
+
+@lru_cache(maxsize=1)
+def _bridge() -> Path:
+    found = find_spec("asgiref.sync")
+    return Path(found.origin if found and found.origin else "")
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,8 @@ import logging
 import os
 from threading import Event, Lock, Thread
 
-from django.db import DatabaseError
+from django.db import DataError, Error
+from psycopg.errors import UndefinedTable
 
 from perfops.conf import conf
 from perfops.origins import identify, ledger, scope, store
@@ -35,24 +36,33 @@ def begin() -> None:
 
 def _run() -> None:
     while not _ended.wait(conf().ORIGIN_FLUSH_S):
-        flush()
+        try:
+            flush()
+        except Exception:
+            log.exception("query origins of half a minute are lost")
 
 
 def flush(*, ended: bool = False) -> bool:
     """Write all counts; with ``ended`` also those of scopes that still run.
 
-    Returns False when the database did not take them: then they are kept.
+    Returns False when the database did not take them: then they are kept. Without anything to
+    write the database is left alone.
     """
     with _lock:
         scope.tell_all(ended=ended)
         rows = ledger.take()
+        if not rows and not ledger.waiting():
+            return True
         try:
             with store.writing() as cursor:
                 if rows:
                     store.write(cursor, rows)
                 rows = {}
                 identify.identify_new(cursor, hurried=ended)
-        except DatabaseError as error:
+        except DataError:
+            # The same rows would be refused the next time too.
+            raise
+        except Error as error:
             ledger.give_back(rows)
             _complain(error)
             return False
@@ -60,10 +70,10 @@ def flush(*, ended: bool = False) -> bool:
         return True
 
 
-def _complain(error: DatabaseError) -> None:
-    """Once: a database that is away fills no log."""
+def _complain(error: Error) -> None:
+    """Once: a database that is away fills no log. Before the first migration it is no news."""
     global _is_away  # noqa: PLW0603
-    if not _is_away:
+    if not _is_away and not isinstance(error.__cause__, UndefinedTable):
         _is_away = True
         reason = str(error).partition("\n")[0]
         log.warning("query origins can't be written, they are kept in memory: %s", reason)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from django.db import DatabaseError, DataError, OperationalError
+from django.db import DatabaseError, DataError, Error, OperationalError
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Cursor
 
@@ -40,7 +40,7 @@ def identify_new(cursor: CursorWrapper, *, hurried: bool) -> None:
     waiting = ledger.waiting()
     _know(cursor, waiting)
     for database in {database for database, _ in waiting}:
-        with suppress(DatabaseError), session.reading(database) as looking:
+        with suppress(Error), session.reading(database) as looking:
             for (alias, text), known in waiting.items():
                 if alias == database and known.pending and monotonic() < until:
                     _identify(cursor, looking, alias, text, known)

@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import lru_cache
+from inspect import iscoroutinefunction
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.contrib.admindocs.utils import replace_metacharacters, replace_named_groups
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase

@@ -86,7 +86,7 @@ def finish(scope: Scope) -> None:
 
 def tell_all(*, ended: bool) -> None:
     """Give the ledger what live scopes have counted; requests, which are short, only at the end."""
-    for scope in [*_live, process]:
+    for scope in [*_live.copy(), process]:
         if ended or scope.kind != "request":
             scope.tell(ended=ended)
 

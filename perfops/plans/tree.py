@@ -48,7 +48,9 @@ class Node:
         """Return by which factor the planner's rows are wrong, always at least 1."""
         if self.rows is None or not self.loops:
             return None
-        planned, rows = max(self.rows_planned, 1.0), max(self.rows, 1.0)
+        # Within one loop: the planner never expects less than one row.
+        planned = max(self.rows_planned / self.loops, 1.0)
+        rows = max(self.rows / self.loops, 1.0)
         return max(planned / rows, rows / planned)
 
     def walk(self, depth: int = 0) -> Iterator[tuple[int, "Node"]]:

@@ -25,6 +25,10 @@ class Share:
     share: float
 
     @property
+    def percent(self) -> str:
+        return f"{self.share:.0%} of its calls"
+
+    @property
     def calls_per_unit(self) -> float | None:
         """Return how often one request, task or command sends it."""
         return self.calls / self.units if self.units else None

@@ -141,6 +141,24 @@ def test_a_database_that_is_away_costs_no_count_and_one_line_of_log(monkeypatch,
 
 
 @pytest.mark.usefixtures("counting")
+def test_with_nothing_to_write_the_database_is_left_alone(monkeypatch):
+    monkeypatch.setattr(store, "writing", lambda: pytest.fail("it was asked"))
+    assert flushing.flush(ended=True)
+
+
+@pytest.mark.usefixtures("counting")
+def test_before_the_first_migration_nothing_is_said(monkeypatch, caplog):
+    raw("SELECT 1 AS early")
+    with monkeypatch.context() as patch:
+        missing = "INSERT INTO not_there_yet VALUES (1)"
+        patch.setattr(store, "write", lambda cursor, rows: cursor.execute(missing))
+        assert not flushing.flush()
+    assert caplog.records == []
+    assert flushing.flush()
+    assert QueryOrigin.objects.get(template__text="SELECT 1 AS early").calls == 1
+
+
+@pytest.mark.usefixtures("counting")
 def test_a_child_begins_empty_and_the_parent_keeps_its_counts():
     raw("SELECT 1 AS before_fork")
     read, write = os.pipe()
