@@ -71,7 +71,7 @@ class Server:
         self.client.config_set("maxmemory", "2gb")
         for start in range(0, self.profiles, PORTION):
             end = min(start + PORTION, self.profiles)
-            self.client.eval(FILL, 0, start, end, stamps._space(), BODY[:200], stamps.new_token())
+            self.client.eval(FILL, 0, start, end, stamps.space(), BODY[:200], stamps.new_token())
 
     def numbers(self) -> dict[str, tuple[int, int]]:
         """Return ``{command: (calls, microseconds)}`` since the server began, and all reads."""

@@ -68,7 +68,7 @@ def delete_matching(pattern: str, *, by: str, cursor: int = 0) -> Deleted:
     One go takes about two seconds and 100,000 keys at the most; give its ``cursor`` to the next.
     Stamps and locks stay: without them the cache could lie. Raises ``BadPattern``, ``RedisError``.
     """
-    match = _GLOB.sub(r"\\\1", f"{stamps._space()}:") + checked_pattern(pattern)
+    match = _GLOB.sub(r"\\\1", f"{stamps.space()}:") + checked_pattern(pattern)
     client, families, until = redis.client(), kind_names(), monotonic() + _PATIENCE_S
     deleted = 0
     try:

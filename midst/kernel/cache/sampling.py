@@ -61,7 +61,7 @@ def kind_names() -> dict[str, str]:
 
 def family(key: bytes) -> str:
     """Return what an entry's key begins with; "" for what is no entry of this server's life."""
-    space = f"{stamps._space()}:".encode()
+    space = f"{stamps.space()}:".encode()
     if not key.startswith(space):
         return ""
     return key.removeprefix(space).partition(b":")[0].decode(errors="replace")

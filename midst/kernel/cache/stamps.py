@@ -125,7 +125,7 @@ def _mget(keys: list[str]) -> list[object]:
     if monotonic() - _written_at < BEAT_S:
         return _of_length(client.mget(keys), len(keys))
     pipeline = client.pipeline(transaction=False)
-    pipeline.set(f"{_space()}:beat", b"1", ex=60)
+    pipeline.set(f"{space()}:beat", b"1", ex=60)
     pipeline.mget(keys)
     found = pipeline.execute()[-1]
     _written_at = monotonic()
@@ -147,17 +147,18 @@ def _of_length(found: object, length: int) -> list[object]:
     return found
 
 
-def _space() -> str:
+def space() -> str:
+    """Return what the keys of the present server's life begin with. Raises ``RedisError``."""
     return f"{redis.prefix()}:{entries.LAYOUT}:{redis.life()}"
 
 
 def _entry(key: str) -> str:
-    return f"{_space()}:{key}"
+    return f"{space()}:{key}"
 
 
 def _stamp(group: str) -> str:
-    return f"{_space()}:stamp:{group}"
+    return f"{space()}:stamp:{group}"
 
 
 def _lock(key: str, stamps: bytes) -> str:
-    return f"{_space()}:lock:{entries.tag_of(stamps)}:{key}"
+    return f"{space()}:lock:{entries.tag_of(stamps)}:{key}"
