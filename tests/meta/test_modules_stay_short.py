@@ -30,5 +30,7 @@ def test_the_median_module_is_under_80_lines():
 
 def test_no_module_is_a_drawer_for_everything():
     drawers = {"utils", "util", "common", "helpers", "helper", "misc", "base"}
-    allowed = {settings.BASE_DIR / "midst" / "settings" / "base.py"}
+    midst = settings.BASE_DIR / "midst"
+    # Django looks for a database backend's wrapper there.
+    allowed = {midst / "settings" / "base.py", midst / "kernel" / "postgres" / "base.py"}
     assert [str(path) for path in CODE if path.stem in drawers and path not in allowed] == []

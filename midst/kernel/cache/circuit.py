@@ -99,8 +99,8 @@ class Circuit:
             self._now.wait(KNOCK_S)
             try:
                 redis.client().ping()
-                with self._lock:
-                    self._state = _State.SETTLING
+                if not self._settles():
+                    return
                 self._now.wait(SETTLE_S)
                 self.pay()
             except RedisError:
@@ -108,6 +108,13 @@ class Circuit:
                 with self._lock:
                     if self.is_open():
                         self._state = _State.OPEN
+
+    def _settles(self) -> bool:
+        """From now on writes go to Redis again; False when there is nothing to settle any more."""
+        with self._lock:
+            if self.is_open():
+                self._state = _State.SETTLING
+            return self.is_open()
 
     def pay(self) -> None:
         """Make void what is owed, after an outage everything, and close. Raises ``RedisError``.

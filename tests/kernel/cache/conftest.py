@@ -8,7 +8,7 @@ from redis.retry import Retry
 from midst.kernel import redis
 from midst.kernel.cache import Kind, circuit, read, reading, stamps
 
-KIND = Kind("profiles", ttl_s=60)
+KIND = Kind("of tests", ttl_s=60)
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,11 @@ def every_hit(settings):
 
 
 def stale():
-    return metrics.CACHE_STALE.labels("profiles")._value.get()
+    return metrics.CACHE_STALE.labels("of tests")._value.get()
 
 
 def audits():
-    return metrics.CACHE_AUDITS.labels("profiles")._value.get()
+    return metrics.CACHE_AUDITS.labels("of tests")._value.get()
 
 
 def test_a_true_hit_is_counted_as_audited(ask):

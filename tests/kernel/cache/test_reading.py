@@ -19,7 +19,7 @@ def test_the_second_read_is_a_hit_with_the_same_body_and_tag(ask):
     assert (first.body, first.tag) == (second.body, second.tag)
 
 
-@pytest.mark.parametrize("group", ["a", "b", "kind:profiles", stamps.ALL])
+@pytest.mark.parametrize("group", ["a", "b", "kind:of tests", stamps.ALL])
 def test_any_group_voids_the_entry(ask, group):
     ask()
     cache.void([group])
@@ -107,7 +107,7 @@ def test_200_misses_at_once_compute_once(ask):
 
 def test_who_waits_for_one_that_died_computes_it(ask, monkeypatch):
     monkeypatch.setattr("midst.kernel.cache.reading._WAIT_S", 0.05)
-    found = stamps.look_up("key", ("kind:profiles", "a", "b"))
+    found = stamps.look_up("key", ("kind:of tests", "a", "b"))
     assert stamps.lock("key", found.stamps)
     assert ask().outcome == Outcome.MISS
 
@@ -130,7 +130,7 @@ def test_a_void_while_others_wait_makes_them_compute_anew(ask):
 
 
 def test_a_hot_entry_near_its_end_is_computed_by_one_and_served_to_others(ask):
-    found = stamps.look_up("key", ("kind:profiles", "a", "b"))
+    found = stamps.look_up("key", ("kind:of tests", "a", "b"))
     # It took an hour to compute and ends in a minute: it is due.
     due = Entry(b"old", tag_of(b"old"), expires_at=time() + 60, cost_s=3_600_000)
     stamps.keep("key", found.stamps, due, ttl_s=60)
