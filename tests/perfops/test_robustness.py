@@ -1,6 +1,7 @@
 """A useful report whatever the server is like: never a traceback, never a lock held."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -247,7 +248,7 @@ def test_without_earlier_snapshots_to_read_the_counters_themselves_are_the_repor
         try:
             report = analyses.analyse(store=False)
             with pytest.raises(analyses.CouldNotAnalyse, match="can't be read"):
-                analyses.analyse(store=False, since=1)
+                analyses.analyse(store=False, since=timedelta(hours=1))
         finally:
             cursor.execute("ALTER TABLE gone RENAME TO perfops_storedsnapshot")
     assert "no earlier snapshot" in report.window.notes[0]
