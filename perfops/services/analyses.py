@@ -172,6 +172,13 @@ def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSn
         return baselines.find(database, present, since)
     except baselines.NoBaseline as error:
         raise CouldNotAnalyse(str(error)) from error
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        if since is not None:
+            raise CouldNotAnalyse(f"Earlier snapshots can't be read: {reason}") from error
+        # What the counters hold by themselves is a report as well.
+        log.warning("earlier snapshots can't be read: %s", reason)
+        return None
 
 
 def _report(

@@ -4,8 +4,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from perfops.collectors import snapshot
 from perfops.models import Analysis, Budget, LoadRun, Sample
-from perfops.services import budgets, findings
+from perfops.services import budgets, findings, snapshots
 from tests.perfops.admin.test_pages import ADVICE
 from tests.perfops.test_judging import run_with
 
@@ -34,6 +35,7 @@ def everything(transactional_db):
         sample(run, second)
     budgets.evaluate(run)
     analysis = Analysis.objects.create(state="finished", counts={"warning": 1})
+    snapshots.keep(snapshot.take(light=True), database="default", texts=0, analysis=analysis)
     findings.record(analysis, [ADVICE])
     return run, analysis
 
@@ -46,6 +48,7 @@ def test_every_page_fits_its_window(open_admin, live_server, everything, scheme,
     for name, *arguments in (
         ("loadrun_changelist",), ("loadrun_change", run.pk), ("loadrun_start",),
         ("analysis_changelist",), ("analysis_change", analysis.pk),
+        ("analysis_now",), ("analysis_tables", analysis.pk), ("analysis_indexes", analysis.pk),
         ("finding_changelist",), ("finding_change", analysis.sightings.get().finding_id),
         ("budget_changelist",), ("budget_change", Budget.objects.first().pk), ("pipeline",),
     ):  # fmt: skip

@@ -1,6 +1,7 @@
 """A useful report whatever the server is like: never a traceback, never a lock held."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
@@ -240,6 +241,19 @@ def test_a_database_that_takes_no_writes_can_be_analysed_without_a_trace():
             cursor.execute("RESET default_transaction_read_only")
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_without_earlier_snapshots_to_read_the_counters_themselves_are_the_report():
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE perfops_storedsnapshot RENAME TO gone")
+        try:
+            report = analyses.analyse(store=False)
+            with pytest.raises(analyses.CouldNotAnalyse, match="can't be read"):
+                analyses.analyse(store=False, since=timedelta(hours=1))
+        finally:
+            cursor.execute("ALTER TABLE gone RENAME TO perfops_storedsnapshot")
+    assert "no earlier snapshot" in report.window.notes[0]
+
+
 @pytest.mark.usefixtures("unblocked")
 def test_thrown_away_statements_are_no_negative_counts(server):
     """More kinds of statements than ``pg_stat_statements.max`` between the two looks."""
@@ -264,23 +278,27 @@ def of_a_kind(n):
 
 
 @pytest.mark.usefixtures("unblocked")
-def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at():
-    settings = {
+def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at(settings):
+    # How long it takes is another question: here that nothing is left out.
+    settings.PERFOPS = {
+        **settings.PERFOPS, "STATEMENT_TIMEOUT_MS": 120_000, "SNAPSHOT_TIMEOUT_S": 600.0,
+    }  # fmt: skip
+    server_settings = {
         "pg_stat_statements.max": "120000", "pg_stat_statements.track": "all",
         "max_locks_per_transaction": "256", "autovacuum": "off",
     }  # fmt: skip
-    with cluster("18", **settings) as wide:
+    with cluster("18", **server_settings) as wide:
         wide.execute("CREATE EXTENSION pg_stat_statements", *many_tables(10_000))
         for shape in SHAPES:
             wide.execute(many_statements(shape, 10_000))
         with wide.alias() as alias:
-            report = analyses.analyse(database=alias, store=False)
-    found = report.window.after
+            found = snapshot.take(alias)
     assert found.missing == ()
     assert len(found.tables) == 10_000
     assert len(found.statements) >= 100_000
     # Four ways to be costly: so many texts at most come along.
     assert sum(bool(s.text) for s in found.statements) <= 4 * Conf().STATEMENT_TEXTS
+    assert registry.consult(difference.between(found, found), Conf()).thorough
     packed = packing.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
     assert len(packed) < 20 * 1024**2
 
