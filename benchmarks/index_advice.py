@@ -14,6 +14,7 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 os.environ["DJANGO_SETTINGS_MODULE"] = "midst.settings.test"
@@ -74,7 +75,29 @@ def compare(server: str, names: set[str]) -> int:
             if names:
                 print(kinds, [given.advice for given in outcome.advised.given])
         print(f"{wrong} wrong")
+        print(entry_cost(made.cursor))
     return 1 if wrong else 0
+
+
+def entry_cost(cursor: Any, rows: int = 200_000) -> str:
+    """Return what one index entry adds to an insert, as ``weigh.WRITE_MS`` states it."""
+    words = []
+    for kind, index in (
+        ("no index", ""),
+        ("B-tree", "CREATE INDEX ON entries (number)"),
+        ("GIN on 4 members", "CREATE INDEX ON entries USING gin (members) WITH (fastupdate = off)"),
+    ):
+        cursor.execute("CREATE UNLOGGED TABLE entries (number int, members int[])")
+        cursor.execute(index or "SELECT 1")
+        began = time.perf_counter()
+        cursor.execute(
+            "INSERT INTO entries SELECT n * 7919 %% 1000003, ARRAY[n %% 997, n %% 991, n %% 983,"
+            " n %% 977] FROM generate_series(1, %s) n",
+            [rows],
+        )
+        words.append(f"{kind} {(time.perf_counter() - began) / rows * 1e6:.1f} us")
+        cursor.execute("DROP TABLE entries")
+    return "an insert takes, by row: " + ", ".join(words)
 
 
 if __name__ == "__main__":

@@ -163,8 +163,9 @@ def _weigh(
     )
 
 
-# Measured with benchmarks/index_advice.py: one entry of a B-tree in memory takes 1 to 4 us.
-WRITE_MS = 0.004
+# Measured with benchmarks/index_advice.py: an entry of a B-tree in memory takes 5 to 8 us, one
+# of GIN's 8 to 13 us.
+WRITE_MS = 0.006
 
 
 def _write_ms(candidate: Candidate, table: Table, lost_hot: float) -> float:
