@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from django.conf import settings
 
 from midst.stack import plan as plans
 from midst.stack import privileges, process, servers
-from tests.e2e.conftest import free_port, wait_for_port
+from tests.e2e.conftest import free_port
 from tests.monitoring import rendered
 from tests.monitoring.programs import program, wait_until_ready
 
@@ -78,7 +79,7 @@ class Live:
                 stdin=subprocess.DEVNULL,
             )
         if listens:
-            wait_for_port(urlsplit(f"//{listens}").port)
+            listening(urlsplit(f"//{listens}").port)
 
     def stop(self, name: str) -> None:
         running = self.running.pop(name)
@@ -129,6 +130,18 @@ def until(condition: Any, *, what: str, seconds: float = PATIENCE_S) -> None:
         time.sleep(0.3)
 
 
+def listening(port: int | None) -> None:
+    """A machine that has much else to do takes its time to start Django four times over."""
+
+    def listens() -> bool:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port or 0), 1).close()
+            return True
+        return False
+
+    until(listens, what=f"something listens on {port}", seconds=150)
+
+
 @contextlib.contextmanager
 def live(folder: Path):
     """Start everything, and end everything."""
@@ -172,8 +185,8 @@ def _midst(stack: Live) -> None:
         # Threads that share a pool, as in production.
         pool = {"DATABASE_POOL_SIZE": "4"} if one.name == "web" else {}
         stack.start(one.name, *one.command, **one.variables, **pool)
-    wait_for_port(port)
-    wait_for_port(metrics_port)
+    listening(port)
+    listening(metrics_port)
     stack.addresses["midst"] = f"127.0.0.1:{metrics_port}"
 
 
