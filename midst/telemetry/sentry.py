@@ -111,6 +111,7 @@ def _before_send(event: Event, hint: Hint) -> Event:
     """Hide what a message may hold of people and keys; name the trace it happened in."""
     for each in event.get("exception", {}).get("values", []):
         each["value"] = hidden(str(each.get("value", "")))
+    event.pop("breadcrumbs", None)
     trace = spans.trace_id()
     if trace is not None:
         event.setdefault("contexts", {})["trace"] = {

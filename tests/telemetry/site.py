@@ -24,7 +24,7 @@ def everything(request):
     return HttpResponse("done")
 
 
-def broken(request):
+def broken(request, number):
     password = SECRETS[1]
     raise ValueError(f"{SECRETS[0]} came with {SECRETS[2]} {len(password)}")
 

@@ -31,7 +31,7 @@ def reported(settings):
 
         events.server = server
         yield events
-        sentry_sdk.init()
+        sentry_sdk.get_global_scope().set_client(None)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ One test for each version and not one for each illness: to make the database is 
 
 import pytest
 
-from perfops.advisors import registry
+from perfops.advisors import n_plus_one, plan_changes, registry
 from perfops.collectors import difference, snapshot
 from tests.perfops.clusters import cluster
 from tests.perfops.illness import peers, ward
@@ -38,7 +38,9 @@ def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, djan
 
 
 def test_every_advisor_has_its_illness():
-    assert {advisor for advisor, _ in ward.ILLNESSES} == set(registry.titles())
+    # What an application does wrong is not in its database: these have tests of their own.
+    of_the_code = {n_plus_one.ID, plan_changes.ID}
+    assert {advisor for advisor, _ in ward.ILLNESSES} == set(registry.titles()) - of_the_code
 
 
 class Scores:

@@ -1,0 +1,75 @@
+"""One line per request, with the ids that lead on; a client's id only when it is well-formed."""
+
+import io
+import json
+import logging
+
+import pytest
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from midst.telemetry import logs
+
+GIVEN = "a-client.id_42"
+
+
+@pytest.fixture
+def lines(capfd):
+    """Log as production does; returns a function for the objects that were written."""
+    root = logging.getLogger()
+    (handler,) = (each for each in root.handlers if each.name == "stderr")
+    before = handler.formatter
+    handler.setFormatter(logs.json_formatter())
+    logs._is_json.cache_clear()
+    logs._writer.cache_clear()
+    stream = io.StringIO()
+    held = handler.setStream(stream)
+
+    def written():
+        both = capfd.readouterr().err + stream.getvalue()
+        return [json.loads(line) for line in both.splitlines() if line.startswith("{")]
+
+    yield written
+    handler.setFormatter(before)
+    handler.setStream(held)
+    logs._is_json.cache_clear()
+    logs._writer.cache_clear()
+
+
+def test_a_well_formed_request_id_is_kept_and_echoed(client: Client):
+    assert client.get("/health", HTTP_X_REQUEST_ID=GIVEN).headers["X-Request-ID"] == GIVEN
+
+
+@pytest.mark.parametrize("given", ["short", "x" * 65, "line\nbreak-line", '{"json": "injected"}'])
+def test_any_other_request_id_is_replaced(client: Client, given):
+    echoed = client.get("/health", HTTP_X_REQUEST_ID=given).headers["X-Request-ID"]
+    assert echoed != given
+    assert logs._WELL_FORMED.fullmatch(echoed)
+
+
+@given(st.text())
+def test_whatever_a_client_sends_the_id_is_well_formed(text):
+    assert logs._WELL_FORMED.fullmatch(logs.identify({"HTTP_X_REQUEST_ID": text}))
+
+
+def test_a_request_is_one_line_of_json_without_its_query(lines, client: Client):
+    client.get("/nowhere?token=secret", HTTP_X_REQUEST_ID=GIVEN)
+    (line,) = (each for each in lines() if each["event"] == "request")
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/nowhere", 404)
+    assert (line["route"], line["request_id"], line["queries"]) == ("unmatched", GIVEN, 0)
+    assert line["duration_ms"] >= 0
+    assert "secret" not in json.dumps(line)
+
+
+def test_any_logger_writes_json_with_the_request_it_belongs_to(lines):
+    token = logs.request_id.set(GIVEN)
+    try:
+        int("broken")
+    except ValueError:
+        logging.getLogger("anyone").exception("it %s", "broke")
+    finally:
+        logs.request_id.reset(token)
+    (line,) = (each for each in lines() if each["event"] == "it broke")
+    assert (line["logger"], line["level"], line["request_id"]) == ("anyone", "error", GIVEN)
+    assert "ValueError" in line["exception"]
