@@ -8,11 +8,12 @@ class TelemetryConfig(AppConfig):
     label = "telemetry"
 
     def ready(self) -> None:
-        from midst.telemetry import celery, database, redis, sentry
+        from midst.telemetry import celery, database, heartbeats, redis, sentry
         from midst.telemetry.shared import gathering
 
         database.install()
         redis.install()
         celery.install()
+        heartbeats.install()
         sentry.start()
         gathering.fold_if_many()

@@ -63,6 +63,16 @@ DATABASE_POOL_MAX = Gauge(
     "Connections that the pools may open, over all processes.",
     multiprocess_mode="livesum",
 )
+CELERY_WORKER_HEARTBEAT = Gauge(
+    "celery_worker_heartbeat_timestamp_seconds",
+    "When a worker last gave a sign of life (Unix time).",
+    multiprocess_mode="max",
+)
+CELERY_BEAT_HEARTBEAT = Gauge(
+    "celery_beat_heartbeat_timestamp_seconds",
+    "When beat last sent a task that was due (Unix time).",
+    multiprocess_mode="max",
+)
 # state: success, failure, retry, ignored, rejected.
 CELERY_TASKS = Counter("celery_tasks_total", "Tasks that ended.", ["task", "state"])
 # Up to an hour: load runs are tasks too.

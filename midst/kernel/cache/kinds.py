@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from midst.telemetry import metrics
+
 
 class Outcome(StrEnum):
     """Where an answer came from, as ``X-Cache`` tells it."""
@@ -26,6 +28,9 @@ class Kind:
 
     def __post_init__(self) -> None:
         _every[self.name] = self
+        # A series that is not there can't be told from one that is 0.
+        for counter in (metrics.CACHE_AUDITS, metrics.CACHE_STALE):
+            counter.labels(self.name)
 
     @property
     def group(self) -> str:
