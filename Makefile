@@ -32,7 +32,7 @@ down: ## stop what `make up` started
 	@$(PYTHON) manage.py stack down
 
 test: install ## the tests, with coverage of lines and branches
-	@$(PYTHON) -m pytest -n 2 --dist loadscope -m "not e2e" --cov --cov-report=term
+	@$(PYTHON) -m pytest -n 2 -m "not e2e" --cov --cov-report=term
 
 lint: install ## ruff, mypy, djade, import contracts, missing migrations
 	@$(PYTHON) -m ruff check .
@@ -49,7 +49,7 @@ format: install ## put the code in its form
 test-django-6: install ## the tests on Django 6.0, in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet
 	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config 'django>=6.0,<6.1'
-	@.midst/django-6/bin/python -m pytest -n 2 --dist loadscope -m "not e2e and not browser"
+	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser"
 
 clean: ## throw away the embedded servers' data and all caches
 	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

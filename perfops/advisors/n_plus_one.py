@@ -8,7 +8,7 @@ from perfops.conf import Conf
 ID = "n_plus_one"
 TITLE = "N+1 queries"
 # Our own tables, not the server's statistics.
-NEEDS: tuple[str, ...] = ()
+NEEDS = ("query origins",)
 
 _TEXT_CHARACTERS = 90
 _WHY = "Each costs a way to the database and back."

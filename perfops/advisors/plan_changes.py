@@ -8,7 +8,7 @@ from perfops.conf import Conf
 ID = "plan_changes"
 TITLE = "Plans that changed"
 # Our own tables, not the server's statistics.
-NEEDS: tuple[str, ...] = ()
+NEEDS = ("query origins",)
 
 _TEXT_CHARACTERS = 90
 # The cause that seldom is on purpose.

@@ -103,4 +103,6 @@ def test_requests_statements_commands_and_cache_reads_are_counted_exactly(
     assert {
         name: counted("redis_operations_total", operation=name) for name in commands
     } == commands
+    # Hits need no connection: this one does.
+    assert get(f"{server.url}/ready")[0] == 200
     wait_for(lambda: pool_is_at_rest(scrape(server.metrics)), "a pool at rest")
