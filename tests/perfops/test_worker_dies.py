@@ -14,7 +14,10 @@ from django.db import connection
 from perfops.models import LoadRun
 from perfops.services import runs
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
 State = LoadRun.State
 
 

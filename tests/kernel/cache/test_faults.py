@@ -24,7 +24,10 @@ from tests.kernel.cache.processes import Server
 from tests.kernel.cache.proxy import FAULTS, Proxy
 from tests.serving import serving
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+]
 
 READERS = 3
 FAULT_S = 2.0

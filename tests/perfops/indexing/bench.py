@@ -116,12 +116,13 @@ def database(settings, alias, *, hypopg=False):
     with opened(f"{alias}_maintenance", maintenance) as server:
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {name}")
-        with opened(alias, {**settings, "NAME": name, "OPTIONS": {}}) as cursor:
-            cursor.execute(TABLES)
-            if hypopg:
-                cursor.execute("CREATE EXTENSION hypopg")
-            _vacuum(cursor)
-            yield Bench(alias, cursor)
+    with opened(alias, {**settings, "NAME": name, "OPTIONS": {}}) as cursor:
+        cursor.execute(TABLES)
+        if hypopg:
+            cursor.execute("CREATE EXTENSION hypopg")
+        _vacuum(cursor)
+        yield Bench(alias, cursor)
+    with opened(f"{alias}_maintenance", maintenance) as server:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -23,7 +23,7 @@ def with_hypopg(planning, django_db_blocker):
         yield planning
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def rehearsing(django_db_setup, django_db_blocker):
     """PostgreSQL 18 without hypopg: what is proved is rehearsed."""
     with django_db_blocker.unblock():
@@ -42,7 +42,7 @@ def debian_server():
         yield settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def planning(debian_server, django_db_setup, django_db_blocker):
     """PostgreSQL 15 with hypopg."""
     with django_db_blocker.unblock():
