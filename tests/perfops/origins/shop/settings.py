@@ -7,6 +7,7 @@ BASE_DIR = Path(__file__).resolve().parent
 SECRET_KEY = "of-the-shop"
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [
+    "django.contrib.postgres",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django_celery_beat",
