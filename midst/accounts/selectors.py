@@ -60,7 +60,8 @@ def api_tokens(user: Any, *, path: str, limit: int, cursor: str) -> bytes:
 
 
 def api_token_row(user: Any, token: UUID) -> dict[str, Any] | None:
-    row: dict[str, Any] | None = _of(user).filter(id=token).values(*_TOKEN).first()
+    """Return one token of the user's; None when it is revoked: only the list remembers it."""
+    row: dict[str, Any] | None = _of(user).filter(id=token, revoked_at=None).values(*_TOKEN).first()
     return row
 
 

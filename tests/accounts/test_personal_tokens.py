@@ -105,3 +105,14 @@ def test_staff_can_end_but_not_read_them(admin_client, made, sign_in):
         admin_client.post(url, {"action": "end", "_selected_action": [str(key)]})
         row = (ApiToken if model == "apitoken" else services.Session).objects.get()
         assert getattr(row, field) is not None
+
+
+def test_a_revoked_token_is_gone_from_its_address_and_stays_in_the_list(sign_in, client, post):
+    access = sign_in().json()["access"]
+    made = post("/tokens", {"name": "x", "scopes": ["profiles:read"]}, access)
+    headers = bearer(access)
+    assert client.get(made["Location"], headers=headers).status_code == 200
+    assert client.delete(made["Location"], headers=headers).status_code == 204
+    assert client.get(made["Location"], headers=headers).status_code == 404
+    (listed,) = client.get("/api/v1/auth/tokens", headers=headers).json()["results"]
+    assert listed["revoked_at"] is not None
