@@ -28,7 +28,8 @@ _CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _BEGINS_WITH_A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _NO_CONTROL = rf"^{_CLEAN}*$"
 _NOT_BLANK = rf"^{_CLEAN}*[^\x00-\x1f\x7f\s]{_CLEAN}*$"
-_URL = r"^https?://[^\x00-\x20\x7f\s<>\"]+$"
+# Brackets stand for an IPv6 address alone (RFC 3986, 3.2.2), and only in pairs: nobody lives there.
+_URL = r"^https?://[^\x00-\x20\x7f\s<>\"\[\]]+$"
 
 
 class StrictParser(Parser):

@@ -57,6 +57,7 @@ def test_a_slug_is_there_once(world):
         ({"email": "nobody"}, "body.email"),
         ({"website": "javascript:alert(1)"}, "body.website"),
         ({"website": 'https://x"><script>'}, "body.website"),
+        ({"website": "https://["}, "body.website"),
         ({"visibility": "everyone"}, "body.visibility"),
         ({"default_mask": "nobody"}, "body.default_mask"),
         ({"default_mask": ""}, "body.default_mask"),
