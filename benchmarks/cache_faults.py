@@ -25,7 +25,7 @@ from midst.stack import process, servers
 from tests.kernel.cache.processes import Server
 from tests.kernel.cache.proxy import Proxy
 
-READERS, FAULT_S, RECOVERY_S = 4, 10.0, 10.0
+READERS, FAULT_S, RECOVERY_S = 4, 5.0, 10.0
 # The time-out of one attempt; a request makes one at most before it goes on without.
 BOUND_MS = 250.0
 PASSWORD = "of-a-benchmark"  # noqa: S105 -- of an account that lives for a minute
@@ -121,6 +121,7 @@ def main() -> int:
         running = servers.start(folder, outside={"REDIS_URL": "redis://127.0.0.1:1"}, death=None)
         for child in running.children:
             stack.callback(process.stop, child)
+        (folder / "cache").mkdir()
         server = Server(folder / "cache")
         stack.callback(server.close)
         parts = urlsplit(server.url)
