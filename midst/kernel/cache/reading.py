@@ -1,10 +1,9 @@
 """Reading through the cache: a hit costs one round trip, a miss one computation for all who ask."""
 
-import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from math import log as logarithm
+from math import log
 from time import monotonic, perf_counter, sleep, time
 
 from django.conf import settings
@@ -17,8 +16,6 @@ from midst.kernel.cache.kinds import Answer, Kind, Outcome
 from midst.kernel.cache.stamps import Found
 from midst.kernel.problems import NOT_FOUND, Problem
 from midst.telemetry import metrics
-
-log = logging.getLogger(__name__)
 
 Compute = Callable[[], bytes]
 
@@ -127,7 +124,7 @@ def _computed(compute: Compute) -> Entry:
 
 def _is_due(entry: Entry) -> bool:
     """The nearer its end and the dearer its computation, the likelier; rarely more than one."""
-    ahead = -entry.cost_s * _EAGERNESS * logarithm(1.0 - random.random())  # noqa: S311
+    ahead = -entry.cost_s * _EAGERNESS * log(1.0 - random.random())  # noqa: S311
     return time() + ahead >= entry.expires_at
 
 

@@ -5,7 +5,6 @@ to come. Nothing here ever raises for Redis' sake.
 """
 
 from collections.abc import Collection, Iterable
-from functools import partial
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -73,14 +72,13 @@ def _waiting(connection: BaseDatabaseWrapper) -> list[_Voids]:
 
 def _renew(groups: frozenset[str], token: str) -> None:
     memory.store.clear()
-    owe = partial(circuit.owe, groups)
     if not circuit.takes_writes():
-        owe(_Away())
+        circuit.owe(groups, _Away())
         return
     try:
         stamps.renew(groups, token)
     except RedisError as error:
-        owe(error)
+        circuit.owe(groups, error)
 
 
 class _Away(RedisError):
