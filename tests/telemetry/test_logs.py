@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 
 import pytest
 from django.test import Client
@@ -22,7 +23,6 @@ def lines(capfd):
     before = handler.formatter
     handler.setFormatter(logs.json_formatter())
     logs._is_json.cache_clear()
-    logs._writer.cache_clear()
     stream = io.StringIO()
     held = handler.setStream(stream)
 
@@ -34,7 +34,6 @@ def lines(capfd):
     handler.setFormatter(before)
     handler.setStream(held)
     logs._is_json.cache_clear()
-    logs._writer.cache_clear()
 
 
 def test_a_well_formed_request_id_is_kept_and_echoed(client: Client):
@@ -73,3 +72,17 @@ def test_any_logger_writes_json_with_the_request_it_belongs_to(lines):
     (line,) = (each for each in lines() if each["event"] == "it broke")
     assert (line["logger"], line["level"], line["request_id"]) == ("anyone", "error", GIVEN)
     assert "ValueError" in line["exception"]
+
+
+def test_a_log_that_nobody_reads_any_more_fails_no_request(lines, client: Client):
+    reader, writer = os.pipe()
+    os.close(reader)
+    stderr = os.dup(2)
+    os.dup2(writer, 2)
+    try:
+        answer = client.get("/health")
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(writer)
+    assert answer.status_code == 200
