@@ -5,6 +5,9 @@ UV_VERSION := 0.13.9
 # The one on PATH, else one of our own.
 UV := $(or $(shell command -v uv 2>/dev/null),.midst/uv/bin/uv)
 PYTHON := .venv/bin/python
+# Tests and commands start many processes: each would compile every module anew, for seconds.
+SYNC := $(UV) sync --locked --quiet --compile-bytecode
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install run up down test lint format test-django-6 clean
 
@@ -20,7 +23,7 @@ help: ## list these verbs
 	  || { rm -rf .midst/uv; echo "uv can't be installed: python3 needs its venv module (Debian: python3-venv) and a package index it can reach. Or install uv yourself." >&2; exit 1; }
 
 install: $(filter .midst/%,$(UV)) ## install everything from the lock file
-	@$(UV) sync --locked --quiet
+	@$(SYNC)
 
 run: install ## start everything: serve, load, analyse, judge; until Ctrl-C
 	@exec $(PYTHON) manage.py stack run
@@ -47,8 +50,8 @@ format: install ## put the code in its form
 	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
 
 test-django-6: install ## the tests on Django 6.0, in an environment of its own
-	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet
-	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config 'django>=6.0,<6.1'
+	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(SYNC)
+	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config --compile-bytecode 'django>=6.0,<6.1'
 	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser"
 
 clean: ## throw away the embedded servers' data and all caches
