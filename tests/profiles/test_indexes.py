@@ -27,7 +27,7 @@ def full_table(django_db_setup, django_db_blocker):
                     'row-' || n, 'Row ' || n, '', '', repeat('x', 200), '',
                     'row' || n || '@example.com',
                     '', '', '', '{}', '{}', CASE WHEN n %% 10 = 0 THEN 'private' ELSE 'public' END,
-                    true, now() - n * interval '1 minute', now()
+                    n %% 50 <> 7, now() - n * interval '1 minute', now()
                 FROM generate_series(1, %s) n
                 """,
                 [owner.pk, get_user_model().objects.create_user("owner of more").pk, ROWS],
@@ -86,6 +86,15 @@ def test_by_owner_uses_the_index(full_table):
     assert nodes(mine.order_by("-created_at", "-id")[:21]) == [
         "Limit",
         "Index Scan profiles_profile_owner",
+    ]
+
+
+@pytest.mark.django_db
+def test_staff_finds_the_inactive_ones_without_a_walk_through_the_rest(full_table):
+    inactive = Profile.objects.filter(is_active=False)
+    assert nodes(inactive.order_by("-created_at", "-id")[:100]) == [
+        "Limit",
+        "Index Scan profiles_profile_inactive",
     ]
 
 
