@@ -69,6 +69,7 @@ def served(url: str, side: str) -> Iterator[http.client.HTTPConnection]:
         ],
         environment={
             **databases.environment(url), "DATABASE_POOL_SIZE": "2", "CACHE_MEMORY_BYTES": "1",
+            "RATE_LIMIT_TOKEN": "1000000",
         },
         folder=databases.ROOT,
         log=databases.FOLDER / "logs" / f"{side}.log",
