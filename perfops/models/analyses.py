@@ -8,15 +8,22 @@ from perfops.models.runs import LoadRun, Trigger
 
 
 class Analysis(models.Model):
-    """One snapshot of a database's statistics, its difference to an earlier one, and findings."""
+    """One snapshot of a database's statistics, its difference to an earlier one, and findings.
+
+    Whoever works on it renews ``heartbeat_at``; one that falls silent loses it (``lost``).
+    """
 
     class State(models.TextChoices):
+        QUEUED = "queued", "queued"
         RUNNING = "running", "running"
         FINISHED = "finished", "finished"
         FAILED = "failed", "could not analyse"
+        LOST = "lost", "lost"
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
 
     database = models.CharField(max_length=100, default="default", help_text="Alias in DATABASES.")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
@@ -29,6 +36,8 @@ class Analysis(models.Model):
 
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True, help_text="host:pid that claimed it.")
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
     # How much of that the counters really show: resets and restarts take from it.
     covered = models.FloatField(null=True)
@@ -46,6 +55,10 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"analysis {self.pk} ({self.database})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
 
 
 class StoredSnapshot(models.Model):

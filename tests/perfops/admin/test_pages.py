@@ -151,9 +151,11 @@ def test_an_analysis_shows_findings_and_what_was_missing(admin_client, finding):
 
 @pytest.mark.parametrize("state", Analysis.State.values)
 def test_an_analysis_is_shown_in_every_state(admin_client, state):
-    analysis = Analysis.objects.create(state=state, error="The database is away")
+    analysis = Analysis.objects.create(
+        state=state, error="The database is away", heartbeat_at=timezone.now()
+    )
     answer = admin_client.get(url("analysis_live", analysis.pk))
-    assert answer["X-Active"] == ("1" if state == "running" else "0")
+    assert answer["X-Active"] == ("1" if state in Analysis.ACTIVE else "0")
     assert admin_client.get(url("analysis_change", analysis.pk)).status_code == 200
 
 
@@ -271,3 +273,20 @@ def test_nobody_edits_what_was_measured(admin_client, measured_run):
     measured_run.refresh_from_db()
     assert measured_run.verdict == "pass"
     assert answer.status_code == 200
+
+
+def test_an_analysis_that_died_is_lost_on_every_page_and_says_what_to_do(admin_client):
+    long_ago = timezone.now() - timedelta(minutes=1)
+    dead = Analysis.objects.create(state="running", heartbeat_at=long_ago, worker="host:12345")
+    living = Analysis.objects.create(state="running", heartbeat_at=timezone.now())
+    listed = admin_client.get(url("analysis_changelist")).content.decode()
+    assert "lost" in listed
+    page = admin_client.get(url("analysis_change", dead.pk)).content.decode()
+    for part in ("lost", "it died", "host:12345", "Analyse again"):
+        assert part in page
+    assert admin_client.get(url("analysis_live", dead.pk))["X-Active"] == "0"
+    assert admin_client.get(url("analysis_live", living.pk))["X-Active"] == "1"
+    admin_client.post(url("analysis_start"), {"database": dead.database})
+    assert Analysis.objects.latest("created_at").state == "queued"
+    answer = admin_client.post(url("analysis_start"), {"database": "nowhere"})
+    assert answer.status_code == 404
