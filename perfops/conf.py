@@ -147,8 +147,9 @@ class Conf:
     # is more goes into one bucket, "other".
     ORIGIN_TEMPLATES: int = 2000
     ORIGIN_ROWS: int = 10_000
-    # Hours become days after this long, and days are dropped (both in days).
+    # Hours become days after this long, days become months, and months are dropped (in days).
     KEEP_ORIGIN_HOURS_DAYS: int = 8
+    KEEP_ORIGIN_DAILY_DAYS: int = 62
     KEEP_ORIGIN_DAYS: int = 400
     # Keep one set of real parameters per statement, for plans with real values. They are
     # people's data: off unless you say so, dropped after KEEP_PARAMETERS_DAYS, and never taken

@@ -34,7 +34,7 @@ def expire_samples() -> None:
 
 @shared_task(name="perfops.expire_origins", time_limit=1800)
 def expire_origins() -> None:
-    """Fold old hours of query origins into days, and drop what is past its retention."""
+    """Fold old query origins into days and months, and drop what is past its retention."""
     store.expire()
 
 

@@ -31,6 +31,7 @@ class AnalysisAdmin(InsidePages):
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
     sortable_by = ()
+    only_on_page = ("notes", "missing", "error")
     empty_text = "No analysis yet: start one here, or run `manage.py analyze_db`."
 
     def get_urls(self) -> list[Any]:
@@ -40,9 +41,6 @@ class AnalysisAdmin(InsidePages):
             path("<int:analysis_id>/live/", wrap(self.live_view), name="perfops_analysis_live"),
             *super().get_urls(),
         ]
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("requested_by", "baseline")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         claims.reap()
@@ -141,7 +139,7 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         "missing": analysis.missing,
         "findings": [
             card(seen.finding, severity=seen.severity, evidence=seen.evidence)
-            for seen in selectors.findings_of(analysis)[:_MOST_FINDINGS]
+            for seen in selectors.findings_of(analysis, limit=_MOST_FINDINGS)
         ],
         "more": max(0, sum(analysis.counts.values()) - _MOST_FINDINGS),
     }

@@ -15,6 +15,7 @@ from perfops.selectors.origins import Share
 from perfops.selectors.queries import Point
 
 _ORIGINS = 50
+_DAY_S = 86_400
 
 
 def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
@@ -97,7 +98,8 @@ def _chart(
 ) -> Chart | None:
     if not points:
         return None
-    form = "%d %b" if (points[-1].at - points[0].at).days > 1 else "%H:%M"
+    step = (points[-1].at - points[0].at).total_seconds() / max(1, len(points) - 1)
+    form = "%H:%M" if step < _DAY_S else "%d %b" if step < 28 * _DAY_S else "%b %Y"
     return chart(
         title,
         xs=list(range(len(points))),

@@ -27,11 +27,11 @@ class Seen:
     evidence: list[tuple[str, object]]
 
 
-def findings_of(analysis: Analysis) -> list[Seen]:
-    """Return what ``analysis`` saw, worst first. One query."""
+def findings_of(analysis: Analysis, *, limit: int) -> list[Seen]:
+    """Return what ``analysis`` saw, worst first, and no more than ``limit``. One query."""
     rows = Sighting.objects.filter(analysis=analysis).select_related("finding")
     ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
-    return [Seen(row.finding, row.severity, row.evidence) for row in ordered]
+    return [Seen(row.finding, row.severity, row.evidence) for row in ordered[:limit]]
 
 
 def previous(analysis: Analysis) -> Analysis | None:
