@@ -8,6 +8,7 @@ from django.utils import timezone
 from perfops.admin.finding_card import card
 from perfops.charts.lines import Chart, Line, chart
 from perfops.charts.plans import BAR_WIDTH, Step, draw
+from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.plans import tree
 from perfops.selectors import origins, queries
@@ -30,11 +31,22 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
         "plans": [_plan(plan, place) for place, plan in enumerate(queries.plans_of(template))],
-        "findings": [
-            card(finding, severity=finding.severity, evidence=finding.evidence)
-            for finding in queries.findings_of(template, shares)
-        ],
+        **_findings(queries.findings_of(template)),
         "bar_width": BAR_WIDTH,
+    }
+
+
+def _findings(found: list[Finding]) -> dict[str, Any]:
+    """Return what is to do as cards, and what is resolved as a line each."""
+    cards = [card(each, severity=each.severity, evidence=each.evidence) for each in found]
+    past = [each.status == Finding.Status.RESOLVED for each in found]
+    return {
+        "findings": [each for each, is_past in zip(cards, past, strict=True) if not is_past],
+        "resolved": [
+            {**each, "at": finding.resolved_at}
+            for each, finding, is_past in zip(cards, found, past, strict=True)
+            if is_past
+        ],
     }
 
 

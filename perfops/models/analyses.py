@@ -1,6 +1,8 @@
 """An analysis of a database, and the findings that live on between analyses."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -104,6 +106,8 @@ class Finding(models.Model):
     fingerprint = models.CharField(max_length=64)
     advisor = models.CharField(max_length=50)
     object = models.CharField(max_length=300, help_text="Table, index or statement it is about.")
+    # The statements it concerns, as rows of pg_stat_statements: leads to their pages.
+    queryids = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     severity = models.CharField(max_length=10, choices=Severity)
     status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
     muted_until = models.DateField(null=True, blank=True)
@@ -136,7 +140,8 @@ class Finding(models.Model):
         indexes = [
             models.Index(
                 fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open"
-            )
+            ),
+            GinIndex(fields=["queryids"], name="perfops_finding_queryids"),
         ]
 
     def __str__(self) -> str:

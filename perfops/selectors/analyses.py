@@ -45,5 +45,6 @@ def previous(analysis: Analysis) -> Analysis | None:
 
 
 def worst_first(findings: QuerySet[Finding]) -> QuerySet[Finding]:
-    """Add ``status_rank`` (open ones are 0) and ``rank`` (errors are 0) to order by."""
-    return findings.annotate(status_rank=_STATUS_RANK, rank=_RANK)
+    """Return open ones first, errors before warnings: by ``status_rank``, ``rank``, newest."""
+    ranked = findings.annotate(status_rank=_STATUS_RANK, rank=_RANK)
+    return ranked.order_by("status_rank", "rank", "-last_seen_at")

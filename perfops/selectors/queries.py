@@ -1,7 +1,7 @@
 """Reading statements: which cost most, how they went over time, their plans and findings."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,13 +11,14 @@ from django.utils import timezone
 from perfops.conf import conf
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
-from perfops.selectors.origins import Share
+from perfops.selectors import analyses
 
 Span = QueryOrigin.Span
 _HOUR = timedelta(hours=1)
 # A window up to this long is shown by the hour; one of more days than are kept by the month.
 _BY_HOUR = timedelta(days=2)
 _PLANS = 10
+_FINDINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,14 @@ def plans_of(template: QueryTemplate) -> list[QueryPlan]:
     return list(plans.order_by("-last_seen_at", "-id")[:_PLANS])
 
 
-def findings_of(template: QueryTemplate, shares: Sequence[Share]) -> list[Finding]:
-    """Return what is open about a statement: its plans, and the lines that send it."""
-    objects = [f"plan of {queryid}" for queryid in template.queryids]
-    objects += [f"{share.site} for {share.name}"[:300] for share in shares]
-    found = Finding.objects.filter(database=template.database, object__in=objects)
-    return list(found.exclude(status=Finding.Status.RESOLVED).order_by("-last_seen_at")[:20])
+def findings_of(template: QueryTemplate) -> list[Finding]:
+    """Return what was found about a statement: what is open first, what is resolved last."""
+    found = Finding.objects.filter(database=template.database, queryids__overlap=template.queryids)
+    return list(analyses.worst_first(found)[:_FINDINGS]) if template.queryids else []
+
+
+def known_as(database: str, queryids: Iterable[str]) -> list[QueryTemplate]:
+    """Return the statements behind these rows of pg_stat_statements, the oldest first."""
+    wanted = sorted(set(queryids))
+    known = QueryTemplate.objects.filter(database=database, queryids__overlap=wanted)
+    return list(known.only("text", "queryids").order_by("first_seen_at", "id")) if wanted else []
