@@ -151,7 +151,7 @@ class Finding(models.Model):
 class Sighting(models.Model):
     """A finding as one analysis saw it."""
 
-    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings")
+    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings", db_index=False)
     finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
     severity = models.CharField(max_length=10, choices=Severity)
     evidence = models.JSONField(default=list)

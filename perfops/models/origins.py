@@ -49,7 +49,9 @@ class QueryOrigin(models.Model):
         DAY = "day", "day"
         MONTH = "month", "month"
 
-    template = models.ForeignKey(QueryTemplate, models.CASCADE, related_name="origins")
+    template = models.ForeignKey(
+        QueryTemplate, models.CASCADE, related_name="origins", db_index=False
+    )
     site = models.CharField(max_length=300, blank=True, help_text="file:line in the project.")
     function = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=10, choices=Kind)
