@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db import DEFAULT_DB_ALIAS
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
@@ -27,12 +28,12 @@ _IN_VAIN = (State.FAILED, State.LOST)
 
 @admin.register(Analysis)
 class AnalysisAdmin(InsidePages):
-    list_display = ["name", "outcome", "database", "created_at", "window", "trigger"]
+    list_display = ["name", "outcome", "database", "when", "window", "trigger"]
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
     sortable_by = ()
     only_on_page = ("notes", "missing", "error")
-    empty_text = "No analysis yet: start one here, or run `manage.py analyze_db`."
+    empty_text = "No analysis yet: start one here, or run manage.py analyze_db."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
@@ -110,6 +111,10 @@ class AnalysisAdmin(InsidePages):
     @admin.display(description="Found")
     def outcome(self, analysis: Analysis) -> SafeString:
         return badges.of_analysis(analysis).html()
+
+    @admin.display(description="Asked for")
+    def when(self, analysis: Analysis) -> str:
+        return f"{timezone.localtime(analysis.created_at):%Y-%m-%d %H:%M}"
 
     @admin.display(description="Window")
     def window(self, analysis: Analysis) -> str:

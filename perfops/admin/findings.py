@@ -35,7 +35,7 @@ class FindingAdmin(MeasuredAdmin):
     search_fields = ["title", "object"]
     sortable_by = ()
     only_on_page = ("evidence", "why", "remedy", "statement")
-    empty_text = "No finding yet: they come with the first analysis (`manage.py analyze_db`)."
+    empty_text = "No finding yet: they come with the first analysis (manage.py analyze_db)."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

@@ -1,6 +1,5 @@
 """Queries: list, page, explain."""
 
-import re
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +9,7 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import query_page
+from perfops.admin import query_page, statements
 from perfops.admin.pages import MeasuredAdmin
 from perfops.admin.query_list import WINDOWS, CostliestFirst, DatabaseFilter, WindowFilter, since
 from perfops.admin.query_page import duration
@@ -21,8 +20,6 @@ from perfops.selectors import queries
 from perfops.services import plans
 
 _PERMISSION = "explain_query"
-_TEXT_CHARACTERS = 120
-_COLUMNS = re.compile(r"^(SELECT) .{40,}? (FROM)\b", re.I)
 
 
 @admin.register(QueryTemplate)
@@ -88,7 +85,11 @@ class QueryTemplateAdmin(MeasuredAdmin):
     @admin.display(description="Statement, and who sends it")
     def statement(self, row: Any) -> SafeString:
         shares = row.shares
-        context = {"text": _shortened(row.text), "shares": shares[:2], "more": len(shares) - 2}
+        context = {
+            "text": statements.shortened(row.text),
+            "shares": shares[:2],
+            "more": len(shares) - 2,
+        }
         return render_to_string("perfops/_statement.html", context)
 
     @admin.display(description="Total")
@@ -113,8 +114,3 @@ class QueryTemplateAdmin(MeasuredAdmin):
         size = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}
         label = "total time over the window"
         return render_to_string("perfops/_spark.html", {"points": points, "label": label, **size})
-
-
-def _shortened(text: str) -> str:
-    """What Django selects is seldom what tells its statements apart."""
-    return _COLUMNS.sub(r"\1 ... \2", " ".join(text.split()))[:_TEXT_CHARACTERS]

@@ -43,7 +43,7 @@ class LoadRunAdmin(MeasuredAdmin):
     ordering = ["-created_at", "-id"]
     sortable_by = ()
     only_on_page = ("reasons", "plan", "fingerprint", "server", "log")
-    empty_text = "No run yet: start one here, or run `manage.py run_load_test smoke`."
+    empty_text = "No run yet: start one here, or run manage.py run_load_test smoke."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

@@ -1,5 +1,6 @@
-"""Links to the pages of statements."""
+"""Statements in a line, and links to their pages."""
 
+import re
 from collections.abc import Iterable
 
 from django.urls import reverse
@@ -8,12 +9,15 @@ from perfops.models.origins import QueryTemplate
 from perfops.selectors import queries
 
 _MOST = 20
-_CHARACTERS = 200
+_CHARACTERS = 120
+_COLUMNS = re.compile(r"^(SELECT) .{40,}? (FROM)\b", re.I)
 
 
 def links(database: str, queryids: Iterable[str]) -> list[tuple[str, str]]:
     """Return text and URL of the statements behind rows of pg_stat_statements, those known."""
-    return [(_text(each), _url(each)) for each in queries.known_as(database, queryids)[:_MOST]]
+    return [
+        (shortened(each.text), _url(each)) for each in queries.known_as(database, queryids)[:_MOST]
+    ]
 
 
 def urls(database: str, queryids: Iterable[str]) -> dict[str, str]:
@@ -28,5 +32,6 @@ def _url(template: QueryTemplate) -> str:
     return reverse("admin:perfops_querytemplate_change", args=[template.pk])
 
 
-def _text(template: QueryTemplate) -> str:
-    return " ".join(template.text.split())[:_CHARACTERS]
+def shortened(text: str) -> str:
+    """Return a statement as one short line: what Django selects seldom tells them apart."""
+    return _COLUMNS.sub(r"\1 ... \2", " ".join(text.split()))[:_CHARACTERS]
