@@ -27,6 +27,9 @@ class Conf:
     PROMETHEUS_URL: str = ""
     # An answer that takes longer than this is none (seconds).
     PROMETHEUS_TIMEOUT_S: float = 2.0
+    # Where the traces of a run are shown: {run}, {start} and {end} (microseconds since 1970) are
+    # filled in. Empty: the run's page tells only what to look for.
+    TRACES_URL: str = ""
     # The folder of the alerts' run books: put where your copy is hosted in front.
     RUNBOOK_URL: str = "docs/runbooks"
     # Bounds of http_request_duration_seconds: where the share of quicker requests is known.
