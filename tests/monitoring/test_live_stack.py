@@ -248,3 +248,9 @@ def test_a_database_that_is_gone_is_told_and_so_are_the_errors(stack):
     with Load(stack, "/ready"):
         wait_until_told(stack, "DatabaseDown")
         until(lambda: "ErrorRateHigh" in stack.firing(), what="ErrorRateHigh fires")
+
+
+def test_a_web_that_is_gone_is_told(stack):
+    calm(stack, "WebMissing")
+    stack.stop("web")
+    wait_until_told(stack, "WebMissing")
