@@ -147,7 +147,7 @@ def test_a_slow_endpoint_is_told(stack):
         "[FIRING]",
         "(critical)",
         "p95 latency is",
-        "docs/runbooks/LatencyP95High.md",
+        "//example.org/runbooks/LatencyP95High.md",
     ):
         assert part in message
 
