@@ -30,9 +30,10 @@ def sample(run, second):
 
 
 @pytest.fixture
-def everything(transactional_db):
+def everything(transactional_db, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "TRACES_URL": "http://localhost:16686/search?run={run}"}
     run = run_with()
-    run.verdict, run.reasons = "pass", ["Every budget holds."]
+    run.verdict, run.reasons, run.started_at = "pass", ["Every budget holds."], timezone.now()
     run.save()
     for second in range(30):
         sample(run, second)

@@ -73,6 +73,21 @@ def test_a_measured_run_shows_everything(admin_client, measured_run, django_asse
     assert "<script>" not in page
 
 
+def test_a_run_says_how_its_traces_are_found(admin_client, measured_run, settings):
+    page = url("loadrun_change", measured_run.pk)
+    attribute = f"perfops.run={measured_run.pk}"
+    assert f"<dd>{attribute}</dd>" in admin_client.get(page).content.decode()
+    settings.PERFOPS = {
+        **settings.PERFOPS, "TRACES_URL": "http://traces/?run={run}&from={start}&to={end}",
+    }  # fmt: skip
+    start, end = (
+        round(moment.timestamp() * 1_000_000)
+        for moment in (measured_run.started_at, measured_run.finished_at)
+    )
+    address = f"http://traces/?run={measured_run.pk}&amp;from={start}&amp;to={end}"
+    assert f'<a href="{address}">{attribute}</a>' in admin_client.get(page).content.decode()
+
+
 @pytest.mark.parametrize("state", LoadRun.State.values)
 @pytest.mark.parametrize("verdict", LoadRun.Verdict.values)
 def test_a_run_is_shown_in_every_state_even_with_nothing_in_it(admin_client, state, verdict):
