@@ -83,8 +83,8 @@ def _floor(at: datetime, *, by_hour: bool) -> datetime:
 
 def _places(since: datetime, until: datetime, *, by_hour: bool) -> Iterable[datetime]:
     step = timedelta(hours=1) if by_hour else _DAY
-    at = _floor(since, by_hour=by_hour)
-    while at <= until:
+    at, last = _floor(since, by_hour=by_hour), _floor(until, by_hour=True)
+    while at <= last:
         yield at
         at += step
 
