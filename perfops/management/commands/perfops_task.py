@@ -6,9 +6,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connections
+from django.core.management.base import CommandError
+from django.db import connections
 
+from perfops.management.telling import TellingCommand
 from perfops.origins import store
 from perfops.services import plans, runs, schedules, snapshots
 
@@ -22,10 +23,10 @@ TASKS: dict[str, tuple[Any, bool]] = {
 }
 
 
-class Command(BaseCommand):
+class Command(TellingCommand):
     help = (
         "Do one piece of the regular work; without a name: print all of it as lines of a crontab. "
-        "Exit codes: 0 done, 1 could not."
+        "Exit codes: 0 done, 2 could not."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,8 +44,7 @@ class Command(BaseCommand):
         function, of_one = TASKS[name]
         if database not in connections:
             known = ", ".join(connections)
-            raise CommandError(f"There is no database {database!r} in DATABASES: {known}.")
-        try:
-            function(database) if of_one else function()
-        except DatabaseError as error:
-            raise CommandError(f"{name}: {str(error).partition('\n')[0]}") from error
+            raise CommandError(
+                f"There is no database {database!r} in DATABASES; there is: {known}.", returncode=2
+            )
+        function(database) if of_one else function()
