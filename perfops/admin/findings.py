@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from perfops.admin import badges, index_advice, statements
 from perfops.admin.finding_card import card
-from perfops.admin.pages import MeasuredAdmin
+from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.models.analyses import Finding
 from perfops.selectors import analyses as selectors
 from perfops.services import findings
@@ -136,7 +136,7 @@ class FindingAdmin(MeasuredAdmin):
 
     @admin.display(description="Last seen")
     def seen(self, finding: Finding) -> str:
-        return f"{timezone.localtime(finding.last_seen_at):%Y-%m-%d %H:%M}"
+        return minute(finding.last_seen_at)
 
     @admin.display(description="Severity")
     def level(self, finding: Finding) -> SafeString:

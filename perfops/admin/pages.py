@@ -1,5 +1,6 @@
 """What the admin classes of perfops share: rows that measurements made, shown on our own pages."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,12 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
+
+
+def minute(at: datetime) -> str:
+    """Return the minute of ``at`` in local time; without USE_TZ it is local already."""
+    return f"{timezone.localtime(at) if timezone.is_aware(at) else at:%Y-%m-%d %H:%M}"
 
 
 class _Narrow(ChangeList):

@@ -1,9 +1,7 @@
 """The page about the monitoring pipeline: what a person reads of it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-
-from django.utils import timezone
 
 from perfops.admin.badges import Badge
 from perfops.selectors.pipeline import Figure, Pipeline
@@ -17,7 +15,7 @@ _MINUTE_S = 60
 
 def context(pipeline: Pipeline) -> dict[str, Any]:
     """Return what ``perfops/pipeline.html`` shows."""
-    now = timezone.now()
+    now = datetime.now(UTC)
     return {
         "badge": _badge(pipeline),
         "sentence": _sentence(pipeline),

@@ -8,13 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from perfops.admin import badges, run_page
 from perfops.admin import pipeline as pipeline_page
-from perfops.admin.pages import MeasuredAdmin
+from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
 from perfops.loadtest import plan as plans
@@ -146,7 +145,7 @@ class LoadRunAdmin(MeasuredAdmin):
 
     @admin.display(description="Asked for")
     def when(self, run: LoadRun) -> str:
-        return f"{timezone.localtime(run.created_at):%Y-%m-%d %H:%M}"
+        return minute(run.created_at)
 
     @admin.display(description="Verdict")
     def outcome(self, run: LoadRun) -> SafeString:

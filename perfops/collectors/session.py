@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DatabaseError, ProgrammingError, connections
+from django.db import DatabaseError, NotSupportedError, ProgrammingError, connections
 from django.db.backends.utils import CursorWrapper
 
 from perfops.conf import conf
@@ -19,9 +19,11 @@ _CONNECT_S = 5
 def reading(database: str) -> Iterator[CursorWrapper]:
     """Yield a cursor on a new connection to the alias ``database``; the caller's stays untouched.
 
-    Raises ``django.db.Error`` when there is no connection.
+    Raises ``django.db.Error`` when there is no connection, or none to PostgreSQL.
     """
     connection = connections[database].copy()
+    if connection.vendor != "postgresql":
+        raise NotSupportedError(f"it is {connection.vendor}, and perfops reads PostgreSQL alone")
     options = connection.settings_dict["OPTIONS"]
     # A pool lends connections out; settings made here must not come along.
     options.pop("pool", None)

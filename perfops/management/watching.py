@@ -28,7 +28,7 @@ def until_it_ends(run: LoadRun, console: Console) -> None:
                 warned = True
                 console.print(
                     f"No worker has taken run {run.pk} yet. Start one "
-                    "(`celery -A midst.celery worker`), or use --here."
+                    "(`celery -A PROJECT worker`), or use --here."
                 )
             elif not waiting:
                 line = _show(run, bar, task)

@@ -13,9 +13,9 @@ BUDGETS = [
 
 
 def load(apps, schema_editor):
-    Budget = apps.get_model("perfops", "Budget")
+    budgets = apps.get_model("perfops", "Budget").objects.using(schema_editor.connection.alias)
     for metric, target, threshold, action in BUDGETS:
-        Budget.objects.create(metric=metric, target=target, threshold=threshold, action=action)
+        budgets.create(metric=metric, target=target, threshold=threshold, action=action)
 
 
 class Migration(migrations.Migration):

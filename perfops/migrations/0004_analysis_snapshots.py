@@ -1,32 +1,7 @@
-"""Snapshots in rows of their own, packed, taken each hour; analyses before this lose theirs."""
+"""Snapshots in rows of their own, packed; analyses before this lose theirs."""
 
 import django.db.models.deletion
 from django.db import migrations, models
-
-NAME = "perfops: hourly snapshot"
-
-
-def load(apps, schema_editor):
-    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
-    CrontabSchedule = apps.get_model("django_celery_beat", "CrontabSchedule")
-    hourly, _ = CrontabSchedule.objects.get_or_create(
-        minute="7", hour="*", day_of_week="*", day_of_month="*", month_of_year="*"
-    )
-    PeriodicTask.objects.get_or_create(
-        name=NAME,
-        defaults={
-            "crontab": hourly,
-            "task": "perfops.take_snapshot",
-            "kwargs": '{"database": "default"}',
-            # Missed while no worker was there: the next one will do.
-            "expire_seconds": 1800,
-            "description": "Counters alone, so that an analysis can look back by any hours.",
-        },
-    )
-
-
-def unload(apps, schema_editor):
-    apps.get_model("django_celery_beat", "PeriodicTask").objects.filter(name=NAME).delete()
 
 
 class Migration(migrations.Migration):
@@ -69,5 +44,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(load, unload),
     ]

@@ -5,39 +5,6 @@ import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
-# Name, then minute and hour, task, description.
-CRONTABS = [
-    (
-        "perfops: hourly look at plans",
-        ("40", "*"),
-        "perfops.watch_plans",
-        "Plans of the costliest statements: kept when they change, with the cause.",
-    ),
-    (
-        "perfops: daily folding of query origins",
-        ("50", "4"),
-        "perfops.expire_origins",
-        "Hours that have aged become days; days past their retention are dropped.",
-    ),
-]
-
-
-def load(apps, schema_editor):
-    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
-    CrontabSchedule = apps.get_model("django_celery_beat", "CrontabSchedule")
-    for name, (minute, hour), task, description in CRONTABS:
-        crontab, _ = CrontabSchedule.objects.get_or_create(
-            minute=minute, hour=hour, day_of_week="*", day_of_month="*", month_of_year="*"
-        )
-        PeriodicTask.objects.get_or_create(
-            name=name, defaults={"crontab": crontab, "task": task, "description": description}
-        )
-
-
-def unload(apps, schema_editor):
-    PeriodicTask = apps.get_model("django_celery_beat", "PeriodicTask")
-    PeriodicTask.objects.filter(name__in=[name for name, *_ in CRONTABS]).delete()
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -174,5 +141,4 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(load, unload),
     ]

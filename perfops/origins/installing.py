@@ -1,9 +1,11 @@
 """Puts all of it to work, once, when Django is ready."""
 
+from importlib.util import find_spec
+
 from django.conf import settings
 
 from perfops.conf import conf
-from perfops.origins import flushing, middleware, workers, wrapper
+from perfops.origins import flushing, middleware, wrapper
 
 
 def install() -> None:
@@ -14,7 +16,10 @@ def install() -> None:
     if not conf().ORIGINS:
         return
     wrapper.install()
-    workers.install()
+    if find_spec("celery") is not None:
+        from perfops.origins import workers
+
+        workers.install()
     flushing.install()
     if middleware.PATH not in settings.MIDDLEWARE:
         settings.MIDDLEWARE = [middleware.PATH, *settings.MIDDLEWARE]

@@ -107,8 +107,8 @@ def _floor(at: datetime, unit: Span) -> datetime:
 def _places(since: datetime, until: datetime, unit: Span) -> Iterable[datetime]:
     # A step that leads from the beginning of any month into the next one.
     step = {Span.HOUR: _HOUR, Span.DAY: timedelta(days=1), Span.MONTH: timedelta(days=31)}[unit]
-    at = _floor(since, unit)
-    while at <= until:
+    at, last = _floor(since, unit), _floor(until, Span.HOUR)
+    while at <= last:
         yield at
         at = _floor(at + step, unit)
 

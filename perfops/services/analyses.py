@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
-from celery import current_app
-from celery.exceptions import OperationalError as BrokerAway
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
@@ -22,7 +20,7 @@ from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.runs import Trigger
 from perfops.selectors import snapshots as stored
 from perfops.services import advice as index_advice
-from perfops.services import baselines, claims, findings, snapshots
+from perfops.services import baselines, claims, findings, snapshots, workers
 from perfops.services.baselines import Since
 
 log = logging.getLogger(__name__)
@@ -106,12 +104,11 @@ def request_analysis(
 
 
 def _enqueue(analysis: Analysis) -> None:
-    arguments = {"database": analysis.database, "analysis_id": analysis.pk}
     try:
-        current_app.send_task(ANALYSE, kwargs=arguments, retry=False)
-    except (BrokerAway, OSError) as error:
+        workers.hand_over(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
+    except workers.NoWorkers as error:
         log.warning("analysis %s can't be queued: %s", analysis.pk, error)
-        _fail(analysis, f"The broker is away ({error}): start Redis and a worker.")
+        _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")
 
 
 def _queued(database: str, trigger: Trigger, user: Any) -> Analysis:

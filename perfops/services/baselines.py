@@ -1,7 +1,8 @@
 """Which earlier snapshot an analysis takes its difference to."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from perfops.collectors.moments import moment
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
 from perfops.models.analyses import Analysis, StoredSnapshot
@@ -21,7 +22,7 @@ def find(database: str, present: Snapshot, since: Since | None) -> StoredSnapsho
     Without ``since``: the last analysis, if it is ``WINDOW_MIN_S`` old; a window of minutes
     would call everything cured that nobody asked for just now. Raises ``NoBaseline``.
     """
-    now = datetime.fromtimestamp(present.taken_at, UTC)
+    now = moment(present.taken_at)
     if isinstance(since, int):
         return _of_analysis(database, since)
     if since is None:

@@ -4,8 +4,6 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from celery import current_app
-from celery.exceptions import OperationalError as BrokerAway
 from django.db import transaction
 from django.utils import timezone
 
@@ -13,6 +11,7 @@ from perfops.conf import conf
 from perfops.loadtest import plan as plans
 from perfops.loadtest import target as targets
 from perfops.models.runs import LoadRun, Sample, Trigger
+from perfops.services import workers
 
 log = logging.getLogger(__name__)
 
@@ -58,15 +57,11 @@ def request_run(
 
 def _enqueue(run: LoadRun) -> None:
     try:
-        current_app.send_task(EXECUTE, args=[run.pk], retry=False)
-    except (BrokerAway, OSError) as error:
+        workers.hand_over(EXECUTE, run_id=run.pk)
+    except workers.NoWorkers as error:
         log.warning("run %s can't be queued: %s", run.pk, error)
-        end(
-            run.pk,
-            State.FAILED,
-            [f"The broker is away ({error}): start Redis and a worker, then run it again."],
-            was=(State.QUEUED,),
-        )
+        by_hand = f"Without a worker: `manage.py run_load_test {run.scenario} --here`."
+        end(run.pk, State.FAILED, [str(error), by_hand], was=(State.QUEUED,))
         run.refresh_from_db()
 
 

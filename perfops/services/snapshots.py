@@ -1,11 +1,12 @@
 """Keeping snapshots: after each analysis, each hour, and not for ever."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from perfops.collectors import snapshot
+from perfops.collectors.moments import moment
 from perfops.collectors.packing import pack
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
@@ -28,7 +29,7 @@ def keep(
         stored = StoredSnapshot.objects.create(
             database=database,
             analysis=analysis,
-            taken_at=datetime.fromtimestamp(taken.taken_at, UTC),
+            taken_at=moment(taken.taken_at),
             packed=pack(taken, texts=texts),
             database_bytes=taken.database.bytes if taken.database else None,
         )

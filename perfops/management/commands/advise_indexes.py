@@ -4,15 +4,15 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from rich.markup import escape
 
 from perfops.management import console
+from perfops.management.telling import TellingCommand
 from perfops.selectors import advice as selectors
 from perfops.services import migrations
 
 
-class Command(BaseCommand):
+class Command(TellingCommand):
     help = (
         "List the index advice of the analyses so far, best first; --write-migrations puts the "
         "migrations into their apps. Exit codes: 0 fine, 2 a migration could not be written."

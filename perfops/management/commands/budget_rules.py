@@ -5,13 +5,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from perfops.management import console
+from perfops.management.telling import TellingCommand
 from perfops.selectors import budgets
 
 
-class Command(BaseCommand):
+class Command(TellingCommand):
     help = "Print the rules made from the enabled budgets, or write or check a file of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -4,16 +4,15 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from perfops.management import console, report
+from perfops.management.telling import TellingCommand
 from perfops.models.runs import LoadRun
 from perfops.selectors import budgets, runs
 from perfops.services import verdicts
 from perfops.services.budgets import evaluate
 
 
-class Command(BaseCommand):
+class Command(TellingCommand):
     help = "Hold the newest load run against the budgets. Exit codes: 0 pass, 1 fail, 2 can't tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -4,13 +4,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from perfops.management import console, report, watching
+from perfops.management.telling import TellingCommand
 from perfops.services import execution, runs
 
 
-class Command(BaseCommand):
+class Command(TellingCommand):
     help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

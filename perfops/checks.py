@@ -1,0 +1,64 @@
+"""What a project must have for perfops to work, told by ``manage.py check``."""
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import connections, router
+
+from perfops.conf import conf
+from perfops.loadtest import plan
+from perfops.models.runs import LoadRun
+
+
+@checks.register
+def check_project(**_: Any) -> list[CheckMessage]:
+    """Return what is wrong with the databases, apps and scenarios of the project."""
+    return [*_database(), *_apps(), *_scenarios()]
+
+
+def _database() -> list[CheckMessage]:
+    alias = router.db_for_write(LoadRun) or "default"
+    vendor = connections[alias].vendor
+    if vendor == "postgresql":
+        return []
+    return [
+        checks.Error(
+            f"perfops keeps its tables in PostgreSQL; the database {alias!r} is {vendor}.",
+            hint="Set its ENGINE to django.db.backends.postgresql, or route the app perfops to "
+            "a PostgreSQL database by DATABASE_ROUTERS.",
+            id="perfops.E001",
+        )
+    ]
+
+
+def _apps() -> list[CheckMessage]:
+    if apps.is_installed("django.contrib.postgres"):
+        return []
+    return [
+        checks.Warning(
+            "django.contrib.postgres is not in INSTALLED_APPS.",
+            hint="Add it: perfops has an index of its kind, index advice needs it for "
+            "GIN indexes, and on Django 6 it is an error to be without.",
+            id="perfops.W001",
+        )
+    ]
+
+
+def _scenarios() -> list[CheckMessage]:
+    """Say so only where somebody has named a folder: not everyone wants load runs."""
+    if "SCENARIO_DIR" not in getattr(settings, "PERFOPS", {}):
+        return []
+    try:
+        plan.scenarios(conf().SCENARIO_DIR)
+    except plan.UnknownScenario as error:
+        return [
+            checks.Warning(
+                f"There are no load scenarios: {error}",
+                hint="See docs/perfops-in-your-project.md; without load runs leave it out.",
+                id="perfops.W002",
+            )
+        ]
+    return []

@@ -1,0 +1,50 @@
+"""``manage.py perfops_task``: the regular work, without Celery."""
+
+import shlex
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import connections
+
+from perfops.management.telling import TellingCommand
+from perfops.origins import store
+from perfops.services import plans, runs, schedules, snapshots
+
+# What to call, and whether it is about one database.
+TASKS: dict[str, tuple[Any, bool]] = {
+    "take_snapshot": (snapshots.take_hourly, True),
+    "watch_plans": (plans.watch, True),
+    "expire_samples": (runs.expire_samples, False),
+    "expire_origins": (store.expire, False),
+    "reap_lost_runs": (runs.reap_lost_runs, False),
+}
+
+
+class Command(TellingCommand):
+    help = (
+        "Do one piece of the regular work; without a name: print all of it as lines of a crontab. "
+        "Exit codes: 0 done, 2 could not."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", nargs="?", choices=TASKS)
+        parser.add_argument("--database", default="default", help="alias in DATABASES")
+
+    def handle(self, *args: Any, name: str | None, **options: Any) -> None:
+        if name is not None:
+            self._run(name, options["database"])
+        else:
+            program = shlex.join([sys.executable, str(Path(sys.argv[0]).absolute())])
+            self.stdout.write(schedules.crontab(program), ending="")
+
+    def _run(self, name: str, database: str) -> None:
+        function, of_one = TASKS[name]
+        if database not in connections:
+            known = ", ".join(connections)
+            raise CommandError(
+                f"There is no database {database!r} in DATABASES; there is: {known}.", returncode=2
+            )
+        function(database) if of_one else function()

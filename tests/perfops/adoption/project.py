@@ -1,0 +1,109 @@
+"""A plain ``startproject`` that adopts perfops: no Midst, Celery or Redis can be imported."""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import perfops
+from tests.perfops.adoption import requirements
+
+type Done = subprocess.CompletedProcess[str]
+
+SETTINGS = """
+import os
+import urllib.parse
+INSTALLED_APPS += ["django.contrib.postgres", "shop", "perfops"]
+_server = urllib.parse.urlsplit(os.environ["SERVER_URL"])
+_shared = {
+    "ENGINE": "django.db.backends.postgresql", "HOST": _server.hostname, "PORT": _server.port,
+    "USER": _server.username, "PASSWORD": urllib.parse.unquote(_server.password or ""),
+}
+DATABASES = {
+    "default": {**_shared, "NAME": os.environ["FIRST"]},
+    "second": {**_shared, "NAME": os.environ["SECOND"]},
+}
+DATABASE_ROUTERS = ["shop.models.Router"]
+AUTH_USER_MODEL = "shop.Person"
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+USE_TZ = False
+TIME_ZONE = "Asia/Kolkata"
+"""
+MODELS = """
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+class Person(AbstractUser):
+    phone = models.CharField(max_length=30, blank=True)
+
+class Order(models.Model):
+    buyer = models.ForeignKey(Person, models.CASCADE)
+    state = models.CharField(max_length=10)
+    placed = models.DateTimeField()
+
+class Router:
+    def db_for_read(self, model, **hints):
+        return "default"
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "default"
+"""
+
+
+class Project:
+    """The project in ``folder``; ``environment`` names its server and databases."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder / "project"
+        self.packages = folder / "packages"
+        requirements.link_into(self.packages)
+        self.environment = {
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(self.packages), **environment,
+            "DJANGO_SUPERUSER_PASSWORD": "of-the-chief",
+        }  # fmt: skip
+        self.folder.mkdir()
+        self._python("-m", "django", "startproject", "plain", ".")
+        (self.folder / "perfops").symlink_to(Path(perfops.__file__).parent)
+        (self.folder / "shop" / "migrations").mkdir(parents=True)
+        for package in (self.folder / "shop", self.folder / "shop" / "migrations"):
+            (package / "__init__.py").touch()
+        (self.folder / "shop" / "models.py").write_text(MODELS)
+        with (self.folder / "plain" / "settings.py").open("a") as settings:
+            settings.write(SETTINGS)
+
+    def manage(self, *words: str, codes: tuple[int, ...] = (0,)) -> Done:
+        """Run ``manage.py``; it must end with one of ``codes``."""
+        return self._python("manage.py", *words, codes=codes)
+
+    @contextmanager
+    def serving(self, port: int):
+        """Serve on ``port`` for a while."""
+        command = self._command("manage.py", "runserver", "--noreload", f"127.0.0.1:{port}")
+        log = (self.folder / "server.log").open("w")
+        with log, subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
+        ) as server:  # fmt: skip
+            try:
+                yield server
+            finally:
+                server.terminate()
+
+    def log(self) -> str:
+        """Return what the server has written."""
+        return (self.folder / "server.log").read_text()
+
+    def _python(self, *words: str, codes: tuple[int, ...] = (0,)) -> Done:
+        done = subprocess.run(
+            self._command(*words), cwd=self.folder, env=self.environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode in codes, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    @staticmethod
+    def _command(*words: str) -> list[str]:
+        # -S: without the packages that are installed beside this Python.
+        return [sys.executable, "-S", *words]

@@ -1,0 +1,139 @@
+"""A team adopts perfops: a project of its own, installed with what perfops asks for and no more."""
+
+import ast
+import json
+import os
+import re
+import secrets
+import tomllib
+from http.cookiejar import CookieJar
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
+
+import psycopg
+import pytest
+from packaging.requirements import Requirement
+from psycopg import sql
+
+import perfops
+from midst.stack import ports
+from tests.perfops.adoption import requirements
+from tests.perfops.adoption.project import Project
+from tests.perfops.clusters import until
+
+PAGES = (
+    "",
+    "perfops/",
+    "perfops/finding/",
+    "perfops/finding/1/change/",
+    "perfops/analysis/",
+    "perfops/analysis/1/change/",
+    "perfops/analysis/now/",
+    "perfops/loadrun/",
+    "perfops/loadrun/pipeline/",
+    "perfops/budget/",
+    "perfops/querytemplate/",
+)
+
+
+@pytest.fixture
+def project(tmp_path):
+    url, mark = os.environ["DATABASE_URL"], secrets.token_hex(4)
+    names = [f"adopt_{mark}", f"adopt_{mark}_second"]
+    with psycopg.connect(url, autocommit=True) as server:
+        for name in names:
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            yield Project(tmp_path, {"SERVER_URL": url, "FIRST": names[0], "SECOND": names[1]})
+        finally:
+            for name in names:
+                drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+                server.execute(drop)
+
+
+def test_a_plain_project_adopts_perfops(project):
+    there = {path.name for path in project.packages.iterdir()}
+    assert not there & {"celery", "django_celery_beat", "redis", "sentry_sdk"}
+    # Before its tables are there, a command can't tell, and says what to do.
+    assert "manage.py migrate" in project.manage("check_budget", codes=(2,)).stderr
+    project.manage("makemigrations", "shop")
+    project.manage("migrate")
+    assert "no issues" in project.manage("check").stdout
+    project.manage("makemigrations", "--check")
+    for alias in ("default", "second"):
+        told = project.manage("analyze_db", "--database", alias, "--format=json", codes=(0, 1))
+        found = json.loads(told.stdout)
+        assert found["database"] == alias
+        assert told.returncode == (1 if found["counts"]["error"] else 0)
+    project.manage("perfops_task", "take_snapshot")
+    project.manage("createsuperuser", "--noinput", "--username=chief", "--email=c@example.com")
+    port = ports.choose(None)
+    with project.serving(port) as server:
+        client = build_opener(HTTPCookieProcessor(CookieJar()))
+        admin = f"http://127.0.0.1:{port}/admin/"
+        until(lambda: server.poll() is not None or _answers(client, admin), "it does not serve")
+        _sign_in(client, admin)
+        for page in PAGES:
+            assert _status(client, admin + page) == 200, f"{page}: {project.log()}"
+        # Without Celery the page says how to do it by hand.
+        page = _post(client, f"{admin}perfops/analysis/", "start/")
+        assert "Celery is not installed" in page
+        assert "manage.py analyze_db" in page
+
+
+def _answers(client, url):
+    try:
+        client.open(url, timeout=5).close()
+    except URLError:
+        return False
+    return True
+
+
+def _status(client, url):
+    try:
+        with client.open(url, timeout=30) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
+
+
+def _sign_in(client, admin):
+    page = _post(
+        client, f"{admin}login/", "?next=/admin/", username="chief", password="of-the-chief"
+    )
+    assert "Log out" in page
+
+
+def _post(client, page, action, **fields):
+    """Send a form of ``page`` to ``action``, with the page's token; return the answer."""
+    with client.open(page, timeout=30) as answer:
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())[1]
+    data = urlencode({"csrfmiddlewaretoken": token, **fields}).encode()
+    with client.open(page + action, data, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def test_requirements_name_what_is_imported():
+    top = {
+        name.partition(".")[0]
+        for file in Path(perfops.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        for name in _imported(node)
+    }
+    known = packages_distributions()
+    foreign = {known[name][0].lower() for name in top if name in known}
+    assert foreign - {"celery"} == {each.name.lower() for each in requirements.listed()}
+
+
+def _imported(node):
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_requirements_are_midsts_own():
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]["dependencies"]
+    assert {str(each) for each in requirements.listed()} <= {str(Requirement(p)) for p in project}

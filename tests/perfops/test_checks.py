@@ -1,0 +1,41 @@
+"""What ``manage.py check`` says about a project."""
+
+from django.db import connections
+
+from perfops.checks import check_project
+
+
+def told():
+    return [each.id for each in check_project()]
+
+
+def test_a_project_with_all_of_it_hears_nothing():
+    assert told() == []
+
+
+def test_tables_elsewhere_than_in_postgresql(settings, monkeypatch):
+    settings.DATABASE_ROUTERS = ["tests.perfops.test_checks.ToLite"]
+    lite = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    monkeypatch.setitem(connections.settings, "lite", {**connections.settings["default"], **lite})
+    [error] = check_project()
+    assert error.id == "perfops.E001"
+    assert "'lite' is sqlite" in error.msg
+
+
+class ToLite:
+    def db_for_write(self, model, **hints):
+        return "lite"
+
+
+def test_an_app_that_is_missing(settings):
+    settings.INSTALLED_APPS = [
+        name for name in settings.INSTALLED_APPS if name != "django.contrib.postgres"
+    ]
+    assert told() == ["perfops.W001"]
+
+
+def test_a_folder_without_scenarios(settings, tmp_path):
+    settings.PERFOPS = {"SCENARIO_DIR": tmp_path}
+    assert told() == ["perfops.W002"]
+    settings.PERFOPS = {}
+    assert told() == []
