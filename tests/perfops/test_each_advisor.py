@@ -8,6 +8,7 @@ from perfops.advisors import (
     checkpoint_pressure,
     connections,
     duplicate_indexes,
+    frequent_queries,
     growth,
     integer_overflow,
     missing_statistics,
@@ -309,3 +310,22 @@ def test_every_advisor_names_what_it_needs_and_what_it_is():
         assert advisor.__name__.endswith(f".{advisor.ID}")
         assert advisor.TITLE
         assert advisor.NEEDS
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("SELECT $2 FROM shelves WHERE id = $1", True),
+        ("SELECT $2 FROM shelves WHERE id = $1 FOR KEY SHARE OF x", True),
+        # As PostgreSQL 18 writes its own.
+        (
+            'SELECT $2 FROM ONLY "t" x WHERE "id" OPERATOR(pg_catalog.=) $1 FOR KEY SHARE OF x',
+            False,
+        ),
+    ],
+)
+def test_the_check_of_a_foreign_key_is_nobodys_loop(text, is_told):
+    calls = LIMITS.FREQUENT_MIN_CALLS * 10_000
+    statement = Statement("1", text, calls, 1.0, calls, 0, 0, 0, 0)
+    found = frequent_queries.run(window(statements=(statement,)), LIMITS)
+    assert bool(found) == is_told
