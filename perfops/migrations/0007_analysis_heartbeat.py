@@ -18,7 +18,10 @@ class Migration(migrations.Migration):
             model_name="analysis",
             name="worker",
             field=models.CharField(
-                blank=True, help_text="host:pid that claimed it.", max_length=200
+                blank=True,
+                db_default="",
+                help_text="host:pid that claimed it.",
+                max_length=200,
             ),
         ),
         migrations.AlterField(

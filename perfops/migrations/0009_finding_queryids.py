@@ -15,7 +15,11 @@ class Migration(migrations.Migration):
             model_name="finding",
             name="queryids",
             field=django.contrib.postgres.fields.ArrayField(
-                base_field=models.CharField(max_length=20), blank=True, default=list, size=None
+                base_field=models.CharField(max_length=20),
+                blank=True,
+                db_default=[],
+                default=list,
+                size=None,
             ),
         ),
         migrations.AddIndex(

@@ -39,7 +39,10 @@ class Analysis(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
-    worker = models.CharField(max_length=200, blank=True, help_text="host:pid that claimed it.")
+    # Defaults of the database too: while a deployment is under way, older code writes rows.
+    worker = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="host:pid that claimed it."
+    )
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
     # How much of that the counters really show: resets and restarts take from it.
     covered = models.FloatField(null=True)
@@ -107,7 +110,9 @@ class Finding(models.Model):
     advisor = models.CharField(max_length=50)
     object = models.CharField(max_length=300, help_text="Table, index or statement it is about.")
     # The statements it concerns, as rows of pg_stat_statements: leads to their pages.
-    queryids = ArrayField(models.CharField(max_length=20), default=list, blank=True)
+    queryids = ArrayField(
+        models.CharField(max_length=20), default=list, db_default=[], blank=True
+    )
     severity = models.CharField(max_length=10, choices=Severity)
     status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
     muted_until = models.DateField(null=True, blank=True)
