@@ -85,9 +85,17 @@ def test_every_target_is_up(stack):
         until(lambda fine=fine: stack.query(fine), what=fine)
 
 
+def a_judged_run(stack):
+    """A machine that does much else can't keep to a plan: then there is nothing to judge."""
+    for _ in range(3):
+        ran = stack.manage("run_load_test", "smoke", "--format", "json")
+        if ran.returncode in {0, 1}:
+            return
+    pytest.fail(f"no run was valid: {ran.stdout} {ran.stderr}")
+
+
 def test_every_panel_shows_something_under_load(stack):
-    ran = stack.manage("run_load_test", "smoke", "--format", "json")
-    assert ran.returncode in {0, 1, 2}, ran.stderr
+    a_judged_run(stack)
     empty = asked(window="15s")
     assert len(empty) > 60
 
