@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# Midst in production: one image for web, worker, beat and their metrics servers.
+# Midst in production: one image for web, worker, beat and the metrics server.
 FROM ghcr.io/astral-sh/uv:0.13.9 AS uv
 # The same release as the `k6` of the lock file's development group.
 FROM grafana/k6:1.1.0 AS k6

@@ -177,7 +177,7 @@ def run(rounds: int, requests: int, kinds: list[str]) -> int:
             "DATABASE_POOL_SIZE": "4",
         }
         try:
-            _prepare(environment)
+            prepare(environment)
             address = f"http://127.0.0.1:{sink.server_address[1]}"
             variants = [
                 Variant(
@@ -195,7 +195,8 @@ def run(rounds: int, requests: int, kinds: list[str]) -> int:
     return report(variants, kinds)
 
 
-def _prepare(environment: dict[str, str]) -> None:
+def prepare(environment: dict[str, str]) -> None:
+    """Migrate and seed, once for all variants."""
     subprocess.run(
         [sys.executable, "manage.py", "prepare", "--profiles", "200", "--admin", "admin"],
         env={**environment, "DJANGO_SUPERUSER_PASSWORD": secrets.token_urlsafe()},

@@ -18,8 +18,9 @@ wsgi_app = "midst.wsgi:application"
 
 def post_worker_init(worker: Any) -> None:
     """After the fork: threads do not survive one."""
-    from midst.telemetry import pool, tracing
+    from midst.telemetry import metrics, pool, tracing
 
+    metrics.HTTP_WORKERS.set(1)
     pool.watch()
     tracing.start()
 

@@ -27,8 +27,11 @@ class Conf:
     PROMETHEUS_URL: str = ""
     # An answer that takes longer than this is none (seconds).
     PROMETHEUS_TIMEOUT_S: float = 2.0
-    # The folder of the alerts' run books: put where your copy is hosted in front.
-    RUNBOOK_URL: str = "docs/runbooks"
+    # Where the traces of a run are shown: {run}, {start} and {end} (microseconds since 1970) are
+    # filled in. Empty: the run's page tells only what to look for.
+    TRACES_URL: str = ""
+    # The folder of the alerts' run books, as Prometheus' own configuration names it.
+    RUNBOOK_URL: str = "{{ $externalLabels.runbooks }}"
     # Bounds of http_request_duration_seconds: where the share of quicker requests is known.
     LATENCY_EDGES_S: tuple[float, ...] = (
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
@@ -147,8 +150,9 @@ class Conf:
     # is more goes into one bucket, "other".
     ORIGIN_TEMPLATES: int = 2000
     ORIGIN_ROWS: int = 10_000
-    # Hours become days after this long, and days are dropped (both in days).
+    # Hours become days after this long, days become months, and months are dropped (in days).
     KEEP_ORIGIN_HOURS_DAYS: int = 8
+    KEEP_ORIGIN_DAILY_DAYS: int = 62
     KEEP_ORIGIN_DAYS: int = 400
     # Keep one set of real parameters per statement, for plans with real values. They are
     # people's data: off unless you say so, dropped after KEEP_PARAMETERS_DAYS, and never taken

@@ -4,7 +4,7 @@ from celery import shared_task
 
 from perfops.models.runs import Trigger
 from perfops.origins import store
-from perfops.services import analyses, execution, plans, runs, snapshots
+from perfops.services import analyses, claims, execution, plans, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -21,8 +21,9 @@ def scheduled_run(scenario: str) -> None:
 
 @shared_task(name="perfops.reap_lost_runs", time_limit=30)
 def reap_lost_runs() -> None:
-    """Mark runs whose worker has fallen silent."""
+    """Mark runs and analyses whose worker has fallen silent."""
     runs.reap_lost_runs()
+    claims.reap()
 
 
 @shared_task(name="perfops.expire_samples", time_limit=600)
@@ -33,7 +34,7 @@ def expire_samples() -> None:
 
 @shared_task(name="perfops.expire_origins", time_limit=1800)
 def expire_origins() -> None:
-    """Fold old hours of query origins into days, and drop what is past its retention."""
+    """Fold old query origins into days and months, and drop what is past its retention."""
     store.expire()
 
 

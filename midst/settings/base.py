@@ -173,6 +173,7 @@ TRACES_QUERYID = ""
 
 PERFOPS = {
     "PROMETHEUS_URL": env.str("PERFOPS_PROMETHEUS_URL", ""),
+    "TRACES_URL": env.str("PERFOPS_TRACES_URL", ""),
     "ALLOWED_TARGETS": env.list(
         "PERFOPS_ALLOWED_TARGETS", default=["127.0.0.0/8", "::1", "localhost"]
     ),

@@ -5,8 +5,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from celery import signals
+from celery.concurrency.thread import TaskPool as ThreadPool
 from opentelemetry import context, propagate
-from opentelemetry.trace import Span, SpanKind, set_span_in_context
+from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from midst.telemetry import metrics, sentry, spans, tracing
 from midst.telemetry.shared import gathering
@@ -36,11 +37,23 @@ def install() -> None:
     signals.after_task_publish.connect(_published, dispatch_uid=_UID)
     signals.worker_process_init.connect(_start_process, dispatch_uid=_UID)
     signals.worker_process_shutdown.connect(_stop_process, dispatch_uid=_UID)
+    signals.worker_ready.connect(_start_threads, dispatch_uid=_UID)
+    signals.worker_shutdown.connect(_stop_process, dispatch_uid=_UID)
+    signals.beat_init.connect(_start_process, dispatch_uid=_UID)
 
 
 def _start_process(**_: Any) -> None:
     gathering.fold_if_many()
     tracing.start()
+
+
+def _start_threads(sender: Any, **_: Any) -> None:
+    """A pool of threads has no process to announce: its tasks run in the worker's own.
+
+    A worker that forks must not get here: threads do not survive a fork.
+    """
+    if isinstance(sender.pool, ThreadPool):
+        _start_process()
 
 
 def _stop_process(**_: Any) -> None:
@@ -50,11 +63,15 @@ def _stop_process(**_: Any) -> None:
 
 
 def _publish(sender: str, headers: dict[str, Any], routing_key: str = "", **_: Any) -> None:
-    """Send the trace along; an unsampled one too, so that nobody decides anew."""
+    """Send the trace along; an unsampled one too, so that nobody decides anew.
+
+    What is sent outside of any trace (by beat, say) begins one.
+    """
     if spans.tracer is None:
         return
     here = context.get_current()
-    if spans.recorded.get() is not None:
+    outside = not get_current_span().get_span_context().is_valid
+    if outside or spans.recorded.get() is not None:
         attributes = _messaging(sender, str(headers.get("id", "")), routing_key)
         span = spans.tracer.start_span(
             f"publish {sender}", kind=SpanKind.PRODUCER, attributes=attributes

@@ -13,14 +13,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
 from midst.telemetry import metrics, spans
+from midst.telemetry.shared import direct
+from midst.telemetry.shared.values import SharedValue
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
-Observe = tuple[Callable[[], None], Callable[[float], None], tuple[str, str]]
+Told = tuple[SharedValue, direct.Distribution, tuple[str, str]]
 
 # Raw SQL with values in its text would otherwise grow this for ever.
 _MAX_TEMPLATES = 2000
-_templates: dict[str, Observe] = {}
-_children: dict[tuple[str, str], Observe] = {}
+_templates: dict[str, Told] = {}
+_children: dict[tuple[str, str], Told] = {}
 
 _OPERATION = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S
@@ -69,12 +71,12 @@ def _known_tables() -> frozenset[str]:
 _tables: frozenset[str] | None = None
 
 
-def _observers(sql: str) -> Observe:
+def _told_of(sql: str) -> Told:
     labels = classify(sql)
     if labels not in _children:
         _children[labels] = (
-            metrics.DB_QUERIES.labels(*labels).inc,
-            metrics.DB_DURATION.labels(*labels).observe,
+            direct.number(metrics.DB_QUERIES.labels(*labels)),
+            direct.Distribution(metrics.DB_DURATION.labels(*labels)),
             labels,
         )
     if len(_templates) < _MAX_TEMPLATES:
@@ -94,9 +96,8 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
     finally:
         seconds = perf_counter() - start
         text = sql if isinstance(sql, str) else str(sql)
-        count, observe, labels = _templates.get(text) or _observers(text)
-        count()
-        observe(seconds)
+        count, duration, labels = _templates.get(text) or _told_of(text)
+        direct.add((count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
         request = current_request.get()
         if request is not None:
             request.count += 1

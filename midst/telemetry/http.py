@@ -2,36 +2,39 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from time import perf_counter
+from time import perf_counter, time
 from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
+from prometheus_client.samples import Exemplar
 
 from midst.telemetry import logs, metrics, requests, spans
 from midst.telemetry.database import RequestQueries, current_request
 from midst.telemetry.routes import METHODS, UNMATCHED, template
+from midst.telemetry.shared import direct
+from midst.telemetry.shared.values import SharedValue
 
-_in_flight = metrics.ACTIVE_CONNECTIONS.labels("http")
+_in_flight = direct.number(metrics.ACTIVE_CONNECTIONS.labels("http"))
 
 
 class _Route(NamedTuple):
-    duration: Callable[..., None]
-    queries: Callable[[float], None]
-    seconds: Callable[[float], None]
+    duration: direct.Distribution
+    queries: direct.Distribution
+    seconds: direct.Distribution
 
 
 @lru_cache(maxsize=4096)
 def _route(method: str, route: str) -> _Route:
     return _Route(
-        metrics.HTTP_DURATION.labels(method, route).observe,
-        metrics.HTTP_DB_QUERIES.labels(route).observe,
-        metrics.HTTP_DB_SECONDS.labels(route).observe,
+        direct.Distribution(metrics.HTTP_DURATION.labels(method, route)),
+        direct.Distribution(metrics.HTTP_DB_QUERIES.labels(route)),
+        direct.Distribution(metrics.HTTP_DB_SECONDS.labels(route)),
     )
 
 
 @lru_cache(maxsize=8192)
-def _answered(method: str, route: str, status: int) -> Callable[[], None]:
-    return metrics.HTTP_REQUESTS.labels(method, route, str(status)).inc
+def _answered(method: str, route: str, status: int) -> SharedValue:
+    return direct.number(metrics.HTTP_REQUESTS.labels(method, route, str(status)))
 
 
 class ObservingMiddleware:
@@ -64,25 +67,30 @@ class ObservingMiddleware:
         start = perf_counter()
         queries = RequestQueries()
         token = current_request.set(queries)
-        _in_flight.inc()
+        direct.add((_in_flight, 1))
         try:
             response = self.get_response(request)
         finally:
-            _in_flight.dec()
+            direct.add((_in_flight, -1))
             current_request.reset(token)
         seconds = perf_counter() - start
         match = request.resolver_match
         route = template(match.route) if match else UNMATCHED
-        observe = _route(method, route)
+        told = _route(method, route)
+        bucket = told.duration.bucket(seconds)
+        direct.add(
+            (_answered(method, route, response.status_code), 1),
+            (told.duration.sum, seconds),
+            (bucket, 1),
+            (told.queries.sum, queries.count),
+            (told.queries.bucket(queries.count), 1),
+            (told.seconds.sum, queries.seconds),
+            (told.seconds.bucket(queries.seconds), 1),
+        )
         span = spans.recorded.get()
-        if span is None:
-            observe.duration(seconds)
-        else:
-            observe.duration(seconds, spans.exemplar(span))
+        if span is not None:
+            bucket.set_exemplar(Exemplar(spans.exemplar(span), seconds, time()))
             requests.describe(span, request, response, route=route)
-        observe.queries(queries.count)
-        observe.seconds(queries.seconds)
-        _answered(method, route, response.status_code)()
         logs.request_line(
             method=method,
             path=request.path,

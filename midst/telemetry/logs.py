@@ -108,7 +108,13 @@ def _write_json(**event: Any) -> None:
 
     One system call a line, so that lines of threads and processes do not mix.
     """
-    line = {**event, "event": "request", "level": "info", "logger": _requests.name, **_ids()}
+    line: dict[str, Any] = {
+        **event,
+        "event": "request",
+        "level": "info",
+        "logger": _requests.name,
+        **_ids(),
+    }
     line["time"] = datetime.now(UTC)
     # A log that nobody can take any more (its disk is full, its reader gone) fails no request.
     with suppress(OSError):

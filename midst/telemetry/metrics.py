@@ -58,6 +58,8 @@ CACHE_DEGRADED = Gauge(
 ACTIVE_CONNECTIONS = Gauge(
     "active_connections", "Connections in use.", ["type"], multiprocess_mode="livesum"
 )
+# 1 in each worker of web, 0 in every other process: 0 in all is an outage.
+HTTP_WORKERS = Gauge("http_workers", "Processes that answer requests.", multiprocess_mode="livesum")
 DATABASE_POOL_MAX = Gauge(
     "database_pool_max_connections",
     "Connections that the pools may open, over all processes.",

@@ -15,6 +15,8 @@ from typing import Any
 from redis.connection import AbstractConnection
 
 from midst.telemetry import metrics, spans
+from midst.telemetry.shared import direct
+from midst.telemetry.shared.values import SharedValue
 
 OTHER = "other"
 _KNOWN = frozenset(
@@ -95,9 +97,7 @@ _KNOWN = frozenset(
         "zscore",
     ]
 )
-Observe = tuple[Callable[[], None], Callable[[float], None]]
-
-_by_operation: dict[str, Observe] = {}
+_by_operation: dict[str, tuple[SharedValue, direct.Distribution]] = {}
 # As callers write them: "GET", b"get", "CLIENT SETINFO".
 _by_name: dict[Any, str] = {}
 
@@ -115,16 +115,17 @@ def operation(name: str | bytes) -> str:
 
 
 def _observe(name: str, started: float, ended: float) -> None:
-    observe = _by_operation.get(name)
-    if observe is None:
-        observe = _by_operation[name] = (
-            metrics.REDIS_OPERATIONS.labels(name).inc,
-            metrics.REDIS_DURATION.labels(name).observe,
+    told = _by_operation.get(name)
+    if told is None:
+        told = _by_operation[name] = (
+            direct.number(metrics.REDIS_OPERATIONS.labels(name)),
+            direct.Distribution(metrics.REDIS_DURATION.labels(name)),
         )
-    observe[0]()
-    observe[1](ended - started)
+    count, duration = told
+    seconds = ended - started
+    direct.add((count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
     if spans.recorded.get() is not None:
-        spans.command(name, ended - started)
+        spans.command(name, seconds)
 
 
 class _Conversation:
@@ -230,16 +231,18 @@ def _disconnect(original: Callable[..., Any]) -> Callable[..., Any]:
     return disconnect
 
 
-def _connect(original: Callable[..., Any]) -> Callable[..., Any]:
+def _on_connect(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Once a connection, where ``connect`` is called before each command."""
+
     @wraps(original)
-    def connect_check_health(self: Any, *args: Any, **options: Any) -> Any:
-        original(self, *args, **options)
+    def on_connect_check_health(self: Any, *args: Any, **options: Any) -> Any:
         conversation = _of(self)
         if not conversation.open:
             conversation.open = True
             _open_connections.inc()
+        return original(self, *args, **options)
 
-    return connect_check_health
+    return on_connect_check_health
 
 
 _open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
@@ -252,5 +255,5 @@ _MEASURED = {
     "send_packed_command": _send_packed,
     "read_response": _read_response,
     "disconnect": _disconnect,
-    "connect_check_health": _connect,
+    "on_connect_check_health": _on_connect,
 }

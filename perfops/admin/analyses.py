@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.db import DEFAULT_DB_ALIAS
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -11,23 +12,28 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges
 from perfops.admin.finding_card import card
 from perfops.admin.inside import InsidePages
+from perfops.admin.pages import minute
 from perfops.models.analyses import Analysis
 from perfops.models.runs import Trigger
 from perfops.selectors import analyses as selectors
-from perfops.services import analyses
+from perfops.selectors import present
+from perfops.services import analyses, claims
 
 _HOUR_S = 3600
 # The rest is in the list of findings.
 _MOST_FINDINGS = 100
+State = Analysis.State
+_IN_VAIN = (State.FAILED, State.LOST)
 
 
 @admin.register(Analysis)
 class AnalysisAdmin(InsidePages):
-    list_display = ["name", "outcome", "database", "created_at", "window", "trigger"]
+    list_display = ["name", "outcome", "database", "when", "window", "trigger"]
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
     sortable_by = ()
-    empty_text = "No analysis yet: start one here, or run `manage.py analyze_db`."
+    only_on_page = ("notes", "missing", "error")
+    empty_text = "No analysis yet: start one here, or run manage.py analyze_db."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
@@ -37,10 +43,8 @@ class AnalysisAdmin(InsidePages):
             *super().get_urls(),
         ]
 
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("requested_by", "baseline")
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        claims.reap()
         may_look = self.may(request, "run_analysis")
         context = {
             "title": "Analyses",
@@ -55,31 +59,40 @@ class AnalysisAdmin(InsidePages):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        claims.reap()
         analysis = self.viewed(request, object_id)
         title = f"Analysis {analysis.pk}"
-        return self.page(request, "perfops/analysis.html", title, **self._context(analysis))
+        context = self._context(request, analysis)
+        return self.page(request, "perfops/analysis.html", title, **context)
 
     def live_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
+        claims.reap()
         analysis = self.viewed(request, str(analysis_id))
-        running = analysis.state == Analysis.State.RUNNING
-        return self.live(
-            request, "perfops/_analysis.html", active=running, **self._context(analysis)
-        )
+        context = self._context(request, analysis)
+        return self.live(request, "perfops/_analysis.html", active=analysis.is_active, **context)
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         self.require(request, "run_analysis")
-        analysis = analyses.request_analysis(trigger=Trigger.ADMIN, user=request.user)
+        database = request.POST.get("database", DEFAULT_DB_ALIAS)
+        if database not in present.databases():
+            raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
+        analysis = analyses.request_analysis(
+            database=database, trigger=Trigger.ADMIN, user=request.user
+        )
         return self.back_to(analysis.pk)
 
-    def _context(self, analysis: Analysis) -> dict[str, Any]:
+    def _context(self, request: HttpRequest, analysis: Analysis) -> dict[str, Any]:
+        again = analysis.state in _IN_VAIN and self.may(request, "run_analysis")
         return {
             "page": _page(analysis),
+            "again_url": self.url("start") if again else "",
+            "database": analysis.database,
             "live_url": self.url("live", analysis.pk),
             "links": self._links(analysis),
         }
 
     def _links(self, analysis: Analysis) -> list[tuple[str, str]]:
-        if analysis.state != Analysis.State.FINISHED:
+        if analysis.state != State.FINISHED:
             return []
         links = [
             ("Tables", self.url("tables", analysis.pk)),
@@ -99,6 +112,10 @@ class AnalysisAdmin(InsidePages):
     def outcome(self, analysis: Analysis) -> SafeString:
         return badges.of_analysis(analysis).html()
 
+    @admin.display(description="Asked for")
+    def when(self, analysis: Analysis) -> str:
+        return minute(analysis.created_at)
+
     @admin.display(description="Window")
     def window(self, analysis: Analysis) -> str:
         return _window(analysis)
@@ -111,6 +128,8 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         ("By", analysis.requested_by or analysis.get_trigger_display()),
         ("Window", _window(analysis)),
     ]
+    if analysis.state == State.LOST and analysis.worker:
+        facts.append(("Worker", analysis.worker))
     if analysis.covered is not None and analysis.covered < 1:
         facts.append(("Covered", f"{analysis.covered:.0%}"))
     if analysis.baseline_id:
@@ -118,23 +137,25 @@ def _page(analysis: Analysis) -> dict[str, Any]:
     return {
         "badge": badges.of_analysis(analysis),
         "sentence": _sentence(analysis),
-        "is_running": analysis.state == Analysis.State.RUNNING,
-        "is_finished": analysis.state == Analysis.State.FINISHED,
+        "is_active": analysis.is_active,
+        "is_finished": analysis.state == State.FINISHED,
         "facts": facts,
         "notes": analysis.notes,
         "missing": analysis.missing,
         "findings": [
             card(seen.finding, severity=seen.severity, evidence=seen.evidence)
-            for seen in selectors.findings_of(analysis)[:_MOST_FINDINGS]
+            for seen in selectors.findings_of(analysis, limit=_MOST_FINDINGS)
         ],
         "more": max(0, sum(analysis.counts.values()) - _MOST_FINDINGS),
     }
 
 
 def _sentence(analysis: Analysis) -> str:
-    if analysis.state == Analysis.State.RUNNING:
+    if analysis.state == State.QUEUED:
+        return "It waits for a worker."
+    if analysis.state == State.RUNNING:
         return "A worker is looking at the database."
-    if analysis.state == Analysis.State.FAILED:
+    if analysis.state in _IN_VAIN:
         return analysis.error
     return "Findings are below, worst first." if any(analysis.counts.values()) else "All is well."
 

@@ -52,6 +52,12 @@ _OUTCOMES = {
     Evaluation.Outcome.VIOLATED: _BAD,
     Evaluation.Outcome.UNKNOWN: _ODD,
 }
+_ANALYSES = {
+    Analysis.State.QUEUED: _CALM,
+    Analysis.State.RUNNING: _CALM,
+    Analysis.State.FAILED: _ODD,
+    Analysis.State.LOST: _ODD,
+}
 _SEVERITIES = {Severity.ERROR: _BAD, Severity.WARNING: _WARNING, Severity.INFO: _CALM}
 _STATUSES = {
     Finding.Status.OPEN: _WARNING,
@@ -83,10 +89,9 @@ def of_status(finding: Finding) -> Badge:
 
 def of_analysis(analysis: Analysis) -> Badge:
     """Return how it ended, and for a finished one how bad what it found is."""
-    if analysis.state == Analysis.State.RUNNING:
-        return Badge(*_CALM, "running")
-    if analysis.state == Analysis.State.FAILED:
-        return Badge(*_ODD, "could not analyse")
+    if analysis.state != Analysis.State.FINISHED:
+        state = Analysis.State(analysis.state)
+        return Badge(*_ANALYSES[state], str(state.label))
     found = [s for s in Severity.values if analysis.counts.get(s)]
     if not found:
         return Badge(*_GOOD, "nothing to mend")

@@ -26,7 +26,7 @@ class BudgetAdmin(admin.ModelAdmin):
         css = {"all": ["perfops/perfops.css"]}
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        # One query for all rows; the columns below read from it.
+        # Once for all rows; the columns below read from it.
         request.perfops_judgements = selectors.latest()  # type: ignore[attr-defined]
         return super().changelist_view(request, {"title": "Budgets", **(extra_context or {})})
 

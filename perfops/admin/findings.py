@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, index_advice
+from perfops.admin import badges, index_advice, statements
 from perfops.admin.finding_card import card
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.models.analyses import Finding
@@ -34,7 +34,8 @@ class FindingAdmin(MeasuredAdmin):
     list_filter = ["status", "severity", "advisor", "database"]
     search_fields = ["title", "object"]
     sortable_by = ()
-    empty_text = "No finding yet: they come with the first analysis (`manage.py analyze_db`)."
+    only_on_page = ("evidence", "why", "remedy", "statement")
+    empty_text = "No finding yet: they come with the first analysis (manage.py analyze_db)."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
@@ -62,8 +63,7 @@ class FindingAdmin(MeasuredAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Open ones first, the worst of them at the top."""
-        ranked = selectors.worst_first(Finding.objects.all())
-        return ranked.order_by(*self.get_ordering(request))
+        return selectors.worst_first(Finding.objects.all())
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         return "status_rank", "rank", "-last_seen_at"
@@ -122,6 +122,8 @@ class FindingAdmin(MeasuredAdmin):
             request,
             "perfops/finding.html",
             f"Finding {finding.pk}",
+            statements=statements.links(finding.database, finding.queryids),
+            is_about_statements=bool(finding.queryids),
             finding=card(finding, severity=finding.severity, evidence=finding.evidence),
             facts=facts,
             advice=index_advice.context(finding, self.url("migration", finding.pk)),

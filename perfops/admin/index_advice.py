@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpResponse
 
+from perfops.admin import statements
 from perfops.admin.badges import Badge
 from perfops.models.advice import IndexAdvice
 from perfops.models.analyses import Finding
@@ -22,10 +23,12 @@ def context(finding: Finding, download_url: str) -> dict[str, Any] | None:
     advice = selectors.of_finding(finding)
     if advice is None:
         return None
+    effects = [each for each in advice.effects if "before" in each]
+    urls = statements.urls(finding.database, (each["queryid"] for each in effects))
     return {
         "proof": advice.proof,
         "unit": "planner's cost" if advice.unit == "cost" else "ms",
-        "effects": [_effect(each) for each in advice.effects if "before" in each],
+        "effects": [_effect(each, urls.get(each["queryid"], "")) for each in effects],
         "meta": advice.meta,
         "migration": advice.migration,
         "file": f"{advice.app_label}/migrations/{advice.migration_name}.py",
@@ -36,11 +39,12 @@ def context(finding: Finding, download_url: str) -> dict[str, Any] | None:
     }
 
 
-def _effect(effect: dict[str, Any]) -> dict[str, Any]:
+def _effect(effect: dict[str, Any], url: str) -> dict[str, Any]:
     before, after = effect["before"], effect["after"]
     blocks = effect["blocks_before"], effect["blocks_after"]
     return {
         "text": effect["text"],
+        "url": url,
         "calls": f"{effect['calls']:,}",
         "before": _figure(before),
         "after": _figure(after),

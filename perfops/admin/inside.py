@@ -5,7 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
-from perfops.admin import badges, columns
+from perfops.admin import badges, columns, statements
 from perfops.admin.listing import listing
 from perfops.admin.pages import MeasuredAdmin
 from perfops.advisors.wording import name_of, size_text, time_text
@@ -72,7 +72,7 @@ class InsidePages(MeasuredAdmin):
             request,
             "perfops/difference.html",
             f"Analysis {later.pk} since analysis {earlier.pk}",
-            **_difference(inside.between(earlier, later)),
+            **_difference(inside.between(earlier, later), later.database),
             earlier_url=self.url("change", earlier.pk),
             later_url=self.url("change", later.pk),
             earlier=earlier,
@@ -145,16 +145,23 @@ def _waiting(depth: int, session: Any) -> dict[str, Any]:
     }
 
 
-def _difference(found: Difference) -> dict[str, Any]:
+def _difference(found: Difference, database: str) -> dict[str, Any]:
+    shown = [each.statement for each in (*found.slower, *found.quicker)]
+    urls = statements.urls(database, (s.queryid for s in (*shown, *found.new_statements)))
     return {
         "changes": [_change(each) for each in found.findings],
         "has_window": found.window is not None,
         "over": time_text(found.window.seconds) if found.window else "",
         "notes": found.window.notes if found.window else (),
-        "slower": [_slower(each) for each in found.slower],
-        "quicker": [_slower(each) for each in found.quicker],
+        "slower": [_slower(each, urls) for each in found.slower],
+        "quicker": [_slower(each, urls) for each in found.quicker],
         "new_statements": [
-            {"text": name_of(s), "calls": f"{s.calls:,}", "mean": f"{s.mean_ms:,.2f} ms"}
+            {
+                "text": name_of(s),
+                "url": urls.get(s.queryid, ""),
+                "calls": f"{s.calls:,}",
+                "mean": f"{s.mean_ms:,.2f} ms",
+            }
             for s in found.new_statements
         ],
         "grown": [
@@ -178,9 +185,10 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _slower(each: Slower) -> dict[str, str]:
+def _slower(each: Slower, urls: dict[str, str]) -> dict[str, str]:
     return {
         "text": name_of(each.statement),
+        "url": urls.get(each.statement.queryid, ""),
         "calls": f"{each.statement.calls:,}",
         "before": f"{each.before_ms:,.2f} ms",
         "after": f"{each.after_ms:,.2f} ms",

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,11 +18,21 @@ def minute(at: datetime) -> str:
     return f"{timezone.localtime(at) if timezone.is_aware(at) else at:%Y-%m-%d %H:%M}"
 
 
+class _Narrow(ChangeList):
+    """A list without what only the page of a row shows."""
+
+    def get_queryset(self, *args: Any, **kwargs: Any) -> Any:
+        admin_class: Any = self.model_admin
+        return super().get_queryset(*args, **kwargs).defer(*admin_class.only_on_page)
+
+
 class MeasuredAdmin(admin.ModelAdmin):
     """Nobody adds or edits what was measured; deleting stays a permission of its own."""
 
     change_list_template = "perfops/change_list.html"
     empty_text = ""
+    # Wide fields that no column of the list shows.
+    only_on_page: tuple[str, ...] = ()
     list_per_page = 30
     show_full_result_count = False
     actions = None
@@ -34,6 +45,9 @@ class MeasuredAdmin(admin.ModelAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return _Narrow
 
     def may(self, request: HttpRequest, permission: str) -> bool:
         return bool(request.user.has_perm(f"perfops.{permission}"))

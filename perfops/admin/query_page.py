@@ -8,6 +8,7 @@ from django.utils import timezone
 from perfops.admin.finding_card import card
 from perfops.charts.lines import Chart, Line, chart
 from perfops.charts.plans import BAR_WIDTH, Step, draw
+from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.plans import tree
 from perfops.selectors import origins, queries
@@ -15,6 +16,7 @@ from perfops.selectors.origins import Share
 from perfops.selectors.queries import Point
 
 _ORIGINS = 50
+_DAY_S = 86_400
 
 
 def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
@@ -29,11 +31,22 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
         "plans": [_plan(plan, place) for place, plan in enumerate(queries.plans_of(template))],
-        "findings": [
-            card(finding, severity=finding.severity, evidence=finding.evidence)
-            for finding in queries.findings_of(template, shares)
-        ],
+        **_findings(queries.findings_of(template)),
         "bar_width": BAR_WIDTH,
+    }
+
+
+def _findings(found: list[Finding]) -> dict[str, Any]:
+    """Return what is to do as cards, and what is resolved as a line each."""
+    cards = [card(each, severity=each.severity, evidence=each.evidence) for each in found]
+    past = [each.status == Finding.Status.RESOLVED for each in found]
+    return {
+        "findings": [each for each, is_past in zip(cards, past, strict=True) if not is_past],
+        "resolved": [
+            {**each, "at": finding.resolved_at}
+            for each, finding, is_past in zip(cards, found, past, strict=True)
+            if is_past
+        ],
     }
 
 
@@ -97,7 +110,8 @@ def _chart(
 ) -> Chart | None:
     if not points:
         return None
-    form = "%d %b" if (points[-1].at - points[0].at).days > 1 else "%H:%M"
+    step = (points[-1].at - points[0].at).total_seconds() / max(1, len(points) - 1)
+    form = "%H:%M" if step < _DAY_S else "%d %b" if step < 28 * _DAY_S else "%b %Y"
     return chart(
         title,
         xs=list(range(len(points))),

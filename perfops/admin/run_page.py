@@ -1,14 +1,19 @@
 """What the page of a load run shows, from the run to finished texts and charts."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
 
 from perfops.admin import badges
 from perfops.admin.badges import Badge
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import Meter, meter
+from perfops.conf import conf
+from perfops.loadtest import k6
 from perfops.models.runs import LoadRun, RouteResult
 from perfops.selectors import budgets, runs
 from perfops.selectors.budgets import Judgement
@@ -158,7 +163,29 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
     if run.worker:
         facts.append(("Worker", run.worker))
+    if run.started_at:
+        facts.append(("Traces", _traces(run, run.started_at)))
     return facts
+
+
+def _traces(run: LoadRun, started_at: datetime) -> str:
+    """Return what to look for where traces are kept; a link to it when that is known."""
+    attribute = k6.baggage(run.pk)
+    if not conf().TRACES_URL:
+        return attribute
+    known = {
+        "run": run.pk,
+        "start": _microseconds(started_at),
+        "end": _microseconds(run.finished_at or timezone.now()),
+    }
+    url = conf().TRACES_URL
+    for name, value in known.items():
+        url = url.replace(f"{{{name}}}", str(value))
+    return format_html('<a href="{}">{}</a>', url, attribute)
+
+
+def _microseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1_000_000)
 
 
 def _figures(run: LoadRun) -> list[Figure]:

@@ -41,7 +41,8 @@ class LoadRunAdmin(MeasuredAdmin):
     list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]
     sortable_by = ()
-    empty_text = "No run yet: start one here, or run `manage.py run_load_test smoke`."
+    only_on_page = ("reasons", "plan", "fingerprint", "server", "log")
+    empty_text = "No run yet: start one here, or run manage.py run_load_test smoke."
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

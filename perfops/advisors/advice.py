@@ -16,7 +16,8 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 class Advice:
     """One illness of one object. ``evidence``: label to number or text, in reading order.
 
-    ``subject`` tells the object apart where its name can't: a statement's queryid.
+    ``subject`` tells the object apart where its name can't: a statement's queryid. ``queryids``:
+    the statements it concerns, as pg_stat_statements numbers them; no part of the fingerprint.
     """
 
     advisor: str
@@ -28,6 +29,7 @@ class Advice:
     statement: str = ""
     evidence: dict[str, float | int | str] = field(default_factory=dict)
     subject: str = ""
+    queryids: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

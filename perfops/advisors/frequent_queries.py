@@ -31,6 +31,7 @@ def _advice(statement: Statement, calls: int, seconds: float) -> Advice:
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity="info",
         title=f"{short(statement)} is {share:.0%} of all statements",
         evidence={

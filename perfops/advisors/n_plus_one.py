@@ -38,6 +38,7 @@ def _advice(origin: Origin, limits: Conf) -> Advice:
     return Advice(
         advisor=ID,
         object=f"{origin.site} for {origin.name}"[:300],
+        queryids=origin.queryids,
         severity="error" if each >= limits.N_PLUS_ONE_ERROR_CALLS else "warning",
         title=(
             f"{origin.name} sends one statement {each:,.1f} times per {origin.kind}, "

@@ -26,6 +26,7 @@ def _advice(change: PlanChange) -> Advice:
     return Advice(
         advisor=ID,
         object=f"plan of {change.queryid}",
+        queryids=(change.queryid,),
         severity="warning" if lost else "info",
         title=f"The plan of {text[:_TEXT_CHARACTERS]} changed: {change.causes[0]}",
         evidence={

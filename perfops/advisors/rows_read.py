@@ -38,6 +38,7 @@ def _advice(statement: Statement, block_bytes: int) -> Advice:
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity="warning",
         title=f"{short(statement)} reads {per_call:,.0f} blocks for {rows:,.1f} rows",
         evidence={

@@ -46,6 +46,7 @@ def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> Ad
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity=severity,
         title=f"{short(statement)} {what}: {statement.mean_ms:.1f} ms each",
         evidence={

@@ -28,6 +28,7 @@ def _advice(statement: Statement, work_mem: str) -> Advice:
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity="warning",
         title=f"{short(statement)} writes {megabytes(per_call):,} MB to disk in each call",
         evidence={

@@ -26,6 +26,7 @@ def _advice(statement: Statement) -> Advice:
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity="warning",
         title=(
             f"{short(statement)} takes {statement.mean_ms:.1f} ms on average and up to "

@@ -29,6 +29,7 @@ def _advice(statement: Statement, total: int) -> Advice:
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,
+        queryids=(statement.queryid,),
         severity="warning",
         title=f"{short(statement)} writes {size_text(per_row)} of WAL for each row",
         evidence={

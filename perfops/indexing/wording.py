@@ -39,6 +39,7 @@ def missing(offer: Offer, queries: dict[str, Query], change: Change | None, excu
     return Advice(
         advisor=ID,
         object=str(candidate)[:300],
+        queryids=tuple(effect.queryid for effect in offer.effects),
         severity=severity,
         title=f"An index on {candidate} would save {offer.share:.0%} of the database's time",
         evidence=evidence,

@@ -1,6 +1,8 @@
 """An analysis of a database, and the findings that live on between analyses."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -8,15 +10,22 @@ from perfops.models.runs import LoadRun, Trigger
 
 
 class Analysis(models.Model):
-    """One snapshot of a database's statistics, its difference to an earlier one, and findings."""
+    """One snapshot of a database's statistics, its difference to an earlier one, and findings.
+
+    Whoever works on it renews ``heartbeat_at``; one that falls silent loses it (``lost``).
+    """
 
     class State(models.TextChoices):
+        QUEUED = "queued", "queued"
         RUNNING = "running", "running"
         FINISHED = "finished", "finished"
         FAILED = "failed", "could not analyse"
+        LOST = "lost", "lost"
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
 
     database = models.CharField(max_length=100, default="default", help_text="Alias in DATABASES.")
-    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
@@ -29,6 +38,8 @@ class Analysis(models.Model):
 
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=200, blank=True, help_text="host:pid that claimed it.")
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
     # How much of that the counters really show: resets and restarts take from it.
     covered = models.FloatField(null=True)
@@ -46,6 +57,10 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"analysis {self.pk} ({self.database})"
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
 
 
 class StoredSnapshot(models.Model):
@@ -91,6 +106,8 @@ class Finding(models.Model):
     fingerprint = models.CharField(max_length=64)
     advisor = models.CharField(max_length=50)
     object = models.CharField(max_length=300, help_text="Table, index or statement it is about.")
+    # The statements it concerns, as rows of pg_stat_statements: leads to their pages.
+    queryids = ArrayField(models.CharField(max_length=20), default=list, blank=True)
     severity = models.CharField(max_length=10, choices=Severity)
     status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
     muted_until = models.DateField(null=True, blank=True)
@@ -123,7 +140,8 @@ class Finding(models.Model):
         indexes = [
             models.Index(
                 fields=["status", "severity", "-last_seen_at"], name="perfops_finding_open"
-            )
+            ),
+            GinIndex(fields=["queryids"], name="perfops_finding_queryids"),
         ]
 
     def __str__(self) -> str:
@@ -133,7 +151,7 @@ class Finding(models.Model):
 class Sighting(models.Model):
     """A finding as one analysis saw it."""
 
-    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings")
+    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings", db_index=False)
     finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
     severity = models.CharField(max_length=10, choices=Severity)
     evidence = models.JSONField(default=list)

@@ -49,7 +49,8 @@ class Evaluation(models.Model):
         VIOLATED = "violated", "violated"
         UNKNOWN = "unknown", "could not tell"
 
-    budget = models.ForeignKey(Budget, models.CASCADE, related_name="evaluations")
+    # Here and in its like: the unique constraint begins with it, and its index serves both.
+    budget = models.ForeignKey(Budget, models.CASCADE, related_name="evaluations", db_index=False)
     run = models.ForeignKey(LoadRun, models.CASCADE, related_name="evaluations")
     outcome = models.CharField(max_length=10, choices=Outcome)
     value = models.FloatField(null=True)

@@ -47,14 +47,17 @@ class QueryOrigin(models.Model):
     class Span(models.TextChoices):
         HOUR = "hour", "hour"
         DAY = "day", "day"
+        MONTH = "month", "month"
 
-    template = models.ForeignKey(QueryTemplate, models.CASCADE, related_name="origins")
+    template = models.ForeignKey(
+        QueryTemplate, models.CASCADE, related_name="origins", db_index=False
+    )
     site = models.CharField(max_length=300, blank=True, help_text="file:line in the project.")
     function = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=10, choices=Kind)
     name = models.CharField(max_length=300, help_text="Route, task or command.")
-    span = models.CharField(max_length=4, choices=Span, default=Span.HOUR)
-    at = models.DateTimeField(help_text="Where the hour or the day begins, in UTC.")
+    span = models.CharField(max_length=5, choices=Span, default=Span.HOUR)
+    at = models.DateTimeField(help_text="Where the hour, day or month begins, in UTC.")
 
     calls = models.BigIntegerField()
     total_ms = models.FloatField(help_text="As the application waited for it.")

@@ -126,7 +126,7 @@ class Measurement(models.Model):
 class Sample(Measurement):
     """One second of one route; ``route`` is empty for all of them together."""
 
-    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="samples")
+    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="samples", db_index=False)
     second = models.PositiveIntegerField(help_text="Seconds since the run's first request.")
     route = models.CharField(max_length=200, blank=True)
     dropped = models.PositiveIntegerField(
@@ -146,7 +146,7 @@ class Sample(Measurement):
 class RouteResult(Measurement):
     """One route over the whole run; ``route`` is empty for all of them together."""
 
-    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="routes")
+    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="routes", db_index=False)
     route = models.CharField(max_length=200, blank=True)
 
     class Meta:

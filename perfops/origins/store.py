@@ -37,18 +37,23 @@ ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     most_calls = greatest(kept.most_calls, excluded.most_calls)
 """
 
-# Hours that have aged become days; a day that is there already takes them in.
-_FOLD = f"""{MARK}
+
+def _fold(small: str, large: str) -> str:
+    """Return the statement that makes a ``large`` of every ``small`` that has aged.
+
+    Whole ones only, and one that is there already takes them in. Its parameter: how old (days).
+    """
+    return f"""{MARK}
 WITH old AS (
     DELETE FROM {QueryOrigin._meta.db_table}
-    WHERE span = 'hour' AND at < date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-        - make_interval(days => %s)
+    WHERE span = '{small}' AND at < date_trunc(
+        '{large}', (now() - make_interval(days => %s)) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
     RETURNING *
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
-SELECT template_id, site, min(function), kind, name, 'day',
-    date_trunc('day', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
+SELECT template_id, site, min(function), kind, name, '{large}',
+    date_trunc('{large}', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
     sum(calls), sum(total_ms), sum(rows), sum(units), max(most_calls)
 FROM old GROUP BY template_id, site, kind, name, 7
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
@@ -118,10 +123,11 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def expire() -> None:
-    """Fold old hours into days, drop days, parameters and statements past their retention."""
+    """Fold old hours into days and old days into months, drop what is past its retention."""
     with writing() as cursor:
         cursor.execute(f"{MARK} SET statement_timeout = 0")
-        cursor.execute(_FOLD, [conf().KEEP_ORIGIN_HOURS_DAYS])
+        cursor.execute(_fold("hour", "day"), [conf().KEEP_ORIGIN_HOURS_DAYS])
+        cursor.execute(_fold("day", "month"), [conf().KEEP_ORIGIN_DAILY_DAYS])
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table
         cursor.execute(
             f"{MARK} DELETE FROM {origins} WHERE at < now() - make_interval(days => %s)",

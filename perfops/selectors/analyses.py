@@ -27,11 +27,11 @@ class Seen:
     evidence: list[tuple[str, object]]
 
 
-def findings_of(analysis: Analysis) -> list[Seen]:
-    """Return what ``analysis`` saw, worst first. One query."""
+def findings_of(analysis: Analysis, *, limit: int) -> list[Seen]:
+    """Return what ``analysis`` saw, worst first, and no more than ``limit``. One query."""
     rows = Sighting.objects.filter(analysis=analysis).select_related("finding")
     ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
-    return [Seen(row.finding, row.severity, row.evidence) for row in ordered]
+    return [Seen(row.finding, row.severity, row.evidence) for row in ordered[:limit]]
 
 
 def previous(analysis: Analysis) -> Analysis | None:
@@ -45,5 +45,6 @@ def previous(analysis: Analysis) -> Analysis | None:
 
 
 def worst_first(findings: QuerySet[Finding]) -> QuerySet[Finding]:
-    """Add ``status_rank`` (open ones are 0) and ``rank`` (errors are 0) to order by."""
-    return findings.annotate(status_rank=_STATUS_RANK, rank=_RANK)
+    """Return open ones first, errors before warnings: by ``status_rank``, ``rank``, newest."""
+    ranked = findings.annotate(status_rank=_STATUS_RANK, rank=_RANK)
+    return ranked.order_by("status_rank", "rank", "-last_seen_at")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import OuterRef, QuerySet, Subquery
+
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
 from perfops.prometheus import budgets as rules_of_budgets
@@ -48,25 +50,29 @@ class Judgement:
 
 def of_run(run: LoadRun) -> list[Judgement]:
     """Return every evaluation of ``run``, in the budgets' order. One query."""
-    rows = run.evaluations.select_related("budget", "run").order_by("budget_id")
+    rows = _judged(run.evaluations.order_by("budget_id"))
     return [judgement(row) for row in rows]
 
 
 def latest() -> dict[int, Judgement]:
-    """Return the newest judgement that could tell, by budget. One query."""
-    rows = (
-        Evaluation.objects.exclude(outcome=Outcome.UNKNOWN)
-        .select_related("budget", "run")
-        .order_by("budget_id", "-run_id")
-        .distinct("budget_id")
-    )
-    return {row.budget_id: judgement(row) for row in rows}
+    """Return the newest judgement that could tell, by budget. Two queries."""
+    told = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
+    newest = Subquery(told.order_by("-run_id").values("pk")[:1])
+    found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
+    return {row.budget_id: judgement(row) for row in _judged(found)}
 
 
 def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     """Return the last ``limit`` judgements of ``budget``, oldest first."""
-    rows = budget.evaluations.select_related("budget", "run").order_by("-run_id")[:limit]
+    rows = _judged(budget.evaluations.order_by("-run_id"))[:limit]
     return [judgement(row) for row in rows][::-1]
+
+
+def _judged(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    """Return ``rows`` with their budgets and the times of their runs, not all that a run holds."""
+    related = rows.select_related("budget", "run")
+    wide = ("plan", "fingerprint", "summary", "server", "reasons", "log")
+    return related.defer(*(f"run__{name}" for name in wide))
 
 
 def rules() -> str:

@@ -1,27 +1,30 @@
 """Reading statements: which cost most, how they went over time, their plans and findings."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Q, Sum
+from django.utils import timezone
 
+from perfops.conf import conf
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
-from perfops.selectors.origins import Share
+from perfops.selectors import analyses
 
-_DAY = timedelta(days=1)
-# A window up to this long is shown by the hour; a longer one by the day.
+Span = QueryOrigin.Span
+_HOUR = timedelta(hours=1)
+# A window up to this long is shown by the hour; one of more days than are kept by the month.
 _BY_HOUR = timedelta(days=2)
 _PLANS = 10
+_FINDINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One hour or day. ``ms``: of all calls together."""
+class Sent:
+    """How often a statement was sent in a window; ``ms``: of all calls together."""
 
-    at: datetime
     calls: int
     ms: float
 
@@ -30,14 +33,26 @@ class Point:
         return self.ms / self.calls if self.calls else None
 
 
-def costliest(queryset: QuerySet[QueryTemplate], *, since: datetime) -> QuerySet[QueryTemplate]:
-    """Return the statements of ``queryset`` sent since then, with ``calls``, ``ms``, ``rows``."""
-    return queryset.filter(origins__at__gte=since).annotate(
-        calls=Sum("origins__calls"),
-        ms=Sum("origins__total_ms"),
-        rows=Sum("origins__rows"),
-        last_at=Max("origins__at"),
-    )
+@dataclass(frozen=True, slots=True)
+class Point(Sent):
+    """One hour, day or month."""
+
+    at: datetime
+
+
+def begin(days: int) -> datetime:
+    """Return where a window of so many days up to now begins, as it is kept: at a whole hour,
+    day or month.
+    """
+    window = timedelta(days=days)
+    return _floor(timezone.now() - window, _unit(window))
+
+
+def sent(*, since: datetime) -> dict[int, Sent]:
+    """Return what was sent since then, by the ID of the statement. One look at each count."""
+    rows = QueryOrigin.objects.filter(at__gte=since).values_list("template_id")
+    sums = rows.annotate(Sum("calls"), Sum("total_ms")).order_by()
+    return {template_id: Sent(calls, ms) for template_id, calls, ms in sums}
 
 
 def sent_by(word: str, *, since: datetime) -> Q:
@@ -57,8 +72,8 @@ def total_ms(*, since: datetime) -> float:
 def trends(
     template_ids: Iterable[int], *, since: datetime, until: datetime
 ) -> dict[int, list[Point]]:
-    """Return each statement's hours (for up to two days) or days, all of them. One query."""
-    by_hour = until - since <= _BY_HOUR
+    """Return each statement's hours (up to two days), days or months, all of them. One query."""
+    unit = _unit(until - since)
     rows = (
         QueryOrigin.objects.filter(template_id__in=template_ids, at__gte=since, at__lte=until)
         .values_list("template_id", "at")
@@ -66,27 +81,36 @@ def trends(
     )
     sums: defaultdict[int, dict[datetime, tuple[int, float]]] = defaultdict(dict)
     for template_id, at, calls, ms in rows:
-        place = _floor(at, by_hour=by_hour)
+        place = _floor(at, unit)
         so_far = sums[template_id].get(place, (0, 0.0))
         sums[template_id][place] = (so_far[0] + calls, so_far[1] + ms)
-    places = list(_places(since, until, by_hour=by_hour))
+    places = list(_places(since, until, unit))
     return {
-        template_id: [Point(at, *found.get(at, (0, 0.0))) for at in places]
+        template_id: [Point(*found.get(at, (0, 0.0)), at) for at in places]
         for template_id, found in sums.items()
     }
 
 
-def _floor(at: datetime, *, by_hour: bool) -> datetime:
+def _unit(window: timedelta) -> Span:
+    if window.days > conf().KEEP_ORIGIN_DAILY_DAYS:
+        return Span.MONTH
+    return Span.DAY if window >= _BY_HOUR + _HOUR else Span.HOUR
+
+
+def _floor(at: datetime, unit: Span) -> datetime:
     at = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return at if by_hour else at.replace(hour=0)
+    if unit == Span.HOUR:
+        return at
+    return at.replace(hour=0) if unit == Span.DAY else at.replace(hour=0, day=1)
 
 
-def _places(since: datetime, until: datetime, *, by_hour: bool) -> Iterable[datetime]:
-    step = timedelta(hours=1) if by_hour else _DAY
-    at, last = _floor(since, by_hour=by_hour), _floor(until, by_hour=True)
+def _places(since: datetime, until: datetime, unit: Span) -> Iterable[datetime]:
+    # A step that leads from the beginning of any month into the next one.
+    step = {Span.HOUR: _HOUR, Span.DAY: timedelta(days=1), Span.MONTH: timedelta(days=31)}[unit]
+    at, last = _floor(since, unit), _floor(until, Span.HOUR)
     while at <= last:
         yield at
-        at += step
+        at = _floor(at + step, unit)
 
 
 def plans_of(template: QueryTemplate) -> list[QueryPlan]:
@@ -95,9 +119,14 @@ def plans_of(template: QueryTemplate) -> list[QueryPlan]:
     return list(plans.order_by("-last_seen_at", "-id")[:_PLANS])
 
 
-def findings_of(template: QueryTemplate, shares: Sequence[Share]) -> list[Finding]:
-    """Return what is open about a statement: its plans, and the lines that send it."""
-    objects = [f"plan of {queryid}" for queryid in template.queryids]
-    objects += [f"{share.site} for {share.name}"[:300] for share in shares]
-    found = Finding.objects.filter(database=template.database, object__in=objects)
-    return list(found.exclude(status=Finding.Status.RESOLVED).order_by("-last_seen_at")[:20])
+def findings_of(template: QueryTemplate) -> list[Finding]:
+    """Return what was found about a statement: what is open first, what is resolved last."""
+    found = Finding.objects.filter(database=template.database, queryids__overlap=template.queryids)
+    return list(analyses.worst_first(found)[:_FINDINGS]) if template.queryids else []
+
+
+def known_as(database: str, queryids: Iterable[str]) -> list[QueryTemplate]:
+    """Return the statements behind these rows of pg_stat_statements, the oldest first."""
+    wanted = sorted(set(queryids))
+    known = QueryTemplate.objects.filter(database=database, queryids__overlap=wanted)
+    return list(known.only("text", "queryids").order_by("first_seen_at", "id")) if wanted else []

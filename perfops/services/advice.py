@@ -134,6 +134,7 @@ def _disappointment(row: IndexAdvice) -> Advice:
     return Advice(
         advisor=AFTERMATH,
         object=f"{change} {what}",
+        queryids=tuple(effect["queryid"] for effect in row.effects),
         severity="warning",
         title=f"Index {what} was {change} as advised, and that {effect}",
         evidence=dict(row.measured),

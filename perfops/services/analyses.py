@@ -20,7 +20,7 @@ from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.runs import Trigger
 from perfops.selectors import snapshots as stored
 from perfops.services import advice as index_advice
-from perfops.services import baselines, findings, snapshots, workers
+from perfops.services import baselines, claims, findings, snapshots, workers
 from perfops.services.baselines import Since
 
 log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def analyse(
         present = _look(database)
         return _report(database, present, _baseline(database, present, since), only)
     try:
-        analysis = _row(database, trigger, user, analysis_id)
+        analysis = _claimed(database, trigger, user, analysis_id)
         return _noted(analysis, since, only)
     except Error as error:
         reason = str(error).partition("\n")[0]
@@ -98,7 +98,7 @@ def request_analysis(
     *, database: str = "default", trigger: Trigger = Trigger.ADMIN, user: Any = None
 ) -> Analysis:
     """Make a row and let a worker fill it; a broker that is away makes it *could not analyse*."""
-    analysis = _row(database, trigger, user, None)
+    analysis = _queued(database, trigger, user)
     transaction.on_commit(lambda: _enqueue(analysis))
     return analysis
 
@@ -108,26 +108,41 @@ def _enqueue(analysis: Analysis) -> None:
         workers.hand_over(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
     except workers.NoWorkers as error:
         log.warning("analysis %s can't be queued: %s", analysis.pk, error)
-        analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
-        analysis.error = f"{error} Without a worker: `manage.py analyze_db`."
-        analysis.save(update_fields=["state", "finished_at", "error"])
+        _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")
 
 
-def _row(database: str, trigger: Trigger, user: Any, analysis_id: int | None) -> Analysis:
-    if analysis_id is not None:
-        return Analysis.objects.get(pk=analysis_id)
+def _queued(database: str, trigger: Trigger, user: Any) -> Analysis:
+    claims.reap()
     return Analysis.objects.create(database=database, trigger=trigger, requested_by=user)
+
+
+def _claimed(database: str, trigger: Trigger, user: Any, analysis_id: int | None) -> Analysis:
+    if analysis_id is None:
+        analysis_id = _queued(database, trigger, user).pk
+    is_ours = claims.claim(analysis_id)
+    analysis = Analysis.objects.get(pk=analysis_id)
+    if not is_ours:
+        raise CouldNotAnalyse(f"Analysis {analysis_id} does not wait: it is {analysis.state}.")
+    return analysis
 
 
 def _noted(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
     """Analyse; whatever goes wrong is written into the row as well."""
     try:
-        return _analyse(analysis, since, only)
+        with claims.alive(analysis):
+            return _analyse(analysis, since, only)
     except Exception as error:
-        analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
-        analysis.error = str(error)
-        analysis.save(update_fields=["state", "finished_at", "error"])
+        _fail(analysis, str(error))
         raise
+    except BaseException:
+        _fail(analysis, "The process that worked on it was stopped: analyse again.")
+        raise
+
+
+def _fail(analysis: Analysis, error: str) -> None:
+    analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
+    analysis.error = error
+    analysis.save(update_fields=["state", "finished_at", "error"])
 
 
 def _look(database: str) -> Snapshot:

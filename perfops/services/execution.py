@@ -105,7 +105,7 @@ def _execute(run: LoadRun) -> None:
     before = _look()
     _beat(run)
     recording = Recording()
-    with k6.running(path, plan, run.target) as process:
+    with k6.running(path, plan, run.target, run.pk) as process:
         _watch(run, plan, process, recording)
         run.log = process.log()
         exit_code = process.popen.returncode

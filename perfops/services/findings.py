@@ -86,6 +86,7 @@ def _resolve(
 
 def _see(finding: Finding, advice: Advice) -> None:
     finding.advisor, finding.object = advice.advisor, advice.object[:300]
+    finding.queryids = list(advice.queryids)
     finding.severity, finding.title = advice.severity, advice.title[:300]
     finding.evidence, finding.why = list(advice.evidence.items()), advice.why
     finding.remedy, finding.statement = advice.remedy, advice.statement

@@ -1,11 +1,14 @@
 """The pages of perfops as a person sees them."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
 
 from perfops.collectors import snapshot
-from perfops.models import Analysis, Budget, LoadRun, Sample
+from perfops.models import Analysis, Budget, LoadRun, QueryOrigin, QueryTemplate, Sample
 from perfops.services import budgets, findings, snapshots
 from tests.perfops.admin.test_pages import ADVICE
 from tests.perfops.test_judging import run_with
@@ -27,9 +30,10 @@ def sample(run, second):
 
 
 @pytest.fixture
-def everything(transactional_db):
+def everything(transactional_db, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "TRACES_URL": "http://localhost:16686/search?run={run}"}
     run = run_with()
-    run.verdict, run.reasons = "pass", ["Every budget holds."]
+    run.verdict, run.reasons, run.started_at = "pass", ["Every budget holds."], timezone.now()
     run.save()
     for second in range(30):
         sample(run, second)
@@ -40,20 +44,44 @@ def everything(transactional_db):
     return run, analysis
 
 
+@pytest.fixture
+def query(transactional_db):
+    """A statement with long names, sent by two lines, and a finding about it."""
+    made = QueryTemplate.objects.create(
+        id=1, database="default", queryids=["1"], first_seen_at=timezone.now(),
+        text=f"SELECT {', '.join(f'column_number_{n}' for n in range(30))} FROM shelves",
+    )  # fmt: skip
+    for line in (7, 9):
+        QueryOrigin.objects.create(
+            template=made, site=f"shop/a_package/with_a_long_name/views.py:{line}", kind="request",
+            function="ShelvesWithBooks.get_queryset", at=timezone.now(), calls=5, total_ms=10,
+            name="GET /api/v1/shelves/<uuid:shelf>/books/<uuid:book>/loans/", rows=9, units=2,
+            most_calls=4,
+        )  # fmt: skip
+    analysis = Analysis.objects.create(state="finished", counts={"warning": 1})
+    findings.record(analysis, [replace(ADVICE, queryids=("1",))])
+    return made
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 380])
-def test_every_page_fits_its_window(open_admin, live_server, everything, scheme, width):
+def test_every_page_fits_its_window(open_admin, live_server, everything, query, scheme, width):
     run, analysis = everything
+    newest = Analysis.objects.latest("id")
     page = open_admin(scheme, width)
     for name, *arguments in (
         ("loadrun_changelist",), ("loadrun_change", run.pk), ("loadrun_start",),
         ("analysis_changelist",), ("analysis_change", analysis.pk),
         ("analysis_now",), ("analysis_tables", analysis.pk), ("analysis_indexes", analysis.pk),
+        ("analysis_difference", newest.pk, analysis.pk),
+        ("querytemplate_changelist",), ("querytemplate_change", query.pk),
         ("finding_changelist",), ("finding_change", analysis.sightings.get().finding_id),
         ("budget_changelist",), ("budget_change", Budget.objects.first().pk), ("pipeline",),
     ):  # fmt: skip
         page.goto(url(live_server, name, *arguments))
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        # What does not fit is scrolled to: no column is squeezed to a letter's width.
+        assert page.evaluate(NARROWEST) >= 40, name
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -63,8 +91,22 @@ def test_words_stand_out_from_their_ground(open_admin, live_server, everything, 
     page.goto(url(live_server, "loadrun_change", everything[0].pk))
     for selector in (".po-badge", ".po-note", ".po-figures dt", ".po-table th", ".po-legend"):
         assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+    kinds = ["good", "warning", "bad", "odd", "calm"]
+    page.evaluate(BADGES, kinds)
+    for kind in kinds:
+        assert page.evaluate(CONTRAST, f"#{kind}") >= 4.5, kind
 
 
+BADGES = """(kinds) => document.querySelector(".po-page").append(...kinds.map((kind) => {
+  const badge = document.createElement("span");
+  badge.className = `po-badge po-${kind}`;
+  badge.id = kind;
+  badge.innerText = kind;
+  return badge;
+}))"""
+NARROWEST = """() => Math.min(...[...document.querySelectorAll("td, tbody th")]
+  .filter((cell) => cell.innerText.trim().length > 12)
+  .map((cell) => cell.getBoundingClientRect().width).filter((width) => width > 0))"""
 CONTRAST = """(selector) => {
   const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
   const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
@@ -79,6 +121,29 @@ CONTRAST = """(selector) => {
   const b = light(parse(getComputedStyle(ground || document.body).backgroundColor));
   return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
 }"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_statement_and_its_finding_lead_to_each_other(open_admin, live_server, query, scheme):
+    page = open_admin(scheme)
+    page.goto(url(live_server, "querytemplate_change", query.pk))
+    for selector in (".po-badge", ".po-card a", ".po-note", ".po-figures dt", ".po-table th"):
+        assert page.evaluate(CONTRAST, selector) >= 4.5, selector
+    page.click(f"text={ADVICE.title}")
+    assert page.evaluate(CONTRAST, ".po-plain a code") >= 4.5
+    page.click("text=FROM shelves")
+    assert page.url == url(live_server, "querytemplate_change", query.pk)
+
+
+def test_a_dead_analysis_is_asked_for_again_by_hand(open_admin, live_server):
+    long_ago = timezone.now() - timedelta(hours=1)
+    dead = Analysis.objects.create(state="running", heartbeat_at=long_ago, worker="host:1")
+    page = open_admin()
+    page.goto(url(live_server, "analysis_change", dead.pk))
+    assert page.inner_text(".po-badge") == "? lost"
+    page.click("button:has-text('Analyse again')")
+    page.wait_for_url(lambda address: not address.endswith(f"/{dead.pk}/change/"))
+    assert Analysis.objects.exclude(pk=dead.pk).count() == 1
 
 
 def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_server):

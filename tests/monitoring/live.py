@@ -234,6 +234,8 @@ def _prometheus(stack: Live) -> None:
         f"--config.file={config}",
         f"--storage.tsdb.path={stack.folder / 'prometheus'}",
         f"--web.listen-address={address}",
-        "--enable-feature=exemplar-storage",
+        # The second is always on in current releases.
+        "--enable-feature=exemplar-storage,expand-external-labels",
+        RUNBOOK_URL="https://example.org/runbooks",
     )
     wait_until_ready(address)

@@ -79,7 +79,8 @@ def test_every_alert_is_seen_firing_and_silent(name, fires):
 def test_every_alert_says_how_bad_what_it_is_and_where_to_read_on(rule):
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
-    assert rule["annotations"]["runbook_url"] == f"docs/runbooks/{rule['alert']}.md"
+    runbook = f"{{{{ $externalLabels.runbooks }}}}/{rule['alert']}.md"
+    assert rule["annotations"]["runbook_url"] == runbook
 
 
 @pytest.mark.django_db

@@ -26,7 +26,12 @@ def watching(folder: Path, *, up: str, down: str) -> Iterator[str]:
         rendered.hurried((rendered.INFRA / "prometheus/rules/alerts.yml").read_text())
     )
     config = {
-        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "1s"},
+        "global": {
+            "scrape_interval": "2s",
+            "scrape_timeout": "2s",
+            "evaluation_interval": "1s",
+            "external_labels": {"runbooks": "https://example.org/runbooks"},
+        },
         "rule_files": [str(alerts)],
         "scrape_configs": [
             {"job_name": name, "static_configs": [{"targets": [target]}]}

@@ -39,7 +39,7 @@ def test_the_evidence_keeps_its_reading_order():
     evidence = {"rows": 5, "a much longer label": "50%", "b": 1.5}
     analysis = analysis_that_sees(dataclasses.replace(ADVICE, evidence=evidence))
     assert only().evidence == [[label, value] for label, value in evidence.items()]
-    (seen,) = selectors.findings_of(analysis)
+    (seen,) = selectors.findings_of(analysis, limit=10)
     assert seen.evidence == only().evidence
 
 

@@ -25,10 +25,10 @@ def environment(directory, **variables):
     }
 
 
-def start(directory, code, **variables):
-    """Start ``code``; talk to it through its pipes."""
+def start(directory, code, *, within=(), **variables):
+    """Start ``code``, by the command ``within`` if one is given; talk to it through its pipes."""
     return subprocess.Popen(
-        [sys.executable, "-c", PREAMBLE + code],
+        [*within, sys.executable, "-c", PREAMBLE + code],
         env=environment(directory, **variables),
         cwd=settings.BASE_DIR,
         stdin=subprocess.PIPE,

@@ -106,3 +106,6 @@ def test_requests_statements_commands_and_cache_reads_are_counted_exactly(
     # Hits need no connection: this one does.
     assert get(f"{server.url}/ready")[0] == 200
     wait_for(lambda: pool_is_at_rest(scrape(server.metrics)), "a pool at rest")
+    assert value(scrape(server.metrics), "http_workers") == 2
+    server.stop()
+    assert value(scrape(server.metrics), "http_workers") is None

@@ -1,6 +1,8 @@
 """Metrics of many processes: exact, whatever becomes of them, in few files."""
 
+import os
 import signal
+import subprocess
 
 import pytest
 from prometheus_client import parser as plain
@@ -18,9 +20,9 @@ def files(directory):
     return sorted(path.name for path in directory.iterdir() if path.name != "lock")
 
 
-def waiting(directory, code):
+def waiting(directory, code, **options):
     """A process that has done ``code`` and now waits."""
-    process = start(directory, code + STAY)
+    process = start(directory, code + STAY, **options)
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -56,6 +58,52 @@ def test_gauges_of_the_living_add_up_or_the_highest_counts(tmp_path):
     end(one)
     end(other)
     assert (value(text, CONNECTIONS), value(text, "cache_degraded")) == (5, 1)
+
+
+@pytest.fixture
+def container():
+    """The command that starts a process as number 1 of a namespace of its own, as containers do."""
+    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    command = ("unshare", *user, "--pid", "--fork", "--kill-child")
+    if subprocess.run([*command, "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody have a PID namespace")
+    return command
+
+
+def test_containers_that_share_a_directory_know_each_others_living_from_the_dead(
+    tmp_path, container
+):
+    code = 'assert os.getpid() == 1\nmetrics.ACTIVE_CONNECTIONS.labels("redis").set(2)\n' + COUNT
+    one, other = (waiting(tmp_path, code, within=container) for _ in range(2))
+    text = scrape(tmp_path)
+    assert (value(text, HITS), value(text, CONNECTIONS)) == (2, 4)
+    one.send_signal(signal.SIGKILL)
+    one.communicate()
+    # Nor does one container take another's living for dead.
+    seen_inside = "from tests.telemetry.processes import scrape\nprint(scrape(Path(sys.argv[1])))\n"
+    asked = start(tmp_path, f"sys.argv.append({str(tmp_path)!r})\n{seen_inside}", within=container)
+    text, _ = asked.communicate(timeout=60)
+    assert (value(text, HITS), value(text, CONNECTIONS)) == (2, 2)
+    end(other)
+    assert value(scrape(tmp_path), CONNECTIONS) is None
+
+
+def test_releases_that_describe_a_metric_differently_tell_it_once(tmp_path):
+    for text in ("as it was said before", "as it is said now"):
+        run(
+            tmp_path,
+            f"""
+from prometheus_client import Counter, Histogram
+Counter("asked", {text!r}, ["who"]).labels("one").inc(2)
+Histogram("took", {text!r}, buckets=(1, 2)).observe(1.5)
+""",
+        )
+    told = scrape(tmp_path)
+    samples = ('asked_total{who="one"}', 'took_bucket{le="1.0"}', 'took_bucket{le="2.0"}')
+    assert [value(told, sample) for sample in samples] == [4, 0, 2]
+    assert (value(told, "took_count"), value(told, "took_sum")) == (2, 3)
+    lines = [line.rpartition(" ")[0] for line in told.splitlines() if not line.startswith("#")]
+    assert len(lines) == len(set(lines))
 
 
 def test_folding_killed_half_way_counts_nothing_twice(tmp_path):

@@ -1,5 +1,6 @@
 """One trace through PostgreSQL, Redis and Celery; a receiver that fails costs nobody."""
 
+import gc
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from urllib.request import Request, urlopen
 import pytest
 from django.conf import settings
 from django.test import Client
+from opentelemetry.sdk.trace import ReadableSpan
 from prometheus_client import REGISTRY
 
 from midst.telemetry import spans, tracing
@@ -216,6 +218,27 @@ def test_a_broken_receiver_leaves_requests_alone_and_its_losses_are_counted(
     assert answers(client, 3) == [200] * 3
     tracing.stop()
     assert counted("otel_spans_dropped_total", reason="export_failed") == before + 3
+
+
+def test_with_the_receiver_away_memory_is_bounded_and_every_span_is_accounted_for(
+    traced, client, monkeypatch
+):
+    def lost():
+        return sum(
+            counted("otel_spans_dropped_total", reason=reason)
+            for reason in ("queue_full", "export_failed")
+        )
+
+    monkeypatch.setattr(tracing, "FLUSH_S", 30)
+    before = lost()
+    traced("http://127.0.0.1:1", **SMALL)
+    assert answers(client, 300) == [200] * 300
+    gc.collect()
+    alive = sum(isinstance(each, ReadableSpan) for each in gc.get_objects())
+    # Eight wait, four are under way and four on their way there, and one may just have ended.
+    assert alive <= 8 + 2 * 4 + 1
+    tracing.stop()
+    assert lost() == before + 300
 
 
 def test_spans_that_arrived_are_counted(traced, collector, client):

@@ -6,12 +6,14 @@ import { intendedStart } from './plan.js';
 import { requestOf } from './routes.js';
 
 export const target = (__ENV.TARGET || 'http://127.0.0.1:3001').replace(/\/$/, '');
+// W3C Baggage: a server that traces notes in its spans which run a request belongs to.
+const headers = __ENV.BAGGAGE ? { baggage: __ENV.BAGGAGE } : {};
 const intended = new Trend('intended_duration', true);
 
 export function ask(plan, ids) {
   const n = exec.scenario.iterationInTest;
   const [name, path] = requestOf(n, ids);
-  const answer = http.get(target + path, { tags: { name }, timeout: '30s' });
+  const answer = http.get(target + path, { headers, tags: { name }, timeout: '30s' });
   // k6 starts iteration n when n + 1 arrivals are due, not n.
   const due = exec.scenario.startTime + intendedStart(plan, n + 1) * 1000;
   const cache = answer.headers['X-Cache'] || '';

@@ -1,7 +1,9 @@
 """What kinds of answers are kept, and what reading one gives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from midst.telemetry import metrics
 
@@ -14,7 +16,7 @@ class Outcome(StrEnum):
     BYPASS = "BYPASS"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Kind:
     """A kind of cached answer.
 
@@ -31,6 +33,16 @@ class Kind:
         # A series that is not there can't be told from one that is 0.
         for counter in (metrics.CACHE_AUDITS, metrics.CACHE_STALE):
             counter.labels(self.name)
+
+    @cached_property
+    def count_hit(self) -> Callable[..., None]:
+        """Call it for a read that the cache has answered."""
+        return metrics.CACHE_HITS.labels(self.name).inc
+
+    @cached_property
+    def count_miss(self) -> Callable[..., None]:
+        """Call it for a read that it could not answer."""
+        return metrics.CACHE_MISSES.labels(self.name).inc
 
     @property
     def group(self) -> str:

@@ -56,9 +56,9 @@ def read(kind: Kind, key: str, *, compute: Compute, groups: tuple[str, ...] = ()
         circuit.failed(error)
         return bypass(compute)
     if not hit:
-        metrics.CACHE_MISSES.labels(kind.name).inc()
+        kind.count_miss()
         return _answer(entry, Outcome.MISS)
-    metrics.CACHE_HITS.labels(kind.name).inc()
+    kind.count_hit()
     if random.random() < settings.CACHE_AUDIT_RATE:  # noqa: S311 -- a sample, no secret
         entry = audit.compare(kind, key, groups, found, lambda: _computed(compute)) or entry
     return _answer(entry, Outcome.HIT)

@@ -67,7 +67,7 @@ def totals(folder: Path) -> Totals:
         for path in _files(folder):
             content = path.read_bytes()
             result.add(_layout(path.name, content), content)
-        if process.segment is not None:
+        if process.segment is not None and folder == directory():
             with process.lock:
                 content = process.segment.content()
             result.add(_layout("own", content, id(process.segment)), content)

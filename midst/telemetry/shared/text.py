@@ -14,19 +14,20 @@ from midst.telemetry.shared.values import exemplar_of
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
-# A line that lacks only its value, and the key of that.
-_Line = tuple[str, bytes]
+# A line that lacks only its value, and the keys of what that is the sum of: two, when releases
+# that word a help text differently share a directory. Prometheus would refuse a line told twice.
+_Line = tuple[str, list[bytes]]
 
 
 @dataclass
 class _Metric:
-    """How one metric is written down; a histogram's buckets by the line of their count."""
+    """How one metric is written down; a histogram's buckets by their bound and its count's line."""
 
     name: str
     type: str
     help: str
-    lines: list[_Line] = field(default_factory=list)
-    buckets: dict[str, list[tuple[float, _Line]]] = field(default_factory=dict)
+    lines: dict[str, list[bytes]] = field(default_factory=dict)
+    buckets: dict[str, dict[float, _Line]] = field(default_factory=dict)
 
     def head(self, *, openmetrics: bool) -> str:
         """OpenMetrics names a counter without ``_total``."""
@@ -48,16 +49,17 @@ def _plan(keys: tuple[bytes, ...]) -> list[_Metric]:
             f'{label}="{value.translate(_ESCAPES)}"'
             for label, value in zip(label_names, values, strict=True)
         ]
-        line = f"{sample}{_braces(labels)} ", key
+        line = f"{sample}{_braces(labels)} "
         if sample.endswith("_bucket"):
             # The library puts `le` last.
             count = f"{name}_count{_braces(labels[:-1])} "
-            metric.buckets.setdefault(count, []).append((float(values[-1]), line))
+            buckets = metric.buckets.setdefault(count, {})
+            buckets.setdefault(float(values[-1]), (line, []))[1].append(key)
         else:
-            metric.lines.append(line)
+            metric.lines.setdefault(line, []).append(key)
     for metric in metrics.values():
-        for each in metric.buckets.values():
-            each.sort()
+        for count, buckets in metric.buckets.items():
+            metric.buckets[count] = dict(sorted(buckets.items()))
     return list(metrics.values())
 
 
@@ -74,12 +76,14 @@ def encode(totals: Totals, *, openmetrics: bool) -> bytes:
     exemplars = totals.exemplars if openmetrics else {}
     for metric in _plan(tuple(numbers)):
         parts.append(metric.head(openmetrics=openmetrics))
-        parts += [f"{line}{numbers[key]!r}\n" for line, key in metric.lines]
+        parts += [
+            f"{line}{sum(numbers[key] for key in keys)!r}\n" for line, keys in metric.lines.items()
+        ]
         for count_line, buckets in metric.buckets.items():
             count = 0.0
-            for _, (line, key) in buckets:
-                count += numbers[key]
-                exemplar = _exemplar(exemplars[key]) if key in exemplars else ""
+            for line, keys in buckets.values():
+                count += sum(numbers[key] for key in keys)
+                exemplar = _exemplar(exemplars[keys[0]]) if keys[0] in exemplars else ""
                 parts.append(f"{line}{count!r}{exemplar}\n")
             parts.append(f"{count_line}{count!r}\n")
     return "".join(parts).encode()

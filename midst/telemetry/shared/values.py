@@ -98,9 +98,8 @@ class SharedValue:
 
     @classmethod
     def install(cls) -> None:
-        """Before the first metric is made, and only where processes share a directory."""
-        if directory() is not None:
-            values.ValueClass = cls
+        """Before the first metric is made."""
+        values.ValueClass = cls
 
     def inc(self, amount: float) -> None:
         with process.lock:

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from perfops.advisors.advice import Advice
-from perfops.models import Analysis, Finding, IndexAdvice
+from perfops.models import Analysis, Finding, IndexAdvice, QueryTemplate
 from perfops.services import findings
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +96,14 @@ def test_what_it_did_is_told_once_it_is_applied(admin_client, advice, outcome, s
 def test_the_page_takes_few_queries(admin_client, advice, django_assert_max_num_queries):
     with django_assert_max_num_queries(20):
         admin_client.get(page(advice))
+
+
+def test_each_statement_of_the_proof_leads_to_its_page_and_back(admin_client, advice):
+    made = QueryTemplate.objects.create(
+        id=-1, database="default", text="SELECT b FROM shop_order WHERE customer_id = %s",
+        queryids=["1"], first_seen_at=datetime.now(UTC),
+    )  # fmt: skip
+    there = reverse("admin:perfops_querytemplate_change", args=[made.pk])
+    assert admin_client.get(page(advice)).content.decode().count(there) == 1
+    Finding.objects.update(queryids=["1", "2"])
+    assert page(advice) in admin_client.get(there).content.decode()

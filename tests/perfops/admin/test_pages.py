@@ -73,6 +73,21 @@ def test_a_measured_run_shows_everything(admin_client, measured_run, django_asse
     assert "<script>" not in page
 
 
+def test_a_run_says_how_its_traces_are_found(admin_client, measured_run, settings):
+    page = url("loadrun_change", measured_run.pk)
+    attribute = f"perfops.run={measured_run.pk}"
+    assert f"<dd>{attribute}</dd>" in admin_client.get(page).content.decode()
+    settings.PERFOPS = {
+        **settings.PERFOPS, "TRACES_URL": "http://traces/?run={run}&from={start}&to={end}",
+    }  # fmt: skip
+    start, end = (
+        round(moment.timestamp() * 1_000_000)
+        for moment in (measured_run.started_at, measured_run.finished_at)
+    )
+    address = f"http://traces/?run={measured_run.pk}&amp;from={start}&amp;to={end}"
+    assert f'<a href="{address}">{attribute}</a>' in admin_client.get(page).content.decode()
+
+
 @pytest.mark.parametrize("state", LoadRun.State.values)
 @pytest.mark.parametrize("verdict", LoadRun.Verdict.values)
 def test_a_run_is_shown_in_every_state_even_with_nothing_in_it(admin_client, state, verdict):
@@ -151,9 +166,11 @@ def test_an_analysis_shows_findings_and_what_was_missing(admin_client, finding):
 
 @pytest.mark.parametrize("state", Analysis.State.values)
 def test_an_analysis_is_shown_in_every_state(admin_client, state):
-    analysis = Analysis.objects.create(state=state, error="The database is away")
+    analysis = Analysis.objects.create(
+        state=state, error="The database is away", heartbeat_at=timezone.now()
+    )
     answer = admin_client.get(url("analysis_live", analysis.pk))
-    assert answer["X-Active"] == ("1" if state == "running" else "0")
+    assert answer["X-Active"] == ("1" if state in Analysis.ACTIVE else "0")
     assert admin_client.get(url("analysis_change", analysis.pk)).status_code == 200
 
 
@@ -271,3 +288,20 @@ def test_nobody_edits_what_was_measured(admin_client, measured_run):
     measured_run.refresh_from_db()
     assert measured_run.verdict == "pass"
     assert answer.status_code == 200
+
+
+def test_an_analysis_that_died_is_lost_on_every_page_and_says_what_to_do(admin_client):
+    long_ago = timezone.now() - timedelta(minutes=1)
+    dead = Analysis.objects.create(state="running", heartbeat_at=long_ago, worker="host:12345")
+    living = Analysis.objects.create(state="running", heartbeat_at=timezone.now())
+    listed = admin_client.get(url("analysis_changelist")).content.decode()
+    assert "lost" in listed
+    page = admin_client.get(url("analysis_change", dead.pk)).content.decode()
+    for part in ("lost", "it died", "host:12345", "Analyse again"):
+        assert part in page
+    assert admin_client.get(url("analysis_live", dead.pk))["X-Active"] == "0"
+    assert admin_client.get(url("analysis_live", living.pk))["X-Active"] == "1"
+    admin_client.post(url("analysis_start"), {"database": dead.database})
+    assert Analysis.objects.latest("created_at").state == "queued"
+    answer = admin_client.post(url("analysis_start"), {"database": "nowhere"})
+    assert answer.status_code == 404

@@ -1,5 +1,6 @@
 """The pages of queries: what costs most, who sends it, its plan; few queries, rights of its own."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,9 +8,12 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
-from perfops.advisors.plan_changes import _advice
-from perfops.collectors.origins import PlanChange
-from perfops.models import Analysis, QueryOrigin, QueryPlan, QueryTemplate
+from perfops.advisors import n_plus_one, plan_changes, slow_queries
+from perfops.advisors.advice import Advice
+from perfops.collectors.origins import Origin, PlanChange
+from perfops.collectors.records import Statement
+from perfops.conf import Conf
+from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate
 from perfops.services import findings
 from tests.perfops.test_plans import GATHER
 
@@ -49,7 +53,7 @@ def known():
             causes=causes, first_seen_at=at, last_seen_at=at,
         )  # fmt: skip
     change = PlanChange("1", made.text, 0.0, ("Index i of public.t is gone.",))
-    findings.record(Analysis.objects.create(state="finished"), [_advice(change)])
+    findings.record(Analysis.objects.create(state="finished"), [plan_changes._advice(change)])
     return made
 
 
@@ -153,3 +157,59 @@ def test_explaining_takes_post_only_and_a_login(admin_client, client):
     assert admin_client.get(url("explain", made.pk)).status_code == 405
     client.logout()
     assert client.post(url("explain", made.pk)).status_code == 302
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        slow_queries._advice(
+            Statement("1", "SELECT $1", 10, 900.0, 10, 0, 0, 0, 0), "warning", 1.0
+        ),
+        n_plus_one._advice(
+            Origin("SELECT %s", ("7", "1"), "a.py:1", "f", "request", "GET /", 90, 9, 10, 9, 1.0),
+            Conf(),
+        ),
+        plan_changes._advice(PlanChange("1", "SELECT %s", 0.0, ("Statistics changed.",))),
+        Advice("missing_index", "public.t (c)", "info", "An index", "w", "r", queryids=("1", "2")),
+    ],
+    ids=lambda advice: advice.advisor,
+)
+def test_a_statement_and_its_findings_lead_to_each_other(admin_client, advice):
+    made, other = template(text="SELECT %s"), template(3, text="SELECT other")
+    findings.record(Analysis.objects.create(state="finished"), [advice])
+    finding = Finding.objects.get()
+    there = reverse("admin:perfops_finding_change", args=[finding.pk])
+    assert there in admin_client.get(url("change", made.pk)).content.decode()
+    assert there not in admin_client.get(url("change", other.pk)).content.decode()
+    page = admin_client.get(there).content.decode()
+    assert url("change", made.pk) in page
+    assert url("change", other.pk) not in page
+
+
+def test_what_is_resolved_stands_below_what_is_open_and_a_mute_is_said(admin_client):
+    made = template()
+    shown = [
+        Advice("growth", name, "warning", f"Finding {name}", "w", "r", queryids=("1",))
+        for name in ("gone", "muted", "open")
+    ]
+    findings.record(Analysis.objects.create(state="finished"), shown)
+    findings.record(Analysis.objects.create(state="finished"), shown[1:])
+    muted = Finding.objects.get(object="muted")
+    findings.mute(muted.pk, until=timezone.now().date() + timedelta(days=9), reason="known")
+    page = admin_client.get(url("change", made.pk)).content.decode()
+    places = [page.index(part) for part in ("Finding open", "Finding muted", "Finding gone")]
+    assert places == sorted(places)
+    assert "resolved" in page[places[-1] :]
+    assert ": known" in page
+
+
+def test_a_finding_about_a_statement_that_nobody_here_sends_says_so(admin_client):
+    advice = Advice("slow_queries", "SELECT 1", "info", "slow", "w", "r", queryids=("5",))
+    findings.record(Analysis.objects.create(state="finished"), [advice])
+    there = reverse("admin:perfops_finding_change", args=[Finding.objects.get().pk])
+    assert "No line of the project" in admin_client.get(there).content.decode()
+
+
+def test_the_statements_of_a_finding_are_no_part_of_its_fingerprint():
+    one = Advice("growth", "public.t", "info", "t", "w", "r")
+    assert one.fingerprint == replace(one, queryids=("1",)).fingerprint

@@ -1,0 +1,25 @@
+"""k6 tells in baggage which run its requests belong to, and their spans keep it."""
+
+import pytest
+
+from perfops.services import execution, runs
+from tests.perfops.conftest import scenario  # noqa: F401 -- a fixture
+from tests.telemetry.receivers import receiver
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
+    with receiver() as collector:
+        server = gunicorn(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, RATE_LIMIT_ADDRESS="1000000")
+        run = runs.request_run(
+            scenario=scenario(rate=20, seconds=3), target=server.url, enqueue=False
+        )
+        execution.execute(run.pk)
+        server.stop()
+    run.refresh_from_db()
+    assert run.summary, (run.reasons, run.log)
+    of_load = [span for span in collector.spans if span.attributes.get("perfops.run")]
+    assert {span.attributes["perfops.run"] for span in of_load} == {str(run.pk)}
+    assert len(of_load) == run.summary["requests"]
+    # What looks around before the load is none of it.
+    assert len(of_load) < len([span for span in collector.spans if span.name.startswith("GET /")])
