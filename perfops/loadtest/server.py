@@ -8,9 +8,8 @@ from perfops.collectors.difference import Window
 from perfops.collectors.records import Statement
 
 _TOP = 20
-# What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
+# What a run writes about itself.
 _OUR_TABLES = '"perfops_'
-_KEY_CHECK = "FOR KEY SHARE OF x"
 
 
 def truth(window: Window, *, requests: int) -> dict[str, Any]:
@@ -41,4 +40,4 @@ def truth(window: Window, *, requests: int) -> dict[str, Any]:
 
 def _is_theirs(statement: Statement) -> bool:
     """Say whether the application sent it, and not the run that watches it."""
-    return _OUR_TABLES not in statement.text and not statement.text.endswith(_KEY_CHECK)
+    return _OUR_TABLES not in statement.text and not statement.is_key_check
