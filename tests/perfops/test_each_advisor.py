@@ -8,6 +8,7 @@ from perfops.advisors import (
     checkpoint_pressure,
     connections,
     duplicate_indexes,
+    frequent_queries,
     growth,
     integer_overflow,
     missing_statistics,
@@ -309,3 +310,15 @@ def test_every_advisor_names_what_it_needs_and_what_it_is():
         assert advisor.__name__.endswith(f".{advisor.ID}")
         assert advisor.TITLE
         assert advisor.NEEDS
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("SELECT name FROM shop WHERE id = $1", 1),
+        ('SELECT $2 FROM ONLY "public"."shop" x WHERE "id" = $1 FOR KEY SHARE OF x', 0),
+    ],
+)
+def test_key_checks_of_postgresql_are_nobodys_habit(text, told):
+    sent = Statement("1", text, 10**9, 1000.0, 10**9, 0, 0, 0, 0)
+    assert len(frequent_queries.run(window(statements=(sent,)), LIMITS)) == told
