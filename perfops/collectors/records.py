@@ -75,11 +75,6 @@ class Statement(msgspec.Struct, frozen=True):
     def mean_ms(self) -> float:
         return self.total_ms / self.calls if self.calls else 0.0
 
-    @property
-    def is_key_check(self) -> bool:
-        """Whether PostgreSQL itself sends it, for a row with a foreign key."""
-        return self.text.endswith("FOR KEY SHARE OF x")
-
 
 class StatementsInfo(msgspec.Struct, frozen=True):
     """How complete pg_stat_statements is: when it was emptied, how often it threw rows away."""

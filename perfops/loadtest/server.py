@@ -8,8 +8,9 @@ from perfops.collectors.difference import Window
 from perfops.collectors.records import Statement
 
 _TOP = 20
-# What a run writes about itself.
+# What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
 _OUR_TABLES = '"perfops_'
+_KEY_CHECK = "FOR KEY SHARE OF x"
 
 
 def truth(window: Window, *, requests: int) -> dict[str, Any]:
@@ -40,4 +41,4 @@ def truth(window: Window, *, requests: int) -> dict[str, Any]:
 
 def _is_theirs(statement: Statement) -> bool:
     """Say whether the application sent it, and not the run that watches it."""
-    return _OUR_TABLES not in statement.text and not statement.is_key_check
+    return _OUR_TABLES not in statement.text and not statement.text.endswith(_KEY_CHECK)
