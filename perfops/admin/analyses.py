@@ -6,13 +6,13 @@ from django.contrib import admin
 from django.db import DEFAULT_DB_ALIAS
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from perfops.admin import badges
 from perfops.admin.finding_card import card
 from perfops.admin.inside import InsidePages
+from perfops.admin.pages import minute
 from perfops.models.analyses import Analysis
 from perfops.models.runs import Trigger
 from perfops.selectors import analyses as selectors
@@ -114,7 +114,7 @@ class AnalysisAdmin(InsidePages):
 
     @admin.display(description="Asked for")
     def when(self, analysis: Analysis) -> str:
-        return f"{timezone.localtime(analysis.created_at):%Y-%m-%d %H:%M}"
+        return minute(analysis.created_at)
 
     @admin.display(description="Window")
     def window(self, analysis: Analysis) -> str:

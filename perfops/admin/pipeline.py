@@ -8,7 +8,8 @@ from perfops.selectors.pipeline import Figure, Pipeline
 
 _NOT_CONFIGURED = (
     "Prometheus is not configured: nothing here knows whether anyone is watching. Set "
-    "PERFOPS_PROMETHEUS_URL to its address, such as http://127.0.0.1:9090, and start again."
+    'PERFOPS["PROMETHEUS_URL"] (PERFOPS_PROMETHEUS_URL) to its address, such as '
+    "http://127.0.0.1:9090, and start again."
 )
 _MINUTE_S = 60
 

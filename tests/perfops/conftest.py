@@ -21,7 +21,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         server = self.server
-        if server.delay_s and self.headers.get("User-Agent") == "midst-k6":
+        if server.delay_s and self.headers.get("User-Agent") == "perfops-k6":
             time.sleep(server.delay_s)
         broken = next(server.numbers) % 100 < server.error_share * 100 and self.is_load()
         body = b"{}" if broken else PAGE

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import F
 
 from perfops import tasks
@@ -209,3 +209,14 @@ def test_the_schedules_are_in_the_database():
     assert planned["perfops: daily smoke run"] == ("perfops.scheduled_run", {"scenario": "smoke"})
     assert "perfops: monthly stress run" in planned
     assert planned["perfops: lost runs"][0] == "perfops.reap_lost_runs"
+
+
+@pytest.mark.parametrize("command", ["analyze_db", "perfops_task take_snapshot"])
+@pytest.mark.django_db
+def test_a_database_that_is_not_postgresql_can_not_tell(command, capsys, monkeypatch):
+    lite = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    monkeypatch.setitem(connections.settings, "lite", {**connections.settings["default"], **lite})
+    with pytest.raises(SystemExit) as ended:
+        call_command(*command.split(), "--database", "lite")
+    assert ended.value.code == 2
+    assert "it is sqlite" in capsys.readouterr().err

@@ -27,7 +27,7 @@ export function optionsOf(name) {
     },
     discardResponseBodies: true,
     setupTimeout: '30s',
-    userAgent: 'midst-k6',
+    userAgent: 'perfops-k6',
   };
 }
 

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import tomllib
+from dataclasses import fields
 from http.cookiejar import CookieJar
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -20,7 +21,8 @@ from psycopg import sql
 
 import perfops
 from midst.stack import ports
-from tests.perfops.adoption import requirements
+from perfops.conf import Conf
+from tests.perfops.adoption import requirements, settings_table
 from tests.perfops.adoption.project import Project
 from tests.perfops.clusters import until
 
@@ -137,3 +139,9 @@ def _imported(node):
 def test_requirements_are_midsts_own():
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]["dependencies"]
     assert {str(each) for each in requirements.listed()} <= {str(Requirement(p)) for p in project}
+
+
+def test_the_document_has_every_setting():
+    """Once it fails: ``python tests/perfops/adoption/settings_table.py``."""
+    assert len(settings_table.rows()) == len(fields(Conf))
+    assert settings_table.written() == settings_table.table()
