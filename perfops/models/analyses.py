@@ -110,9 +110,7 @@ class Finding(models.Model):
     advisor = models.CharField(max_length=50)
     object = models.CharField(max_length=300, help_text="Table, index or statement it is about.")
     # The statements it concerns, as rows of pg_stat_statements: leads to their pages.
-    queryids = ArrayField(
-        models.CharField(max_length=20), default=list, db_default=[], blank=True
-    )
+    queryids = ArrayField(models.CharField(max_length=20), default=list, db_default=[], blank=True)
     severity = models.CharField(max_length=10, choices=Severity)
     status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
     muted_until = models.DateField(null=True, blank=True)
