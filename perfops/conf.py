@@ -179,6 +179,8 @@ class Conf:
     INDEX_MIN_SHARE: float = 0.01
     # What its upkeep may cost, of what it saves.
     INDEX_MAX_WRITE_SHARE: float = 0.5
+    # Without an index that is advised to go, no statement may take longer by more than this.
+    INDEX_MAX_LOSS: float = 0.1
     # Where an index may be tried on a copy of its table: alias analysed to alias rehearsed on.
     # Empty by default: a rehearsal writes, and takes disk and memory; a production database
     # has hypopg, or a staging copy beside it.

@@ -1,10 +1,11 @@
 """Celery shells over the services. Ids in, nothing out: results live in their own rows."""
 
-from celery import shared_task
+from celery import shared_task, signals
 
+from perfops.conf import conf
 from perfops.models.runs import Trigger
 from perfops.origins import store
-from perfops.services import analyses, claims, execution, plans, runs, snapshots
+from perfops.services import analyses, claims, execution, plans, rehearsals, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -54,3 +55,20 @@ def analyse_database(database: str = "default", analysis_id: int | None = None) 
 def take_snapshot(database: str = "default") -> None:
     """Keep the counters of ``database`` as they stand: the beginning of some later window."""
     snapshots.take_hourly(database)
+
+
+# A server needs a second to notice that the rehearsal it works for was killed.
+_NOTICED_S = 5
+
+
+@shared_task(name="perfops.sweep_rehearsals", time_limit=120)
+def sweep_rehearsals() -> None:
+    """Drop what killed rehearsals have left behind."""
+    rehearsals.sweep()
+
+
+@signals.worker_ready.connect(dispatch_uid="perfops.sweep_rehearsals")
+def _sweep_after_start(**_: object) -> None:
+    """A task, so that the start waits for no database; Celery logs what goes wrong here."""
+    if conf().REHEARSE_ON:
+        sweep_rehearsals.apply_async(countdown=_NOTICED_S, retry=False)

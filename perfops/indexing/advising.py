@@ -34,13 +34,14 @@ log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 SOURCE = "index advice"
+DROPS = "indexes to drop"
 # So many of a dropped index's statements are watched afterwards.
 _WATCHED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One piece of advice with what proves and what makes it; ``offer`` None for a drop.
+    """One piece of advice with what proves and what makes it: an ``offer`` or a ``drop``.
 
     ``index``: schema and name of the index it is about. ``queries``: the statements judged.
     """
@@ -50,19 +51,34 @@ class Given:
     change: Change | None
     index: Name
     queries: Mapping[str, Query] = field(default_factory=dict)
+    drop: Drop | None = None
 
     @property
     def proof(self) -> str:
-        return wording.how(self.offer) if self.offer is not None else ""
+        """How it was proved, in words; empty where nothing changes for any statement."""
+        if self.offer is not None:
+            return wording.how(self.offer.proof.kind, self.offer.proof.rows)
+        return wording.how(self.drop.kind, self.drop.rows) if self.drop and self._found else ""
+
+    @property
+    def unit(self) -> str:
+        """What before and after are in: "cost", "ms", or "" where there are none."""
+        if self.offer is not None:
+            return self.offer.proof.unit
+        return self.drop.unit if self.drop and self._found else ""
+
+    @property
+    def _found(self) -> tuple[Effect, ...]:
+        if self.offer is not None:
+            return self.offer.effects
+        return self.drop.effects if self.drop is not None else ()
 
     def effects(self) -> list[dict[str, object]]:
         """Return each statement as plain data, with before and after of its plan; costliest first.
 
-        Of a drop there is nothing to compare: its statements are watched afterwards.
+        Of a drop those too that it is nothing to: they are watched afterwards.
         """
-        effects: dict[str, Effect] = {}
-        if self.offer is not None:
-            effects = {effect.queryid: effect for effect in self.offer.effects}
+        effects = {effect.queryid: effect for effect in self._found}
         return [
             {
                 "queryid": query.queryid,
@@ -125,7 +141,8 @@ def _advise(
     clock: Clock,
 ) -> Advised:
     project = Project()
-    given, refuted = _drops(cursor, dropping, window, alias, project, limits, clock)
+    proved = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
+    given, refuted = _drops(proved, alias, project)
     costly, tables = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
     found = candidates.propose(
         costly,
@@ -145,6 +162,8 @@ def _advise(
         advice = wording.missing(offer, by_id, change, excuse)
         index = (offer.candidate.table[0], name_of(offer.candidate))
         given.append(Given(advice, offer, change, index, by_id))
+    if proved.lacking:
+        missing = (*missing, _unproved_drops(proved, alias))
     return Advised(tuple(given), refuted, tuple(refused), missing)
 
 
@@ -205,30 +224,38 @@ def _prove(
 
 
 def _drops(
-    cursor: CursorWrapper,
-    dropping: Sequence[Advice],
-    window: Window,
-    alias: str,
-    project: Project,
-    limits: Conf,
-    clock: Clock,
+    proved: drops.Proved, alias: str, project: Project
 ) -> tuple[list[Given], frozenset[str]]:
     given, refuted = [], set()
-    for drop in drops.prove(cursor, dropping, window.statements, limits, clock):
+    for drop in proved.drops:
         if drop.needed_by:
             refuted.add(drop.advice.fingerprint)
             continue
         change, excuse = _removal(project, drop, alias)
-        judged = {query.queryid: query for query in drop.judged[:_WATCHED]}
+        # What its plan or its time says most about comes first.
+        used = {effect.queryid for effect in drop.effects}
+        judged = sorted(drop.judged, key=lambda query: query.queryid not in used)
+        watched = {query.queryid: query for query in judged[:_WATCHED]}
         advice = wording.droppable(drop, change, excuse)
-        given.append(Given(advice, None, change, drop.index, judged))
+        given.append(Given(advice, None, change, drop.index, watched, drop))
     return given, frozenset(refuted)
+
+
+def _unproved_drops(proved: drops.Proved, alias: str) -> Missing:
+    count = sum(drop.lacks_proof for drop in proved.drops)
+    return Missing(
+        DROPS,
+        f"statements plan with {count} indexes that might go, and whether they do as well "
+        f"without can't be proved: {proved.lacking}",
+        "These indexes are not advised to go.",
+        f"CREATE EXTENSION hypopg;  -- 1.4, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
+    )
 
 
 def _removal(project: Project, drop: Drop, alias: str) -> tuple[Change | None, str]:
     """Return the Django change, or why there is none: without proof there is none either."""
     if drop.unjudged:
-        return None, f"{drop.unjudged} statements on its table could not be planned"
+        return None, f"{drop.unjudged} statements that may read its table could not be planned"
     try:
         return project.remove(drop.table[1], drop.index[1], alias), ""
     except NotDjangos as error:

@@ -32,8 +32,13 @@ def prove(
 
 
 def cost(cursor: CursorWrapper, query: Query) -> tuple[float, frozenset[str]]:
-    """Return the mean cost over the query's parameters, and the indexes its plans use."""
+    """Return the mean cost over the query's parameters, and the indexes its plans use.
+
+    For unknown parameters it is the generic plan's. Raises ``django.db.DatabaseError`` or
+    ``perfops.plans.explain.NoPlan``.
+    """
     found = [plans.planned(cursor, plans.filled(query.text, each)) for each in query.sets]
+    found = found or [plans.planned_generically(cursor, query.text)]
     used = frozenset(name for plan in found for name in plan.indexes)
     return sum(plan.cost for plan in found) / len(found), used
 

@@ -10,6 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from perfops.collectors.session import MARK
+from perfops.plans import explain
 
 # A quoted name may hold a dollar; a parameter stands outside of one.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -49,8 +50,8 @@ def planned(cursor: CursorWrapper, text: str) -> Plan:
 
 
 def planned_generically(cursor: CursorWrapper, text: str) -> Plan:
-    """Return the plan for unknown parameters (since 16). Raises ``django.db.DatabaseError``."""
-    return _explain(cursor, "GENERIC_PLAN, FORMAT JSON", text)
+    """Return the plan for unknown parameters. Raises ``perfops.plans.explain.NoPlan``."""
+    return plan_of([explain.generic(cursor, text)])
 
 
 def run(cursor: CursorWrapper, text: str) -> Plan:

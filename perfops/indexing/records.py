@@ -13,6 +13,8 @@ SlotKind = Literal[
 
 # What an index may make of the blocks that a statement touches.
 _MORE_BLOCKS = 2.0
+# Smaller differences (ms) are chance: EXPLAIN ANALYZE of the same plan differs by as much.
+_CHANCE_MS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,27 @@ class Effect:
         if self.blocks_before is None or self.blocks_after is None:
             return kept
         return max(kept, 1.0) if self.blocks_after > _MORE_BLOCKS * self.blocks_before else kept
+
+    def is_slower(self, share: float, *, of_rows: float = 1.0) -> bool:
+        """Say whether it takes more than ``share`` longer after, or touches many more blocks.
+
+        ``of_rows``: the share of the table's rows that it ran on. What is little time on a few
+        of them may be much on all.
+        """
+        most = self.before * (1 + share)
+        if self.blocks_before is None or self.blocks_after is None:
+            return self.after > most
+        many = _MORE_BLOCKS * max(self.blocks_before, 1.0)
+        return self.after > most + _CHANCE_MS * of_rows or self.blocks_after > many
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """A statement without an index: ``before`` is with it; ``indexes`` are what it uses then."""
+
+    effect: Effect
+    indexes: frozenset[str]
+    is_slower: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def missing(offer: Offer, queries: dict[str, Query], change: Change | None, excu
     severity: SeverityName = "warning" if offer.share >= _WARNING_SHARE else "info"
     calls = sum(queries[effect.queryid].calls for effect in offer.effects)
     evidence: dict[str, float | int | str] = {
-        "proof": how(offer),
+        "proof": how(proof.kind, proof.rows or 0),
         "statements": len(offer.effects),
         "calls": calls,
         "their time saved": f"{offer.gain:.0%}",
@@ -52,11 +52,9 @@ def missing(offer: Offer, queries: dict[str, Query], change: Change | None, excu
     )
 
 
-def how(offer: Offer) -> str:
-    """Return in words how the offer was proved."""
-    if offer.proof.kind == "planned":
-        return "planned with hypopg"
-    return f"rehearsed on a copy of {offer.proof.rows or 0:,} rows"
+def how(kind: str, rows: int | None) -> str:
+    """Return in words how something was proved: ``kind`` of a proof, ``rows`` of its copy."""
+    return "planned with hypopg" if kind == "planned" else f"rehearsed on a copy of {rows:,} rows"
 
 
 def in_django(change: Change | None, excuse: str) -> str:
@@ -79,7 +77,23 @@ def droppable(drop: Drop, change: Change | None, excuse: str) -> Advice:
         )
     elif excuse:
         remedy = f"{remedy} No migration is written, as {excuse}."
-    proof = f"none of {len(drop.judged)} planned statements of {drop.table[1]} uses it"
-    if drop.unjudged:
-        proof += f" ({drop.unjudged} could not be planned)"
-    return replace(drop.advice, evidence={**drop.advice.evidence, "proof": proof}, remedy=remedy)
+    evidence = {**drop.advice.evidence, "proof": _harmless(drop)}
+    if drop.effects:
+        calls = {query.queryid: query.calls for query in drop.judged}
+        for label, figure in (("with it", "before"), ("without it", "after")):
+            whole = sum(calls[each.queryid] * getattr(each, figure) for each in drop.effects)
+            mean = whole / max(1, sum(calls[each.queryid] for each in drop.effects))
+            evidence[f"{drop.unit} per call {label}"] = round(mean, 3)
+    return replace(drop.advice, evidence=evidence, remedy=remedy)
+
+
+def _harmless(drop: Drop) -> str:
+    """Return in words why no statement needs the index."""
+    table, count = drop.table[1], len(drop.judged)
+    proof = f"none of {count} planned statements of {table} uses it"
+    if drop.effects:
+        proof = (
+            f"{len(drop.effects)} of {count} statements of {table} use it and do as well "
+            f"without it: {how(drop.kind, drop.rows)}"
+        )
+    return f"{proof} ({drop.unjudged} could not be planned)" if drop.unjudged else proof

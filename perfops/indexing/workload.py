@@ -45,9 +45,14 @@ def reads(text: str) -> bool:
     return _READS.match(text) is not None
 
 
+def is_cut(text: str) -> bool:
+    """Whether the end of a statement is missing, and with it perhaps a table's name."""
+    return len(text) >= _CUT_AT
+
+
 def parse(text: str) -> exp.Expression | None:
     """Return the syntax tree of a whole statement that reads tables, None for any other."""
-    if not text or len(text) >= _CUT_AT or not reads(text):
+    if not text or is_cut(text) or not reads(text):
         return None
     try:
         tree = parse_one(text, dialect="postgres")

@@ -41,7 +41,8 @@ def give(
 
 def thorough(advised: Advised) -> frozenset[str]:
     """Return the IDs of what saw all it needs: what it does not find any more is mended."""
-    return frozenset() if advised.missing else frozenset(TITLES)
+    lacks = any(missing.source == advising.SOURCE for missing in advised.missing)
+    return frozenset() if lacks else frozenset(TITLES)
 
 
 def with_missing(window: Window, advised: Advised) -> Window:
@@ -61,7 +62,7 @@ def record(advised: Advised, seen: Sequence[Finding]) -> None:
 
 def _fields(given: Given) -> dict[str, Any]:
     change, offer = given.change, given.offer
-    fields: dict[str, Any] = {
+    return {
         "kind": Kind.ADD if offer is not None else Kind.DROP,
         "index_schema": given.index[0],
         "index_name": given.index[1],
@@ -73,11 +74,11 @@ def _fields(given: Given) -> dict[str, Any]:
         "applied_at": None,
         "outcome": Outcome.WAITING,
         "measured": [],
+        "proof": given.proof,
+        "unit": given.unit,
+        "gain": offer.gain if offer is not None else 0.0,
         "effects": given.effects(),
     }
-    if offer is not None:
-        fields |= {"proof": given.proof, "unit": offer.proof.unit, "gain": offer.gain}
-    return fields
 
 
 def measure(analysis: Analysis, window: Window) -> list[Advice]:

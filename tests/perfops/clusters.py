@@ -1,4 +1,5 @@
-"""PostgreSQL servers of a test's own: the embedded 18, Debian's 15; standbys; sudden ends."""
+"""PostgreSQL servers of a test's own: the embedded 18, Debian's 15, others where the
+environment names a folder of them; standbys; sudden ends."""
 
 import os
 import shutil
@@ -17,7 +18,10 @@ from django.db import connections
 from midst.stack import ports, postgres, privileges, process
 
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
+# Names a folder with VERSION/bin/postgres for other versions.
+OTHERS = "POSTGRES_VERSIONS"
 USER = "chief"
+_STATISTICS_S = 0.6
 SETTINGS = {
     "listen_addresses": ports.HOST,
     "unix_socket_directories": "",
@@ -27,15 +31,26 @@ SETTINGS = {
 }
 
 
+def versions():
+    """Return the versions to try: the oldest and the newest in use, and those in ``OTHERS``."""
+    others = Path(os.environ[OTHERS]) if os.environ.get(OTHERS) else None
+    found = (
+        {folder.parent.parent.name for folder in others.glob("*/bin/postgres")} if others else {}
+    )
+    return sorted({"15", "18", *found})
+
+
 def programs(version):
-    """Return where the programs of ``version`` ("15" or "18") are; skip loudly without them."""
+    """Return where the programs of ``version`` ("14" to "18") are; skip loudly without them."""
     if version == "18":
         return postgres.binary("postgres").parent
-    if not (DEBIAN / "postgres").exists():
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL 15 is missing: CI must install Debian's postgresql-15.")
-        pytest.skip(f"no PostgreSQL 15 in {DEBIAN}")
-    return DEBIAN
+    folder = DEBIAN if version == "15" else Path(os.environ.get(OTHERS, "/")) / version / "bin"
+    if not (folder / "postgres").exists():
+        # Those in OTHERS have a step of their own.
+        if os.environ.get("CI") and (version == "15" or OTHERS in os.environ):
+            pytest.fail(f"PostgreSQL {version} is missing in {folder}: CI must install it.")
+        pytest.skip(f"no PostgreSQL {version} in {folder}")
+    return folder
 
 
 @dataclass
@@ -52,8 +67,14 @@ class Cluster:
     def data(self):
         return self.folder / "data"
 
+    def has(self, program):
+        """Whether the program came with the server: some bring the least only."""
+        return (programs(self.version) / program).exists()
+
     def run(self, program, *arguments):
-        command = [str(programs(self.version) / program), *map(str, arguments)]
+        # A client may be newer than the server.
+        version = self.version if self.has(program) else "18"
+        command = [str(programs(version) / program), *map(str, arguments)]
         done = subprocess.run(
             privileges.unprivileged(command, death=signal.SIGTERM),
             cwd="/", capture_output=True, text=True, check=False,
@@ -152,6 +173,22 @@ def cluster(version, **settings):
     finally:
         made.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def tell_counters(cursor):
+    """Have a session's counters be seen by all, on a cursor or a connection.
+
+    Before 15 there is no asking for it: a session tells them twice a second at most, and they
+    are written down as often.
+    """
+    asked = cursor.execute("SELECT to_regproc('pg_stat_force_next_flush') IS NOT NULL")
+    (can_ask,) = (asked or cursor).fetchone()
+    if can_ask:
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        return
+    time.sleep(_STATISTICS_S)
+    cursor.execute("SELECT 1")
+    time.sleep(_STATISTICS_S)
 
 
 def until(met, otherwise, *, child=None, patience_s=30.0):

@@ -11,10 +11,10 @@ from perfops.advisors import registry
 from perfops.collectors import bloat, difference, packing, snapshot, statements
 from perfops.conf import Conf
 from perfops.services import analyses
-from tests.perfops.clusters import Cluster, cluster, until
+from tests.perfops.clusters import Cluster, cluster, until, versions
 
 
-@pytest.fixture(scope="module", params=["15", "18"])
+@pytest.fixture(scope="module", params=versions())
 def server(request):
     with cluster(request.param, **{"pg_stat_statements.max": "1000"}) as made:
         made.execute(
@@ -193,10 +193,16 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
     standby.own(standby.folder)
     try:
         server.run(
-            "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief", "-R",
+            "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief",
             "-D", standby.data, "-S", "standby", "--checkpoint=fast", "--no-sync",
         )  # fmt: skip
-        standby.start(recovery_min_apply_delay="1h", hot_standby_feedback="on")
+        (standby.data / "standby.signal").touch()
+        standby.start(
+            primary_conninfo=f"host=127.0.0.1 port={server.port} user=chief",
+            primary_slot_name="standby",
+            recovery_min_apply_delay="1h",
+            hot_standby_feedback="on",
+        )
         with server.connect() as connection:
             # The first commit is what waits to be replayed; the second stands behind it.
             connection.execute("INSERT INTO kept VALUES (-1, 0)")

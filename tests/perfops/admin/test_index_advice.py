@@ -54,6 +54,19 @@ def test_the_page_shows_before_and_after_of_each_statement(admin_client, advice)
     assert "SELECT <b>" not in text
 
 
+def test_of_a_drop_the_page_shows_how_its_statements_do_without(admin_client, advice):
+    effects = [
+        {"queryid": "1", "text": "SELECT 1", "calls": 7, "mean_ms": 2.0, "before": 2.0,
+         "after": 2.0, "blocks_before": 9.0, "blocks_after": 10.0},
+        {"queryid": "2", "text": "SELECT nothing_to_it", "calls": 5, "mean_ms": 1.0},
+    ]  # fmt: skip
+    IndexAdvice.objects.update(kind="drop", gain=0.0, effects=effects)
+    text = admin_client.get(page(advice)).content.decode()
+    for part in ("rehearsed on a copy of 40,000 rows", "9 → 10", "1.0 times"):
+        assert part in text
+    assert "nothing_to_it" not in text
+
+
 def test_the_migration_is_downloaded_as_the_file_it_will_be(admin_client, advice):
     response = admin_client.get(download(advice))
     assert response.content.decode() == MIGRATION

@@ -7,14 +7,14 @@ import pytest
 
 from perfops.advisors import n_plus_one, plan_changes, registry
 from perfops.collectors import difference, snapshot
-from tests.perfops.clusters import cluster
+from tests.perfops.clusters import cluster, versions
 from tests.perfops.illness import peers, ward
 
 
-@pytest.mark.parametrize("version", ["15", "18"])
+@pytest.mark.parametrize("version", versions())
 def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, django_db_blocker):
     with django_db_blocker.unblock(), cluster(version) as server:
-        ward.build(server)
+        illnesses = ward.build(server)
         with server.alias() as alias:
             before = snapshot.take(alias)
             ward.live(server)
@@ -23,10 +23,11 @@ def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, djan
     assert after.missing == ()
     window = difference.between(before, after)
     advice = registry.consult(window, ward.LIMITS).advice
-    ours = Scores("perfops", set(registry.titles()), [(a.advisor, a.object) for a in advice])
+    said = [(a.advisor, a.object) for a in advice]
+    ours = Scores("perfops", illnesses, set(registry.titles()), said)
     others = [
-        Scores("PgHero", peers.PGHERO_ASKS, list(peers.pghero(after))),
-        Scores("pg-extras", peers.PG_EXTRAS_ASKS, list(peers.pg_extras(after))),
+        Scores("PgHero", illnesses, peers.PGHERO_ASKS, list(peers.pghero(after))),
+        Scores("pg-extras", illnesses, peers.PG_EXTRAS_ASKS, list(peers.pg_extras(after))),
     ]
     for scores in (ours, *others):
         print(scores)  # noqa: T201 -- pytest -s shows how they compare
@@ -46,9 +47,9 @@ def test_every_advisor_has_its_illness():
 class Scores:
     """How what a tool said compares with what there is; ``asks``: the illnesses it looks for."""
 
-    def __init__(self, name, asks, said):
-        self.name, self.said = name, set(said)
-        self.known = [illness for illness in ward.ILLNESSES if illness[0] in asks]
+    def __init__(self, name, illnesses, asks, said):
+        self.name, self.illnesses, self.said = name, illnesses, set(said)
+        self.known = [illness for illness in illnesses if illness[0] in asks]
         self.found = [
             (kind, object_)
             for kind, object_ in self.known
@@ -67,7 +68,7 @@ class Scores:
 
     @property
     def recall(self):
-        return len(self.found) / len(ward.ILLNESSES)
+        return len(self.found) / len(self.illnesses)
 
     @property
     def precision(self):
@@ -75,7 +76,7 @@ class Scores:
 
     def __str__(self):
         return (
-            f"{self.name}: {len(self.found)} of {len(ward.ILLNESSES)} illnesses "
+            f"{self.name}: {len(self.found)} of {len(self.illnesses)} illnesses "
             f"({len(self.known)} it has a check for), precision {self.precision:.0%}; "
             f"missed {self.missed}; wrong {[(k, o[:60]) for k, o in self.wrong]}"
         )

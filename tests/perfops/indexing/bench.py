@@ -14,6 +14,7 @@ from perfops.conf import conf
 from perfops.indexing import advising
 from perfops.indexing.advising import Advised
 from perfops.indexing.plans import plan_of
+from tests.perfops.clusters import tell_counters
 from tests.perfops.indexing.workloads import TABLES
 
 _NAME = re.compile(r'CONCURRENTLY "([^"]+)"')
@@ -59,7 +60,7 @@ class Bench:
             for statement, parameters in workload.statements:
                 self.cursor.execute(statement, parameters(number) or None)
         # A backend tells its counters when it is idle; at the latest now.
-        self.cursor.execute("SELECT pg_stat_force_next_flush()")
+        tell_counters(self.cursor)
         return difference.between(before, snapshot.take(self.alias))
 
     def advise(self, workload, bounds, found=()):

@@ -1,10 +1,11 @@
-"""Databases to try index advice on: PostgreSQL 18 as it is, and 15 with hypopg."""
+"""Databases to try index advice on: PostgreSQL 18 as it is, 15 and 17 with hypopg."""
 
 import os
 
 import pytest
 from django.db import connections
 
+from tests.perfops.clusters import OTHERS
 from tests.perfops.indexing import bench, debian
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -21,6 +22,12 @@ def embedded(rehearsing, django_db_blocker):
 def with_hypopg(planning, django_db_blocker):
     with django_db_blocker.unblock():
         yield planning
+
+
+@pytest.fixture
+def with_hiding(newer, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield newer
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +51,28 @@ def debian_server():
 
 @pytest.fixture(scope="module")
 def planning(debian_server, django_db_setup, django_db_blocker):
-    """PostgreSQL 15 with hypopg."""
+    """PostgreSQL 15 with hypopg 1.3, which can't hide an index."""
     with django_db_blocker.unblock():
         settings = {**connections.databases["default"], **debian_server}
         with bench.database(settings, f"hypopg_{_WORKER}", hypopg=True) as made:
+            yield made
+
+
+@pytest.fixture(scope="session")
+def newer_server():
+    folder = debian.with_hiding()
+    if folder is None:
+        if os.environ.get("CI") and OTHERS in os.environ:
+            pytest.fail(f"No PostgreSQL with hypopg 1.4 in {OTHERS}: CI must put one there.")
+        pytest.skip("no PostgreSQL with hypopg 1.4 is installed")
+    with debian.server(folder) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def newer(newer_server, django_db_setup, django_db_blocker):
+    """PostgreSQL 17, or what else there is, with a hypopg that can hide indexes."""
+    with django_db_blocker.unblock():
+        settings = {**connections.databases["default"], **newer_server}
+        with bench.database(settings, f"hiding_{_WORKER}", hypopg=True) as made:
             yield made

@@ -1,5 +1,6 @@
-"""Debian's PostgreSQL 15: an older server, with hypopg."""
+"""Servers with hypopg: Debian's PostgreSQL 15, and others that a folder of programs holds."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from midst.stack import ports, privileges
+from tests.perfops.clusters import OTHERS
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 HYPOPG = Path("/usr/share/postgresql/15/extension/hypopg.control")
@@ -20,9 +22,19 @@ def is_there():
     return (BIN / "postgres").exists() and HYPOPG.exists()
 
 
+def with_hiding():
+    """Return where a server's programs are whose hypopg can hide indexes (1.4), None if nowhere."""
+    script = "extension/hypopg--1.4*.sql"
+    shares = Path("/usr/share/postgresql").glob(f"*/{script}")
+    found = [Path("/usr/lib/postgresql") / each.parents[1].name / "bin" for each in shares]
+    others = Path(os.environ.get(OTHERS, "/nowhere")).glob(f"*/share/postgresql/{script}")
+    found += [each.parents[3] / "bin" for each in others]
+    return next((each for each in found if (each / "postgres").exists()), None)
+
+
 @contextmanager
-def server():
-    """Start a server in a folder of its own and yield Django's settings for it."""
+def server(programs=BIN):
+    """Start the server in ``programs``, with data of its own, and yield Django's settings."""
     folder = Path(tempfile.mkdtemp(prefix="midst-debian-"))
     folder.chmod(0o755)
     data = folder / "data"
@@ -32,7 +44,7 @@ def server():
         shutil.chown(data, *owner)
     port = ports.choose(None)
     _run([
-        str(BIN / "initdb"), "-D", str(data), "-U", "midst", "-E", "UTF8", "--locale=C.UTF-8",
+        str(programs / "initdb"), "-D", str(data), "-U", "midst", "-E", "UTF8", "--locale=C.UTF-8",
         "--auth=trust", "--no-sync",
     ])  # fmt: skip
     options = {
@@ -45,7 +57,7 @@ def server():
     with (folder / "log").open("w") as log:
         child = subprocess.Popen(
             privileges.unprivileged(
-                [str(BIN / "postgres"), "-D", str(data), *words], death=signal.SIGINT
+                [str(programs / "postgres"), "-D", str(data), *words], death=signal.SIGINT
             ),
             cwd="/",
             stdout=log,
@@ -76,7 +88,7 @@ def _wait(child, port, log):
             psycopg.connect(host=ports.HOST, port=port, user="midst", dbname="postgres").close()
         except psycopg.OperationalError:
             if child.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"PostgreSQL 15 did not start:\n{log.read_text()}") from None
+                raise AssertionError(f"PostgreSQL did not start:\n{log.read_text()}") from None
             time.sleep(0.05)
         else:
             return

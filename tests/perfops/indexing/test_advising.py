@@ -5,19 +5,11 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from perfops.advisors.advice import Advice
 from perfops.indexing import advising
-from tests.perfops.indexing.workloads import Workload, none, one
+from tests.perfops.indexing.workloads import Workload, one
 
 EQUALITY = one("equality", "SELECT * FROM orders WHERE customer_id = %s", lambda n: [1 + n * 13])
 TAGS = one("tags", "SELECT * FROM articles WHERE tags @> %s::text[]", lambda n: [[f"tag{n + 1}"]])
-
-
-def drop_of(index):
-    return Advice(
-        "unused_indexes", f"public.{index}", "warning", "unused", "why", "Drop it.",
-        statement=f'DROP INDEX CONCURRENTLY "public"."{index}";', evidence={"scans": 0},
-    )  # fmt: skip
 
 
 def test_the_finding_says_what_was_proved_and_how(embedded):
@@ -80,32 +72,6 @@ def test_a_server_that_is_gone_is_missing_and_nothing_breaks(embedded):
     assert missing.source == "index advice"
 
 
-def test_a_drop_that_no_statement_minds_comes_with_its_proof(embedded):
-    # Another table's statement, and one of this table that goes another way.
-    others = Workload("others", (*TAGS.statements, ("SELECT sum(total) FROM orders", none)))
-    (given,) = embedded.advise(others, embedded.limits(INDEX_MIN_CALLS=999), [
-        drop_of("orders_shop")
-    ]).given  # fmt: skip
-    assert given.offer is None
-    assert given.index == ("public", "orders_shop")
-    assert given.advice.evidence["proof"] == "none of 1 planned statements of orders uses it"
-    assert given.advice.fingerprint == drop_of("orders_shop").fingerprint
-
-
-@pytest.mark.parametrize("server", ["embedded", "with_hypopg"])
-def test_a_drop_that_a_statement_minds_is_refuted(server, request):
-    bench = request.getfixturevalue(server)
-    uses = one("shop", "SELECT * FROM orders WHERE shop_id = %s AND is_gift", lambda n: [1 + n])
-    advised = bench.advise(uses, bench.limits(), [drop_of("orders_shop")])
-    assert advised.given == ()
-    assert advised.refuted == {drop_of("orders_shop").fingerprint}
-
-
-def test_an_index_that_is_gone_already_is_not_proved(embedded):
-    advised = embedded.advise(TAGS, embedded.limits(INDEX_MIN_CALLS=999), [drop_of("no_such")])
-    assert (advised.given, advised.refuted) == ((), frozenset())
-
-
 def test_a_hundred_thousand_statements_are_read_in_bounds(embedded):
     window = embedded.window(EQUALITY)
     (statement,) = [s for s in window.statements if "customer_id" in s.text]
@@ -116,19 +82,3 @@ def test_a_hundred_thousand_statements_are_read_in_bounds(embedded):
     window = replace(window, statements=(*many, statement))
     (given,) = advising.advise(window, embedded.alias, [], embedded.limits()).given
     assert str(given.offer.candidate) == "public.orders (customer_id)"
-
-
-def test_a_drop_beside_a_statement_that_can_not_be_planned_has_no_migration(with_hypopg):
-    # Nobody knows the length, and 15 plans nothing without it.
-    unknown = one("length", "SELECT * FROM orders WHERE length(note) = %s", lambda n: [n])
-    bounds = with_hypopg.limits(INDEX_MIN_CALLS=999)
-    (given,) = with_hypopg.advise(unknown, bounds, [drop_of("orders_shop")]).given
-    assert "1 could not be planned" in given.advice.evidence["proof"]
-    assert given.change is None
-
-
-def test_where_generic_plans_are_had_unknown_values_are_no_matter(embedded):
-    unknown = one("length", "SELECT * FROM orders WHERE length(note) = %s", lambda n: [n])
-    bounds = embedded.limits(INDEX_MIN_CALLS=999)
-    (given,) = embedded.advise(unknown, bounds, [drop_of("orders_shop")]).given
-    assert given.advice.evidence["proof"] == "none of 1 planned statements of orders uses it"

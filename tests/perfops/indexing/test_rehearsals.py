@@ -1,20 +1,24 @@
 """A rehearsal leaves nothing behind and holds nobody up, however it ends."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
+from django.conf import settings as django_settings
 from django.db import DatabaseError, connections
 
 from perfops.collectors.records import Statement
-from perfops.indexing import advising, rehearsal, scratch, workload
+from perfops.indexing import advising, copying, rehearsal, scratch, workload
 from perfops.indexing.records import Candidate, Key
 from perfops.indexing.safety import harmless
+from perfops.services import rehearsals
 from tests.perfops.indexing.workloads import WORKLOADS
 
 PATIENCE_S = 60
@@ -61,12 +65,12 @@ def locks(cursor, pid):
     return {mode for (mode,) in cursor.fetchall()}
 
 
-def test_what_a_killed_rehearsal_leaves_is_gone_after_the_next_start(embedded):
-    cursor = embedded.cursor
-    settings = cursor.db.settings_dict
-    url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**settings)
+def kill_a_rehearsal(bench):
+    """Kill a process in the midst of a rehearsal, and return the schema that is left behind."""
+    cursor = bench.cursor
+    url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**cursor.db.settings_dict)
     child = subprocess.Popen(
-        [sys.executable, str(PROGRAM), embedded.alias, url],
+        [sys.executable, str(PROGRAM), bench.alias, url],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
     )
     try:
@@ -85,8 +89,72 @@ def test_what_a_killed_rehearsal_leaves_is_gone_after_the_next_start(embedded):
     # The server notices by itself that nobody waits for the answer.
     until(lambda: not running_statement(cursor), "the end of the orphaned statement")
     assert schemas(cursor) == left
+    return left
+
+
+def test_what_a_killed_rehearsal_leaves_is_gone_after_the_next_one(embedded):
+    kill_a_rehearsal(embedded)
     embedded.advise(named("equality"), embedded.limits())
-    assert schemas(cursor) == []
+    assert schemas(embedded.cursor) == []
+
+
+@pytest.mark.e2e
+def test_what_a_killed_rehearsal_leaves_is_gone_after_a_worker_starts(embedded, tmp_path):
+    left = kill_a_rehearsal(embedded)
+    with (
+        copying.writing(embedded.alias, embedded.limits()) as other,
+        scratch.schema(other) as alive,
+        worker(embedded, tmp_path / "worker.log") as log,
+    ):
+        until(lambda: schemas(embedded.cursor) == [alive], "the sweep")
+        until(lambda: left[0] in log.read_text(), "a word about it in the log")
+
+
+@contextmanager
+def worker(bench, log):
+    """Run a Celery worker that may rehearse on ``bench``, and elsewhere where nobody answers."""
+    queue = f"test-{os.getpid()}"
+    databases = {bench.alias: connections[bench.alias].settings_dict}
+    databases["gone"] = {**databases[bench.alias], "PORT": 1}
+    places = {alias: alias for alias in ("gone", bench.alias)}
+    code = (
+        "from django.conf import settings;"
+        f"settings.DATABASES.update({databases!r});"
+        f"settings.PERFOPS = {{**settings.PERFOPS, 'REHEARSE_ON': {places!r}}};"
+        "from midst.celery import app;"
+        f"app.conf.task_default_queue = {queue!r};"
+        f"app.worker_main(['worker', '-Q', {queue!r}, '-c', '1', '-n', {queue!r} + '@%h',"
+        " '--without-gossip', '--without-mingle', '--loglevel', 'INFO'])"
+    )
+    with log.open("w") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-c", code],
+            cwd=django_settings.BASE_DIR,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "midst.settings.test"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield log
+    finally:
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait(20)
+
+
+def test_a_place_that_does_not_answer_is_not_swept_and_breaks_nothing(embedded, settings, caplog):
+    settings.PERFOPS = {
+        **settings.PERFOPS, "REHEARSE_ON": {"a": embedded.alias, "b": embedded.alias},
+    }  # fmt: skip
+    was = embedded.cursor.db.settings_dict
+    embedded.cursor.execute("CREATE SCHEMA perfops_rehearsal_1_1_dead")
+    try:
+        embedded.cursor.db.settings_dict = {**was, "PORT": 1}
+        assert rehearsals.sweep() == []
+        assert "is not swept" in caplog.text
+    finally:
+        embedded.cursor.db.settings_dict = was
+    assert rehearsals.sweep() == ["perfops_rehearsal_1_1_dead"]
 
 
 def test_a_rehearsal_that_ends_well_leaves_nothing(embedded):
@@ -116,7 +184,7 @@ def test_a_large_table_is_rehearsed_as_a_sample(embedded):
 
 
 def test_a_busy_table_is_not_waited_for(embedded):
-    with rehearsal.writing(embedded.alias, embedded.limits()) as other:
+    with copying.writing(embedded.alias, embedded.limits()) as other:
         window = embedded.window(named("equality"))
         other.execute("BEGIN")
         other.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
@@ -180,7 +248,7 @@ def test_a_candidate_that_can_not_be_built_is_left_out(embedded):
 
 def test_a_schema_is_dropped_when_the_work_in_it_fails(embedded):
     with (
-        rehearsal.writing(embedded.alias, embedded.limits()) as cursor,
+        copying.writing(embedded.alias, embedded.limits()) as cursor,
         pytest.raises(DatabaseError),
         scratch.schema(cursor),
     ):
