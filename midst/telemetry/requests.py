@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from opentelemetry import baggage, context, propagate
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 
-from midst.telemetry import spans
+from midst.telemetry import roots, spans
 
 # The load generator tells in baggage which run a request belongs to.
 RUN = "perfops.run"
@@ -19,7 +19,6 @@ _HEADERS = {
     "HTTP_TRACESTATE": "tracestate",
     "HTTP_BAGGAGE": "baggage",
 }
-_NOWHERE = context.Context()
 _SERVER_ERROR = 500
 
 
@@ -44,8 +43,11 @@ def install() -> None:
 def enter(tracer: Tracer, method: str, meta: Mapping[str, Any]) -> Entered:
     """Start the span of a request; it is finished by ``describe`` and ``leave``."""
     told = {name: meta[header] for header, name in _HEADERS.items() if header in meta}
-    caller = propagate.extract(told, context=_NOWHERE) if told else _NOWHERE
-    span = tracer.start_span(method, context=caller, kind=SpanKind.SERVER)
+    if told:
+        caller = propagate.extract(told, context=roots.NOWHERE)
+        span = tracer.start_span(method, context=caller, kind=SpanKind.SERVER)
+    else:
+        caller, span = roots.NOWHERE, roots.begin(tracer, method)
     here = context.attach(set_span_in_context(span, caller))
     return Entered(span, here, spans.recorded.set(span if span.is_recording() else None))
 

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
-from midst.telemetry import metrics, spans
+from midst.telemetry import metrics, roots, spans
 
 # An exit waits this long for the last spans, whatever the receiver does.
 FLUSH_S = 3.0
@@ -103,7 +103,10 @@ def start() -> None:
     sampler = None
     if not os.environ.get("OTEL_TRACES_SAMPLER"):
         sampler = ParentBasedTraceIdRatio(settings.TRACES_RATIO)
-    _provider = TracerProvider(sampler=sampler, resource=resource(), shutdown_on_exit=False)
+    _provider = TracerProvider(
+        sampler=sampler, resource=resource(), shutdown_on_exit=False, id_generator=roots.Ids()
+    )
+    roots.follow(_provider.sampler)
     queue = _Queue(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
     _provider.add_span_processor(_Processor(_Exporter(queue), queue))
     spans.start(_provider.get_tracer("midst", settings.VERSION))
