@@ -1,10 +1,12 @@
 """What telemetry costs: CPU time per request, side by side in one run.
 
-    .venv/bin/python -m benchmarks.telemetry [--rounds 100] [--requests 15]
+    .venv/bin/python -m benchmarks.telemetry [--processes 6] [--rounds 8] [--requests 150]
 
 Starts its own PostgreSQL and Valkey, and one process for each variant, all on the same data. In
-each round every variant answers a few requests, one after another (A B C A B C). A fixed loop
-just before and after each measurement tells how fast the machine was; figures are divided by it.
+each round every variant answers requests, one after another (A B C A B C). A fixed loop just
+before and after each measurement tells how fast the machine was; figures are divided by it. Where
+its memory happens to lie makes a process some percent faster or slower for all its life, so
+each variant is started several times.
 A process' time holds all its threads, so what exporters do in the background counts.
 """
 
@@ -61,12 +63,12 @@ class _Sink(BaseHTTPRequestHandler):
 
 
 def variables(variant: str, *, sink: str, folder: Path) -> dict[str, str]:
-    """Return the environment that turns on what ``variant`` names."""
+    """Return the environment that turns on what ``variant`` names; ``folder`` is its own."""
     # None finds in the cache what another has put there.
-    found = {"LOG_LEVEL": "WARNING", "CACHE_PREFIX": f"variant-{VARIANTS.index(variant)}"}
+    found = {"LOG_LEVEL": "WARNING", "CACHE_PREFIX": folder.name}
     if variant == BARE:
         return found
-    metrics = folder / f"metrics-{VARIANTS.index(variant)}"
+    metrics = folder / "metrics"
     metrics.mkdir()
     found["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)
     if "log line" in variant or variant == ALL:
@@ -134,13 +136,15 @@ def _ask(application: Callable[..., Any], kind: str, number: int) -> None:
 
 
 class Variant:
-    """A process that serves one variant."""
+    """What one variant has cost, and the process that serves it now."""
 
-    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.figures: dict[str, list[float]] = {"cached": [], "database": []}
+
+    def start(self, environment: dict[str, str], log: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.telemetry", "--serve", name],
+            [sys.executable, "-m", "benchmarks.telemetry", "--serve", self.name],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,
@@ -163,7 +167,8 @@ class Variant:
         self._process.wait(30)
 
 
-def run(rounds: int, requests: int, kinds: list[str]) -> int:
+def run(processes: int, rounds: int, requests: int, kinds: list[str]) -> int:
+    variants = [Variant(each) for each in VARIANTS]
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -179,15 +184,13 @@ def run(rounds: int, requests: int, kinds: list[str]) -> int:
         try:
             prepare(environment)
             address = f"http://127.0.0.1:{sink.server_address[1]}"
-            variants = [
-                Variant(
-                    each,
-                    {**environment, **variables(each, sink=address, folder=folder)},
-                    folder / f"{number}.log",
-                )
-                for number, each in enumerate(VARIANTS)
-            ]
-            _measure(variants, kinds, rounds=rounds, requests=requests)
+            for generation in range(processes):
+                for number, each in enumerate(variants):
+                    own = folder / f"{generation}-{number}"
+                    own.mkdir()
+                    told = variables(each.name, sink=address, folder=own)
+                    each.start({**environment, **told}, own / "log")
+                _measure(variants, kinds, rounds=rounds, requests=requests)
         finally:
             sink.shutdown()
             for child in reversed(started.children):
@@ -248,8 +251,9 @@ def report(variants: list[Variant], kinds: list[str]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--requests", type=int, default=15)
+    parser.add_argument("--processes", type=int, default=6, help="of each variant, in turn")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--requests", type=int, default=150)
     parser.add_argument("--only", choices=BOUNDS, help="one kind of request")
     parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -257,7 +261,7 @@ def main() -> int:
         serve(options.serve)
         return 0
     kinds = [options.only] if options.only else list(BOUNDS)
-    return run(options.rounds, options.requests, kinds)
+    return run(options.processes, options.rounds, options.requests, kinds)
 
 
 if __name__ == "__main__":

@@ -92,12 +92,14 @@ class ObservingMiddleware:
             bucket.set_exemplar(Exemplar(spans.exemplar(span), seconds, time()))
             requests.describe(span, request, response, route=route)
         logs.request_line(
-            method=method,
-            path=request.path,
-            status=response.status_code,
-            route=route,
-            duration_ms=round(seconds * 1000, 2),
-            queries=queries.count,
-            queries_ms=round(queries.seconds * 1000, 2),
+            logs.RequestLine(
+                method=method,
+                path=request.path,
+                status=response.status_code,
+                route=route,
+                duration_ms=round(seconds * 1000, 2),
+                queries=queries.count,
+                queries_ms=round(queries.seconds * 1000, 2),
+            )
         )
         return response
