@@ -143,13 +143,15 @@ class Variant:
         self.figures: dict[str, list[float]] = {"cached": [], "database": []}
 
     def start(self, environment: dict[str, str], log: Path) -> None:
+        """Logs go to a pipe that somebody reads, as systemd and containers have it."""
+        self._reader = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=log.open("w"))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.telemetry", "--serve", self.name],
             env=environment,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=log.open("w"),
+            stderr=self._reader.stdin,
             text=True,
         )
         self._commands = cast(IO[str], self._process.stdin)
@@ -165,6 +167,8 @@ class Variant:
     def end(self) -> None:
         self._commands.close()
         self._process.wait(30)
+        cast(IO[bytes], self._reader.stdin).close()
+        self._reader.wait(30)
 
 
 def run(processes: int, rounds: int, requests: int, kinds: list[str]) -> int:
