@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DatabaseError, connections
 
+from perfops import tasks
 from perfops.collectors.records import Statement
 from perfops.indexing import advising, copying, rehearsal, scratch, workload
 from perfops.indexing.records import Candidate, Key
@@ -143,6 +144,7 @@ def worker(bench, log):
 
 
 def test_a_place_that_does_not_answer_is_not_swept_and_breaks_nothing(embedded, settings, caplog):
+    caplog.set_level("INFO")
     settings.PERFOPS = {
         **settings.PERFOPS, "REHEARSE_ON": {"a": embedded.alias, "b": embedded.alias},
     }  # fmt: skip
@@ -154,7 +156,9 @@ def test_a_place_that_does_not_answer_is_not_swept_and_breaks_nothing(embedded, 
         assert "is not swept" in caplog.text
     finally:
         embedded.cursor.db.settings_dict = was
-    assert rehearsals.sweep() == ["perfops_rehearsal_1_1_dead"]
+    tasks.sweep_rehearsals()
+    assert schemas(embedded.cursor) == []
+    assert "perfops_rehearsal_1_1_dead" in caplog.text
 
 
 def test_a_rehearsal_that_ends_well_leaves_nothing(embedded):
