@@ -164,10 +164,9 @@ def _listen(process: k6.Process, recording: Recording, failures: list[BaseExcept
 def _beat(run: LoadRun) -> None:
     """Say that we live. Raises ``TakenAway`` or ``Canceled``."""
     ours = LoadRun.objects.filter(pk=run.pk, state__in=LoadRun.CLAIMED)
-    if not ours.update(heartbeat_at=timezone.now()):
-        raise TakenAway
-    if ours.filter(cancel_requested_at__isnull=False).exists():
-        raise Canceled
+    wanted = ours.filter(cancel_requested_at__isnull=True)
+    if not wanted.update(heartbeat_at=timezone.now()):
+        raise Canceled if ours.exists() else TakenAway
 
 
 def _to_judging(run: LoadRun) -> None:
