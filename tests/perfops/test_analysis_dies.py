@@ -1,20 +1,17 @@
 """An analysis whose process is killed in the middle is lost; one that is slow is not."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from perfops.conf import conf
 from perfops.models import Analysis
 from perfops.services import analyses, claims
+from tests.perfops import programs
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 State = Analysis.State
@@ -26,24 +23,16 @@ PATIENCE_S = 60
 def process(settings, tmp_path):
     """Start ``analyze_db`` on the test database, in a process of its own."""
     settings.PERFOPS = {**settings.PERFOPS, **BEATS}
-    code = (
-        "from django.conf import settings; from django.core import management;"
-        f"settings.DATABASES['default']['NAME'] = {connection.settings_dict['NAME']!r};"
-        f"settings.PERFOPS = {{**settings.PERFOPS, **{BEATS!r}}};"
-        "management.execute_from_command_line(['manage.py', 'analyze_db'])"
-    )
-    with (tmp_path / "analysis.log").open("w") as log:
-        started = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=django_settings.BASE_DIR,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "midst.settings.test"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    lines = [
+        "from django.conf import settings",
+        "from django.core import management",
+        f"settings.DATABASES['default']['NAME'] = {connection.settings_dict['NAME']!r}",
+        f"settings.PERFOPS = {{**settings.PERFOPS, **{BEATS!r}}}",
+        "management.execute_from_command_line(['manage.py', 'analyze_db'])",
+    ]
+    started = programs.start(lines, tmp_path / "analysis.log")
     yield started
-    if started.poll() is None:
-        started.kill()
-    started.wait(20)
+    programs.end(started)
 
 
 def wait_until(condition):

@@ -2,17 +2,15 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
 
 from perfops.models import LoadRun
 from perfops.services import runs
+from tests.perfops import programs
 
 pytestmark = [
     pytest.mark.e2e,
@@ -47,35 +45,22 @@ def worker(queue, tmp_path, scenario):
     """Start a Celery worker on the test database; returns a function, called once per worker."""
     scenario(rate=100, seconds=12)
     database = connection.settings_dict
-    code = (
-        "from django.conf import settings; import os;"
-        f"settings.DATABASES['default']['NAME'] = {database['NAME']!r};"
-        f"settings.PERFOPS = {{**settings.PERFOPS, 'SCENARIO_DIR': {str(tmp_path / 'k6')!r},"
-        " 'HEARTBEAT_S': 0.5};"
-        "from midst.celery import app;"
-        f"app.worker_main(['worker', '-Q', {queue!r}, '-c', '1', '-n', {queue!r} + '@%h',"
-        " '--without-gossip', '--without-mingle', '--loglevel', 'INFO'])"
-    )
+    changed = {"SCENARIO_DIR": str(tmp_path / "k6"), "HEARTBEAT_S": 0.5}
+    lines = [
+        "from django.conf import settings",
+        f"settings.DATABASES['default']['NAME'] = {database['NAME']!r}",
+        f"settings.PERFOPS = {{**settings.PERFOPS, **{changed!r}}}",
+    ]
     started = []
 
     def start():
-        with (tmp_path / f"worker-{len(started)}.log").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", code],
-                cwd=django_settings.BASE_DIR,
-                env={**os.environ, "DJANGO_SETTINGS_MODULE": "midst.settings.test"},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        started.append(process)
-        return process
+        log = tmp_path / f"worker-{len(started)}.log"
+        started.append(programs.start_worker(queue, lines, log))
+        return started[-1]
 
     yield start
     for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(20)
+        programs.end(process)
 
 
 def k6_of(target):

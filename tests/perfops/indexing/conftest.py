@@ -52,10 +52,8 @@ def debian_server():
 @pytest.fixture(scope="module")
 def planning(debian_server, django_db_setup, django_db_blocker):
     """PostgreSQL 15 with hypopg 1.3, which can't hide an index."""
-    with django_db_blocker.unblock():
-        settings = {**connections.databases["default"], **debian_server}
-        with bench.database(settings, f"hypopg_{_WORKER}", hypopg=True) as made:
-            yield made
+    with django_db_blocker.unblock(), _planning(debian_server, "hypopg") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +70,10 @@ def newer_server():
 @pytest.fixture(scope="module")
 def newer(newer_server, django_db_setup, django_db_blocker):
     """PostgreSQL 17, or what else there is, with a hypopg that can hide indexes."""
-    with django_db_blocker.unblock():
-        settings = {**connections.databases["default"], **newer_server}
-        with bench.database(settings, f"hiding_{_WORKER}", hypopg=True) as made:
-            yield made
+    with django_db_blocker.unblock(), _planning(newer_server, "hiding") as made:
+        yield made
+
+
+def _planning(server, name):
+    settings = {**connections.databases["default"], **server}
+    return bench.database(settings, f"{name}_{_WORKER}", hypopg=True)

@@ -1,7 +1,6 @@
 """A rehearsal leaves nothing behind and holds nobody up, however it ends."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from django.conf import settings as django_settings
 from django.db import DatabaseError, connections
 
 from perfops import tasks
@@ -20,6 +18,7 @@ from perfops.indexing import advising, copying, rehearsal, scratch, workload
 from perfops.indexing.records import Candidate, Key
 from perfops.indexing.safety import harmless
 from perfops.services import rehearsals
+from tests.perfops import programs
 from tests.perfops.indexing.workloads import WORKLOADS
 
 PATIENCE_S = 60
@@ -118,29 +117,16 @@ def worker(bench, log):
     databases = {bench.alias: connections[bench.alias].settings_dict}
     databases["gone"] = {**databases[bench.alias], "PORT": 1}
     places = {alias: alias for alias in ("gone", bench.alias)}
-    code = (
-        "from django.conf import settings;"
-        f"settings.DATABASES.update({databases!r});"
-        f"settings.PERFOPS = {{**settings.PERFOPS, 'REHEARSE_ON': {places!r}}};"
-        "from midst.celery import app;"
-        f"app.conf.task_default_queue = {queue!r};"
-        f"app.worker_main(['worker', '-Q', {queue!r}, '-c', '1', '-n', {queue!r} + '@%h',"
-        " '--without-gossip', '--without-mingle', '--loglevel', 'INFO'])"
-    )
-    with log.open("w") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-c", code],
-            cwd=django_settings.BASE_DIR,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "midst.settings.test"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    lines = [
+        "from django.conf import settings",
+        f"settings.DATABASES.update({databases!r})",
+        f"settings.PERFOPS = {{**settings.PERFOPS, 'REHEARSE_ON': {places!r}}}",
+    ]
+    child = programs.start_worker(queue, lines, log)
     try:
         yield log
     finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait(20)
+        programs.end(child)
 
 
 def test_a_place_that_does_not_answer_is_not_swept_and_breaks_nothing(embedded, settings, caplog):
