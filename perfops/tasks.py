@@ -5,7 +5,7 @@ from celery import shared_task, signals
 from perfops.conf import conf
 from perfops.models.runs import Trigger
 from perfops.origins import store
-from perfops.services import analyses, claims, execution, plans, rehearsals, runs, snapshots
+from perfops.services import analyses, execution, plans, reaping, rehearsals, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
@@ -23,8 +23,7 @@ def scheduled_run(scenario: str) -> None:
 @shared_task(name="perfops.reap_lost_runs", time_limit=30)
 def reap_lost_runs() -> None:
     """Mark runs and analyses whose worker has fallen silent."""
-    runs.reap_lost_runs()
-    claims.reap()
+    reaping.reap()
 
 
 @shared_task(name="perfops.expire_samples", time_limit=600)

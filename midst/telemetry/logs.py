@@ -63,9 +63,11 @@ def request_line(line: RequestLine) -> None:
     if not _requests.isEnabledFor(logging.INFO):
         return
     if not _is_json():
-        rest = f"route={line.route} duration_ms={line.duration_ms} queries={line.queries}"
-        took = f"queries_ms={line.queries_ms}"
-        _requests.info("%s %s %s %s %s", line.method, line.path, line.status, rest, took)
+        _requests.info(
+            "%s %s %s route=%s duration_ms=%s queries=%s queries_ms=%s",
+            line.method, line.path, line.status,
+            line.route, line.duration_ms, line.queries, line.queries_ms,
+        )  # fmt: skip
         return
     line.time = datetime.now(UTC)
     line.request_id = request_id.get() or UNSET

@@ -38,16 +38,15 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
 
 def _findings(found: list[Finding]) -> dict[str, Any]:
     """Return what is to do as cards, and what is resolved as a line each."""
-    cards = [card(each, severity=each.severity, evidence=each.evidence) for each in found]
-    past = [each.status == Finding.Status.RESOLVED for each in found]
-    return {
-        "findings": [each for each, is_past in zip(cards, past, strict=True) if not is_past],
-        "resolved": [
-            {**each, "at": finding.resolved_at}
-            for each, finding, is_past in zip(cards, found, past, strict=True)
-            if is_past
-        ],
-    }
+    to_do: list[Any] = []
+    resolved: list[Any] = []
+    for each in found:
+        shown = card(each, severity=each.severity, evidence=each.evidence)
+        if each.status == Finding.Status.RESOLVED:
+            resolved.append({**shown, "at": each.resolved_at})
+        else:
+            to_do.append(shown)
+    return {"findings": to_do, "resolved": resolved}
 
 
 def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:

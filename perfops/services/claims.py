@@ -26,11 +26,12 @@ State = Analysis.State
 def claim(analysis_id: int) -> bool:
     """Take a queued analysis by a conditional UPDATE; False when it is not queued any more."""
     queued = Analysis.objects.filter(pk=analysis_id, state=State.QUEUED)
-    claimed = queued.update(state=State.RUNNING, heartbeat_at=timezone.now(), worker=_worker())
+    claimed = queued.update(state=State.RUNNING, heartbeat_at=timezone.now(), worker=worker())
     return claimed > 0
 
 
-def _worker() -> str:
+def worker() -> str:
+    """Return who this process is, as a claim has it."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

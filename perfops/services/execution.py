@@ -2,7 +2,6 @@
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Iterable
 from functools import partial
@@ -25,7 +24,7 @@ from perfops.loadtest.recording import ALL, Cell, Recording, Second
 from perfops.loadtest.summary import summarise, sustained
 from perfops.models.runs import LoadRun, RouteResult, Sample
 from perfops.selectors.runs import series
-from perfops.services import runs, verdicts
+from perfops.services import claims, runs, verdicts
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ def _claim(run_id: int) -> LoadRun | None:
                 state=State.RUNNING,
                 started_at=now,
                 heartbeat_at=now,
-                worker=f"{socket.gethostname()}:{os.getpid()}",
+                worker=claims.worker(),
             )
     except IntegrityError:
         reason = "Another run is loading the same target: wait for its end."

@@ -69,7 +69,7 @@ SCHEDULES = (
     Schedule(
         "perfops: daily folding of query origins", "50 4 * * *", "perfops.expire_origins",
         "perfops_task expire_origins",
-        "Hours that have aged become days; days past their retention are dropped.",
+        "Aged hours become days, aged days months; what is past its retention is dropped.",
     ),
 )  # fmt: skip
 # Not for cron: every page and every run looks for lost runs as well.

@@ -11,13 +11,7 @@ from django.db import connections
 
 from perfops.management.telling import TellingCommand
 from perfops.origins import store
-from perfops.services import claims, plans, runs, schedules, snapshots
-
-
-def _reap() -> None:
-    runs.reap_lost_runs()
-    claims.reap()
-
+from perfops.services import plans, reaping, runs, schedules, snapshots
 
 # What to call, and whether it is about one database.
 TASKS: dict[str, tuple[Any, bool]] = {
@@ -25,7 +19,7 @@ TASKS: dict[str, tuple[Any, bool]] = {
     "watch_plans": (plans.watch, True),
     "expire_samples": (runs.expire_samples, False),
     "expire_origins": (store.expire, False),
-    "reap_lost_runs": (_reap, False),
+    "reap_lost_runs": (reaping.reap, False),
 }
 
 
