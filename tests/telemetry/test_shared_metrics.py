@@ -106,6 +106,20 @@ Histogram("took", {text!r}, buckets=(1, 2)).observe(1.5)
     assert len(lines) == len(set(lines))
 
 
+def test_a_gauge_that_releases_describe_differently_is_what_its_mode_says(tmp_path):
+    both = """
+from prometheus_client import Gauge
+Gauge("beat", {0!r}, multiprocess_mode="max").set({1})
+Gauge("used", {0!r}, multiprocess_mode="livesum").set({1})
+"""
+    one = waiting(tmp_path, both.format("as it was said before", 3))
+    other = waiting(tmp_path, both.format("as it is said now", 5))
+    told = scrape(tmp_path)
+    end(one)
+    end(other)
+    assert (value(told, "beat"), value(told, "used")) == (5, 8)
+
+
 def test_folding_killed_half_way_counts_nothing_twice(tmp_path):
     for _ in range(3):
         run(tmp_path, COUNT)

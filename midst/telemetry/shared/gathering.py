@@ -45,13 +45,9 @@ class Totals:
         numbers, cells = self.numbers, segment.cells_of(content)
         for key, first, count in layout.records:
             if count == 1:
-                if key not in numbers:
-                    if gauges or not key.startswith(_GAUGE):
-                        numbers[key] = cells[first]
-                elif not key.startswith(_GAUGE):
-                    numbers[key] += cells[first]
-                elif gauges:
-                    numbers[key] = _combine(key, numbers[key], cells[first])
+                if gauges or not key.startswith(_GAUGE):
+                    number = cells[first]
+                    numbers[key] = combine(key, numbers[key], number) if key in numbers else number
             elif key.startswith(EXEMPLAR_MARK):
                 self._add_exemplar(key[1:], tuple(cells[first : first + count]))
 
@@ -86,8 +82,9 @@ def fold_if_many() -> None:
         log.warning("the metrics of ended processes stay as they are: %s", error)
 
 
-def _combine(key: bytes, a: float, b: float) -> float:
-    mode = _mode(key)
+def combine(key: bytes, a: float, b: float) -> float:
+    """Return what two processes say together: the sum, but of a gauge what its mode says."""
+    mode = _mode(key) if key.startswith(_GAUGE) else "sum"
     if mode == "sum":
         return a + b
     return min(a, b) if mode == "min" else max(a, b)

@@ -6,15 +6,15 @@ Formats: prometheus.io/docs/instrumenting/exposition_formats, and OpenMetrics 1.
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial, reduce
 
-from midst.telemetry.shared.gathering import Totals
+from midst.telemetry.shared.gathering import Totals, combine
 from midst.telemetry.shared.values import exemplar_of
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 _HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
-# A line that lacks only its value, and the keys of what that is the sum of: two, when releases
+# A line that lacks only its value, and the keys of what makes that up: two, when releases
 # that word a help text differently share a directory. Prometheus would refuse a line told twice.
 _Line = tuple[str, list[bytes]]
 
@@ -67,6 +67,10 @@ def _braces(labels: list[str]) -> str:
     return f"{{{','.join(labels)}}}" if labels else ""
 
 
+def _together(numbers: dict[bytes, float], keys: list[bytes]) -> float:
+    return reduce(partial(combine, keys[0]), (numbers[key] for key in keys))
+
+
 def encode(totals: Totals, *, openmetrics: bool) -> bytes:
     """Return the text of ``totals``, without OpenMetrics' last line; exemplars only there.
 
@@ -76,13 +80,11 @@ def encode(totals: Totals, *, openmetrics: bool) -> bytes:
     exemplars = totals.exemplars if openmetrics else {}
     for metric in _plan(tuple(numbers)):
         parts.append(metric.head(openmetrics=openmetrics))
-        parts += [
-            f"{line}{sum(numbers[key] for key in keys)!r}\n" for line, keys in metric.lines.items()
-        ]
+        parts += [f"{line}{_together(numbers, keys)!r}\n" for line, keys in metric.lines.items()]
         for count_line, buckets in metric.buckets.items():
             count = 0.0
             for line, keys in buckets.values():
-                count += sum(numbers[key] for key in keys)
+                count += _together(numbers, keys)
                 exemplar = _exemplar(exemplars[keys[0]]) if keys[0] in exemplars else ""
                 parts.append(f"{line}{count!r}{exemplar}\n")
             parts.append(f"{count_line}{count!r}\n")
