@@ -65,9 +65,6 @@ class FindingAdmin(MeasuredAdmin):
         """Open ones first, the worst of them at the top."""
         return selectors.worst_first(Finding.objects.all())
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return "status_rank", "rank", "-last_seen_at"
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {"title": "Findings", **(extra_context or {}), "empty_text": self.empty_text}
         return super().changelist_view(request, context)
