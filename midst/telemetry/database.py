@@ -14,10 +14,9 @@ from django.db.backends.signals import connection_created
 
 from midst.telemetry import metrics, spans
 from midst.telemetry.shared import direct
-from midst.telemetry.shared.values import SharedValue
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
-Told = tuple[SharedValue, direct.Distribution, tuple[str, str]]
+Told = tuple[direct.Timed, tuple[str, str]]
 
 # Raw SQL with values in its text would otherwise grow this for ever.
 _MAX_TEMPLATES = 2000
@@ -75,8 +74,7 @@ def _told_of(sql: str) -> Told:
     labels = classify(sql)
     if labels not in _children:
         _children[labels] = (
-            direct.number(metrics.DB_QUERIES.labels(*labels)),
-            direct.Distribution(metrics.DB_DURATION.labels(*labels)),
+            direct.Timed(metrics.DB_QUERIES.labels(*labels), metrics.DB_DURATION.labels(*labels)),
             labels,
         )
     if len(_templates) < _MAX_TEMPLATES:
@@ -96,8 +94,8 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
     finally:
         seconds = perf_counter() - start
         text = sql if isinstance(sql, str) else str(sql)
-        count, duration, labels = _templates.get(text) or _told_of(text)
-        direct.add((count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
+        timed, labels = _templates.get(text) or _told_of(text)
+        timed.took(seconds)
         request = current_request.get()
         if request is not None:
             request.count += 1

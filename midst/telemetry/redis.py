@@ -16,7 +16,6 @@ from redis.connection import AbstractConnection
 
 from midst.telemetry import metrics, spans
 from midst.telemetry.shared import direct
-from midst.telemetry.shared.values import SharedValue
 
 OTHER = "other"
 _KNOWN = frozenset(
@@ -97,7 +96,7 @@ _KNOWN = frozenset(
         "zscore",
     ]
 )
-_by_operation: dict[str, tuple[SharedValue, direct.Distribution]] = {}
+_by_operation: dict[str, direct.Timed] = {}
 # As callers write them: "GET", b"get", "CLIENT SETINFO".
 _by_name: dict[Any, str] = {}
 
@@ -115,15 +114,13 @@ def operation(name: str | bytes) -> str:
 
 
 def _observe(name: str, started: float, ended: float) -> None:
-    told = _by_operation.get(name)
-    if told is None:
-        told = _by_operation[name] = (
-            direct.number(metrics.REDIS_OPERATIONS.labels(name)),
-            direct.Distribution(metrics.REDIS_DURATION.labels(name)),
+    timed = _by_operation.get(name)
+    if timed is None:
+        timed = _by_operation[name] = direct.Timed(
+            metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
         )
-    count, duration = told
     seconds = ended - started
-    direct.add((count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
+    timed.took(seconds)
     if spans.recorded.get() is not None:
         spans.command(name, seconds)
 

@@ -32,6 +32,20 @@ class Distribution:
         return self._buckets[bisect_left(self._bounds, amount)]
 
 
+class Timed:
+    """How often something was done, and how long it took."""
+
+    __slots__ = ("_count", "_duration")
+
+    def __init__(self, count: Counter, duration: Histogram) -> None:
+        self._count, self._duration = number(count), Distribution(duration)
+
+    def took(self, seconds: float) -> None:
+        """Count it once more."""
+        duration = self._duration
+        add((self._count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
+
+
 def add(*changes: tuple[SharedValue, float]) -> None:
     """Add to each number its amount."""
     with process.lock:
