@@ -185,7 +185,6 @@ def _trips(server: Server, name: str, ask: Callable[[], object]) -> float:
 
 def main() -> int:
     os.environ["DJANGO_SETTINGS_MODULE"] = "midst.settings.test"
-    os.environ["CACHE_AUDIT_RATE"] = "0"
     django.setup()
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as folder:
         servers = {}

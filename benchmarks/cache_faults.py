@@ -151,7 +151,6 @@ def _web(folder: Path, urls: dict[str, str], proxy: Proxy, password: str) -> Any
         "DJANGO_SETTINGS_MODULE": "midst.settings.test",
         "DATABASE_URL": urls["DATABASE_URL"],
         "REDIS_URL": f"redis://:{password}@127.0.0.1:{proxy.port}",
-        "CACHE_AUDIT_RATE": "0",
         "RATE_LIMIT_USER": "1000000",
     }
     for command, typed in ((["migrate", "-v0"], ""), (["create_account", "writer"], PASSWORD)):

@@ -46,8 +46,6 @@ def away(monkeypatch):
 @pytest.fixture
 def patient(monkeypatch, settings):
     """Connections enough for a crowd, and time enough for a busy machine."""
-    # An audit computes as well: with 199 hits one comes in every fifth run.
-    settings.CACHE_AUDIT_RATE = 0
     pool = BlockingConnectionPool.from_url(
         settings.CACHES["default"]["LOCATION"],
         max_connections=250,

@@ -26,7 +26,7 @@ class Actor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "REDIS_URL": url, "CACHE_AUDIT_RATE": "0"},
+            env={**os.environ, "REDIS_URL": url},
         )
         self.process = self.start()
 

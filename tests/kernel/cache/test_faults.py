@@ -62,8 +62,6 @@ def web(proxy, tmp_path):
         "DATABASE_URL": os.environ["DATABASE_URL"].rpartition("/")[0]
         + f"/{connection.settings_dict['NAME']}",
         "REDIS_URL": proxy.url,
-        # What a fault makes of a hit is judged here, by its age.
-        "CACHE_AUDIT_RATE": "0",
     }
     with serving(environment, log) as url:
         yield url
