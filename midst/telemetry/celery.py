@@ -20,7 +20,7 @@ class _Running(NamedTuple):
     started: float
     span: Span | None
     here: Token[context.Context] | None
-    recorded: Token[Span | None] | None
+    recorded: spans.Kept | None
 
 
 # Tasks that run here now, by id.
@@ -101,7 +101,7 @@ def _begin(task_id: str, task: Any, **_: Any) -> None:
         attributes=_messaging(task.name, task_id, _queue_of(task)),
     )
     here = context.attach(set_span_in_context(span, caller))
-    recorded = spans.recorded.set(span if span.is_recording() else None)
+    recorded = spans.keep(span)
     _running[task_id] = _Running(perf_counter(), span, here, recorded)
 
 

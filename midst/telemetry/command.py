@@ -24,7 +24,7 @@ def traced(arguments: Sequence[str]) -> Iterator[None]:
     assert spans.tracer is not None  # noqa: S101 -- just started
     span = spans.tracer.start_span(f"manage.py {name}")
     here = context.attach(set_span_in_context(span))
-    recorded = spans.recorded.set(span if span.is_recording() else None)
+    recorded = spans.keep(span)
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ class Entered(NamedTuple):
 
     span: Span
     here: Token[context.Context]
-    recorded: Token[Span | None]
+    recorded: spans.Kept
 
     def leave(self) -> None:
         spans.recorded.reset(self.recorded)
@@ -49,7 +49,7 @@ def enter(tracer: Tracer, method: str, meta: Mapping[str, Any]) -> Entered:
     else:
         caller, span = roots.NOWHERE, roots.begin(tracer, method)
     here = context.attach(set_span_in_context(span, caller))
-    return Entered(span, here, spans.recorded.set(span if span.is_recording() else None))
+    return Entered(span, here, spans.keep(span))
 
 
 def describe(span: Span, request: HttpRequest, response: HttpResponse, *, route: str) -> None:

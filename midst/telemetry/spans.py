@@ -6,33 +6,48 @@ it. Here a statement that has ended becomes a span, and only when its request is
 
 import sys
 from collections.abc import Callable
-from contextvars import ContextVar
-from functools import cache
+from contextvars import ContextVar, Token
+from functools import cache, lru_cache
 from pathlib import Path
 from time import time_ns
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, get_current_span
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Span as RecordedSpan
+from opentelemetry.trace import Span, Status, StatusCode, Tracer, get_current_span
 from opentelemetry.util.types import AttributeValue
+
+from midst.telemetry.leaves import Kind, Leaf
 
 _MAX_TEXT = 2000
 _NS = 1_000_000_000
 
 # None while this process is not traced.
 tracer: Tracer | None = None
+# Takes what has ended.
+_take: Callable[[ReadableSpan], None] | None = None
 # The span of the request or task that runs here, if it is recorded.
-recorded: ContextVar[Span | None] = ContextVar("recorded", default=None)
+recorded: ContextVar[RecordedSpan | None] = ContextVar("recorded", default=None)
+Kept = Token[RecordedSpan | None]
 
 
-def start(new: Tracer) -> None:
-    global tracer  # noqa: PLW0603
-    tracer = new
+def start(new: Tracer, take: Callable[[ReadableSpan], None]) -> None:
+    """Trace with ``new``, whose spans ``take`` gets once they have ended."""
+    global tracer, _take
+    tracer, _take = new, take
+    _of_statement.cache_clear()
+    _of_command.cache_clear()
 
 
 def stop() -> None:
-    global tracer  # noqa: PLW0603
-    tracer = None
+    global tracer, _take  # noqa: PLW0603
+    tracer = _take = None
+
+
+def keep(span: Span) -> Kept:
+    """Make ``span`` the one that runs here; reset ``recorded`` at its end."""
+    return recorded.set(span if isinstance(span, RecordedSpan) else None)
 
 
 def trace_id() -> str | None:
@@ -57,6 +72,22 @@ def statement(
     sql: str, labels: tuple[str, str], seconds: float, error: BaseException | None
 ) -> None:
     """Add the statement that has just ended, with the line of ours that asked for it."""
+    _ended(_of_statement(sql, labels, call_site(), _queryid_of()(sql), _name(error)), seconds)
+
+
+def command(operation: str, seconds: float) -> None:
+    """Add the Redis command that has just been answered."""
+    _ended(_of_command(operation), seconds)
+
+
+@lru_cache(maxsize=1024)
+def _of_statement(
+    sql: str,
+    labels: tuple[str, str],
+    site: tuple[str, int, str] | None,
+    queryid: int | None,
+    error: str | None,
+) -> Kind:
     operation, table = labels
     attributes: dict[str, AttributeValue] = {
         "db.system.name": "postgresql",
@@ -65,57 +96,50 @@ def statement(
     }
     if table not in {"none", "other"}:
         attributes["db.collection.name"] = table
-    attributes.update(call_site())
-    queryid = _queryid_of()(sql)
+    if site is not None:
+        attributes["code.file.path"], attributes["code.line.number"], name = site
+        attributes["code.function.name"] = name
     if queryid is not None:
         attributes["db.postgresql.queryid"] = str(queryid)
-    _ended(f"{operation.upper()} {table}", seconds, attributes, error)
+    return Kind(f"{operation.upper()} {table}", attributes, error)
 
 
-def command(operation: str, seconds: float) -> None:
-    """Add the Redis command that has just been answered."""
-    attributes: dict[str, AttributeValue] = {
-        "db.system.name": "redis",
-        "db.operation.name": operation.upper(),
-    }
-    _ended(operation.upper(), seconds, attributes, None)
+@lru_cache(maxsize=256)
+def _of_command(operation: str) -> Kind:
+    name = operation.upper()
+    return Kind(name, {"db.system.name": "redis", "db.operation.name": name})
 
 
-def _ended(
-    name: str,
-    seconds: float,
-    attributes: dict[str, AttributeValue],
-    error: BaseException | None,
-) -> None:
-    if tracer is None:
+def _ended(kind: Kind, seconds: float) -> None:
+    around = recorded.get()
+    if _take is None or around is None:
         return
-    now = time_ns()
-    started = now - int(seconds * _NS)
-    span = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes, start_time=started)
-    if error is not None:
-        failed(span, error)
-    span.end(now)
+    end = time_ns()
+    parent = get_current_span().get_span_context()
+    _take(Leaf(kind, parent, start=end - int(seconds * _NS), end=end, beside=around))
+
+
+def _name(error: BaseException | None) -> str | None:
+    """Return its class: its message may hold what people have written."""
+    return None if error is None else type(error).__qualname__
 
 
 def failed(span: Span, error: BaseException) -> None:
-    """Mark a span by the error's class: its message may hold what people have written."""
-    span.set_attribute("error.type", type(error).__qualname__)
+    """Mark a span that still runs."""
+    span.set_attribute("error.type", str(_name(error)))
     span.set_status(Status(StatusCode.ERROR))
 
 
-def call_site() -> dict[str, AttributeValue]:
-    """Return file, line and function of the innermost frame that is the project's; or nothing."""
+def call_site() -> tuple[str, int, str] | None:
+    """Return file, line and function of the innermost frame that is the project's."""
     frame = sys._getframe(1)
     while frame is not None:
-        path = _project_path(frame.f_code.co_filename)
+        code = frame.f_code
+        path = _project_path(code.co_filename)
         if path is not None:
-            return {
-                "code.file.path": path,
-                "code.line.number": frame.f_lineno,
-                "code.function.name": frame.f_code.co_qualname,
-            }
+            return path, frame.f_lineno, code.co_qualname
         frame = frame.f_back  # type: ignore[assignment]
-    return {}
+    return None
 
 
 @cache

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from threading import Lock, Thread
 
 from django.conf import settings
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.otlp.proto.http import trace_exporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
-from midst.telemetry import metrics, roots, spans
+from midst.telemetry import encoding, metrics, roots, spans
 
 # An exit waits this long for the last spans, whatever the receiver does.
 FLUSH_S = 3.0
@@ -75,7 +75,8 @@ class _Exporter(SpanExporter):
     """OTLP, with what it could not deliver counted."""
 
     def __init__(self, queue: _Queue) -> None:
-        self._otlp = OTLPSpanExporter()
+        trace_exporter.encode_spans = encoding.encode  # type: ignore[assignment, attr-defined]
+        self._otlp = trace_exporter.OTLPSpanExporter()
         self._waiting = queue
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -108,8 +109,9 @@ def start() -> None:
     )
     roots.follow(_provider.sampler)
     queue = _Queue(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
-    _provider.add_span_processor(_Processor(_Exporter(queue), queue))
-    spans.start(_provider.get_tracer("midst", settings.VERSION))
+    processor = _Processor(_Exporter(queue), queue)
+    _provider.add_span_processor(processor)
+    spans.start(_provider.get_tracer("midst", settings.VERSION), processor.on_end)
     atexit.register(stop)
 
 
