@@ -1,6 +1,7 @@
 """What telemetry costs: CPU time per request, side by side in one run.
 
     .venv/bin/python -m benchmarks.telemetry [--processes 6] [--rounds 8] [--requests 150]
+        [--only cached] [--variant "all at 10%" ...]
 
 Starts its own PostgreSQL and Valkey, and one process for each variant, all on the same data. In
 each round every variant answers requests, one after another (A B C A B C). A fixed loop just
@@ -171,8 +172,8 @@ class Variant:
         self._reader.wait(30)
 
 
-def run(processes: int, rounds: int, requests: int, kinds: list[str]) -> int:
-    variants = [Variant(each) for each in VARIANTS]
+def run(names: list[str], processes: int, rounds: int, requests: int, kinds: list[str]) -> int:
+    variants = [Variant(each) for each in names]
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -259,13 +260,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--requests", type=int, default=150)
     parser.add_argument("--only", choices=BOUNDS, help="one kind of request")
+    parser.add_argument(
+        "--variant", choices=VARIANTS[1:], action="append", help="beside bare; may be repeated"
+    )
     parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options.serve)
         return 0
     kinds = [options.only] if options.only else list(BOUNDS)
-    return run(options.processes, options.rounds, options.requests, kinds)
+    names = [BARE, *options.variant] if options.variant else list(VARIANTS)
+    return run(names, options.processes, options.rounds, options.requests, kinds)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ A statement's text is looked at once; afterwards it costs a dictionary look-up.
 
 import re
 from collections.abc import Callable
-from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from midst.telemetry import metrics, spans
+from midst.telemetry import current, metrics, spans
 from midst.telemetry.shared import direct
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
@@ -27,19 +26,6 @@ _OPERATION = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S
 )
 _TABLE = re.compile(r'\b(?:FROM|INTO|UPDATE)\s+(?:ONLY\s+)?((?:"[^"]+"|\w+)(?:\."?\w+"?)?)', re.I)
-
-
-class RequestQueries:
-    """What one request has asked of the database so far: statements and seconds."""
-
-    __slots__ = ("count", "seconds")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.seconds = 0.0
-
-
-current_request: ContextVar[RequestQueries | None] = ContextVar("current_request", default=None)
 
 
 def classify(sql: str) -> tuple[str, str]:
@@ -96,10 +82,10 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
         text = sql if isinstance(sql, str) else str(sql)
         timed, labels = _templates.get(text) or _told_of(text)
         timed.took(seconds)
-        request = current_request.get()
+        request = current.request.get()
         if request is not None:
-            request.count += 1
-            request.seconds += seconds
+            request.queries += 1
+            request.queries_s += seconds
         if spans.recorded.get() is not None:
             spans.statement(text, labels, seconds, failure)
         # An exception and its frame would keep each other.

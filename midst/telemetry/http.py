@@ -8,33 +8,34 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from prometheus_client.samples import Exemplar
 
-from midst.telemetry import logs, metrics, requests, spans
-from midst.telemetry.database import RequestQueries, current_request
+from midst.telemetry import current, logs, metrics, requests, spans
 from midst.telemetry.routes import METHODS, UNMATCHED, template
-from midst.telemetry.shared import direct
-from midst.telemetry.shared.values import SharedValue
+from midst.telemetry.shared.direct import Distribution, number
+from midst.telemetry.shared.values import SharedValue, process
 
-_in_flight = direct.number(metrics.ACTIVE_CONNECTIONS.labels("http"))
-
-
-class _Route(NamedTuple):
-    duration: direct.Distribution
-    queries: direct.Distribution
-    seconds: direct.Distribution
+_in_flight = number(metrics.ACTIVE_CONNECTIONS.labels("http"))
 
 
-@lru_cache(maxsize=4096)
-def _route(method: str, route: str) -> _Route:
-    return _Route(
-        direct.Distribution(metrics.HTTP_DURATION.labels(method, route)),
-        direct.Distribution(metrics.HTTP_DB_QUERIES.labels(route)),
-        direct.Distribution(metrics.HTTP_DB_SECONDS.labels(route)),
-    )
+class _Answered(NamedTuple):
+    """What moves when a request has been answered."""
+
+    route: str
+    requests: SharedValue
+    duration: Distribution
+    queries: Distribution
+    queries_s: Distribution
 
 
 @lru_cache(maxsize=8192)
-def _answered(method: str, route: str, status: int) -> SharedValue:
-    return direct.number(metrics.HTTP_REQUESTS.labels(method, route, str(status)))
+def _answered(method: str, pattern: str | None, status: int) -> _Answered:
+    route = UNMATCHED if pattern is None else template(pattern)
+    return _Answered(
+        route,
+        number(metrics.HTTP_REQUESTS.labels(method, route, str(status))),
+        Distribution(metrics.HTTP_DURATION.labels(method, route)),
+        Distribution(metrics.HTTP_DB_QUERIES.labels(route)),
+        Distribution(metrics.HTTP_DB_SECONDS.labels(route)),
+    )
 
 
 class ObservingMiddleware:
@@ -48,58 +49,47 @@ class ObservingMiddleware:
         requests.install()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        name = logs.identify(request.META)
-        naming = logs.request_id.set(name)
+        here = current.Request(logs.identify(request.META))
+        token = current.request.set(here)
         tracer = spans.tracer
         method = request.method if request.method in METHODS else "other"
         assert method is not None  # noqa: S101 -- membership above says so, mypy can't see it
         entered = None if tracer is None else requests.enter(tracer, method, request.META)
         try:
-            response = self._measured(request, method)
+            response = self._measured(request, method, here)
         finally:
             if entered is not None:
                 entered.leave()
-            logs.request_id.reset(naming)
-        response.headers[logs.HEADER] = name
+            current.request.reset(token)
+        response.headers[logs.HEADER] = here.id
         return response
 
-    def _measured(self, request: HttpRequest, method: str) -> HttpResponse:
+    def _measured(self, request: HttpRequest, method: str, here: current.Request) -> HttpResponse:
+        _in_flight.inc(1)
         start = perf_counter()
-        queries = RequestQueries()
-        token = current_request.set(queries)
-        direct.add((_in_flight, 1))
         try:
             response = self.get_response(request)
-        finally:
-            direct.add((_in_flight, -1))
-            current_request.reset(token)
+        except BaseException:  # The process was told to end.
+            _in_flight.inc(-1)
+            raise
         seconds = perf_counter() - start
         match = request.resolver_match
-        route = template(match.route) if match else UNMATCHED
-        told = _route(method, route)
-        bucket = told.duration.bucket(seconds)
-        direct.add(
-            (_answered(method, route, response.status_code), 1),
-            (told.duration.sum, seconds),
-            (bucket, 1),
-            (told.queries.sum, queries.count),
-            (told.queries.bucket(queries.count), 1),
-            (told.seconds.sum, queries.seconds),
-            (told.seconds.bucket(queries.seconds), 1),
-        )
+        told = _answered(method, match.route if match else None, response.status_code)
+        with process.lock:
+            cells = process.segment.cells  # type: ignore[union-attr]
+            cells[_in_flight.index] -= 1
+            cells[told.requests.index] += 1
+            bucket = told.duration.observe(seconds)
+            told.queries.observe(here.queries)
+            told.queries_s.observe(here.queries_s)
         span = spans.recorded.get()
         if span is not None:
             bucket.set_exemplar(Exemplar(spans.exemplar(span), seconds, time()))
-            requests.describe(span, request, response, route=route)
-        logs.request_line(
-            logs.RequestLine(
-                method=method,
-                path=request.path,
-                status=response.status_code,
-                route=route,
-                duration_ms=round(seconds * 1000, 2),
-                queries=queries.count,
-                queries_ms=round(queries.seconds * 1000, 2),
-            )
-        )
+            requests.describe(span, request, response, route=told.route)
+        if logs.are_requests_logged():
+            answered = logs.Answered(
+                method, request.path, response.status_code, told.route, seconds,
+                here.queries, here.queries_s, here.id, spans.trace_id(), time(),
+            )  # fmt: skip
+            logs.log_request(answered)
         return response

@@ -5,27 +5,29 @@ import os
 import re
 import sys
 from contextlib import suppress
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 from msgspec import UNSET, UnsetType
 from structlog.typing import EventDict, Processor
 
-from midst.telemetry import spans
+from midst.telemetry import current, spans
+from midst.telemetry.gathered import Gathered
 
 HEADER = "X-Request-ID"
 _META = "HTTP_X_REQUEST_ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _requests = logging.getLogger("midst.request")
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _STDERR = 2
+# Linux' PIPE_BUF: more than this in one write, and lines of other processes may come between.
+_WHOLE = 4096
+_SERVER_ERROR = 500
 
 
 def identify(meta: dict[str, Any]) -> str:
@@ -36,8 +38,8 @@ def identify(meta: dict[str, Any]) -> str:
     return f"{getrandbits(64):016x}"
 
 
-class RequestLine(msgspec.Struct, gc=False):
-    """One request, as JSON has it: numbers and names, of what a client has sent the path alone."""
+class _Line(msgspec.Struct, gc=False):
+    """One request as JSON has it: of what a client has sent the path alone."""
 
     method: str
     path: str
@@ -46,35 +48,83 @@ class RequestLine(msgspec.Struct, gc=False):
     duration_ms: float
     queries: int
     queries_ms: float
-    time: datetime | UnsetType = UNSET
-    request_id: str | UnsetType = UNSET
-    trace_id: str | UnsetType = UNSET
+    request_id: str
+    trace_id: str | UnsetType
+    time: datetime
     event: str = "request"
     level: str = "info"
     logger: str = _requests.name
 
 
-def request_line(line: RequestLine) -> None:
-    """Log one request.
+class Answered(NamedTuple):
+    """A request that has been answered: ``seconds`` it took, ``at`` in s since 1970."""
 
-    As JSON it does not go through the formatters: each request pays for its line. It is one
-    system call, so that lines of threads and processes do not mix.
+    method: str
+    path: str
+    status: int
+    route: str
+    seconds: float
+    queries: int
+    queries_s: float
+    request_id: str
+    trace_id: str | None
+    at: float
+
+
+def are_requests_logged() -> bool:
+    return _requests.isEnabledFor(logging.INFO)
+
+
+def log_request(request: Answered) -> None:
+    """Log one request, an error at once.
+
+    As JSON it does not go through the formatters, and it waits for others: each write wakes
+    whoever reads the log.
     """
-    if not _requests.isEnabledFor(logging.INFO):
+    if _is_json():
+        waiting.add(request, at_once=request.status >= _SERVER_ERROR)
         return
-    if not _is_json():
-        _requests.info(
-            "%s %s %s route=%s duration_ms=%s queries=%s queries_ms=%s",
-            line.method, line.path, line.status,
-            line.route, line.duration_ms, line.queries, line.queries_ms,
-        )  # fmt: skip
-        return
-    line.time = datetime.now(UTC)
-    line.request_id = request_id.get() or UNSET
-    line.trace_id = spans.trace_id() or UNSET
+    line = _line(request)
+    _requests.info(
+        "%s %s %s route=%s duration_ms=%s queries=%s queries_ms=%s",
+        line.method, line.path, line.status,
+        line.route, line.duration_ms, line.queries, line.queries_ms,
+    )  # fmt: skip
+
+
+def _line(request: Answered) -> _Line:
+    return _Line(
+        method=request.method,
+        path=request.path,
+        status=request.status,
+        route=request.route,
+        duration_ms=round(request.seconds * 1000, 2),
+        queries=request.queries,
+        queries_ms=round(request.queries_s * 1000, 2),
+        request_id=request.request_id,
+        trace_id=request.trace_id or UNSET,
+        time=datetime.fromtimestamp(request.at, UTC),
+    )
+
+
+def _write(requests: list[Answered]) -> None:
+    piece = b""
+    for each in requests:
+        line = _encoder.encode(_line(each)) + b"\n"
+        if len(piece) + len(line) > _WHOLE:
+            _send(piece)
+            piece = b""
+        piece += line
+    _send(piece)
+
+
+def _send(text: bytes) -> None:
     # A log that nobody can take any more (its disk is full, its reader gone) fails no request.
     with suppress(OSError):
-        os.write(_STDERR, _encoder.encode(line) + b"\n")
+        os.write(_STDERR, text)
+
+
+waiting = Gathered(_write)
 
 
 def json_formatter() -> logging.Formatter:
@@ -109,9 +159,9 @@ def _common() -> list[Processor]:
 
 
 def _add_ids(logger: Any, name: str, event: EventDict) -> EventDict:
-    request, trace = request_id.get(), spans.trace_id()
+    request, trace = current.request.get(), spans.trace_id()
     if request is not None:
-        event["request_id"] = request
+        event["request_id"] = request.id
     if trace is not None:
         event["trace_id"] = trace
     return event

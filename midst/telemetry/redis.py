@@ -8,7 +8,7 @@ of the commands, so each answer ends the oldest command that waits for one.
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import wraps
+from functools import cached_property, wraps
 from time import perf_counter
 from typing import Any
 
@@ -132,23 +132,18 @@ class _Conversation:
 
     def __init__(self) -> None:
         self.open = False
-        self.packed: list[str] = []
+        self.packed: Iterable[str] = ()
         self.sent: deque[tuple[str, float]] = deque()
-
-
-def _of(connection: Any) -> _Conversation:
-    try:
-        conversation: _Conversation = connection.midst_conversation
-    except AttributeError:
-        conversation = connection.midst_conversation = _Conversation()
-    return conversation
 
 
 def install() -> None:
     """Measure all connections of this process. Twice does no harm."""
-    if hasattr(AbstractConnection, _MARK):
+    if hasattr(AbstractConnection, _CONVERSATION):
         return
-    setattr(AbstractConnection, _MARK, True)
+    # Made when a connection is first asked for it; from then on an attribute like any other.
+    conversation = cached_property(lambda connection: _Conversation())
+    conversation.__set_name__(AbstractConnection, _CONVERSATION)
+    setattr(AbstractConnection, _CONVERSATION, conversation)
     for name, measured in _MEASURED.items():
         setattr(AbstractConnection, name, measured(getattr(AbstractConnection, name)))
 
@@ -156,7 +151,7 @@ def install() -> None:
 def _send_command(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def send_command(self: Any, *args: Any, **options: Any) -> Any:
-        _of(self).packed = [operation(args[0])]
+        self.midst_conversation.packed = (operation(args[0]),)
         return original(self, *args, **options)
 
     return send_command
@@ -165,7 +160,7 @@ def _send_command(original: Callable[..., Any]) -> Callable[..., Any]:
 def _pack_command(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def pack_command(self: Any, *args: Any) -> Any:
-        _of(self).packed = [operation(args[0])]
+        self.midst_conversation.packed = (operation(args[0]),)
         return original(self, *args)
 
     return pack_command
@@ -175,7 +170,7 @@ def _pack_commands(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def pack_commands(self: Any, commands: Iterable[Any]) -> Any:
         commands = list(commands)
-        _of(self).packed = [operation(each[0]) for each in commands]
+        self.midst_conversation.packed = [operation(each[0]) for each in commands]
         return original(self, commands)
 
     return pack_commands
@@ -184,12 +179,13 @@ def _pack_commands(original: Callable[..., Any]) -> Callable[..., Any]:
 def _send_packed(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def send_packed_command(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = _of(self)
+        conversation = self.midst_conversation
         # Connecting, on the way, has a conversation of its own.
-        packed, conversation.packed = conversation.packed, []
+        packed, conversation.packed = conversation.packed, ()
         started = perf_counter()
         original(self, *args, **options)
-        conversation.sent.extend((name, started) for name in packed)
+        for name in packed:
+            conversation.sent.append((name, started))
 
     return send_packed_command
 
@@ -197,7 +193,7 @@ def _send_packed(original: Callable[..., Any]) -> Callable[..., Any]:
 def _read_response(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def read_response(self: Any, *args: Any, **options: Any) -> Any:
-        sent = _of(self).sent
+        sent = self.midst_conversation.sent
         try:
             return original(self, *args, **options)
         finally:
@@ -212,7 +208,7 @@ def _read_response(original: Callable[..., Any]) -> Callable[..., Any]:
 def _disconnect(original: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(original)
     def disconnect(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = _of(self)
+        conversation = self.midst_conversation
         try:
             return original(self, *args, **options)
         finally:
@@ -233,7 +229,7 @@ def _on_connect(original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def on_connect_check_health(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = _of(self)
+        conversation = self.midst_conversation
         if not conversation.open:
             conversation.open = True
             _open_connections.inc()
@@ -244,7 +240,7 @@ def _on_connect(original: Callable[..., Any]) -> Callable[..., Any]:
 
 _open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
 
-_MARK = "midst_measured"
+_CONVERSATION = "midst_conversation"
 _MEASURED = {
     "send_command": _send_command,
     "pack_command": _pack_command,

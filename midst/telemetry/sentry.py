@@ -17,7 +17,7 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from sentry_sdk.types import Event, Hint
 
-from midst.telemetry import logs, spans
+from midst.telemetry import current, spans
 from midst.telemetry.routes import UNMATCHED, template
 
 # An exit waits this long for the last event.
@@ -74,7 +74,8 @@ def _on_request(request: HttpRequest | None = None, **_: Any) -> None:
         return
     match = request.resolver_match
     route = template(match.route) if match else UNMATCHED
-    _report(error, f"{request.method} {route}", request_id=logs.request_id.get())
+    here = current.request.get()
+    _report(error, f"{request.method} {route}", request_id=here.id if here else None)
 
 
 def _on_task(sender: Any, exception: BaseException, task_id: str = "", **_: Any) -> None:

@@ -97,9 +97,11 @@ class Gunicorn:
         return self.wait_for_workers(but=[first])
 
     def stop(self):
+        """End it as production does; returns all it has logged."""
         if self._process.poll() is None:
             self._process.terminate()
         self._process.wait(30)
+        return self._log.read_text()
 
 
 @pytest.fixture

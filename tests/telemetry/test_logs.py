@@ -4,13 +4,15 @@ import io
 import json
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
+from urllib.request import Request, urlopen
 
 import pytest
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midst.telemetry import logs
+from midst.telemetry import current, logs
 
 GIVEN = "a-client.id_42"
 
@@ -27,6 +29,7 @@ def lines(capfd):
     held = handler.setStream(stream)
 
     def written():
+        logs.waiting.flush()
         both = capfd.readouterr().err + stream.getvalue()
         return [json.loads(line) for line in both.splitlines() if line.startswith("{")]
 
@@ -61,14 +64,31 @@ def test_a_request_is_one_line_of_json_without_its_query(lines, client: Client):
     assert "secret" not in json.dumps(line)
 
 
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_every_request_has_its_line_whichever_worker_ends(gunicorn):
+    server = gunicorn(LOG_FORMAT="json", LOG_LEVEL="INFO")
+    names = [f"request-{number:03}" for number in range(200)]
+
+    def ask(name):
+        with urlopen(Request(f"{server.url}/health", headers={"X-Request-ID": name})) as answer:
+            answer.read()
+
+    with ThreadPoolExecutor(4) as clients:
+        list(clients.map(ask, names[:100]))
+        server.replace_workers()
+        list(clients.map(ask, names[100:]))
+    lines = [json.loads(each) for each in server.stop().splitlines() if each.startswith("{")]
+    assert sorted(each["request_id"] for each in lines if each["event"] == "request") == names
+
+
 def test_any_logger_writes_json_with_the_request_it_belongs_to(lines):
-    token = logs.request_id.set(GIVEN)
+    token = current.request.set(current.Request(GIVEN))
     try:
         int("broken")
     except ValueError:
         logging.getLogger("anyone").exception("it %s", "broke")
     finally:
-        logs.request_id.reset(token)
+        current.request.reset(token)
     (line,) = (each for each in lines() if each["event"] == "it broke")
     assert (line["logger"], line["level"], line["request_id"]) == ("anyone", "error", GIVEN)
     assert "ValueError" in line["exception"]

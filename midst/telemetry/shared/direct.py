@@ -20,16 +20,21 @@ def number(metric: Counter | Gauge) -> SharedValue:
 class Distribution:
     """The numbers behind a histogram that has its labels."""
 
-    __slots__ = ("_bounds", "_buckets", "sum")
+    __slots__ = ("_bounds", "_buckets", "_sum")
 
     def __init__(self, histogram: Histogram) -> None:
-        self.sum = cast(SharedValue, histogram._sum)
+        self._sum = cast(SharedValue, histogram._sum)
         self._bounds = histogram._upper_bounds
         self._buckets = cast(list[SharedValue], histogram._buckets)
 
-    def bucket(self, amount: float) -> SharedValue:
-        """Return the count that ``amount`` belongs to; the last bound is infinite."""
-        return self._buckets[bisect_left(self._bounds, amount)]
+    def observe(self, amount: float) -> SharedValue:
+        """Add ``amount`` and return its bucket. Whoever asks holds the lock of ``process``."""
+        # The last bound is infinite.
+        bucket = self._buckets[bisect_left(self._bounds, amount)]
+        cells = process.segment.cells  # type: ignore[union-attr]
+        cells[self._sum.index] += amount
+        cells[bucket.index] += 1
+        return bucket
 
 
 class Timed:
@@ -42,13 +47,6 @@ class Timed:
 
     def took(self, seconds: float) -> None:
         """Count it once more."""
-        duration = self._duration
-        add((self._count, 1), (duration.sum, seconds), (duration.bucket(seconds), 1))
-
-
-def add(*changes: tuple[SharedValue, float]) -> None:
-    """Add to each number its amount."""
-    with process.lock:
-        cells = process.segment.cells  # type: ignore[union-attr]
-        for value, amount in changes:
-            cells[value.index] += amount
+        with process.lock:
+            process.segment.cells[self._count.index] += 1  # type: ignore[union-attr]
+            self._duration.observe(seconds)
