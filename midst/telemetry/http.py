@@ -16,7 +16,7 @@ from midst.telemetry.shared.values import SharedValue, process
 _in_flight = number(metrics.ACTIVE_CONNECTIONS.labels("http"))
 
 
-class _Answered(NamedTuple):
+class _Numbers(NamedTuple):
     """What moves when a request has been answered."""
 
     route: str
@@ -27,9 +27,9 @@ class _Answered(NamedTuple):
 
 
 @lru_cache(maxsize=8192)
-def _answered(method: str, pattern: str | None, status: int) -> _Answered:
+def _numbers(method: str, pattern: str | None, status: int) -> _Numbers:
     route = UNMATCHED if pattern is None else template(pattern)
-    return _Answered(
+    return _Numbers(
         route,
         number(metrics.HTTP_REQUESTS.labels(method, route, str(status))),
         Distribution(metrics.HTTP_DURATION.labels(method, route)),
@@ -74,7 +74,7 @@ class ObservingMiddleware:
             raise
         seconds = perf_counter() - start
         match = request.resolver_match
-        told = _answered(method, match.route if match else None, response.status_code)
+        told = _numbers(method, match.route if match else None, response.status_code)
         with process.lock:
             cells = process.segment.cells  # type: ignore[union-attr]
             cells[_in_flight.index] -= 1

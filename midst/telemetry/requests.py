@@ -42,8 +42,8 @@ def install() -> None:
 
 def enter(tracer: Tracer, method: str, meta: Mapping[str, Any]) -> Entered:
     """Start the span of a request; it is finished by ``describe`` and ``leave``."""
-    told = {name: meta[header] for header, name in _HEADERS.items() if header in meta}
-    if told:
+    if "HTTP_TRACEPARENT" in meta or "HTTP_BAGGAGE" in meta:
+        told = {name: meta[header] for header, name in _HEADERS.items() if header in meta}
         caller = propagate.extract(told, context=roots.NOWHERE)
         span = tracer.start_span(method, context=caller, kind=SpanKind.SERVER)
     else:

@@ -10,6 +10,7 @@ from contextvars import ContextVar, Token
 from functools import cache, lru_cache
 from pathlib import Path
 from time import time_ns
+from typing import cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -47,7 +48,7 @@ def stop() -> None:
 
 def keep(span: Span) -> Kept:
     """Make ``span`` the one that runs here; reset ``recorded`` at its end."""
-    return recorded.set(span if isinstance(span, RecordedSpan) else None)
+    return recorded.set(cast(RecordedSpan, span) if span.is_recording() else None)
 
 
 def trace_id() -> str | None:
