@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.postgres.fields import ArrayField
-from django.db import models
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -32,7 +32,11 @@ class LargeTable(admin.ModelAdmin):
 
 
 class OfProfile(LargeTable):
-    """Rows that hang on a profile: found by its exact slug, in two quick steps."""
+    """Rows that hang on a profile: found by its exact slug, in two quick steps.
+
+    A change locks the profile, as the API does: what is cached of the row goes by the profile's
+    slug, which nobody may change meanwhile.
+    """
 
     search_fields = ["profile"]
     search_help_text = "The exact slug of the profile."
@@ -52,3 +56,22 @@ class OfProfile(LargeTable):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What hangs on one profile never moves to another."""
         return [*self.readonly_fields, *(["profile"] if obj else [])]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        _lock(obj)
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        _lock(obj)
+        super().delete_model(request, obj)
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        profiles = Profile.objects.filter(pk__in=queryset.values("profile_id"))
+        # In one order, so that no two wait for each other.
+        list(profiles.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        super().delete_queryset(request, queryset)
+
+
+def _lock(row: Any) -> None:
+    row.profile = Profile.objects.select_for_update(no_key=True).get(pk=row.profile_id)
