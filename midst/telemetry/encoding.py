@@ -19,6 +19,8 @@ from opentelemetry.util.types import AttributeValue
 
 _LOCAL = int(SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK)
 _REMOTE = _LOCAL | int(SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK)
+# Characters: what comes again is a name, and a client may send a long path.
+_SHORT = 100
 _FIELDS = {str: "string_value", bool: "bool_value", int: "int_value", float: "double_value"}
 
 
@@ -82,14 +84,13 @@ def _describe(span: ReadableSpan, message: Message) -> None:
 
 def _pairs(attributes: Mapping[str, AttributeValue]) -> list[KeyValue]:
     return [
-        _text(key, value) if isinstance(value, str) else _pair(key, value)
+        _short(key, value) if isinstance(value, str) and len(value) <= _SHORT else _pair(key, value)
         for key, value in attributes.items()
     ]
 
 
-# Texts are what comes again.
 @lru_cache(maxsize=4096)
-def _text(key: str, value: str) -> KeyValue:
+def _short(key: str, value: str) -> KeyValue:
     return _pair(key, value)
 
 
