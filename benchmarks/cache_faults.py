@@ -148,7 +148,7 @@ def _web(folder: Path, urls: dict[str, str], proxy: Proxy, password: str) -> Any
 
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "midst.settings.test",
+        "DJANGO_SETTINGS_MODULE": "tests.kernel.cache.impatient",
         "DATABASE_URL": urls["DATABASE_URL"],
         "REDIS_URL": f"redis://:{password}@127.0.0.1:{proxy.port}",
         "RATE_LIMIT_USER": "1000000",

@@ -12,7 +12,12 @@ from tests.world import world
 __all__ = ["empty_cache", "things", "valkey", "world"]
 
 # A busy machine is no failure; CI tries the same examples every time.
-hypothesis.settings.register_profile("midst", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.register_profile(
+    "midst",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),
+)
 hypothesis.settings.load_profile("midst")
 
 

@@ -1,7 +1,6 @@
 """gunicorn, as it is run, for tests that ask over HTTP."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,13 +9,15 @@ from contextlib import contextmanager
 
 from django.conf import settings
 
-START_S = 60
+from midst.stack import ports
+
+PATIENCE_S = 120
 
 
 @contextmanager
 def serving(environment, log, *, workers=2, threads=4):
     """Yield the address of a server with these variables; it writes to ``log``."""
-    port = free_port()
+    port = ports.choose(None)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
@@ -31,20 +32,14 @@ def serving(environment, log, *, workers=2, threads=4):
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+        process.wait(PATIENCE_S)
 
 
 def _wait_for(url, process, log):
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
-            urllib.request.urlopen(f"{url}/health", timeout=1).close()
+            urllib.request.urlopen(f"{url}/health", timeout=10).close()
         except OSError:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()

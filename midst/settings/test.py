@@ -9,6 +9,7 @@ os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
 os.environ.setdefault("PERFOPS_ORIGINS", "0")
 
 from midst.settings.base import *  # noqa: F403
+from midst.settings.base import CACHES as _CACHES
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
@@ -17,5 +18,17 @@ RATE_LIMIT_EXEMPT = ["127.0.0.0/8"]
 METRICS_ALLOW = ["127.0.0.0/8"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True
+# On a busy machine Redis answers late now and then, and is not away. What becomes of those who
+# wait for one that is, tests with a server of their own show.
+_PATIENCE_S = 30
+_REDIS = _CACHES["default"]["OPTIONS"]
+_POOL = {**_REDIS["CONNECTION_POOL_KWARGS"], "timeout": _PATIENCE_S}
+_PATIENT = {"SOCKET_CONNECT_TIMEOUT": _PATIENCE_S, "SOCKET_TIMEOUT": _PATIENCE_S}
+CACHES = {
+    "default": {
+        **_CACHES["default"],
+        "OPTIONS": {**_REDIS, **_PATIENT, "CONNECTION_POOL_KWARGS": _POOL},
+    }
+}
 # An audit asks the database once more; with hundreds of counted hits one would come every few runs.
 CACHE_AUDIT_RATE = 0

@@ -151,7 +151,16 @@ def _forget_stale_lock(data: Path) -> None:
         ours = False
     if ours:
         process.stop(process.Child("postgres", pid, created, lock, signal.SIGINT))
+    process.wait(_sessions(data), START_TIMEOUT_S)
     lock.unlink(missing_ok=True)
+
+
+def _sessions(data: Path) -> list[psutil.Process]:
+    """Return the server's other processes: they outlive one that was killed, for a moment.
+
+    Until then its shared memory is in use, and no server starts.
+    """
+    return [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(data)]
 
 
 def _wait_until_it_answers(url: str, child: process.Child) -> None:

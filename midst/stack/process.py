@@ -68,13 +68,23 @@ def stop(child: Child, *, patience_s: float = 15) -> None:
     leader = _alive(child.pid, child.created)
     if leader is not None:
         _signal(leader, child.stop_signal)
-        _wait([leader], patience_s)
+        wait([leader], patience_s)
     rest = {*family, *_session(child.pid, child.created)}
     for process in rest:
         _signal(process, signal.SIGTERM)
-    for process in _wait(list(rest), 3):
+    for process in wait(list(rest), 3):
         _signal(process, signal.SIGKILL)
-    _wait(list(rest), 3)
+    wait(list(rest), 3)
+
+
+def wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Wait for the end of all; return who is still there. Zombies count as gone."""
+    deadline = time.monotonic() + seconds
+    while True:
+        _, running = psutil.wait_procs(processes, timeout=0.05)
+        left = [process for process in running if not _has_ended(process)]
+        if not left or time.monotonic() > deadline:
+            return left
 
 
 def remember(children: list[Child], file: Path) -> None:
@@ -146,16 +156,14 @@ def _is_same(process: psutil.Process, created: float) -> bool:
     return abs(process.create_time() - created) < SAME_WITHIN_S
 
 
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        # In between.
+        return True
+
+
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-
-
-def _wait(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait for the end of all; return who is still there. Zombies count as gone."""
-    deadline = time.monotonic() + seconds
-    while True:
-        _, running = psutil.wait_procs(processes, timeout=0.05)
-        left = [p for p in running if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-        if not left or time.monotonic() > deadline:
-            return left

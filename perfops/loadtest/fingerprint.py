@@ -4,7 +4,6 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,7 @@ def take(plan: Plan, k6_path: str) -> dict[str, Any]:
 
 def _git(*arguments: str) -> str | None:
     git = shutil.which("git")
-    if git is None:
-        return None
-    done = subprocess.run(
-        [git, *arguments], capture_output=True, text=True, check=False, timeout=10
-    )
-    return done.stdout.strip() if done.returncode == 0 else None
+    return None if git is None else k6.output([git, *arguments])
 
 
 def _migrations() -> str:

@@ -17,6 +17,7 @@ import psutil
 from perfops.loadtest.plan import Plan
 
 STOP_PATIENCE_S = 15
+_ANSWER_S = 10.0
 _LOG_BYTES = 16_000
 # Stable names in the stream; a URL per id would be thousands of series.
 _TAGS = "name,status,scenario,error_code,expected_response"
@@ -42,12 +43,21 @@ def binary(configured: str = "") -> str:
     return found
 
 
-def version(path: str) -> str:
-    """Return what ``k6 version`` says, such as ``k6 v1.1.0``."""
-    done = subprocess.run(
-        [path, "version"], capture_output=True, text=True, check=False, timeout=10
-    )
-    return " ".join(done.stdout.split()[:2])
+def version(path: str) -> str | None:
+    """Return what ``k6 version`` says, such as ``k6 v1.1.0``; None when it says nothing."""
+    said = output([path, "version"])
+    return said and " ".join(said.split()[:2])
+
+
+def output(command: list[str]) -> str | None:
+    """Return what a program says that has a few seconds; None when it fails, or is too slow."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_ANSWER_S
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @dataclass

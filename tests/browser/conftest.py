@@ -12,6 +12,7 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 120_000
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +50,7 @@ def open_admin(chromium, live_server, transactional_db, empty_cache):
             color_scheme=scheme, viewport={"width": width, "height": 900}
         )
         contexts.append(context)
+        context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(

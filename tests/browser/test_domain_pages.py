@@ -16,6 +16,7 @@ from midst.accounts.throttle import LOGIN_BY_ACCOUNT
 from profiles import seeding
 from profiles.models import Entry, Experience, Profile, UsageQuota
 from taxonomy.models import Mask
+from tests.browser.conftest import PATIENCE_MS
 
 pytestmark = [
     pytest.mark.browser,
@@ -103,6 +104,7 @@ def test_a_profile_is_found_by_its_slug_and_saved_as_it_was(open_admin, live_ser
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 def test_who_guesses_passwords_is_told_to_wait(chromium, live_server, empty_cache, scheme, width):
     context = chromium.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -119,7 +121,7 @@ def test_who_guesses_passwords_is_told_to_wait(chromium, live_server, empty_cach
     assert "seconds, then try again" in page.inner_text("#content")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.click("#content a")
-    assert page.is_visible("#id_password")
+    page.wait_for_selector("#id_password")
     assert complaints == []
     context.close()
 
@@ -128,6 +130,6 @@ def test_who_guesses_passwords_is_told_to_wait(chromium, live_server, empty_cach
 def test_the_api_documentation_fits_and_opens_an_endpoint(open_admin, live_server, width):
     page = open_admin("light", width)
     page.goto(f"{live_server.url}/api/v1/docs")
-    page.click("text=List public profiles", timeout=60_000)
+    page.click("text=List public profiles")
     page.wait_for_selector(".opblock.is-open .responses-table")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -130,6 +130,8 @@ def test_a_statement_and_its_finding_lead_to_each_other(open_admin, live_server,
     for selector in (".po-badge", ".po-card a", ".po-note", ".po-figures dt", ".po-table th"):
         assert page.evaluate(CONTRAST, selector) >= 4.5, selector
     page.click(f"text={ADVICE.title}")
+    # The click is over as soon as the other page begins.
+    page.wait_for_load_state()
     assert page.evaluate(CONTRAST, ".po-plain a code") >= 4.5
     page.click("text=FROM shelves")
     assert page.url == url(live_server, "querytemplate_change", query.pk)
@@ -146,7 +148,8 @@ def test_a_dead_analysis_is_asked_for_again_by_hand(open_admin, live_server):
     assert Analysis.objects.exclude(pk=dead.pk).count() == 1
 
 
-def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_server):
+def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_server, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "LOST_AFTER_S": 3600.0}
     run = LoadRun.objects.create(
         scenario="smoke", target="http://127.0.0.1:1", state="running",
         started_at=timezone.now(), heartbeat_at=timezone.now(),
@@ -157,12 +160,13 @@ def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_ser
     assert page.locator(".po-badge").first.inner_text() == "● running"
     for second in range(10):
         sample(run, second)
-    page.wait_for_selector("svg path.po-line", state="attached", timeout=10_000)
-    assert "10 of 50 s" in page.inner_text(".po-banner")
+    page.wait_for_selector("svg path.po-line", state="attached")
+    # The page may have looked between two of the seconds.
+    page.wait_for_selector(".po-banner:has-text('10 of 50 s')")
     LoadRun.objects.filter(pk=run.pk).update(
         state="finished", verdict="pass", finished_at=timezone.now()
     )
-    page.wait_for_selector(".po-banner.po-good", timeout=10_000)
+    page.wait_for_selector(".po-banner.po-good")
     assert page.locator("progress").count() == 0
 
 
@@ -191,4 +195,4 @@ def test_the_keyboard_reaches_the_numbers_of_a_chart(open_admin, live_server, ev
 def test_the_api_documentation_works_under_the_security_policy(open_admin, live_server):
     page = open_admin()
     page.goto(f"{live_server.url}/api/v1/docs")
-    page.wait_for_selector(".opblock", timeout=15_000)
+    page.wait_for_selector(".opblock")

@@ -91,6 +91,7 @@ def test_a_plan_is_asked_for_and_its_refusal_is_read(open_admin, live_server, qu
     page.goto(url(live_server, "change", query.pk))
     page.click("text=Explain now")
     page.wait_for_selector("text=generic plan")
+    page.wait_for_load_state()
     assert page.locator(".po-plan .po-step").count() >= 3
     QueryTemplate.objects.filter(pk=query.pk).update(text="SELECT nothing FROM nowhere")
     page.goto(url(live_server, "change", query.pk))

@@ -15,15 +15,16 @@ from typing import Any, NoReturn
 import psycopg
 import pytest
 
+from midst.stack import ports
 from tests.e2e.stack import REPOSITORY, Newcomer
 
 USER = "midst-newcomer"
+START_S = 120
 
 
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """Not one that the system lends to a connection before somebody listens on it."""
+    return ports.choose(None)
 
 
 def require_root() -> None:
@@ -121,12 +122,12 @@ def debian_postgres(tmp_path: Path) -> Iterator[str]:
         connection.execute("CREATE EXTENSION pg_stat_statements")
     yield f"{url}/midst"
     server.send_signal(signal.SIGINT)
-    server.wait(30)
+    server.wait(START_S)
 
 
 def connect(url: str) -> psycopg.Connection[Any]:
     """Connect once the server is through with starting."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_S
     while True:
         try:
             return psycopg.connect(url, autocommit=True)
@@ -149,7 +150,7 @@ def debian_redis(tmp_path: Path) -> Iterator[str]:
     wait_for_port(port)
     yield f"redis://127.0.0.1:{port}"
     server.terminate()
-    server.wait(30)
+    server.wait(START_S)
 
 
 def missing(program: str) -> NoReturn:
@@ -164,7 +165,7 @@ def reachable(folder: Path) -> None:
 
 
 def wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + START_S
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()

@@ -17,6 +17,7 @@ import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 420
+END_S = 60
 
 
 @dataclass
@@ -56,9 +57,9 @@ class Newcomer:
         )
         return found
 
-    def processes_within(self, seconds: float) -> list[psutil.Process]:
-        """What is left once processes had this long to end."""
-        deadline = time.monotonic() + seconds
+    def processes_left(self) -> list[psutil.Process]:
+        """What is left once processes had the time to end."""
+        deadline = time.monotonic() + END_S
         while (left := self.processes()) and time.monotonic() < deadline:
             time.sleep(0.2)
         return left
@@ -82,7 +83,7 @@ class Newcomer:
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGINT)
-                process.wait(60)
+                process.wait(PATIENCE_S)
 
     def wait_for(self, pattern: str, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + PATIENCE_S

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.e2e.stack import Admin, Newcomer
+from tests.e2e.stack import PATIENCE_S, Admin, Newcomer
 
 pytestmark = pytest.mark.e2e
 
@@ -46,14 +46,14 @@ def test_root_gets_to_a_judged_run_and_ctrl_c_leaves_nothing(newcomer):
         assert person.manage("check_budget").returncode == 0
         assert person.manage("analyze_db", "--format", "json").returncode in {0, 1}
         os.killpg(process.pid, signal.SIGINT)
-        process.wait(60)
-    assert person.processes_within(10) == []
+        process.wait(PATIENCE_S)
+    assert person.processes_left() == []
 
 
 def test_another_user_gets_there_too(another_user):
     with another_user.make_run():
         check_what_a_newcomer_sees(another_user)
-    assert another_user.processes_within(10) == []
+    assert another_user.processes_left() == []
 
 
 def test_servers_of_ones_own_serve_as_well(newcomer, debian_postgres, debian_redis):
@@ -61,7 +61,7 @@ def test_servers_of_ones_own_serve_as_well(newcomer, debian_postgres, debian_red
     with person.make_run():
         check_what_a_newcomer_sees(person)
         assert not (person.clone / ".midst" / "postgres").exists()
-    assert person.processes_within(10) == []
+    assert person.processes_left() == []
 
 
 def test_a_start_after_kill_9_cleans_up_and_keeps_the_data(newcomer):
@@ -69,12 +69,12 @@ def test_a_start_after_kill_9_cleans_up_and_keeps_the_data(newcomer):
     with person.make_run() as process:
         supervisor = person.supervisor()
         supervisor.kill()
-        process.wait(30)
+        process.wait(PATIENCE_S)
     with person.make_run():
         profiles = person.manage("shell", "-v", "0", "-c", COUNT_PROFILES)
         assert profiles.stdout.strip() == "2000", profiles.stderr
         assert "shown once" not in person.output, "the admin user was made again"
-    assert person.processes_within(10) == []
+    assert person.processes_left() == []
 
 
 COUNT_PROFILES = (

@@ -191,7 +191,7 @@ def tell_counters(cursor):
     time.sleep(_STATISTICS_S)
 
 
-def until(met, otherwise, *, child=None, patience_s=30.0):
+def until(met, otherwise, *, child=None, patience_s=120.0):
     """Wait until ``met()``; fail with ``otherwise`` when it takes too long."""
     deadline = time.monotonic() + patience_s
     while not met():

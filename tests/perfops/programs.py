@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import psutil
 from django.conf import settings
 
 
@@ -31,8 +32,17 @@ def start_worker(queue, lines, log):
     return start([*lines, *run, f"app.worker_main({options!r})"], log)
 
 
+def k6_of(target):
+    """Return the processes of k6 that load the URL ``target``."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if f"TARGET={target}" in (process.info["cmdline"] or [])
+    ]
+
+
 def end(process):
     """Kill it with all that it has started, if it still runs."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(20)
+    process.wait(60)

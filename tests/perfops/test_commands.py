@@ -27,6 +27,7 @@ def call(capsys, *command):
 
 
 @WHOLE
+@pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
     code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
     assert code == 0, out
@@ -35,6 +36,7 @@ def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
 
 
 @WHOLE
+@pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_as_json_holds_nothing_else_on_stdout(capsys, scenario, site):
     command = ("run_load_test", scenario(), "--target", site.url, "--here", "--format", "json")
     code, out, _ = call(capsys, *command)

@@ -1,9 +1,10 @@
 """Findings live on between analyses."""
 
 import dataclasses
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from perfops.advisors.advice import Advice
 from perfops.models import Analysis, Finding
@@ -12,13 +13,17 @@ from perfops.services import findings
 
 pytestmark = pytest.mark.django_db
 ADVICE = Advice("slow_queries", "SELECT 1", "warning", "is slow", "why", "remedy")
-TOMORROW = date.today() + timedelta(days=1)  # noqa: DTZ011
 
 
 def analysis_that_sees(*advice):
     analysis = Analysis.objects.create()
     findings.record(analysis, advice)
     return analysis
+
+
+def day(number):
+    """So many days from now: at midnight that is another day than a moment before."""
+    return timezone.localdate() + timedelta(days=number)
 
 
 def only():
@@ -61,28 +66,27 @@ def test_acknowledged_stays_acknowledged_until_it_is_gone():
 
 def test_a_mute_ends_on_its_day():
     analysis_that_sees(ADVICE)
-    findings.mute(only().pk, until=TOMORROW, reason="known")
+    findings.mute(only().pk, until=day(2), reason="known")
     analysis_that_sees(ADVICE)
     assert only().status == "muted"
-    Finding.objects.update(muted_until=TOMORROW - timedelta(days=3))
+    Finding.objects.update(muted_until=day(-2))
     analysis_that_sees(ADVICE)
     assert (only().status, only().mute_reason) == ("open", "")
 
 
 @pytest.mark.parametrize(
-    ("until", "reason", "says"),
-    [(TOMORROW, "  ", "Say why"), (TOMORROW - timedelta(days=1), "x", "not in the future")],
+    ("days", "reason", "says"), [(2, "  ", "Say why"), (0, "x", "not in the future")]
 )
-def test_a_mute_needs_a_reason_and_an_end(until, reason, says):
+def test_a_mute_needs_a_reason_and_an_end(days, reason, says):
     analysis_that_sees(ADVICE)
     with pytest.raises(findings.NotMuted, match=says):
-        findings.mute(only().pk, until=until, reason=reason)
+        findings.mute(only().pk, until=day(days), reason=reason)
     assert only().status == "open"
 
 
 def test_opening_again_undoes_a_mute_but_not_a_cure():
     analysis_that_sees(ADVICE)
-    findings.mute(only().pk, until=TOMORROW, reason="known")
+    findings.mute(only().pk, until=day(2), reason="known")
     assert findings.reopen(only().pk)
     assert only().status == "open"
     analysis_that_sees()

@@ -3,6 +3,7 @@
 import os
 import signal
 import stat
+import threading
 import time
 
 import psutil
@@ -61,6 +62,23 @@ def test_data_and_port_survive_kill_9(folder, running):
     assert again == url
     with psycopg.connect(again) as connection:
         assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
+
+
+def test_a_killed_server_is_started_again_once_its_sessions_have_ended(folder, running):
+    postgres = Postgres(folder / "pg", folder / "pg.log")
+    first, url = postgres.start(death=signal.SIGINT)
+    running.append(first)
+    connection = psycopg.connect(url)
+    session = connection.info.backend_pid
+    os.kill(session, signal.SIGSTOP)
+    os.kill(first.pid, signal.SIGKILL)
+    later = threading.Timer(1.0, os.kill, [session, signal.SIGCONT])
+    later.start()
+    second, _ = postgres.start(death=signal.SIGINT)
+    running.append(second)
+    later.join()
+    connection.close()
+    assert second.is_running()
 
 
 def test_a_half_made_cluster_is_made_anew(folder, running):
@@ -127,7 +145,7 @@ def sleeper(folder, seconds=60):
 
 def wait_for_children(child):
     """A child that is forked but has not become its program yet would die with its parent."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         found = psutil.Process(child.pid).children()
         if found and all(each.name() == "sleep" for each in found):

@@ -31,7 +31,7 @@ def manage(folder, *command, **environment):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

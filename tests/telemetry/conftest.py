@@ -16,10 +16,10 @@ from django.db import connection
 
 from midst.stack import process
 from midst.stack.valkey import Valkey
-from tests.telemetry.processes import environment
+from tests.telemetry.processes import PATIENCE_S, environment
 
 
-def wait_for(condition, what, seconds=60):
+def wait_for(condition, what, seconds=PATIENCE_S):
     """Return what ``condition`` returns once that is something."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -100,7 +100,7 @@ class Gunicorn:
         """End it as production does; returns all it has logged."""
         if self._process.poll() is None:
             self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(PATIENCE_S)
         return self._log.read_text()
 
 

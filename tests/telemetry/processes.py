@@ -8,6 +8,8 @@ from django.conf import settings
 
 from midst.telemetry.shared import gathering, text
 
+# The end of a process may take its time on a busy machine.
+PATIENCE_S = 120
 PREAMBLE = """
 import os, signal, sys, time
 from pathlib import Path
@@ -40,7 +42,7 @@ def start(directory, code, *, within=(), **variables):
 def run(directory, code, *, code_of_exit=0, **variables):
     """Run ``code`` to its end and return what it printed."""
     process = start(directory, code, **variables)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code_of_exit
     return output
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from tests.telemetry.conftest import database_url, wait_for
-from tests.telemetry.processes import environment
+from tests.telemetry.processes import PATIENCE_S, environment
 from tests.telemetry.receivers import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -39,7 +39,7 @@ def celery(tmp_path, own_redis):
             yield path.read_text
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(PATIENCE_S)
 
     return run
 

@@ -4,28 +4,32 @@ import os
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+from midst.stack import ports
+from tests.telemetry.conftest import wait_for
+from tests.telemetry.processes import PATIENCE_S
 
 
 def read(url):
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=30) as answer:
         return answer.read().decode()
 
 
+def is_well(url):
+    try:
+        return "ok" in read(f"{url}/health")
+    except OSError:
+        return False
+
+
 def test_it_serves_metrics_and_its_own_health(tmp_path):
-    port = free_port()
+    port = ports.choose(None)
+    url = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(
         [sys.executable, "manage.py", "metrics_server", "--port", str(port)],
         cwd=settings.BASE_DIR,
@@ -36,18 +40,11 @@ def test_it_serves_metrics_and_its_own_health(tmp_path):
         },
     )
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                assert "ok" in read(f"http://127.0.0.1:{port}/health")
-                break
-            except urllib.error.URLError:
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        assert read(f"http://127.0.0.1:{port}/metrics") is not None
+        wait_for(lambda: is_well(url), "the metrics server")
+        assert read(f"{url}/metrics") is not None
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE_S)
 
 
 def test_a_port_in_use_is_a_sentence():

@@ -17,7 +17,8 @@ def exposed(collector):
     return generate_latest(registry).decode()
 
 
-def test_messages_of_every_priority_wait_in_a_queue(settings, own_redis):
+def test_messages_of_every_priority_wait_in_a_queue(settings, own_redis, monkeypatch):
+    monkeypatch.setattr(scrape, "TIMEOUT_S", 30)
     settings.CELERY_BROKER_URL = f"{own_redis}/1"
     client = Redis.from_url(settings.CELERY_BROKER_URL)
     assert value(exposed(scrape.QueueDepth()), DEPTH) == 0

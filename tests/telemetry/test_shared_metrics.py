@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
-from tests.telemetry.processes import run, scrape, start, value
+from tests.telemetry.processes import PATIENCE_S, run, scrape, start, value
 
 HITS = 'cache_hits_total{cache_type="masks"}'
 CONNECTIONS = 'active_connections{type="redis"}'
@@ -28,7 +28,7 @@ def waiting(directory, code, **options):
 
 
 def end(process):
-    process.communicate("\n", timeout=30)
+    process.communicate("\n", timeout=PATIENCE_S)
 
 
 def test_counters_of_the_ended_stay_in_one_file(tmp_path):
@@ -82,7 +82,7 @@ def test_containers_that_share_a_directory_know_each_others_living_from_the_dead
     # Nor does one container take another's living for dead.
     seen_inside = "from tests.telemetry.processes import scrape\nprint(scrape(Path(sys.argv[1])))\n"
     asked = start(tmp_path, f"sys.argv.append({str(tmp_path)!r})\n{seen_inside}", within=container)
-    text, _ = asked.communicate(timeout=60)
+    text, _ = asked.communicate(timeout=PATIENCE_S)
     assert (value(text, HITS), value(text, CONNECTIONS)) == (2, 2)
     end(other)
     assert value(scrape(tmp_path), CONNECTIONS) is None

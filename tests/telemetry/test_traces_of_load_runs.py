@@ -10,7 +10,12 @@ from tests.telemetry.receivers import receiver
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
     with receiver() as collector:
-        server = gunicorn(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, RATE_LIMIT_ADDRESS="1000000")
+        server = gunicorn(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+            # Little is left for the end, which waits for some seconds only.
+            OTEL_BSP_SCHEDULE_DELAY="100",
+            RATE_LIMIT_ADDRESS="1000000",
+        )
         run = runs.request_run(
             scenario=scenario(rate=20, seconds=3), target=server.url, enqueue=False
         )

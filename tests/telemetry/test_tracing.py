@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from midst.telemetry import spans, tracing
 from tests.telemetry.conftest import database_url, wait_for
-from tests.telemetry.processes import environment, run
+from tests.telemetry.processes import PATIENCE_S, environment, run
 from tests.telemetry.receivers import receiver
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -77,7 +77,7 @@ def test_a_request_through_postgresql_redis_and_celery_is_one_trace(
         wait_for(lambda: "succeeded" in (tmp_path / "worker.log").read_text(), "the task")
     finally:
         worker.send_signal(signal.SIGTERM)
-        worker.wait(30)
+        worker.wait(PATIENCE_S)
         log.close()
 
     found = [span for span in collector.spans if span.trace == TRACE]
@@ -195,7 +195,8 @@ def test_a_slow_receiver_leaves_requests_alone_and_the_queue_bounded(
     monkeypatch.setattr(tracing, "FLUSH_S", 0.1)
     collector.released.clear()
     before = counted("otel_spans_dropped_total", reason="queue_full")
-    traced(collector.url, **SMALL)
+    # Nothing that is under way is given up while the requests last.
+    traced(collector.url, **{**SMALL, "OTEL_EXPORTER_OTLP_TIMEOUT": "60"})
     assert answers(client, 100) == [200] * 100
     # Eight wait, four are under way.
     dropped = counted("otel_spans_dropped_total", reason="queue_full") - before
@@ -206,7 +207,8 @@ def test_a_slow_receiver_leaves_requests_alone_and_the_queue_bounded(
 def test_a_broken_receiver_leaves_requests_alone_and_its_losses_are_counted(
     traced, collector, client, monkeypatch, fault
 ):
-    monkeypatch.setattr(tracing, "FLUSH_S", 10)
+    # To learn that there is no such name may take that long.
+    monkeypatch.setattr(tracing, "FLUSH_S", 60)
     collector.status = 400
     urls = {
         "answers errors": collector.url,

@@ -11,6 +11,7 @@ import sys
 from itertools import count
 from threading import Event, Thread, local
 
+PATIENCE_S = 60
 # Which read this thread makes.
 current = local()
 
@@ -62,7 +63,7 @@ class Held:
 
     def end(self):
         self.go.set()
-        self.thread.join(20)
+        self.thread.join(PATIENCE_S)
         return self.value
 
 
@@ -81,7 +82,7 @@ class Actor:
         number = next(self.numbers)
         self.reads[number] = held
         # Or it was a hit and is over.
-        held.asked.wait(20)
+        held.asked.wait(PATIENCE_S)
         return number
 
     def finish_read(self, number):
@@ -139,7 +140,7 @@ def hold_after_the_query():
             held = getattr(current, "held", None)
             if held is not None:
                 held.asked.set()
-                held.go.wait(20)
+                held.go.wait(PATIENCE_S)
 
     profiles._row = row_then_wait
 

@@ -56,6 +56,7 @@ def patient(monkeypatch, settings):
     client = Redis(connection_pool=pool)
     monkeypatch.setattr(redis, "client", lambda: client)
     monkeypatch.setattr(reading, "_WAIT_S", 30.0)
+    monkeypatch.setattr(stamps, "_LOCK_MS", 30_000)
     yield
     client.close()
     pool.disconnect()

@@ -14,7 +14,7 @@ from django.db import connection
 from midst.stack import process
 from midst.stack.valkey import Valkey
 
-WAIT_S = 30
+WAIT_S = 120
 
 
 class Actor:

@@ -58,6 +58,7 @@ def test_a_deletion_that_is_not_finished_goes_on_where_it_was(things, monkeypatc
         pipeline.set(stamps._entry(f"thing:{number}"), b"x")
     pipeline.execute()
     monkeypatch.setattr(clearing, "_MOST_KEYS", 2_000)
+    monkeypatch.setattr(clearing, "_PATIENCE_S", 60.0)
     first = clearing.delete_matching("thing:*", by="ada")
     assert not first.is_finished
     assert 2_000 <= first.keys < 5_000

@@ -58,7 +58,7 @@ def web(proxy, tmp_path):
     log = tmp_path / "gunicorn.log"
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "midst.settings.test",
+        "DJANGO_SETTINGS_MODULE": "tests.kernel.cache.impatient",
         "DATABASE_URL": os.environ["DATABASE_URL"].rpartition("/")[0]
         + f"/{connection.settings_dict['NAME']}",
         "REDIS_URL": proxy.url,

@@ -71,7 +71,7 @@ def server(programs=BIN):
         }  # fmt: skip
     finally:
         child.send_signal(signal.SIGINT)
-        child.wait(30)
+        child.wait(120)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -82,7 +82,7 @@ def _run(command):
 
 
 def _wait(child, port, log):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             psycopg.connect(host=ports.HOST, port=port, user="midst", dbname="postgres").close()

@@ -21,7 +21,7 @@ from perfops.services import rehearsals
 from tests.perfops import programs
 from tests.perfops.indexing.workloads import WORKLOADS
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 STATEMENT = Statement("1", "", 10, 1.0, 10, 0, 0, 0, 0)
 PROGRAM = Path(__file__).with_name("rehearse_forever.py")
 
@@ -55,6 +55,11 @@ def running_statement(cursor):
     return row and row[0]
 
 
+def has_ended(cursor, pid):
+    cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s)", [pid])
+    return cursor.fetchone() == (True,)
+
+
 def locks(cursor, pid):
     """The modes in which a backend holds anything of the real tables."""
     cursor.execute(
@@ -86,8 +91,9 @@ def kill_a_rehearsal(bench):
     finally:
         child.kill()
         child.wait()
-    # The server notices by itself that nobody waits for the answer.
-    until(lambda: not running_statement(cursor), "the end of the orphaned statement")
+    # The server notices by itself that nobody waits for the answer. The lock ends with the session,
+    # a moment after the statement.
+    until(lambda: has_ended(cursor, pid), "the end of the orphaned session")
     assert schemas(cursor) == left
     return left
 

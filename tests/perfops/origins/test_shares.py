@@ -20,7 +20,7 @@ from perfops.selectors import origins as selectors
 
 ROOT = settings.BASE_DIR
 SHOP = "tests.perfops.origins.shop"
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 class Shop:
@@ -47,7 +47,7 @@ class Shop:
 
     def run(self, *arguments):
         subprocess.run(
-            [sys.executable, *arguments], env=self.environment, cwd=ROOT, check=True, timeout=120
+            [sys.executable, *arguments], env=self.environment, cwd=ROOT, check=True, timeout=300
         )
 
     def start(self, *arguments):
@@ -58,8 +58,13 @@ class Shop:
     def serve(self, *options):
         child = self.start("-m", "gunicorn", f"{SHOP}.wsgi", "--bind", f"unix:{self.socket}",
                            "--no-control-socket", "--log-level", "error", *options)  # fmt: skip
-        self.wait(self.socket.exists)
+        self.wait(self.listens)
         return child
+
+    def listens(self):
+        """The socket is there a moment before anybody listens on it."""
+        with socket.socket(socket.AF_UNIX) as attempt:
+            return attempt.connect_ex(str(self.socket)) == 0
 
     def work(self):
         return self.start("-m", "celery", "-A", f"{SHOP}.worker", "worker", "-c", "1",
