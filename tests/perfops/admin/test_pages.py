@@ -251,7 +251,7 @@ def test_a_start_that_is_refused_says_why_and_keeps_what_was_typed(admin_client,
 def test_without_scenarios_the_list_says_what_is_missing(admin_client, settings, tmp_path):
     settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": tmp_path}
     page = admin_client.get(url("loadrun_start"), follow=True).content.decode()
-    assert "scenarios.json is missing" in page
+    assert "neither scenarios.json nor routes" in page
 
 
 def test_cancel_and_its_warning_when_there_is_nothing_to_cancel(admin_client, measured_run):

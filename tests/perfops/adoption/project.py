@@ -1,5 +1,6 @@
 """A plain ``startproject`` that adopts perfops: no Midst, Celery or Redis can be imported."""
 
+import json
 import os
 import subprocess
 import sys
@@ -29,7 +30,21 @@ AUTH_USER_MODEL = "shop.Person"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = False
 TIME_ZONE = "Asia/Kolkata"
+PERFOPS = {"SCENARIO_DIR": BASE_DIR / "load"}
 """
+URLS = """
+from django.http import HttpResponse
+urlpatterns += [
+    path("", lambda request: HttpResponse("welcome")),
+    path("orders/<int:pk>/", lambda request, pk: HttpResponse(pk)),
+]
+"""
+# What its load asks for, and how much of it: enough for a p99.
+ROUTES = """{"/": 1, "/orders/{pk}/": {"share": 3, "model": "shop.Order"}}"""
+SCENARIOS = """{"smoke": {
+    "title": "A few seconds.", "start_rate": 300, "stages": [{"seconds": 3.7, "rate": 300}],
+    "max_vus": 600, "room_s": 2
+}}"""
 MODELS = """
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -71,8 +86,12 @@ class Project:
         for package in (self.folder / "shop", self.folder / "shop" / "migrations"):
             (package / "__init__.py").touch()
         (self.folder / "shop" / "models.py").write_text(MODELS)
-        with (self.folder / "plain" / "settings.py").open("a") as settings:
-            settings.write(SETTINGS)
+        (self.folder / "load").mkdir()
+        (self.folder / "load" / "routes.json").write_text(ROUTES)
+        (self.folder / "load" / "scenarios.json").write_text(SCENARIOS)
+        for name, more in (("settings", SETTINGS), ("urls", URLS)):
+            with (self.folder / "plain" / f"{name}.py").open("a") as file:
+                file.write(more)
 
     def manage(self, *words: str, codes: tuple[int, ...] = (0,)) -> Done:
         """Run ``manage.py``; it must end with one of ``codes``."""
@@ -90,6 +109,10 @@ class Project:
                 yield server
             finally:
                 server.terminate()
+
+    def set_budgets(self, *budgets: dict[str, object]) -> Done:
+        (self.folder / "budgets.json").write_text(json.dumps(budgets))
+        return self.manage("set_budgets", "budgets.json")
 
     def log(self) -> str:
         """Return what the server has written."""

@@ -83,10 +83,35 @@ def test_a_plain_project_adopts_perfops(project):
         _sign_in(client, admin)
         for page in PAGES:
             assert _status(client, admin + page) == 200, f"{page}: {project.log()}"
+        _load(project, port)
         # Without Celery the page says how to do it by hand.
         page = _post(client, f"{admin}perfops/analysis/", "start/")
         assert "Celery is not installed" in page
         assert "manage.py analyze_db" in page
+
+
+def _load(project, port):
+    """Its own views are loaded and held against budgets of its own, one that holds and one not."""
+    with psycopg.connect(
+        project.environment["SERVER_URL"], dbname=project.environment["FIRST"], autocommit=True
+    ) as database:
+        database.execute(
+            "INSERT INTO shop_order (buyer_id, state, placed)"
+            " SELECT id, 'open', now() FROM shop_person, generate_series(1, 9)"
+        )
+    order = {"metric": "latency_p95", "route": "/orders/{pk}/"}
+    project.set_budgets(
+        {**order, "target": 5000, "threshold": 9000},
+        {"metric": "error_rate", "target": 0.001, "threshold": 0.002},
+    )
+    target = f"http://127.0.0.1:{port}"
+    told = project.manage("run_load_test", "smoke", "--here", "--format=json", "--target", target)
+    run = json.loads(told.stdout)
+    assert {each["name"]: each["outcome"] for each in run["budgets"]} == {
+        "p95 latency of /orders/{pk}/": "met", "error rate": "met",
+    }  # fmt: skip
+    project.set_budgets({**order, "target": 0.001, "threshold": 0.002})
+    assert "it must be < 0.002 ms" in project.manage("check_budget", codes=(1,)).stdout
 
 
 def _answers(client, url):
