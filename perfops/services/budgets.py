@@ -66,7 +66,7 @@ def _checked(each: Wanted) -> Budget:
         budget.clean_fields()
     except ValidationError as error:
         raise UnusableBudgets(f"{name}: {' '.join(error.messages)}") from error
-    if MEASURES[each.metric].holds(each.threshold, each.target):
+    if MEASURES[each.metric].is_eased(each.target, each.threshold):
         raise UnusableBudgets(f"{name}: its target is easier to meet than its threshold.")
     return budget
 
@@ -97,12 +97,12 @@ def _evaluate(budget: Budget, run: LoadRun, routes: dict[str, RouteResult]) -> E
     measure = MEASURES[budget.metric]
     outcome = Evaluation.Outcome.UNKNOWN
     if reading.value is not None:
-        if measure.holds(reading.value, budget.target):
-            outcome = Evaluation.Outcome.MET
-        elif measure.holds(reading.value, budget.threshold):
-            outcome = Evaluation.Outcome.NEAR
-        else:
+        if not measure.holds(reading.value, budget.threshold):
             outcome = Evaluation.Outcome.VIOLATED
+        elif measure.holds(reading.value, budget.target):
+            outcome = Evaluation.Outcome.MET
+        else:
+            outcome = Evaluation.Outcome.NEAR
     return Evaluation(
         budget=budget,
         run=run,
