@@ -20,6 +20,7 @@ _server = urllib.parse.urlsplit(os.environ["SERVER_URL"])
 _shared = {
     "ENGINE": "django.db.backends.postgresql", "HOST": _server.hostname, "PORT": _server.port,
     "USER": _server.username, "PASSWORD": urllib.parse.unquote(_server.password or ""),
+    "CONN_MAX_AGE": 60,
 }
 DATABASES = {
     "default": {**_shared, "NAME": os.environ["FIRST"]},
@@ -34,13 +35,18 @@ PERFOPS = {"SCENARIO_DIR": BASE_DIR / "load"}
 """
 URLS = """
 from django.http import HttpResponse
+from shop.models import Order
+
+def order(request, pk):
+    return HttpResponse(Order.objects.get(pk=pk).state)
+
 urlpatterns += [
     path("", lambda request: HttpResponse("welcome")),
-    path("orders/<int:pk>/", lambda request, pk: HttpResponse(pk)),
+    path("orders/<int:pk>/", order),
 ]
 """
 # What its load asks for, and how much of it: enough for a p99.
-ROUTES = """{"/": 1, "/orders/{pk}/": {"share": 3, "model": "shop.Order"}}"""
+ROUTES = """{"/": 9, "/orders/{pk}/": {"share": 1, "model": "shop.Order"}}"""
 SCENARIOS = """{"smoke": {
     "title": "A few seconds.", "start_rate": 300, "stages": [{"seconds": 3.7, "rate": 300}],
     "max_vus": 600, "room_s": 2
@@ -74,7 +80,8 @@ class Project:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder / "project"
         self.packages = folder / "packages"
-        requirements.link_into(self.packages)
+        # perfops needs no gunicorn; a project is served by something.
+        requirements.link_into(self.packages, "gunicorn")
         self.environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(self.packages), **environment,
             "DJANGO_SUPERUSER_PASSWORD": "of-the-chief",
@@ -99,8 +106,11 @@ class Project:
 
     @contextmanager
     def serving(self, port: int):
-        """Serve on ``port`` for a while."""
-        command = self._command("manage.py", "runserver", "--noreload", f"127.0.0.1:{port}")
+        """Serve on ``port`` for a while, with several processes and threads."""
+        command = self._command(
+            "-m", "gunicorn", "plain.wsgi", f"--bind=127.0.0.1:{port}", "--workers=2",
+            "--threads=4", "--no-control-socket",
+        )  # fmt: skip
         log = (self.folder / "server.log").open("w")
         with log, subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
