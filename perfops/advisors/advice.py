@@ -16,8 +16,9 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 class Advice:
     """One illness of one object. ``evidence``: label to number or text, in reading order.
 
-    ``subject`` tells the object apart where its name can't: a statement's queryid. ``queryids``:
-    the statements it concerns, as pg_stat_statements numbers them; no part of the fingerprint.
+    ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
+    ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the
+    fingerprint.
     """
 
     advisor: str

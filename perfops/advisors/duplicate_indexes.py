@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from perfops.advisors.advice import Advice
 from perfops.advisors.coverage import is_equal, is_prefix
-from perfops.advisors.wording import identifier, megabytes
+from perfops.advisors.wording import by_hand, identifier, megabytes
 from perfops.collectors.difference import Window
 from perfops.collectors.records import Index
 from perfops.conf import Conf
@@ -14,14 +14,25 @@ ID = "duplicate_indexes"
 TITLE = "Duplicate and redundant indexes"
 NEEDS = ("pg_stat_user_indexes",)
 
+_IN_DJANGO = (
+    "In Django: take it out of Meta.indexes (or db_index, which a ForeignKey sets by itself: "
+    "db_index=False) and use RemoveIndexConcurrently."
+)
+
 
 def run(window: Window, limits: Conf) -> list[Advice]:
     found = []
     for beside in _by_table(window.after.indexes):
         for index in beside:
             better = next((other for other in beside if _replaces(other, index)), None)
-            if better is not None:
-                found.append(_advice(index, better, limits))
+            if better is None:
+                continue
+            package = window.packages.get(index.table, "")
+            # Django makes many a small one beside a unique constraint: no one has to hurry, and
+            # where a package declares it there is nothing to do.
+            matters = is_equal(index, better) or index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
+            if matters or not package:
+                found.append(_advice(index, better, package, matters=matters))
     return found
 
 
@@ -49,11 +60,8 @@ def _rank(index: Index) -> tuple[bool, bool, bool, int]:
     return index.is_primary, bool(index.constraint), index.has_duty, -index.oid
 
 
-def _advice(index: Index, better: Index, limits: Conf) -> Advice:
-    same = is_equal(index, better)
-    # Django makes many a small one beside a unique constraint: no one has to hurry.
-    matters = same or index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
-    what = "is the same as" if same else "is the beginning of"
+def _advice(index: Index, better: Index, package: str, *, matters: bool) -> Advice:
+    what = "is the same as" if is_equal(index, better) else "is the beginning of"
     name = identifier(index.schema, index.name)
     # A replica identity, or a foreign key, may hang on this very unique index.
     check = "Make sure that no REPLICA IDENTITY names it; then drop it. " if index.has_duty else ""
@@ -70,9 +78,6 @@ def _advice(index: Index, better: Index, limits: Conf) -> Advice:
             "scans": index.scans,
         },
         why="Every write keeps both up to date, and both take memory; one answers all questions.",
-        remedy=(
-            f"{check}In Django: take it out of Meta.indexes (or db_index, which a ForeignKey sets "
-            "by itself: db_index=False) and use RemoveIndexConcurrently."
-        ),
+        remedy=check + (by_hand(package, "drop it") if package else _IN_DJANGO),
         statement="" if index.has_duty else f"DROP INDEX CONCURRENTLY {name};",
     )

@@ -1,5 +1,7 @@
 """A statement that a line sends again and again within one request: once per row of another."""
 
+import re
+
 from perfops.advisors.advice import Advice
 from perfops.collectors.difference import Window
 from perfops.collectors.origins import Origin
@@ -15,10 +17,20 @@ _WHY = "Each costs a way to the database and back."
 _WHY_GROWS = " Some took far more of them than others: it grows with the data."
 # The request that sent it most did so this much more often than the mean: it follows the data.
 _GROWS = 1.5
+# The same question about two rows, or about three.
+_LIST = re.compile(r"\(%s(?:, ?%s)+\)")
+# Not that of EXTRACT(YEAR FROM "t"."c").
+_FROM = re.compile(r'\bFROM "?(\w+)"?(?=[ ,;]|$)', re.IGNORECASE)
 
 
 def run(window: Window, limits: Conf) -> list[Advice]:
-    return [_advice(each, limits) for each in window.origins if _is_ill(each, limits)]
+    found: dict[str, Advice] = {}
+    # Costliest first; statements that differ in the length of a list only are one illness.
+    for each in window.origins:
+        if _is_ill(each, limits):
+            advice = _advice(each, limits)
+            found.setdefault(advice.subject, advice)
+    return list(found.values())
 
 
 def _is_ill(origin: Origin, limits: Conf) -> bool:
@@ -35,14 +47,18 @@ def _advice(origin: Origin, limits: Conf) -> Advice:
     each = origin.calls / origin.units
     grows = origin.most_calls >= _GROWS * each
     text = " ".join(origin.text.split())
+    place = f"{origin.site} for {origin.name}"[:300]
+    table = _FROM.search(text)
+    what = f"one statement on {table[1]}" if table else "one statement"
     return Advice(
         advisor=ID,
-        object=f"{origin.site} for {origin.name}"[:300],
+        object=place,
+        # Its text: queryids change with the server's version, and when a table is made anew.
+        subject=f"{place}\0{_LIST.sub('(%s)', text)}",
         queryids=origin.queryids,
         severity="error" if each >= limits.N_PLUS_ONE_ERROR_CALLS else "warning",
         title=(
-            f"{origin.name} sends one statement {each:,.1f} times per {origin.kind}, "
-            f"from {origin.site}"
+            f"{origin.name} sends {what} {each:,.1f} times per {origin.kind}, from {origin.site}"
         ),
         evidence={
             "statement": text[:_TEXT_CHARACTERS],

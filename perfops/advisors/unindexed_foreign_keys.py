@@ -2,7 +2,7 @@
 
 from perfops.advisors.advice import Advice
 from perfops.advisors.coverage import serves
-from perfops.advisors.wording import identifier, megabytes
+from perfops.advisors.wording import by_hand, identifier, megabytes
 from perfops.collectors.difference import Window
 from perfops.collectors.records import ForeignKey, Index, Table
 from perfops.conf import Conf
@@ -10,6 +10,11 @@ from perfops.conf import Conf
 ID = "unindexed_foreign_keys"
 TITLE = "Foreign keys without index"
 NEEDS = ("foreign keys", "pg_stat_user_indexes", "pg_stat_user_tables")
+
+_IN_DJANGO = (
+    "Build the index. In Django: leave db_index of the ForeignKey on, or add an Index that begins "
+    "with it, by AddIndexConcurrently."
+)
 
 
 def run(window: Window, limits: Conf) -> list[Advice]:
@@ -23,11 +28,12 @@ def run(window: Window, limits: Conf) -> list[Advice]:
         if table is None or max(table.rows, table.live) < limits.FOREIGN_KEY_MIN_ROWS:
             continue
         if not any(serves(index, key) for index in indexes.get(table.qualified, ())):
-            found.append(_advice(key, table, tables.get(key.referred)))
+            package = window.packages.get(key.table, "")
+            found.append(_advice(key, table, tables.get(key.referred), package))
     return found
 
 
-def _advice(key: ForeignKey, table: Table, referred: Table | None) -> Advice:
+def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str) -> Advice:
     columns = ", ".join(identifier(name) for name in key.names)
     deleted = referred.deleted if referred else 0
     return Advice(
@@ -49,10 +55,7 @@ def _advice(key: ForeignKey, table: Table, referred: Table | None) -> Advice:
             f"Deleting a row of {key.referred} looks for rows that refer to it, and so does "
             "every join that way round: without an index the whole table is read."
         ),
-        remedy=(
-            "Build the index. In Django: leave db_index of the ForeignKey on, or add an Index "
-            "that begins with it, by AddIndexConcurrently."
-        ),
+        remedy=by_hand(package, "build the index") if package else _IN_DJANGO,
         statement=(
             f"CREATE INDEX CONCURRENTLY ON {identifier(key.schema, key.table)} ({columns});"
         ),

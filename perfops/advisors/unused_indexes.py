@@ -4,6 +4,7 @@ from psycopg import sql
 
 from perfops.advisors.advice import Advice
 from perfops.advisors.coverage import serves
+from perfops.advisors.wording import by_hand
 from perfops.collectors.difference import Window, statistics_since
 from perfops.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
@@ -13,6 +14,7 @@ TITLE = "Unused indexes"
 NEEDS = ("pg_stat_user_indexes", "pg_stat_database", "foreign keys")
 
 _DAY_S = 24 * 3600
+_IN_DJANGO = "In Django: take it out of Meta.indexes and use RemoveIndexConcurrently."
 
 
 def run(window: Window, limits: Conf) -> list[Advice]:
@@ -24,7 +26,7 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     if days < limits.UNUSED_INDEX_MIN_DAYS:
         return []
     return [
-        _advice(index, days)
+        _advice(index, days, window.packages.get(index.table, ""))
         for index in snapshot.indexes
         if index.scans == 0
         and not index.has_duty
@@ -52,7 +54,7 @@ def _is_the_only_one_under_a_key(
     )
 
 
-def _advice(index: Index, days: float) -> Advice:
+def _advice(index: Index, days: float, package: str) -> Advice:
     name = sql.Identifier(index.schema, index.name).as_string(None)
     return Advice(
         advisor=ID,
@@ -69,7 +71,7 @@ def _advice(index: Index, days: float) -> Advice:
         why="Every write to the table keeps it up to date, and it takes memory from the cache.",
         remedy=(
             "Make sure no replica and no rare job (a month's end) needs it, then drop it. "
-            "In Django: take it out of Meta.indexes and use RemoveIndexConcurrently."
+            + (by_hand(package, "drop it") if package else _IN_DJANGO)
         ),
         statement=f"DROP INDEX CONCURRENTLY {name};",
     )

@@ -25,6 +25,14 @@ def identifier(*names: str) -> str:
     return sql.Identifier(*names).as_string(None)
 
 
+def by_hand(package: str, change: str) -> str:
+    """Return how to ``change`` what an installed package declares: its migrations stay its own."""
+    return (
+        f"The table is declared by the installed package {package}: {change} by RunSQL in a "
+        "migration of your own (atomic = False)."
+    )
+
+
 def literal(text: str) -> str:
     return sql.Literal(text).as_string(None)
 

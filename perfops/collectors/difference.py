@@ -4,8 +4,8 @@ A counter that fell, or a new ``reset_at``, began a new epoch: what it shows the
 happened since the reset, which lies within the window, so it counts as it stands.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -54,6 +54,8 @@ class Window:
     # From our own tables: who sent what, and which plans changed.
     origins: tuple[Origin, ...] = ()
     plan_changes: tuple[PlanChange, ...] = ()
+    # Tables that installed packages declare, each with its package.
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[Missing, ...]:

@@ -10,6 +10,7 @@ from django.db import router
 from django.db.models import F, Index, Model, Q
 from django.db.models.functions import Lower, Upper
 
+from perfops.collectors import packages
 from perfops.indexing.records import Candidate, Fixed, Key
 
 # What Django allows (Index.max_name_length), for databases shorter of names than PostgreSQL.
@@ -35,6 +36,9 @@ def model_of(table: str, alias: str) -> type[Model]:
     ]
     if not found:
         raise NotDjangos(f"no model of this project has the table {table}")
+    package = packages.of_model(found[0])
+    if package:
+        raise NotDjangos(f"{package} is an installed package: its migrations aren't yours")
     if found[0]._meta.auto_created:
         raise NotDjangos(f"{table} was made by a ManyToManyField: give it a model (through=) first")
     return found[0]

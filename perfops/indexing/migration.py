@@ -1,10 +1,8 @@
 """The change as Django writes it, and the proof that it is whole before anyone sees it."""
 
-import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from django.apps import apps
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
@@ -108,9 +106,6 @@ class Project:
     def leaf(self, label: str) -> tuple[str, str]:
         """Return the last migration of the app. Raises ``NotDjangos`` where there isn't one."""
         config = apps.get_app_config(label)
-        installed = Path(sysconfig.get_paths()["purelib"])
-        if Path(config.path).is_relative_to(installed):
-            raise NotDjangos(f"{config.name} is an installed package: its migrations aren't yours")
         leaves: list[tuple[str, str]] = self.loader.graph.leaf_nodes(label)
         if not leaves:
             raise NotDjangos(f"{config.name} has no migrations")

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from perfops.loadtest import k6
-from perfops.loadtest.plan import Plan
+from perfops.loadtest.plan import SCRIPTS, Plan
 
 
 def take(plan: Plan, k6_path: str) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def take(plan: Plan, k6_path: str) -> dict[str, Any]:
         "postgres_settings": _changed_settings(),
         "rows": _row_estimates(),
         "k6": k6.version(k6_path),
-        "scenario_hash": _hash_of_scripts(plan.script.parent),
+        "scenario_hash": _hash_of_scripts(plan.folder, SCRIPTS),
         "cores": os.cpu_count(),
         "load_before": psutil.getloadavg()[0],
     }
@@ -73,8 +73,9 @@ def _row_estimates() -> dict[str, int]:
         return dict(cursor.fetchall())
 
 
-def _hash_of_scripts(directory: Path) -> str:
+def _hash_of_scripts(*folders: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted([*directory.rglob("*.js"), *directory.glob("*.json")]):
-        digest.update(file.relative_to(directory).as_posix().encode() + b"\0" + file.read_bytes())
+    for folder in folders:
+        for file in sorted([*folder.rglob("*.js"), *folder.glob("*.json")]):
+            digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]

@@ -100,14 +100,15 @@ class Process:
 
 
 @contextmanager
-def running(path: str, plan: Plan, target: str, run_id: int) -> Iterator[Process]:
+def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Iterator[Process]:
     """Start k6 on ``plan`` against ``target``; it has ended when the block ends, however.
 
-    Each of its requests tells in its baggage that it belongs to the run ``run_id``.
+    ``routes``: the file that says what is asked for. Each request tells in its baggage that it
+    belongs to the run ``run_id``.
     """
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as home:
         popen = subprocess.Popen(
-            _tied_to_us(command(path, plan, target, run_id)),
+            _tied_to_us(command(path, plan, routes, target, run_id)),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -128,13 +129,13 @@ def running(path: str, plan: Plan, target: str, run_id: int) -> Iterator[Process
             process.lines.close()
 
 
-def command(path: str, plan: Plan, target: str, run_id: int) -> list[str]:
+def command(path: str, plan: Plan, routes: str, target: str, run_id: int) -> list[str]:
     """Return k6's command line. It calls home without ``--no-usage-report``."""
     return [
         path, "run", "-q", "--no-usage-report", "--no-color", "--no-summary", "--address", "",
         "--system-tags", _TAGS, "--out", "csv=-",
         "-e", f"TARGET={target}", "-e", f"PLAN={plan.as_json()}",
-        "-e", f"BAGGAGE={baggage(run_id)}",
+        "-e", f"ROUTES={routes}", "-e", f"BAGGAGE={baggage(run_id)}",
         str(plan.script),
     ]  # fmt: skip
 

@@ -1,4 +1,8 @@
-"""What a scenario is going to send: read from ``scenarios.json``, which k6 reads as well."""
+"""How much a scenario is going to send, and with which script.
+
+A project's folder has ``routes.json`` or ``routes.js`` (what is asked for), and ``scenarios.json``
+(how much) unless the one that comes with perfops is enough.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -6,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
+SCRIPTS = Path(__file__).parent / "scripts"
+_FILE = "scenarios.json"
+_ROUTES = ("routes.js", "routes.json")
 
 
 class UnknownScenario(ValueError):
@@ -20,22 +28,28 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True):
-    """A scenario as ``scenarios.json`` has it. ``judged``: budgets apply to it."""
+    """A scenario as ``scenarios.json`` has it. ``judged``: budgets apply to it.
+
+    ``room_s``: how long each answer may take until k6 needs more VUs than it begins with.
+    """
 
     title: str
     start_rate: float
     stages: tuple[Stage, ...]
     max_vus: int
     judged: bool = True
+    room_s: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A scenario with what follows from it."""
+    """A scenario with what follows from it; ``routes``: None for a script that knows them."""
 
     scenario: str
     spec: Scenario
     script: Path
+    folder: Path
+    routes: Path | None
 
     @property
     def duration_s(self) -> float:
@@ -76,21 +90,41 @@ class Plan:
 
 def scenarios(directory: Path) -> dict[str, Scenario]:
     """Return all scenarios by name. Raises ``UnknownScenario`` when the file is not usable."""
-    file = directory / "scenarios.json"
+    file = directory / _FILE
+    if not file.exists():
+        if _routes(directory) is None:
+            raise UnknownScenario(
+                f"{directory} has neither {_FILE} nor {' nor '.join(_ROUTES)}: "
+                "see PERFOPS['SCENARIO_DIR']."
+            )
+        file = SCRIPTS / _FILE
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Scenario])
-    except FileNotFoundError as error:
-        raise UnknownScenario(f"{file} is missing: set PERFOPS['SCENARIO_DIR'].") from error
-    except msgspec.DecodeError as error:
+    except (OSError, msgspec.DecodeError) as error:
         raise UnknownScenario(f"{file} is not a list of scenarios: {error}") from error
 
 
 def load(directory: Path, scenario: str) -> Plan:
-    """Return the plan of ``scenario``. Raises ``UnknownScenario``."""
+    """Return the plan of ``scenario``: by the project's SCENARIO.js, else by ours for its routes.
+
+    Raises ``UnknownScenario``.
+    """
     known = scenarios(directory)
-    script = directory / f"{scenario}.js"
-    if scenario not in known or not script.is_file():
+    if scenario not in known:
         raise UnknownScenario(
             f"There is no scenario {scenario!r}. Known: {', '.join(sorted(known))}."
         )
-    return Plan(scenario, known[scenario], script)
+    own, routes = directory / f"{scenario}.js", _routes(directory)
+    if own.is_file():
+        return Plan(scenario, known[scenario], own, directory, None)
+    if routes is None:
+        raise UnknownScenario(
+            f"{directory} says nowhere what {scenario} asks for: it has neither {own.name} nor "
+            f"{' nor '.join(_ROUTES)}."
+        )
+    return Plan(scenario, known[scenario], SCRIPTS / "scenario.js", directory, routes)
+
+
+def _routes(directory: Path) -> Path | None:
+    files = (directory.absolute() / name for name in _ROUTES)
+    return next((file for file in files if file.is_file()), None)

@@ -5,8 +5,6 @@ keeps. A line number is worked out only for a place that is new: until then a pl
 code object and the index of the instruction.
 """
 
-import sys
-import sysconfig
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +14,7 @@ import django
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
+from perfops.collectors.packages import is_installed
 from perfops.conf import conf
 from perfops.origins.tallies import NOWHERE, Site
 
@@ -87,11 +86,8 @@ def _judge(name: str) -> int:
         return LOOP
     if not path.is_absolute() or not path.is_relative_to(_root()):
         return LIBRARY
-    if "site-packages" in path.parts or "dist-packages" in path.parts:
-        return LIBRARY
-    # A virtual environment often lies within the project; so does what starts a command.
-    is_python = any(path.is_relative_to(place) for place in _python())
-    return LIBRARY if is_python or path.name == "manage.py" else PROJECT
+    # What starts a command lies within the project, and has asked for nothing.
+    return LIBRARY if is_installed(path) or path.name == "manage.py" else PROJECT
 
 
 @lru_cache(maxsize=1)
@@ -103,14 +99,6 @@ def _borders() -> frozenset[Path]:
 def _bridge() -> Path:
     found = find_spec("asgiref.sync")
     return Path(found.origin if found and found.origin else "")
-
-
-@lru_cache(maxsize=1)
-def _python() -> tuple[Path, ...]:
-    places = {sysconfig.get_paths()["stdlib"]}
-    if sys.prefix != sys.base_prefix:
-        places.add(sys.prefix)
-    return tuple(map(Path, places))
 
 
 @lru_cache(maxsize=1)

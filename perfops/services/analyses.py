@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from perfops.advisors import registry
 from perfops.advisors.advice import ORDER, Advice
-from perfops.collectors import difference, origins, snapshot
+from perfops.collectors import difference, origins, packages, snapshot
 from perfops.collectors.difference import Window
 from perfops.collectors.snapshot import Snapshot
 from perfops.conf import conf
@@ -199,7 +199,9 @@ def _report(
     earlier = stored.read(baseline)
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
     sent, changes = origins.read(database, since=present.taken_at - window.seconds)
-    window = replace(window, origins=sent, plan_changes=changes)
+    window = replace(
+        window, origins=sent, plan_changes=changes, packages=packages.of_tables(database)
+    )
     found = registry.consult(window, conf(), only=only)
     advised, advice = index_advice.give(window, database, found.advice, only=only)
     window = index_advice.with_missing(window, advised)

@@ -1,7 +1,9 @@
-"""Holding load runs against budgets."""
+"""Setting budgets, and holding load runs against them."""
 
 from dataclasses import dataclass
 
+import msgspec
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from perfops.models.budgets import Budget, Evaluation
@@ -9,6 +11,64 @@ from perfops.models.runs import LoadRun, RouteResult
 from perfops.statistics.measures import MEASURES
 
 _QUANTILES = {"latency_p95": "p95", "latency_p99": "p99"}
+
+
+class UnusableBudgets(ValueError):
+    """Budgets can't be set as they are written; the message says which and why."""
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A budget as a file has it, in the units of ``Budget``; without ``route`` for all of them."""
+
+    metric: str
+    target: float
+    threshold: float
+    action: str = Budget.Action.FAIL
+    route: str = ""
+
+
+def wanted(text: bytes) -> list[Wanted]:
+    """Return the budgets of a JSON file. Raises ``UnusableBudgets``."""
+    try:
+        return msgspec.json.decode(text, type=list[Wanted])
+    except msgspec.DecodeError as error:
+        raise UnusableBudgets(f"this is no list of budgets: {error}") from error
+
+
+def settle(those: list[Wanted]) -> tuple[int, int]:
+    """Have ``those`` be the enabled budgets; others are turned off and keep their history.
+
+    Returns how many were set, and how many turned off. Raises ``UnusableBudgets``.
+    """
+    budgets = [_checked(each) for each in those]
+    names = {(each.metric, each.route) for each in budgets}
+    if len(names) < len(budgets):
+        raise UnusableBudgets("two of them are for the same metric and route.")
+    with transaction.atomic():
+        Budget.objects.bulk_create(
+            budgets,
+            update_conflicts=True,
+            unique_fields=["metric", "route"],
+            update_fields=["target", "threshold", "action", "enabled"],
+        )
+        others = [b.pk for b in Budget.objects.all() if (b.metric, b.route) not in names]
+        off = Budget.objects.filter(pk__in=others, enabled=True).update(enabled=False)
+    return len(budgets), off
+
+
+def _checked(each: Wanted) -> Budget:
+    budget = Budget(
+        metric=each.metric, route=each.route, target=each.target, threshold=each.threshold,
+        action=each.action,
+    )  # fmt: skip
+    name = f"{each.metric} of {each.route}" if each.route else each.metric
+    try:
+        budget.clean_fields()
+    except ValidationError as error:
+        raise UnusableBudgets(f"{name}: {' '.join(error.messages)}") from error
+    if MEASURES[each.metric].is_eased(each.target, each.threshold):
+        raise UnusableBudgets(f"{name}: its target is easier to meet than its threshold.")
+    return budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +97,12 @@ def _evaluate(budget: Budget, run: LoadRun, routes: dict[str, RouteResult]) -> E
     measure = MEASURES[budget.metric]
     outcome = Evaluation.Outcome.UNKNOWN
     if reading.value is not None:
-        if measure.holds(reading.value, budget.target):
-            outcome = Evaluation.Outcome.MET
-        elif measure.holds(reading.value, budget.threshold):
-            outcome = Evaluation.Outcome.NEAR
-        else:
+        if not measure.holds(reading.value, budget.threshold):
             outcome = Evaluation.Outcome.VIOLATED
+        elif measure.holds(reading.value, budget.target):
+            outcome = Evaluation.Outcome.MET
+        else:
+            outcome = Evaluation.Outcome.NEAR
     return Evaluation(
         budget=budget,
         run=run,
@@ -86,7 +146,7 @@ def _throughput(budget: Budget, summary: dict[str, float]) -> Reading:
         return Reading(
             None,
             f"The run offered {offered:.0f} req/s at most, the budget asks for "
-            f"{budget.threshold:.0f}: api-load can tell.",
+            f"{budget.threshold:.0f}: a scenario with a higher rate can tell.",
         )
     return Reading(summary["sustained_throughput"])
 

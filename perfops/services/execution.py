@@ -16,7 +16,7 @@ from perfops.charts.small import thinned
 from perfops.collectors import difference, snapshot
 from perfops.collectors.missing import Missing
 from perfops.conf import conf
-from perfops.loadtest import fingerprint, judge, k6, server, stream
+from perfops.loadtest import fingerprint, judge, k6, routes, server, stream
 from perfops.loadtest import plan as plans
 from perfops.loadtest import target as targets
 from perfops.loadtest.plan import Plan
@@ -58,7 +58,7 @@ def execute(run_id: int) -> None:
         runs.end(run_id, State.CANCELED, ["Canceled while it ran."])
     except TakenAway:
         log.warning("run %s was called lost while this worker was silent", run_id)
-    except (k6.NoK6, plans.UnknownScenario, _Unusable) as error:
+    except (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, _Unusable) as error:
         runs.end(run_id, State.FAILED, [str(error)])
     except Exception as error:
         log.exception("run %s failed", run_id)
@@ -101,13 +101,15 @@ def _execute(run: LoadRun) -> None:
         return
     run.fingerprint = fingerprint.take(plan, path)
     run.save(update_fields=["fingerprint"])
-    before = _look()
-    _beat(run)
     recording = Recording()
-    with k6.running(path, plan, run.target, run.pk) as process:
-        _watch(run, plan, process, recording)
-        run.log = process.log()
-        exit_code = process.popen.returncode
+    with routes.ready(plan.routes) as file:
+        # Afterwards: what fills in the routes is no part of the load.
+        before = _look()
+        _beat(run)
+        with k6.running(path, plan, file, run.target, run.pk) as process:
+            _watch(run, plan, process, recording)
+            run.log = process.log()
+            exit_code = process.popen.returncode
     _store(run, recording, final=True)
     if not recording.first_at and exit_code:
         last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")

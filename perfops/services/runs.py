@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 EXECUTE = "perfops.execute_run"
 State = LoadRun.State
+# A run ends by itself soon after its plan; this is for one that can't.
+_PATIENCE_S = 600
 
 
 class RunRefused(ValueError):
@@ -57,7 +59,8 @@ def request_run(
 
 def _enqueue(run: LoadRun) -> None:
     try:
-        workers.hand_over(EXECUTE, run_id=run.pk)
+        limit_s = round(run.plan["duration_s"]) + _PATIENCE_S
+        workers.hand_over(EXECUTE, limit_s=limit_s, run_id=run.pk)
     except workers.NoWorkers as error:
         log.warning("run %s can't be queued: %s", run.pk, error)
         by_hand = f"Without a worker: `manage.py run_load_test {run.scenario} --here`."

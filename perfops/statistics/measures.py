@@ -17,6 +17,10 @@ class Measure:
         """Say whether ``value`` is strictly on the good side of ``bound``."""
         return value < bound if self.lower_is_better else value > bound
 
+    def is_eased(self, target: float, threshold: float) -> bool:
+        """Say whether ``target`` is easier to meet than ``threshold``: then neither says much."""
+        return target != threshold and self.holds(threshold, target)
+
     def margin(self, value: float, threshold: float) -> float | None:
         """Return the room to the threshold as a share of it: 0.4 is 40 % to spare, < 0 violated."""
         if threshold == 0:

@@ -80,13 +80,17 @@ def test_the_lists_above_are_not_empty(kind):
     assert kind(), f"{kind.__name__}() found nothing: the meta-test has lost its subject."
 
 
+# It names no model: the project's file does.
+TOLD_BY_A_FILE = ROOT / "perfops" / "loadtest" / "routes.py"
+
+
 def foreign_models() -> list[str]:
     """Calls of ``get_model`` that name another app's model: import-linter can't see those."""
     return [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for app in OURS
         for path in Path(app.path).rglob("*.py")
-        if "migrations" not in path.parts
+        if "migrations" not in path.parts and path != TOLD_BY_A_FILE
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get_model"
         if not is_a_library(node.args[0])

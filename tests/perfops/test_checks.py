@@ -1,8 +1,11 @@
 """What ``manage.py check`` says about a project."""
 
+import shutil
+
 from django.db import connections
 
 from perfops.checks import check_project
+from perfops.loadtest import plan
 
 
 def told():
@@ -37,5 +40,17 @@ def test_an_app_that_is_missing(settings):
 def test_a_folder_without_scenarios(settings, tmp_path):
     settings.PERFOPS = {"SCENARIO_DIR": tmp_path}
     assert told() == ["perfops.W002"]
+    (tmp_path / "routes.json").write_text("{")
+    assert told() == ["perfops.W002"]
+    (tmp_path / "routes.json").write_text('{"/": 1}')
+    assert told() == []
+    (tmp_path / "scenarios.json").write_text("{")
+    assert told() == ["perfops.W002"]
+    shutil.copy(plan.SCRIPTS / "scenarios.json", tmp_path)
+    assert told() == []
+    (tmp_path / "routes.json").unlink()
+    assert told() == ["perfops.W002"]
+    (tmp_path / "smoke.js").touch()
+    assert told() == []
     settings.PERFOPS = {}
     assert told() == []

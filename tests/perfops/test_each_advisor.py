@@ -1,5 +1,7 @@
 """Advisors at their thresholds, one by one, and what they must never say."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -76,6 +78,34 @@ def test_a_constraints_index_is_never_dropped():
     mine = changed(INDEXED, is_unique=True, has_duty=True, constraint="u")
     other = changed(mine, name="other", is_primary=True, constraint="pk")
     assert duplicate_indexes.run(window(indexes=[mine, other]), LIMITS) == []
+
+
+@pytest.mark.parametrize(
+    ("better", "size", "found"),
+    [
+        ({"keys": ("a", "b", "c"), "columns": (2, 3, 4)}, 8192, 0),
+        ({"keys": ("a", "b", "c"), "columns": (2, 3, 4)}, 10 * 1024**2, 1),
+        ({}, 8192, 1),
+    ],
+)
+def test_of_a_packages_needless_indexes_only_those_that_matter_are_told(better, size, found):
+    mine = changed(INDEXED, bytes=size, oid=9)
+    both = window(indexes=[mine, changed(INDEXED, name="other", **better)])
+    advice = duplicate_indexes.run(replace(both, packages={"big": "a.package"}), LIMITS)
+    assert severities(advice) == ["warning"] * found
+    assert all("installed package a.package: drop it by RunSQL" in a.remedy for a in advice)
+    assert len(duplicate_indexes.run(both, LIMITS)) == 1
+
+
+def test_what_is_missing_or_unused_on_a_packages_table_is_mended_by_hand():
+    key = ForeignKey("public", "big", "fk", (7,), names=("k",), referred="p.q")
+    theirs = replace(
+        window(tables=[TABLE], indexes=[INDEX], foreign_keys=[key]), packages={"big": "a.package"}
+    )
+    for advisor in (unindexed_foreign_keys, unused_indexes):
+        (advice,) = advisor.run(theirs, LIMITS)
+        assert "installed package a.package" in advice.remedy
+        assert "In Django:" not in advice.remedy
 
 
 def test_an_index_with_more_columns_keeps_what_it_includes():

@@ -128,6 +128,13 @@ def test_a_budget_of_one_route_reads_that_route():
 
 
 @pytest.mark.django_db
+def test_a_threshold_counts_even_where_a_target_was_left_behind_it():
+    Budget.objects.filter(metric="latency_p95").update(target=300, threshold=2)
+    found = {e.budget.metric: e for e in budgets.evaluate(run_with())}
+    assert found["latency_p95"].outcome == "violated"
+
+
+@pytest.mark.django_db
 def test_judging_again_replaces_and_follows_changed_budgets():
     run = run_with()
     budgets.evaluate(run)

@@ -50,6 +50,8 @@ def worker(queue, tmp_path, scenario):
         "from django.conf import settings",
         f"settings.DATABASES['default']['NAME'] = {database['NAME']!r}",
         f"settings.PERFOPS = {{**settings.PERFOPS, **{changed!r}}}",
+        # A project's limit for its own tasks, shorter than the run.
+        "settings.CELERY_TASK_TIME_LIMIT = settings.CELERY_TASK_SOFT_TIME_LIMIT = 6",
     ]
     started = []
 

@@ -67,7 +67,7 @@ def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
     if report.exit_code(run) == console.COULD_NOT_TELL and not run.evaluations.exists():
         return console.COULD_NOT_TELL, [f"Run {run.pk}: {report.verdict(run)}.", *run.reasons]
     if not run.plan.get("judged", True):
-        reason = f"{run.scenario} is not judged by budgets: run smoke or api-load."
+        reason = f"{run.scenario} is not judged by budgets: run one that is."
         return console.COULD_NOT_TELL, [reason]
     verdict, reasons = verdicts.weigh(evaluate(run))
     codes = {

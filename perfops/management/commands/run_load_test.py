@@ -13,7 +13,7 @@ class Command(TellingCommand):
     help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("scenario", help="smoke, api-load, stress, ...")
+        parser.add_argument("scenario", help="smoke, or another of scenarios.json")
         parser.add_argument("--target", help="base URL; default: PERFOPS['DEFAULT_TARGET']")
         parser.add_argument("--format", choices=["text", "json"], default="text")
         parser.add_argument(

@@ -146,6 +146,10 @@ def test_a_budget_can_be_edited(admin_client):
     assert admin_client.post(url("budget_change", budget.pk), form).status_code == 302
     budget.refresh_from_db()
     assert (budget.target, budget.threshold, budget.action) == (250, 400, "warn")
+    refused = admin_client.post(url("budget_change", budget.pk), form | {"threshold": "200"})
+    assert "easier to meet than the threshold" in refused.content.decode()
+    nothing = admin_client.post(url("budget_change", budget.pk), form | {"threshold": "none"})
+    assert "Enter a number" in nothing.content.decode()
 
 
 def test_an_analysis_shows_findings_and_what_was_missing(admin_client, finding):
@@ -251,7 +255,7 @@ def test_a_start_that_is_refused_says_why_and_keeps_what_was_typed(admin_client,
 def test_without_scenarios_the_list_says_what_is_missing(admin_client, settings, tmp_path):
     settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": tmp_path}
     page = admin_client.get(url("loadrun_start"), follow=True).content.decode()
-    assert "scenarios.json is missing" in page
+    assert "neither scenarios.json nor routes" in page
 
 
 def test_cancel_and_its_warning_when_there_is_nothing_to_cancel(admin_client, measured_run):

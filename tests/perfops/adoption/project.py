@@ -1,5 +1,6 @@
 """A plain ``startproject`` that adopts perfops: no Midst, Celery or Redis can be imported."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ _server = urllib.parse.urlsplit(os.environ["SERVER_URL"])
 _shared = {
     "ENGINE": "django.db.backends.postgresql", "HOST": _server.hostname, "PORT": _server.port,
     "USER": _server.username, "PASSWORD": urllib.parse.unquote(_server.password or ""),
+    "CONN_MAX_AGE": 60,
 }
 DATABASES = {
     "default": {**_shared, "NAME": os.environ["FIRST"]},
@@ -29,7 +31,26 @@ AUTH_USER_MODEL = "shop.Person"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = False
 TIME_ZONE = "Asia/Kolkata"
+PERFOPS = {"SCENARIO_DIR": BASE_DIR / "load"}
 """
+URLS = """
+from django.http import HttpResponse
+from shop.models import Order
+
+def order(request, pk):
+    return HttpResponse(Order.objects.get(pk=pk).state)
+
+urlpatterns += [
+    path("", lambda request: HttpResponse("welcome")),
+    path("orders/<int:pk>/", order),
+]
+"""
+# What its load asks for, and how much of it: enough for a p99.
+ROUTES = """{"/": 9, "/orders/{pk}/": {"share": 1, "model": "shop.Order"}}"""
+SCENARIOS = """{"smoke": {
+    "title": "A few seconds.", "start_rate": 300, "stages": [{"seconds": 3.7, "rate": 300}],
+    "max_vus": 600, "room_s": 2
+}}"""
 MODELS = """
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -59,7 +80,8 @@ class Project:
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder / "project"
         self.packages = folder / "packages"
-        requirements.link_into(self.packages)
+        # perfops needs no gunicorn; a project is served by something.
+        requirements.link_into(self.packages, "gunicorn")
         self.environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(self.packages), **environment,
             "DJANGO_SUPERUSER_PASSWORD": "of-the-chief",
@@ -71,8 +93,12 @@ class Project:
         for package in (self.folder / "shop", self.folder / "shop" / "migrations"):
             (package / "__init__.py").touch()
         (self.folder / "shop" / "models.py").write_text(MODELS)
-        with (self.folder / "plain" / "settings.py").open("a") as settings:
-            settings.write(SETTINGS)
+        (self.folder / "load").mkdir()
+        (self.folder / "load" / "routes.json").write_text(ROUTES)
+        (self.folder / "load" / "scenarios.json").write_text(SCENARIOS)
+        for name, more in (("settings", SETTINGS), ("urls", URLS)):
+            with (self.folder / "plain" / f"{name}.py").open("a") as file:
+                file.write(more)
 
     def manage(self, *words: str, codes: tuple[int, ...] = (0,)) -> Done:
         """Run ``manage.py``; it must end with one of ``codes``."""
@@ -80,8 +106,11 @@ class Project:
 
     @contextmanager
     def serving(self, port: int):
-        """Serve on ``port`` for a while."""
-        command = self._command("manage.py", "runserver", "--noreload", f"127.0.0.1:{port}")
+        """Serve on ``port`` for a while, with several processes and threads."""
+        command = self._command(
+            "-m", "gunicorn", "plain.wsgi", f"--bind=127.0.0.1:{port}", "--workers=2",
+            "--threads=4", "--no-control-socket",
+        )  # fmt: skip
         log = (self.folder / "server.log").open("w")
         with log, subprocess.Popen(
             command, cwd=self.folder, env=self.environment, stdout=log, stderr=log
@@ -90,6 +119,10 @@ class Project:
                 yield server
             finally:
                 server.terminate()
+
+    def set_budgets(self, *budgets: dict[str, object]) -> Done:
+        (self.folder / "budgets.json").write_text(json.dumps(budgets))
+        return self.manage("set_budgets", "budgets.json")
 
     def log(self) -> str:
         """Return what the server has written."""

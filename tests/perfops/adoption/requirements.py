@@ -15,10 +15,11 @@ def listed() -> list[Requirement]:
     return [Requirement(line) for line in lines if line and not line.startswith("#")]
 
 
-def needed() -> set[str]:
-    """Return the names of all distributions that pip would install for the file."""
+def needed(*also: str) -> set[str]:
+    """Return the names of all distributions that pip would install for the file, and ``also``."""
     found: set[str] = set()
-    waiting = [(each, extra) for each in listed() for extra in {"", *each.extras}]
+    wanted = [*listed(), *map(Requirement, also)]
+    waiting = [(each, extra) for each in wanted for extra in {"", *each.extras}]
     seen = set()
     while waiting:
         requirement, extra = waiting.pop()
@@ -33,10 +34,10 @@ def needed() -> set[str]:
     return found
 
 
-def link_into(folder: Path) -> None:
-    """Make ``folder`` a place of packages that holds these alone."""
+def link_into(folder: Path, *also: str) -> None:
+    """Make ``folder`` a place of packages that holds these, and ``also``, alone."""
     folder.mkdir()
-    for name in needed():
+    for name in needed(*also):
         installed = distribution(name)
         for top in {file.parts[0] for file in installed.files or ()} - {"..", "__pycache__"}:
             if not (folder / top).exists():

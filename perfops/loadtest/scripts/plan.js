@@ -1,26 +1,24 @@
-// The plan of a scenario: handed over by perfops as PLAN, else read from scenarios.json.
-const scenarios = JSON.parse(open('../scenarios.json'));
+// From a scenario's plan, an entry of scenarios.json, to k6's options and to when each request
+// is due.
 
-// Little's law: VUs in use = rate x latency. There must be room for half a second each, or
-// a stall of the server would show as a lower rate instead of as latency.
-const LATENCY_WITH_ROOM_S = 0.5;
-
-export function planOf(name) {
-  return __ENV.PLAN ? JSON.parse(__ENV.PLAN) : scenarios[name];
-}
+// Little's law: VUs in use = rate x latency. There must be room for half a second each (or what
+// the plan says), or a stall of the server would show as a lower rate instead of as latency.
+const ROOM_S = 0.5;
 
 // Open model: arrivals follow the plan however slowly the server answers.
-export function optionsOf(name) {
-  const plan = planOf(name);
+export function optionsOf(plan) {
   const peak = Math.max(plan.start_rate, ...plan.stages.map((stage) => stage.rate));
   return {
     scenarios: {
-      [name]: {
+      load: {
         executor: 'ramping-arrival-rate',
         startRate: plan.start_rate,
         timeUnit: '1s',
         stages: plan.stages.map((stage) => ({ duration: `${stage.seconds}s`, target: stage.rate })),
-        preAllocatedVUs: Math.min(plan.max_vus, Math.max(1, Math.ceil(peak * LATENCY_WITH_ROOM_S))),
+        preAllocatedVUs: Math.min(
+          plan.max_vus,
+          Math.max(1, Math.ceil(peak * (plan.room_s || ROOM_S))),
+        ),
         maxVUs: plan.max_vus,
         gracefulStop: '10s',
       },

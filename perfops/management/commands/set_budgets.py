@@ -1,0 +1,31 @@
+"""``manage.py set_budgets FILE``: the budgets as a file of the project has them."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from perfops.management import console
+from perfops.management.telling import TellingCommand
+from perfops.services import budgets
+
+
+class Command(TellingCommand):
+    help = "Set the budgets that FILE (JSON) lists, and turn off all others."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+
+    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+        try:
+            count, off = budgets.settle(budgets.wanted(file.read_bytes()))
+        except OSError as error:
+            raise _refused(f"{file}: {error.strerror}.") from error
+        except budgets.UnusableBudgets as error:
+            raise _refused(f"{file}: {error}") from error
+        self.stdout.write(f"Budgets set: {count}; others turned off: {off}.")
+
+
+def _refused(reason: str) -> CommandError:
+    return CommandError(reason, returncode=console.COULD_NOT_TELL)

@@ -1,0 +1,69 @@
+"""A file of the project sets the budgets: those it lists, and no others."""
+
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from perfops.models import Budget
+
+pytestmark = pytest.mark.django_db
+P95 = {"metric": "latency_p95", "target": 50, "threshold": 80}
+
+
+@pytest.fixture
+def told(tmp_path, capsys):
+    """Set what a file of this text lists; return what the command says."""
+
+    def write(text):
+        file = tmp_path / "budgets.json"
+        file.write_text(text if isinstance(text, str) else json.dumps(text))
+        call_command("set_budgets", str(file))
+        return capsys.readouterr().out
+
+    return write
+
+
+def enabled():
+    budgets = Budget.objects.filter(enabled=True).order_by("route")
+    return list(budgets.values_list("metric", "route", "target", "threshold", "action"))
+
+
+def test_the_file_is_all_that_counts_and_the_others_are_kept_turned_off(told):
+    before = set(Budget.objects.values_list("pk", flat=True))
+    route = {**P95, "route": "/orders/{id}/", "action": "warn"}
+    assert "set: 2; others turned off: 5" in told([P95, route])
+    assert enabled() == [
+        ("latency_p95", "", 50, 80, "fail"),
+        ("latency_p95", "/orders/{id}/", 50, 80, "warn"),
+    ]
+    assert before < set(Budget.objects.values_list("pk", flat=True))
+    # Again, without one of them, with another figure: rows stay, and with them their history.
+    assert "set: 1; others turned off: 1" in told([{**P95, "threshold": 90}])
+    assert enabled() == [("latency_p95", "", 50, 90, "fail")]
+    assert Budget.objects.count() == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[", "no list of budgets"),
+        ([{**P95, "limit": 5}], "unknown field `limit`"),
+        ([{**P95, "metric": "p95"}], "p95: Value 'p95' is not a valid choice"),
+        ([{**P95, "route": "/", "action": "shout"}], "latency_p95 of /: Value 'shout'"),
+        ([{**P95, "target": 81}], "easier to meet than its threshold"),
+        ([P95, {"metric": "throughput", "target": 10, "threshold": 20}], "throughput: its target"),
+        ([P95, P95], "the same metric and route"),
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_changed(told, text, says):
+    before = enabled()
+    with pytest.raises(CommandError, match=says) as error:
+        told(text)
+    assert error.value.returncode == 2
+    assert enabled() == before
+
+
+def test_a_file_that_is_not_there():
+    with pytest.raises(CommandError, match="No such file"):
+        call_command("set_budgets", "/nowhere/budgets.json")
