@@ -1,14 +1,15 @@
 """What telemetry costs: CPU time per request, side by side in one run.
 
-    .venv/bin/python -m benchmarks.telemetry [--processes 6] [--rounds 8] [--requests 150]
+    .venv/bin/python -m benchmarks.telemetry [--processes 2] [--rounds 8] [--requests 80]
         [--only cached] [--variant "all at 10%" ...]
 
-Starts its own PostgreSQL and Valkey, and one process for each variant, all on the same data. In
-each round every variant answers requests, one after another (A B C A B C). A fixed loop just
-before and after each measurement tells how fast the machine was; figures are divided by it. Where
-its memory happens to lie makes a process some percent faster or slower for all its life, so
-each variant is started several times.
-A process' time holds all its threads, so what exporters do in the background counts.
+Starts its own PostgreSQL and Valkey, and processes for each variant, all on the same data. Each
+process answers requests with and without what its variant turns on, in turn (A B B A): where its
+memory happens to lie makes a process some percent faster or slower for all its life, and the
+machine's pace changes, but neighbours in one process share both. ``nothing`` is a variant without
+anything: its price is the noise.
+A process' time holds all its threads. What waits (lines, spans) leaves after each round, and each
+of the round's requests has its share of that.
 """
 
 import argparse
@@ -32,20 +33,14 @@ from midst.stack import process, servers
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = (
-    "bare", "metrics", "metrics, log line", "metrics, tracing 10%", "metrics, tracing 100%",
+    "nothing", "metrics", "metrics, log line", "metrics, tracing 10%", "metrics, tracing 100%",
     "metrics, Sentry", "all at 10%",
 )  # fmt: skip
-BARE, ALL = VARIANTS[0], VARIANTS[-1]
+NOTHING, ALL = VARIANTS[0], VARIANTS[-1]
 BOUNDS = {"cached": 0.25, "database": 0.10}
-_LOOP = 40_000
-
-
-def calibrate() -> float:
-    """Return the CPU seconds of a fixed piece of work."""
-    start, total = time.process_time(), 0
-    for number in range(_LOOP):
-        total += number * number % 7
-    return time.process_time() - start
+_WARM_UP = 10
+# Without and with telemetry. Short turns: what disturbs the machine disturbs both.
+_ROUND = 3 * ((False, True), (True, False))
 
 
 class _Sink(BaseHTTPRequestHandler):
@@ -67,7 +62,7 @@ def variables(variant: str, *, sink: str, folder: Path) -> dict[str, str]:
     """Return the environment that turns on what ``variant`` names; ``folder`` is its own."""
     # None finds in the cache what another has put there.
     found = {"LOG_LEVEL": "WARNING", "CACHE_PREFIX": folder.name}
-    if variant == BARE:
+    if variant == NOTHING:
         return found
     metrics = folder / "metrics"
     metrics.mkdir()
@@ -87,33 +82,80 @@ def variables(variant: str, *, sink: str, folder: Path) -> dict[str, str]:
 
 
 def serve(variant: str) -> None:
-    """Be one variant: for each line ``kind requests`` on stdin answer with CPU ms per request."""
-    from django.conf import settings
+    """Be one variant: for each line ``kind requests`` on stdin answer with CPU ms per request.
 
-    if variant == BARE:
-        ours = "midst.telemetry"
-        settings.INSTALLED_APPS = [each for each in settings.INSTALLED_APPS if each != ours]
-        settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if not each.startswith(ours)]
+    Pairs, each without and with what the variant turns on.
+    """
     from django.core.wsgi import get_wsgi_application
 
-    application = get_wsgi_application()
-    if variant != BARE:
-        from midst.telemetry import tracing
+    plain, full = _handlers(get_wsgi_application())
+    from midst.telemetry import tracing
 
-        tracing.start()
+    tracing.start()
     numbers = itertools.count()
-    for line in sys.stdin:
-        kind, requests = line.split()
-        # The first one after a pause meets cold caches.
-        _ask(application, kind, next(numbers))
-        before = calibrate()
+
+    def spent(kind: str, requests: int, *, telemetry: bool) -> float:
+        _measure_servers(telemetry)
+        handler = full if telemetry else plain
+        for _ in range(_WARM_UP):
+            _ask(handler, kind, next(numbers))
         start = time.process_time()
-        for _ in range(int(requests)):
-            _ask(application, kind, next(numbers))
-        spent = time.process_time() - start
-        speed = (before + calibrate()) / 2
-        sys.stdout.write(f"{spent * 1000 / int(requests)} {speed}\n")
+        for _ in range(requests):
+            _ask(handler, kind, next(numbers))
+        return (time.process_time() - start) * 1000 / requests
+
+    for line in sys.stdin:
+        kind, number = line.split()
+        requests = int(number)
+        pairs = []
+        for order in _ROUND:
+            told = {
+                each: spent(kind, requests, telemetry=each and variant != NOTHING) for each in order
+            }
+            pairs.append((told[False], told[True]))
+        start = time.process_time()
+        _let_go()
+        later = (time.process_time() - start) * 1000 / (requests * len(pairs))
+        sys.stdout.write(json.dumps([(without, having + later) for without, having in pairs]))
+        sys.stdout.write("\n")
         sys.stdout.flush()
+
+
+def _handlers(full: Any) -> tuple[Any, Any]:
+    """Return the application without its telemetry, and with it."""
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler
+
+    every = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [each for each in every if not each.startswith("midst.telemetry")]
+    plain = WSGIHandler()
+    settings.MIDDLEWARE = every
+    return plain, full
+
+
+def _measure_servers(wanted: bool) -> None:
+    """Have commands to Redis and statements measured, or not."""
+    from django.db import connection
+    from redis.connection import AbstractConnection
+
+    from midst.telemetry import database, redis
+
+    for name in redis._MEASURED:
+        measured = _measured.setdefault(name, getattr(AbstractConnection, name))
+        setattr(AbstractConnection, name, measured if wanted else measured.__wrapped__)
+    connection.execute_wrappers[:] = [database.measure] if wanted else []
+
+
+_measured: dict[str, Any] = {}
+
+
+def _let_go() -> None:
+    """Have lines and spans leave that still wait."""
+    from midst.telemetry import logs, tracing
+
+    logs.waiting.flush()
+    if tracing._provider is not None:
+        tracing._provider.force_flush()
 
 
 def _ask(application: Callable[..., Any], kind: str, number: int) -> None:
@@ -141,7 +183,7 @@ class Variant:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.figures: dict[str, list[float]] = {"cached": [], "database": []}
+        self.figures: dict[str, list[tuple[float, float]]] = {"cached": [], "database": []}
 
     def start(self, environment: dict[str, str], log: Path) -> None:
         """Logs go to a pipe that somebody reads, as systemd and containers have it."""
@@ -158,12 +200,11 @@ class Variant:
         self._commands = cast(IO[str], self._process.stdin)
         self._answers = cast(IO[str], self._process.stdout)
 
-    def measure(self, kind: str, requests: int) -> tuple[float, float]:
-        """Return CPU ms per request, and the seconds of the fixed loop around it."""
+    def measure(self, kind: str, requests: int) -> None:
+        """Note the CPU ms per request without and with what this variant turns on."""
         self._commands.write(f"{kind} {requests}\n")
         self._commands.flush()
-        spent, speed = self._answers.readline().split()
-        return float(spent), float(speed)
+        self.figures[kind] += json.loads(self._answers.readline())
 
     def end(self) -> None:
         self._commands.close()
@@ -172,8 +213,9 @@ class Variant:
         self._reader.wait(30)
 
 
-def run(names: list[str], processes: int, rounds: int, requests: int, kinds: list[str]) -> int:
-    variants = [Variant(each) for each in names]
+def run(
+    variants: list[Variant], processes: int, rounds: int, requests: int, kinds: list[str]
+) -> int:
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -195,7 +237,10 @@ def run(names: list[str], processes: int, rounds: int, requests: int, kinds: lis
                     own.mkdir()
                     told = variables(each.name, sink=address, folder=own)
                     each.start({**environment, **told}, own / "log")
-                _measure(variants, kinds, rounds=rounds, requests=requests)
+                for kind, _, each in itertools.product(kinds, range(rounds), variants):
+                    each.measure(kind, requests)
+                for each in variants:
+                    each.end()
         finally:
             sink.shutdown()
             for child in reversed(started.children):
@@ -214,38 +259,17 @@ def prepare(environment: dict[str, str]) -> None:
     )
 
 
-def _measure(variants: list[Variant], kinds: list[str], *, rounds: int, requests: int) -> None:
-    for kind in kinds:
-        for variant in variants:
-            variant.measure(kind, 100)
-        speeds: list[float] = []
-        measured: list[tuple[Variant, float, float]] = []
-        for _ in range(rounds):
-            for variant in variants:
-                spent, speed = variant.measure(kind, requests)
-                speeds.append(speed)
-                measured.append((variant, spent, speed))
-        usual = statistics.median(speeds)
-        for variant, spent, speed in measured:
-            variant.figures[kind].append(spent * usual / speed)
-    for variant in variants:
-        variant.end()
-
-
 def report(variants: list[Variant], kinds: list[str]) -> int:
-    """Print the medians and their price; return 1 when a bound does not hold.
-
-    The price is the median of the rounds' ratios to bare: neighbours in time saw one machine.
-    """
-    print(f"{'CPU ms per request':<24}" + "".join(f"{kind:>22}" for kind in kinds))
+    """Print medians, and the median of what each pair says; return 1 when a bound does not hold."""
+    print(f"{'CPU ms per request':<24}" + "".join(f"{kind:>28}" for kind in kinds))
     fine = True
     for variant in variants:
         cells = ""
         for kind in kinds:
-            median = statistics.median(variant.figures[kind])
-            pairs = zip(variant.figures[kind], variants[0].figures[kind], strict=True)
-            price = statistics.median(spent / bare for spent, bare in pairs) - 1
-            cells += f"{median:>13.3f} {price:>+7.1%} "
+            pairs = variant.figures[kind]
+            without, having = map(statistics.median, zip(*pairs, strict=True))
+            price = statistics.median(having / without for without, having in pairs) - 1
+            cells += f"{without:>11.3f} {having:>8.3f} {price:>+7.1%}"
             fine = fine and (variant.name != ALL or price <= BOUNDS[kind])
         print(f"{variant.name:<24}{cells}")
     bounds = ", ".join(f"{kind} {bound:.0%}" for kind, bound in BOUNDS.items())
@@ -256,12 +280,12 @@ def report(variants: list[Variant], kinds: list[str]) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--processes", type=int, default=6, help="of each variant, in turn")
+    parser.add_argument("--processes", type=int, default=2, help="of each variant, in turn")
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--requests", type=int, default=150)
+    parser.add_argument("--requests", type=int, default=80)
     parser.add_argument("--only", choices=BOUNDS, help="one kind of request")
     parser.add_argument(
-        "--variant", choices=VARIANTS[1:], action="append", help="beside bare; may be repeated"
+        "--variant", choices=VARIANTS, action="append", help="not all; may be repeated"
     )
     parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -269,8 +293,8 @@ def main() -> int:
         serve(options.serve)
         return 0
     kinds = [options.only] if options.only else list(BOUNDS)
-    names = [BARE, *options.variant] if options.variant else list(VARIANTS)
-    return run(names, options.processes, options.rounds, options.requests, kinds)
+    variants = [Variant(each) for each in options.variant or VARIANTS]
+    return run(variants, options.processes, options.rounds, options.requests, kinds)
 
 
 if __name__ == "__main__":
