@@ -34,7 +34,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.telemetry import calibrate, prepare
+from benchmarks.pace import calibrate
+from benchmarks.telemetry import prepare
 from midst.stack import process, servers
 
 CLIENTS = 2

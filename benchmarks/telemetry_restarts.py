@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.telemetry import calibrate
+from benchmarks.pace import calibrate
 
 LIVING, ROUTES, TABLES = 4, 60, 30
 MAX_FILES, MAX_SCRAPE_MS, USUAL_LOOP_S = 70, 50.0, 0.0024
