@@ -75,6 +75,8 @@ def variables(variant: str, *, sink: str, folder: Path) -> dict[str, str]:
             "OTEL_EXPORTER_OTLP_ENDPOINT": sink,
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": ratio,
+            # Not in the midst of a turn, which may be one without telemetry.
+            "OTEL_BSP_SCHEDULE_DELAY": "600000",
         }
     if "Sentry" in variant or variant == ALL:
         found["SENTRY_DSN"] = f"{sink.replace('://', '://key@')}/1"
