@@ -1,21 +1,32 @@
-"""Names and numbers as advice writes them."""
+"""Names, statements, sizes and durations as reports and pages write them."""
+
+from typing import Protocol
 
 from psycopg import sql
-
-from perfops.collectors.records import Statement
 
 _TITLE_CHARACTERS = 90
 _OBJECT_CHARACTERS = 300
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
 
 
-def name_of(statement: Statement) -> str:
+class HasText(Protocol):
+    """A statement of pg_stat_statements."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def queryid(self) -> str: ...
+
+
+def name_of(statement: HasText) -> str:
     """Return the statement on one line; its number where the text is not known."""
     text = " ".join(statement.text.split()) or f"statement {statement.queryid}"
     return text[:_OBJECT_CHARACTERS]
 
 
-def short(statement: Statement) -> str:
+def short(statement: HasText) -> str:
+    """Return ``name_of`` cut to the length of a title."""
     name = name_of(statement)
     return name if len(name) <= _TITLE_CHARACTERS else f"{name[: _TITLE_CHARACTERS - 1]}…"
 

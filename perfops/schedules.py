@@ -9,7 +9,7 @@ from django.db import router
 from django.db.migrations import Migration
 
 from perfops.conf import conf
-from perfops.loadtest import plan as plans
+from perfops.load import scenarios as plans
 
 # Migrations, and whether each was taken back.
 type Plan = Sequence[tuple[Migration, bool]]

@@ -161,7 +161,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
 METRICS_PORT = environment.positive_int("METRICS_PORT", 9464)
 # Functions without arguments whose figures the metrics server adds: telemetry knows no app.
-METRICS_SOURCES = ["perfops.selectors.figures.read"]
+METRICS_SOURCES = ["perfops.budgets.figures.read"]
 
 # Errors go nowhere without it.
 SENTRY_DSN = env.str("SENTRY_DSN", "")

@@ -8,10 +8,11 @@ from django.urls import path, reverse
 from perfops.admin import badges, columns, statements
 from perfops.admin.listing import listing
 from perfops.admin.pages import MeasuredAdmin
-from perfops.advisors.wording import name_of, size_text, time_text
+from perfops.analysis import differences as inside
+from perfops.analysis import sessions as present
+from perfops.analysis.differences import Change, Difference, Slower
+from perfops.formatting import name_of, size_text, time_text
 from perfops.models.analyses import Analysis
-from perfops.selectors import inside, present
-from perfops.selectors.inside import Change, Difference, Slower
 
 _EXPIRED = (
     "The snapshot of this analysis is not kept any more: only its findings are. "

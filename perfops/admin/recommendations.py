@@ -6,9 +6,9 @@ from django.http import Http404, HttpResponse
 
 from perfops.admin import statements
 from perfops.admin.badges import Badge
-from perfops.models.advice import IndexAdvice
+from perfops.indexes import selectors
 from perfops.models.analyses import Finding
-from perfops.selectors import advice as selectors
+from perfops.models.recommendations import IndexAdvice
 
 Outcome = IndexAdvice.Outcome
 _BADGES = {

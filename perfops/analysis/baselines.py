@@ -2,11 +2,11 @@
 
 from datetime import timedelta
 
-from perfops.collectors.moments import moment
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis import stored_snapshots as snapshots
+from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.conf import conf
+from perfops.database.timestamps import to_datetime
 from perfops.models.analyses import Analysis, StoredSnapshot
-from perfops.selectors import snapshots
 
 # The id of an analysis, or how long ago.
 Since = int | timedelta
@@ -22,7 +22,7 @@ def find(database: str, present: Snapshot, since: Since | None) -> StoredSnapsho
     Without ``since``: the last analysis, if it is ``WINDOW_MIN_S`` old; a window of minutes
     would call everything cured that nobody asked for just now. Raises ``NoBaseline``.
     """
-    now = moment(present.taken_at)
+    now = to_datetime(present.taken_at)
     if isinstance(since, int):
         return _of_analysis(database, since)
     if since is None:

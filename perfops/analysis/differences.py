@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from perfops.collectors import difference
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement, Table
-from perfops.collectors.snapshot import Snapshot
-from perfops.models.analyses import Analysis, Finding, Severity, Sighting
-from perfops.selectors import snapshots
+from perfops.analysis import stored_snapshots as snapshots
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement, Table
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.models.analyses import Analysis, Finding, Occurrence, Severity
 
 _MOST = 30
 _LEAST_CHANGE = 1.2
@@ -90,8 +90,8 @@ def between(earlier: Analysis, later: Analysis) -> Difference:
 
 def _findings(earlier: Analysis, later: Analysis) -> list[Change]:
     """Return the findings that came, went, or changed their severity; the worst first."""
-    seen: dict[int, dict[int, Sighting]] = {}
-    rows = Sighting.objects.filter(analysis__in=[earlier, later]).select_related("finding")
+    seen: dict[int, dict[int, Occurrence]] = {}
+    rows = Occurrence.objects.filter(analysis__in=[earlier, later]).select_related("finding")
     for row in rows:
         seen.setdefault(row.finding_id, {})[row.analysis_id] = row
     changes = []

@@ -6,8 +6,8 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from perfops.advisors.advice import Advice
-from perfops.models.analyses import Analysis, Finding, Sighting
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.models.analyses import Analysis, Finding, Occurrence
 
 Status = Finding.Status
 _BATCH = 500
@@ -20,13 +20,13 @@ class NotMuted(ValueError):
 
 
 def record(
-    analysis: Analysis, advice: Iterable[Advice], *, thorough: Collection[str] | None = None
+    analysis: Analysis, advice: Iterable[DetectedIssue], *, complete: Collection[str] | None = None
 ) -> list[Finding]:
     """Write what ``analysis`` found into the findings that live on; return them in order.
 
     New ones open; resolved ones, and mutes that have ended, open again; open ones of the same
-    database that were not seen are resolved, if their advisor is one of the ``thorough`` (None:
-    all are): who could not look has cured nothing.
+    database that were not seen are resolved, if their advisor is one of the ``complete`` (None:
+    all are). An advisor whose data was unavailable resolves no findings.
     """
     now = timezone.now()
     advised = {each.fingerprint: each for each in advice}
@@ -47,14 +47,14 @@ def record(
             finding.last_seen_at, finding.last_analysis = now, analysis
             seen.append(finding)
         _save(seen)
-        Sighting.objects.bulk_create(
+        Occurrence.objects.bulk_create(
             (
-                Sighting(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
+                Occurrence(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
                 for f in seen
             ),
             batch_size=_BATCH,
         )
-        _resolve(analysis, seen, thorough, now)
+        _resolve(analysis, seen, complete, now)
     return seen
 
 
@@ -73,18 +73,18 @@ def _save(findings: list[Finding]) -> None:
 def _resolve(
     analysis: Analysis,
     seen: list[Finding],
-    thorough: Collection[str] | None,
+    complete: Collection[str] | None,
     now: datetime,
 ) -> None:
     gone = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
-    if thorough is not None:
-        gone = gone.filter(advisor__in=thorough)
+    if complete is not None:
+        gone = gone.filter(advisor__in=complete)
     gone.exclude(pk__in=[f.pk for f in seen]).update(
         status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
     )
 
 
-def _see(finding: Finding, advice: Advice) -> None:
+def _see(finding: Finding, advice: DetectedIssue) -> None:
     finding.advisor, finding.object = advice.advisor, advice.object[:300]
     finding.queryids = list(advice.queryids)
     finding.severity, finding.title = advice.severity, advice.title[:300]

@@ -4,7 +4,7 @@ import zlib
 
 import msgspec
 
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.snapshot import Snapshot
 
 _QUICK = 3
 

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from perfops.collectors.moments import moment
+from perfops.analysis import selectors as analyses
 from perfops.conf import conf
+from perfops.database.timestamps import to_datetime
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
-from perfops.selectors import analyses
 
 Span = QueryOrigin.Span
 _HOUR = timedelta(hours=1)
@@ -46,7 +46,7 @@ def begin(days: int) -> datetime:
     day or month.
     """
     window = timedelta(days=days)
-    return moment(_floor(timezone.now() - window, _unit(window)).timestamp())
+    return to_datetime(_floor(timezone.now() - window, _unit(window)).timestamp())
 
 
 def sent(*, since: datetime) -> dict[int, Sent]:

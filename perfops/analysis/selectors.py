@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 
-from perfops.models.analyses import Analysis, Finding, Severity, Sighting
+from perfops.models.analyses import Analysis, Finding, Occurrence, Severity
 
 _RANK = Case(
     *(When(severity=severity, then=Value(rank)) for rank, severity in enumerate(Severity.values)),
@@ -29,7 +29,7 @@ class Seen:
 
 def findings_of(analysis: Analysis, *, limit: int) -> list[Seen]:
     """Return what ``analysis`` saw, worst first, and no more than ``limit``. One query."""
-    rows = Sighting.objects.filter(analysis=analysis).select_related("finding")
+    rows = Occurrence.objects.filter(analysis=analysis).select_related("finding")
     ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
     return [Seen(row.finding, row.severity, row.evidence) for row in ordered[:limit]]
 

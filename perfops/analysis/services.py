@@ -1,27 +1,27 @@
 """Analysing a database: snapshot, difference, advice, and the findings that live on."""
 
 import logging
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.advisors import registry
-from perfops.advisors.advice import ORDER, Advice
-from perfops.collectors import difference, origins, packages, snapshot
-from perfops.collectors.difference import Window
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis import baselines, findings, recommenders, snapshots
+from perfops.analysis import stored_snapshots as stored
+from perfops.analysis.advisors import registry
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.baselines import Since
+from perfops.analysis.collectors import difference, origins, snapshot
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.conf import conf
-from perfops.indexing.advising import Advised
+from perfops.database import packages
+from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
-from perfops.models.runs import Trigger
-from perfops.selectors import snapshots as stored
-from perfops.services import advice as index_advice
-from perfops.services import baselines, claims, findings, snapshots, workers
-from perfops.services.baselines import Since
+from perfops.models.jobs import Trigger
 
 log = logging.getLogger(__name__)
 
@@ -38,23 +38,24 @@ class Report:
 
     database: str
     window: Window
-    advice: list[Advice]
+    issues: list[DetectedIssue]
     hidden: frozenset[str]
     analysis_id: int | None
-    # Advisors that saw all they need; None for all.
-    thorough: frozenset[str] | None = None
-    advised: Advised = field(default_factory=Advised)
+    # Advisors whose sources were all available; None for all.
+    complete: frozenset[str] | None = None
+    # What keeps the recommendations with their findings.
+    stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
         """Return how many of each severity are not hidden."""
-        open_ones = [a.severity for a in self.advice if a.fingerprint not in self.hidden]
+        open_ones = [a.severity for a in self.issues if a.fingerprint not in self.hidden]
         return {severity: open_ones.count(severity) for severity in ORDER}
 
 
 def titles() -> dict[str, str]:
     """Return the IDs of all that can find something, with their titles."""
-    return {**registry.titles(), **index_advice.TITLES}
+    return {**registry.titles(), **recommenders.titles()}
 
 
 def analyse(
@@ -105,21 +106,21 @@ def request_analysis(
 
 def _enqueue(analysis: Analysis) -> None:
     try:
-        workers.hand_over(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
-    except workers.NoWorkers as error:
+        lifecycle.enqueue(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
+    except lifecycle.QueueUnavailable as error:
         log.warning("analysis %s can't be queued: %s", analysis.pk, error)
         _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")
 
 
 def _queued(database: str, trigger: Trigger, user: Any) -> Analysis:
-    claims.reap()
+    lifecycle.reap()
     return Analysis.objects.create(database=database, trigger=trigger, requested_by=user)
 
 
 def _claimed(database: str, trigger: Trigger, user: Any, analysis_id: int | None) -> Analysis:
     if analysis_id is None:
         analysis_id = _queued(database, trigger, user).pk
-    is_ours = claims.claim(analysis_id)
+    is_ours = lifecycle.claim(Analysis, analysis_id)
     analysis = Analysis.objects.get(pk=analysis_id)
     if not is_ours:
         raise CouldNotAnalyse(f"Analysis {analysis_id} does not wait: it is {analysis.state}.")
@@ -129,7 +130,7 @@ def _claimed(database: str, trigger: Trigger, user: Any, analysis_id: int | None
 def _noted(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
     """Analyse; whatever goes wrong is written into the row as well."""
     try:
-        with claims.alive(analysis):
+        with lifecycle.heartbeats(analysis):
             return _analyse(analysis, since, only)
     except Exception as error:
         _fail(analysis, str(error))
@@ -159,11 +160,17 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     analysis.baseline = baseline.analysis if baseline else None
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
-        advice = [*report.advice, *index_advice.measure(analysis, report.window)]
-        seen = findings.record(analysis, advice, thorough=report.thorough)
-        index_advice.record(report.advised, seen)
+        without_effect = [
+            issue
+            for recommender in recommenders.registered()
+            for issue in recommender.measure_impact(analysis, report.window)
+        ]
+        issues = [*report.issues, *without_effect]
+        seen = findings.record(analysis, issues, complete=report.complete)
+        for store in report.stores:
+            store(seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
-        report = replace(report, advice=advice, hidden=hidden, analysis_id=analysis.pk)
+        report = replace(report, issues=issues, hidden=hidden, analysis_id=analysis.pk)
         analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
         analysis.window_s, analysis.covered = report.window.seconds, report.window.covered
         analysis.notes = list(report.window.notes)
@@ -202,8 +209,11 @@ def _report(
     window = replace(
         window, origins=sent, plan_changes=changes, packages=packages.of_tables(database)
     )
-    found = registry.consult(window, conf(), only=only)
-    advised, advice = index_advice.give(window, database, found.advice, only=only)
-    window = index_advice.with_missing(window, advised)
-    thorough = found.thorough | index_advice.thorough(advised)
-    return Report(database, window, advice, frozenset(), None, thorough, advised)
+    found = registry.run_advisors(window, conf(), only=only)
+    issues, complete, stores = found.issues, found.complete, []
+    for recommender in recommenders.registered():
+        recommended = recommender.recommend(window, database, issues, only=only)
+        issues, window = recommended.issues, recommended.window
+        complete |= recommended.complete
+        stores.append(recommended.store)
+    return Report(database, window, issues, frozenset(), None, complete, tuple(stores))

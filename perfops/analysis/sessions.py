@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from django.db import Error, connections
 
-from perfops.collectors import activity, session
-from perfops.collectors.states import Connections, Prepared, Session
+from perfops.analysis.collectors import activity
+from perfops.analysis.collectors.states import Connections, Prepared, Session
+from perfops.database import connections as session
 
 
 @dataclass(frozen=True, slots=True)

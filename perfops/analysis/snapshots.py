@@ -5,11 +5,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from perfops.collectors import snapshot
-from perfops.collectors.moments import moment
-from perfops.collectors.packing import pack
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors import snapshot
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.packing import pack
 from perfops.conf import conf
+from perfops.database.timestamps import to_datetime
 from perfops.models.analyses import Analysis, StoredSnapshot
 
 
@@ -29,7 +29,7 @@ def keep(
         stored = StoredSnapshot.objects.create(
             database=database,
             analysis=analysis,
-            taken_at=moment(taken.taken_at),
+            taken_at=to_datetime(taken.taken_at),
             packed=pack(taken, texts=texts),
             database_bytes=taken.database.bytes if taken.database else None,
         )

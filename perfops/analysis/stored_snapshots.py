@@ -5,8 +5,8 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from perfops.collectors.packing import NotReadable, unpack
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.packing import NotReadable, unpack
 from perfops.models.analyses import Analysis, StoredSnapshot
 
 log = logging.getLogger(__name__)

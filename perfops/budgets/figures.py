@@ -2,10 +2,10 @@
 
 from django.db.models import Count
 
+from perfops.budgets import selectors as budgets
+from perfops.budgets.metrics import MEASURES
 from perfops.models.analyses import Finding, Severity
 from perfops.models.budgets import Budget
-from perfops.selectors import budgets
-from perfops.statistics.measures import MEASURES
 
 # Metric, help, label, and the number for each value of the label.
 Figures = list[tuple[str, str, str, dict[str, float]]]

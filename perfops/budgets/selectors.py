@@ -5,11 +5,11 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from perfops.budgets.metrics import MEASURES
+from perfops.budgets.prometheus import rules as rules_of_budgets
+from perfops.budgets.prometheus.rule_file import render
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
-from perfops.prometheus import budgets as rules_of_budgets
-from perfops.prometheus.rules import render
-from perfops.statistics.measures import MEASURES
 
 Outcome = Evaluation.Outcome
 LABELS = {

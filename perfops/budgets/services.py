@@ -6,9 +6,9 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from perfops.budgets.metrics import MEASURES
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun, RouteResult
-from perfops.statistics.measures import MEASURES
 
 _QUANTILES = {"latency_p95": "p95", "latency_p99": "p99"}
 
@@ -35,7 +35,7 @@ def wanted(text: bytes) -> list[Wanted]:
         raise UnusableBudgets(f"this is no list of budgets: {error}") from error
 
 
-def settle(those: list[Wanted]) -> tuple[int, int]:
+def replace_budgets(those: list[Wanted]) -> tuple[int, int]:
     """Have ``those`` be the enabled budgets; others are turned off and keep their history.
 
     Returns how many were set, and how many turned off. Raises ``UnusableBudgets``.

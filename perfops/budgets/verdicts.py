@@ -1,20 +1,20 @@
 """From numbers to a verdict: *valid?* comes before *good?*."""
 
+from perfops.budgets import services as budgets
+from perfops.budgets.metrics import MEASURES
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
-from perfops.services import budgets
-from perfops.statistics.measures import MEASURES
 
 Verdict = LoadRun.Verdict
 
 
-def decide(run: LoadRun, objections: list[str], *, judged: bool) -> tuple[Verdict, list[str]]:
+def decide(run: LoadRun, validity_errors: list[str], *, judged: bool) -> tuple[Verdict, list[str]]:
     """Return the verdict on a measured run and the sentences behind it.
 
-    ``objections``: why it is not valid. A scenario that is not ``judged`` (stress) gets none.
+    ``validity_errors``: why it is not valid. A scenario that is not ``judged`` (stress) gets none.
     """
-    if objections:
-        return Verdict.INVALID, objections
+    if validity_errors:
+        return Verdict.INVALID, validity_errors
     if not judged:
         held = run.summary["sustained_throughput"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]

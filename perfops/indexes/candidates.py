@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from perfops.indexing.records import Candidate, Column, Existing, Fixed, Key, Need, Query, Table
+from perfops.indexes.records import Candidate, Column, Existing, Fixed, Key, Need, Query, Table
 
 Name = tuple[str, str]
 MOST_KEYS = 4

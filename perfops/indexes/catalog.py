@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
-from perfops.indexing.records import Column, Existing, Table, Writes
+from perfops.database.connections import MARK
+from perfops.indexes.records import Column, Existing, Table, Writes
 
 Name = tuple[str, str]
 _COMMON = 20

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from perfops.indexing.records import Candidate, Fixed, Key
+from perfops.indexes.records import Candidate, Fixed, Key
 
 
 def create(

@@ -10,8 +10,8 @@ from django.db import router
 from django.db.models import F, Index, Model, Q
 from django.db.models.functions import Lower, Upper
 
-from perfops.collectors import packages
-from perfops.indexing.records import Candidate, Fixed, Key
+from perfops.database import packages
+from perfops.indexes.records import Candidate, Fixed, Key
 
 # What Django allows (Index.max_name_length), for databases shorter of names than PostgreSQL.
 _LONGEST_NAME = 30

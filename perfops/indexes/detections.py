@@ -2,20 +2,22 @@
 
 from dataclasses import replace
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.indexing import ddl
-from perfops.indexing.declaration import name_of
-from perfops.indexing.drops import Drop
-from perfops.indexing.migration import Change
-from perfops.indexing.records import Query
-from perfops.indexing.weigh import Offer
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.indexes import ddl
+from perfops.indexes.declaration import name_of
+from perfops.indexes.drops import Drop
+from perfops.indexes.migration import Change
+from perfops.indexes.records import Query
+from perfops.indexes.weighing import Offer
 
 ID = "missing_index"
 # An index that saves this share of all statement time can't wait.
 _WARNING_SHARE = 0.05
 
 
-def missing(offer: Offer, queries: dict[str, Query], change: Change | None, excuse: str) -> Advice:
+def missing(
+    offer: Offer, queries: dict[str, Query], change: Change | None, excuse: str
+) -> DetectedIssue:
     """Return the finding; ``excuse`` says why there is no migration where there is none."""
     candidate, proof = offer.candidate, offer.proof
     severity: SeverityName = "warning" if offer.share >= _WARNING_SHARE else "info"
@@ -36,7 +38,7 @@ def missing(offer: Offer, queries: dict[str, Query], change: Change | None, excu
     if offer.replaces:
         evidence["makes redundant"] = ", ".join(index.name for index in offer.replaces)
     statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=True)};"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=str(candidate)[:300],
         queryids=tuple(effect.queryid for effect in offer.effects),
@@ -67,7 +69,7 @@ def in_django(change: Change | None, excuse: str) -> str:
     )
 
 
-def droppable(drop: Drop, change: Change | None, excuse: str) -> Advice:
+def droppable(drop: Drop, change: Change | None, excuse: str) -> DetectedIssue:
     """Return the advisor's finding with the proof, and the migration in its remedy."""
     remedy = drop.advice.remedy
     if change is not None:

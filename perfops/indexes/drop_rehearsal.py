@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
 from perfops.conf import Conf
-from perfops.indexing import copying, plans, safety, scratch
-from perfops.indexing.clock import Clock
-from perfops.indexing.copying import Copy, Pair
-from perfops.indexing.records import Effect, Query, Table, Without
+from perfops.database.connections import MARK
+from perfops.indexes import planning as plans
+from perfops.indexes import safety, scratch
+from perfops.indexes import table_copies as copying
+from perfops.indexes.records import Effect, Query, Table, Without
+from perfops.indexes.table_copies import Copy, Pair
+from perfops.indexes.time_limit import Clock
 
 # Rounds of runs until a statement counts as slower: chance makes one slower now and then.
 _TRIES = 3

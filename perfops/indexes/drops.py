@@ -13,15 +13,17 @@ from typing import Literal
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.advisors.advice import Advice
-from perfops.collectors.records import Statement
-from perfops.collectors.session import MARK
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.records import Statement
+from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
-from perfops.indexing import copying, dropping, hiding, parameters, workload
-from perfops.indexing.clock import Clock
-from perfops.indexing.hypothetical import cost
-from perfops.indexing.records import Effect, Query, Table, Without
-from perfops.plans.explain import NoPlan
+from perfops.database.connections import MARK
+from perfops.indexes import drop_rehearsal as dropping
+from perfops.indexes import hiding, parameters, workload
+from perfops.indexes import table_copies as copying
+from perfops.indexes.hypopg import cost
+from perfops.indexes.records import Effect, Query, Table, Without
+from perfops.indexes.time_limit import Clock
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Drop:
     be tried without.
     """
 
-    advice: Advice
+    advice: DetectedIssue
     table: Name
     index: Name
     judged: tuple[Query, ...] = ()
@@ -68,7 +70,7 @@ class Proved:
     lacking: str = ""
 
 
-def named(advice: Advice) -> Name | None:
+def named(advice: DetectedIssue) -> Name | None:
     """Return (schema, name) of the index that the advice would drop."""
     match = _DROP.match(advice.statement.strip())
     return (_unquoted(match[1]), _unquoted(match[2])) if match else None
@@ -81,7 +83,7 @@ def _unquoted(name: str) -> str:
 def prove(
     cursor: CursorWrapper,
     alias: str,
-    found: Sequence[Advice],
+    found: Sequence[DetectedIssue],
     statements: Sequence[Statement],
     limits: Conf,
     clock: Clock,
@@ -113,7 +115,7 @@ def prove(
     return _rehearsed(alias, drops, plans, tables, limits, clock)
 
 
-def _located(cursor: CursorWrapper, advice: Advice) -> Drop | None:
+def _located(cursor: CursorWrapper, advice: DetectedIssue) -> Drop | None:
     index = named(advice)
     table = _table(cursor, index) if index is not None else None
     return Drop(advice, table, index) if index is not None and table is not None else None

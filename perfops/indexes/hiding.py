@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors import session
-from perfops.collectors.session import MARK
+from perfops.database import connections as session
+from perfops.database.connections import MARK
 
 Name = tuple[str, str]
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
-from perfops.indexing import ddl, plans
-from perfops.indexing.clock import Clock
-from perfops.indexing.records import Candidate, Effect, Proof, Query
+from perfops.database.connections import MARK
+from perfops.indexes import ddl
+from perfops.indexes import planning as plans
+from perfops.indexes.records import Candidate, Effect, Proof, Query
+from perfops.indexes.time_limit import Clock
 
 METHODS = {"btree"}
 
@@ -35,7 +36,7 @@ def cost(cursor: CursorWrapper, query: Query) -> tuple[float, frozenset[str]]:
     """Return the mean cost over the query's parameters, and the indexes its plans use.
 
     For unknown parameters it is the generic plan's. Raises ``django.db.DatabaseError`` or
-    ``perfops.plans.explain.NoPlan``.
+    ``perfops.analysis.plans.explain.NoPlan``.
     """
     found = [plans.planned(cursor, plans.filled(query.text, each)) for each in query.sets]
     found = found or [plans.planned_generically(cursor, query.text)]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Index
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Index
 
 Verdict = Literal["fixed", "no effect", "worse"]
 # At least this share of the promised gain, and it counts as kept.

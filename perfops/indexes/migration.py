@@ -17,8 +17,8 @@ from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import MigrationWriter
 from django.db.models import Index, Model
 
-from perfops.indexing.declaration import NotDjangos, index_of, model_of
-from perfops.indexing.records import Candidate
+from perfops.indexes.declaration import NotDjangos, index_of, model_of
+from perfops.indexes.records import Candidate
 
 Indexes = list[Index]
 _MODELS = "from django.db import models"

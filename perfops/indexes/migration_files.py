@@ -4,9 +4,9 @@ from pathlib import Path
 
 from django.apps import apps
 
-from perfops.indexing.declaration import NotDjangos
-from perfops.indexing.migration import Project
-from perfops.models.advice import IndexAdvice
+from perfops.indexes.declaration import NotDjangos
+from perfops.indexes.migration import Project
+from perfops.models.recommendations import IndexAdvice
 
 
 class NotWritten(RuntimeError):

@@ -15,10 +15,10 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.session import MARK
-from perfops.indexing import plans
-from perfops.indexing.clock import Clock
-from perfops.indexing.records import Query, Slot, Table
+from perfops.database.connections import MARK
+from perfops.indexes import planning as plans
+from perfops.indexes.records import Query, Slot, Table
+from perfops.indexes.time_limit import Clock
 
 Name = tuple[str, str]
 Row = dict[str, Any]

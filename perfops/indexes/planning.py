@@ -9,8 +9,8 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.session import MARK
-from perfops.plans import explain
+from perfops.analysis.plans import explain
+from perfops.database.connections import MARK
 
 # A quoted name may hold a dollar; a parameter stands outside of one.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -50,7 +50,7 @@ def planned(cursor: CursorWrapper, text: str) -> Plan:
 
 
 def planned_generically(cursor: CursorWrapper, text: str) -> Plan:
-    """Return the plan for unknown parameters. Raises ``perfops.plans.explain.NoPlan``."""
+    """Return the plan for unknown parameters. Raises ``perfops.analysis.plans.explain.NoPlan``."""
     return plan_of([explain.generic(cursor, text)])
 
 

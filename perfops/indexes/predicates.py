@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from perfops.indexing.records import Fixed, Key, Need, Slot, SlotKind, Table
+from perfops.indexes.records import Fixed, Key, Need, Slot, SlotKind, Table
 
 # A name as a statement writes it (schema may be empty) to the table that it means.
 Resolve = Callable[[str, str], Table | None]

@@ -7,28 +7,21 @@ from dataclasses import dataclass, field
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.advisors.advice import Advice
-from perfops.collectors import session
-from perfops.collectors.difference import Window, statistics_since
-from perfops.collectors.missing import Missing
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window, statistics_since
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
-from perfops.indexing import (
-    candidates,
-    catalog,
-    drops,
-    hypothetical,
-    parameters,
-    rehearsal,
-    weigh,
-    wording,
-    workload,
-)
-from perfops.indexing.clock import Clock
-from perfops.indexing.declaration import NotDjangos, name_of
-from perfops.indexing.drops import Drop
-from perfops.indexing.migration import Change, Project
-from perfops.indexing.records import Candidate, Effect, Proof, Query, Table
-from perfops.indexing.weigh import Offer, Refusal
+from perfops.database import connections as session
+from perfops.indexes import candidates, catalog, drops, parameters, rehearsal, workload
+from perfops.indexes import detections as wording
+from perfops.indexes import hypopg as hypothetical
+from perfops.indexes import weighing as weigh
+from perfops.indexes.declaration import NotDjangos, name_of
+from perfops.indexes.drops import Drop
+from perfops.indexes.migration import Change, Project
+from perfops.indexes.records import Candidate, Effect, Proof, Query, Table
+from perfops.indexes.time_limit import Clock
+from perfops.indexes.weighing import Offer, Refusal
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +39,7 @@ class Given:
     ``index``: schema and name of the index it is about. ``queries``: the statements judged.
     """
 
-    advice: Advice
+    advice: DetectedIssue
     offer: Offer | None
     change: Change | None
     index: Name
@@ -110,10 +103,10 @@ class Advised:
     given: tuple[Given, ...] = ()
     refuted: frozenset[str] = frozenset()
     refused: tuple[Refusal, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[UnavailableSource, ...] = ()
 
 
-def advise(window: Window, alias: str, found: Sequence[Advice], limits: Conf) -> Advised:
+def advise(window: Window, alias: str, found: Sequence[DetectedIssue], limits: Conf) -> Advised:
     """Return proved index advice for ``window`` of the database behind ``alias``.
 
     ``found``: what the advisors said; drops among it are proved as well. Bounded in time;
@@ -136,7 +129,7 @@ def _advise(
     cursor: CursorWrapper,
     window: Window,
     alias: str,
-    dropping: Sequence[Advice],
+    dropping: Sequence[DetectedIssue],
     limits: Conf,
     clock: Clock,
 ) -> Advised:
@@ -198,7 +191,7 @@ def _prove(
     tables: Mapping[Name, Table],
     limits: Conf,
     clock: Clock,
-) -> tuple[list[Proof], tuple[Missing, ...]]:
+) -> tuple[list[Proof], tuple[UnavailableSource, ...]]:
     has_hypopg = "hypopg" in catalog.extensions(cursor)
     planned = [c for c in proposed if has_hypopg and c.method in hypothetical.METHODS]
     proofs = hypothetical.prove(cursor, planned, queries, clock)
@@ -241,9 +234,9 @@ def _drops(
     return given, frozenset(refuted)
 
 
-def _unproved_drops(proved: drops.Proved, alias: str) -> Missing:
+def _unproved_drops(proved: drops.Proved, alias: str) -> UnavailableSource:
     count = sum(drop.lacks_proof for drop in proved.drops)
-    return Missing(
+    return UnavailableSource(
         DROPS,
         f"statements plan with {count} indexes that might go, and whether they do as well "
         f"without can't be proved: {proved.lacking}",
@@ -274,5 +267,7 @@ def _change(
         return None, str(error)
 
 
-def _lacking(reason: str, mend: str) -> Missing:
-    return Missing(SOURCE, reason, "Indexes that might help are not shown unproved.", mend)
+def _lacking(reason: str, mend: str) -> UnavailableSource:
+    return UnavailableSource(
+        SOURCE, reason, "Indexes that might help are not shown unproved.", mend
+    )

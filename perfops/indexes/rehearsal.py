@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from django.db import DatabaseError
 from psycopg import sql
 
-from perfops.collectors.session import MARK
 from perfops.conf import Conf
-from perfops.indexing import copying, ddl, plans, safety, scratch
-from perfops.indexing.clock import Clock
-from perfops.indexing.copying import Copy
-from perfops.indexing.records import Candidate, Effect, Proof, Query, Table
+from perfops.database.connections import MARK
+from perfops.indexes import ddl, safety, scratch
+from perfops.indexes import planning as plans
+from perfops.indexes import table_copies as copying
+from perfops.indexes.records import Candidate, Effect, Proof, Query, Table
+from perfops.indexes.table_copies import Copy
+from perfops.indexes.time_limit import Clock
 
 Name = tuple[str, str]
 _INDEX = "perfops_rehearsed"

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from django.db.backends.utils import CursorWrapper
 from sqlglot import exp
 
-from perfops.collectors.session import MARK
-from perfops.indexing.records import Query
-from perfops.indexing.workload import parse
+from perfops.database.connections import MARK
+from perfops.indexes.records import Query
+from perfops.indexes.workload import parse
 
 
 def harmless(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Query]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.session import MARK
+from perfops.database.connections import MARK
 
 _PREFIX = "perfops_rehearsal_"
 _OWNER = "perfops rehearsal"

@@ -1,7 +1,7 @@
 """Reading index advice."""
 
-from perfops.models.advice import IndexAdvice
 from perfops.models.analyses import Finding
+from perfops.models.recommendations import IndexAdvice
 
 
 def of_finding(finding: Finding) -> IndexAdvice | None:

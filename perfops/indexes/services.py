@@ -2,31 +2,45 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import msgspec
 from django.utils import timezone
 
-from perfops.advisors.advice import ORDER, Advice
-from perfops.collectors.difference import Window
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.indexing import advising, aftermath, wording
-from perfops.indexing.advising import Advised, Given
-from perfops.models.advice import IndexAdvice
+from perfops.indexes import detections as wording
+from perfops.indexes import impact as aftermath
+from perfops.indexes import recommending as advising
+from perfops.indexes.recommending import Advised, Given
 from perfops.models.analyses import Analysis, Finding
+from perfops.models.recommendations import IndexAdvice
 
 Kind, Outcome = IndexAdvice.Kind, IndexAdvice.Outcome
 AFTERMATH = "index_aftermath"
-TITLES = {wording.ID: "Missing indexes", AFTERMATH: "Index advice that did not help"}
+TITLES = {wording.ID: "UnavailableSource indexes", AFTERMATH: "Index advice that did not help"}
 
 
-def give(
-    window: Window, database: str, found: list[Advice], *, only: Collection[str] = ()
-) -> tuple[Advised, list[Advice]]:
-    """Return the index advice for ``window``, and ``found`` with it: proved, worst first.
+def recommend(
+    window: Window, database: str, issues: list[DetectedIssue], *, only: Collection[str] = ()
+) -> Recommended:
+    """Return the proved index recommendations for ``window``; see ``Recommender``.
 
     ``only``: the IDs of advisors that were asked; empty for all.
     """
+    advised, all_issues = give(window, database, issues, only=only)
+    return Recommended(
+        all_issues, with_missing(window, advised), complete(advised), partial(record, advised)
+    )
+
+
+def give(
+    window: Window, database: str, found: list[DetectedIssue], *, only: Collection[str] = ()
+) -> tuple[Advised, list[DetectedIssue]]:
+    """Return the index recommendations for ``window``, and ``found`` with them, worst first."""
     advised = advising.advise(window, database, found, conf())
     if only:
         given = tuple(each for each in advised.given if each.advice.advisor in only)
@@ -39,7 +53,7 @@ def give(
     return advised, advice
 
 
-def thorough(advised: Advised) -> frozenset[str]:
+def complete(advised: Advised) -> frozenset[str]:
     """Return the IDs of what saw all it needs: what it does not find any more is mended."""
     lacks = any(missing.source == advising.SOURCE for missing in advised.missing)
     return frozenset() if lacks else frozenset(TITLES)
@@ -81,7 +95,7 @@ def _fields(given: Given) -> dict[str, Any]:
     }
 
 
-def measure(analysis: Analysis, window: Window) -> list[Advice]:
+def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
     """Look at what was advised before: note what is applied, judge what has been for a while.
 
     Returns findings for what did not help.
@@ -122,7 +136,7 @@ def _is_after(row: IndexAdvice, analysis: Analysis) -> bool:
     )
 
 
-def _disappointment(row: IndexAdvice) -> Advice:
+def _disappointment(row: IndexAdvice) -> DetectedIssue:
     was_made = row.kind == Kind.ADD
     what = f"{row.index_schema}.{row.index_name}"
     change = "made" if was_made else "dropped"
@@ -132,7 +146,7 @@ def _disappointment(row: IndexAdvice) -> Advice:
         if was_made
         else "Make it again: what it served is slower without it."
     )
-    return Advice(
+    return DetectedIssue(
         advisor=AFTERMATH,
         object=f"{change} {what}",
         queryids=tuple(effect["queryid"] for effect in row.effects),

@@ -5,7 +5,8 @@ import logging
 from django.db import DatabaseError
 
 from perfops.conf import conf
-from perfops.indexing import copying, scratch
+from perfops.indexes import scratch
+from perfops.indexes import table_copies as copying
 
 log = logging.getLogger(__name__)
 

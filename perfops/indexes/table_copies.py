@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors import session
-from perfops.collectors.session import MARK
 from perfops.conf import Conf
-from perfops.indexing import plans, scratch
-from perfops.indexing.clock import Clock
-from perfops.indexing.records import Table
+from perfops.database import connections as session
+from perfops.database.connections import MARK
+from perfops.indexes import planning as plans
+from perfops.indexes import scratch
+from perfops.indexes.records import Table
+from perfops.indexes.time_limit import Clock
 
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perfops.conf import Conf
-from perfops.indexing.records import Candidate, Effect, Existing, Fixed, Proof, Query, Table
+from perfops.indexes.records import Candidate, Effect, Existing, Fixed, Proof, Query, Table
 
 Name = tuple[str, str]
 # A candidate that saves nearly as much is taken if it is smaller.

@@ -7,9 +7,10 @@ from django.db.backends.utils import CursorWrapper
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
-from perfops.collectors.records import Statement
-from perfops.indexing import catalog, shape
-from perfops.indexing.records import Query, Table
+from perfops.analysis.collectors.records import Statement
+from perfops.indexes import catalog
+from perfops.indexes import predicates as shape
+from perfops.indexes.records import Query, Table
 
 Name = tuple[str, str]
 # A collector cuts longer texts: they can't be read any more.

@@ -6,25 +6,27 @@ import time
 from collections.abc import Iterable
 from functools import partial
 from threading import Thread
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
+from perfops.analysis.collectors import difference, snapshot
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.charts.small import thinned
-from perfops.collectors import difference, snapshot
-from perfops.collectors.missing import Missing
 from perfops.conf import conf
-from perfops.loadtest import fingerprint, judge, k6, routes, server, stream
-from perfops.loadtest import plan as plans
-from perfops.loadtest import target as targets
-from perfops.loadtest.plan import Plan
-from perfops.loadtest.recording import ALL, Cell, Recording, Second
-from perfops.loadtest.summary import summarise, sustained
+from perfops.jobs import lifecycle
+from perfops.jobs.lifecycle import CancelRequested, ClaimLost
+from perfops.load import fingerprint, k6, routes, targets, validity
+from perfops.load import parser as stream
+from perfops.load import scenarios as plans
+from perfops.load import server_side as server
+from perfops.load.recording import ALL, Cell, Recording, Second
+from perfops.load.scenarios import Plan
+from perfops.load.selectors import series
+from perfops.load.summary import summarise, sustained
 from perfops.models.runs import LoadRun, RouteResult, Sample
-from perfops.selectors.runs import series
-from perfops.services import claims, runs, verdicts
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +37,19 @@ _OVERTIME_S = 90
 _SPARK_POINTS = 40
 
 
-class Canceled(Exception):
-    """Someone wants this run to end."""
+class Judge(Protocol):
+    """Decides the verdict on a measured run (``perfops.budgets.verdicts.decide``).
+
+    ``validity_errors``: why the run is not valid; ``judged``: whether budgets apply to it.
+    """
+
+    def __call__(
+        self, run: LoadRun, validity_errors: list[str], *, judged: bool
+    ) -> tuple[LoadRun.Verdict, list[str]]: ...
 
 
-class TakenAway(Exception):
-    """The run is not ours any more: it was called lost while we were silent."""
-
-
-def execute(run_id: int) -> None:
-    """Claim the run ``run_id`` if it is still queued, load, measure, judge.
+def execute(run_id: int, judge: Judge) -> None:
+    """Claim the run ``run_id`` if it is still queued, load, measure, and let ``judge`` decide.
 
     What goes wrong is the run's outcome, not an exception; only an interruption of this
     process goes through, after the run has been ended.
@@ -53,18 +58,18 @@ def execute(run_id: int) -> None:
     if run is None:
         return
     try:
-        _execute(run)
-    except Canceled:
-        runs.end(run_id, State.CANCELED, ["Canceled while it ran."])
-    except TakenAway:
+        _execute(run, judge)
+    except CancelRequested:
+        lifecycle.end(LoadRun, run_id, State.CANCELED, "Canceled while it ran.")
+    except ClaimLost:
         log.warning("run %s was called lost while this worker was silent", run_id)
     except (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, _Unusable) as error:
-        runs.end(run_id, State.FAILED, [str(error)])
+        lifecycle.end(LoadRun, run_id, State.FAILED, str(error))
     except Exception as error:
         log.exception("run %s failed", run_id)
-        runs.end(run_id, State.FAILED, [f"{type(error).__name__}: {error}"])
+        lifecycle.end(LoadRun, run_id, State.FAILED, f"{type(error).__name__}: {error}")
     except BaseException:
-        runs.end(run_id, State.CANCELED, ["The process that ran it was stopped."])
+        lifecycle.end(LoadRun, run_id, State.CANCELED, "The process that ran it was stopped.")
         raise
 
 
@@ -73,31 +78,25 @@ class _Unusable(Exception):
 
 
 def _claim(run_id: int) -> LoadRun | None:
-    """Take a queued run by a conditional UPDATE; one target is loaded by one run at a time."""
-    runs.reap_lost_runs()
-    now = timezone.now()
+    """Claim a queued run; one target is loaded by one run at a time."""
+    lifecycle.reap()
     try:
         with transaction.atomic():
-            claimed = LoadRun.objects.filter(pk=run_id, state=State.QUEUED).update(
-                state=State.RUNNING,
-                started_at=now,
-                heartbeat_at=now,
-                worker=claims.worker(),
-            )
+            claimed = lifecycle.claim(LoadRun, run_id, started_at=timezone.now())
     except IntegrityError:
         reason = "Another run is loading the same target: wait for its end."
-        runs.end(run_id, State.FAILED, [reason], was=(State.QUEUED,))
+        lifecycle.end(LoadRun, run_id, State.FAILED, reason, was=(State.QUEUED,))
         return None
     return LoadRun.objects.get(pk=run_id) if claimed else None
 
 
-def _execute(run: LoadRun) -> None:
+def _execute(run: LoadRun, judge: Judge) -> None:
     plan = plans.load(conf().SCENARIO_DIR, run.scenario)
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:
         reasons = [f"Nothing answers at {run.target}: {away}."]
-        runs.end(run.pk, State.FINISHED, reasons, verdict=LoadRun.Verdict.INVALID)
+        lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=LoadRun.Verdict.INVALID)
         return
     run.fingerprint = fingerprint.take(plan, path)
     run.save(update_fields=["fingerprint"])
@@ -105,7 +104,7 @@ def _execute(run: LoadRun) -> None:
     with routes.ready(plan.routes) as file:
         # Afterwards: what fills in the routes is no part of the load.
         before = _look()
-        _beat(run)
+        lifecycle.renew(run)
         with k6.running(path, plan, file, run.target, run.pk) as process:
             _watch(run, plan, process, recording)
             run.log = process.log()
@@ -114,7 +113,7 @@ def _execute(run: LoadRun) -> None:
     if not recording.first_at and exit_code:
         last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
         raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
-    _beat(run)
+    lifecycle.renew(run)
     summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
     points = series(run)
     run.summary = {
@@ -126,10 +125,10 @@ def _execute(run: LoadRun) -> None:
     run.server = _server_truth(before, _look(), summary.requests)
     _to_judging(run)
     _store_routes(run, recording.routes())
-    limits = judge.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, os.cpu_count() or 1)
-    objections = judge.objections(summary, limits, seeks_limit=not plan.spec.judged)
-    verdict, reasons = verdicts.decide(run, objections, judged=plan.spec.judged)
-    runs.end(run.pk, State.FINISHED, reasons, verdict=verdict)
+    limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, os.cpu_count() or 1)
+    validity_errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
+    verdict, reasons = judge(run, validity_errors, judged=plan.spec.judged)
+    lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=verdict)
 
 
 def _watch(run: LoadRun, plan: Plan, process: k6.Process, recording: Recording) -> None:
@@ -147,7 +146,7 @@ def _watch(run: LoadRun, plan: Plan, process: k6.Process, recording: Recording) 
             raise failures[0]
         _store(run, recording)
         if time.monotonic() >= next_beat:
-            _beat(run)
+            lifecycle.renew(run)
             next_beat = time.monotonic() + conf().HEARTBEAT_S
         if time.monotonic() > latest_end:
             raise _Unusable(f"k6 did not end within {_OVERTIME_S} s of the plan's end.")
@@ -162,16 +161,8 @@ def _listen(process: k6.Process, recording: Recording, failures: list[BaseExcept
         failures.append(error)
 
 
-def _beat(run: LoadRun) -> None:
-    """Say that we live. Raises ``TakenAway`` or ``Canceled``."""
-    ours = LoadRun.objects.filter(pk=run.pk, state__in=LoadRun.CLAIMED)
-    wanted = ours.filter(cancel_requested_at__isnull=True)
-    if not wanted.update(heartbeat_at=timezone.now()):
-        raise Canceled if ours.exists() else TakenAway
-
-
 def _to_judging(run: LoadRun) -> None:
-    _beat(run)
+    lifecycle.renew(run)
     run.state = State.JUDGING
     run.save(update_fields=["state", "log", "summary", "server"])
 
@@ -235,6 +226,8 @@ def _server_truth(
 ) -> dict[str, Any]:
     if isinstance(before, str) or isinstance(after, str):
         reason = before if isinstance(before, str) else str(after)
-        missing = Missing("database", reason, "The server's side of this run is unknown.", "")
+        missing = UnavailableSource(
+            "database", reason, "The server's side of this run is unknown.", ""
+        )
         return {"missing": [msgspec.to_builtins(missing)]}
     return server.truth(difference.between(before, after), requests=requests)

@@ -12,8 +12,8 @@ import psutil
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from perfops.loadtest import k6
-from perfops.loadtest.plan import SCRIPTS, Plan
+from perfops.load import k6
+from perfops.load.scenarios import SCRIPTS, Plan
 
 
 def take(plan: Plan, k6_path: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import IO
 
 import psutil
 
-from perfops.loadtest.plan import Plan
+from perfops.load.scenarios import Plan
 
 STOP_PATIENCE_S = 15
 _ANSWER_S = 10.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from perfops.loadtest.stream import Dropped, Event, Intended, Timing
+from perfops.load.parser import Dropped, Event, Intended, Timing
 from perfops.statistics.sketch import Sketch
 
 ALL = ""

@@ -8,7 +8,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Model
 from django.urls import get_resolver
 
-from perfops.loadtest.routes import FIELD
+from perfops.load.routes import FIELD
 from perfops.origins.middleware import template
 
 _NOT_THEIRS = "admin"

@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 
 _TOP = 20
 # What a run writes about itself, and the foreign keys that PostgreSQL checks for it.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from perfops.loadtest.plan import Plan
-from perfops.loadtest.recording import ALL, Recording
+from perfops.load.recording import ALL, Recording
+from perfops.load.scenarios import Plan
 from perfops.statistics.sketch import Sketch
 
 SUSTAINED_S = 30

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perfops.loadtest.summary import Summary
+from perfops.load.summary import Summary
 
 # k6: 99 is a crossed threshold, which says nothing about validity.
 _ENDED_BY_ITSELF = {0, 99}
@@ -22,7 +22,7 @@ class Limits:
     cores: int
 
 
-def objections(summary: Summary, limits: Limits, *, seeks_limit: bool = False) -> list[str]:
+def validity_errors(summary: Summary, limits: Limits, *, seeks_limit: bool = False) -> list[str]:
     """Return why the run does not measure what it says; empty when it does.
 
     ``seeks_limit``: a stress run goes on until iterations are dropped, that is its purpose.

@@ -9,7 +9,7 @@ from django.db import Error
 from perfops.management import console
 
 
-class TellingCommand(BaseCommand):
+class ReportCommand(BaseCommand):
     """A database that is away or not migrated is *could not tell*, and never *not fine*."""
 
     def execute(self, *args: Any, **options: Any) -> Any:

@@ -5,9 +5,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from perfops.jobs import lifecycle
+from perfops.load import selectors
 from perfops.models.runs import LoadRun
-from perfops.selectors import runs as selectors
-from perfops.services import runs
 
 _POLL_S = 1.0
 _LINE_EVERY_S = 10.0
@@ -36,7 +36,7 @@ def until_it_ends(run: LoadRun, console: Console) -> None:
                     next_line = now + _LINE_EVERY_S
                     console.print(line)
             time.sleep(_POLL_S)
-            runs.reap_lost_runs()
+            lifecycle.reap()
             run.refresh_from_db()
 
 

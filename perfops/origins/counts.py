@@ -18,7 +18,7 @@ class Site(NamedTuple):
 NOWHERE = Site()
 
 
-class Sent(NamedTuple):
+class CallKey(NamedTuple):
     """A statement and who sent it."""
 
     database: str
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
     name: str
 
 
-class Tally:
+class ScopeCounter:
     """Calls, seconds and rows of one statement from one place within one scope."""
 
     __slots__ = ("calls", "code", "database", "rows", "seconds", "site", "text", "told")
@@ -42,17 +42,17 @@ class Tally:
         self.told = (0, 0.0, 0)
 
 
-class Count:
-    """The sum over scopes. ``units``: how many of them; ``most``: the most calls of one."""
+class CallTotals:
+    """The sum over scopes. ``executions``: how many of them; ``most``: the most calls of one."""
 
-    __slots__ = ("calls", "most", "rows", "seconds", "units")
+    __slots__ = ("calls", "executions", "most", "rows", "seconds")
 
     def __init__(self) -> None:
-        self.calls, self.seconds, self.rows, self.units, self.most = 0, 0.0, 0, 0, 0
+        self.calls, self.seconds, self.rows, self.executions, self.most = 0, 0.0, 0, 0, 0
 
-    def add(self, *, calls: int, seconds: float, rows: int, units: int, most: int) -> None:
+    def add(self, *, calls: int, seconds: float, rows: int, executions: int, most: int) -> None:
         self.calls += calls
         self.seconds += seconds
         self.rows += rows
-        self.units += units
+        self.executions += executions
         self.most = max(self.most, most)

@@ -17,7 +17,7 @@ def install() -> None:
         return
     wrapper.install()
     if find_spec("celery") is not None:
-        from perfops.origins import workers
+        from perfops.origins import celery as workers
 
         workers.install()
     flushing.install()

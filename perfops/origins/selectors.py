@@ -20,8 +20,8 @@ class Share:
     calls: int
     total_ms: float
     rows: int
-    units: int
-    most_calls: int
+    executions: int
+    max_calls_per_execution: int
     share: float
 
     @property
@@ -31,7 +31,7 @@ class Share:
     @property
     def calls_per_unit(self) -> float | None:
         """Return how often one request, task or command sends it."""
-        return self.calls / self.units if self.units else None
+        return self.calls / self.executions if self.executions else None
 
 
 def shares(
@@ -71,14 +71,14 @@ def by_template(
         QueryOrigin.objects.filter(window, template_id__in=template_ids)
         .values_list("template_id", "site", "kind", "name")
         .annotate(
-            Max("function"), Sum("calls"), Sum("total_ms"), Sum("rows"), Sum("units"),
-            Max("most_calls"),
+            Max("function"), Sum("calls"), Sum("total_ms"), Sum("rows"), Sum("executions"),
+            Max("max_calls_per_execution"),
         )
     )  # fmt: skip
     found = defaultdict(list)
-    for template_id, site, kind, name, function, calls, ms, returned, units, most in rows:
+    for template_id, site, kind, name, function, calls, ms, returned, executions, most in rows:
         found[template_id].append(
-            Share(site, function, kind, name, calls, ms, returned, units, most, share=0.0)
+            Share(site, function, kind, name, calls, ms, returned, executions, most, share=0.0)
         )
     return defaultdict(list, {each: _merged(its) for each, its in found.items()})
 
@@ -97,8 +97,8 @@ def _merged(every: list[Share]) -> list[Share]:
             calls=sum(each.calls for each in its),
             total_ms=sum(each.total_ms for each in its),
             rows=sum(each.rows for each in its),
-            units=sum(each.units for each in its),
-            most_calls=max(each.most_calls for each in its),
+            executions=sum(each.executions for each in its),
+            max_calls_per_execution=max(each.max_calls_per_execution for each in its),
             share=sum(each.calls for each in its) / total if total else 0.0,
         )
         for (site, kind, name), its in together.items()

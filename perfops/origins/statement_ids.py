@@ -9,11 +9,12 @@ from django.db import DatabaseError, DataError, Error, OperationalError
 from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Cursor
 
-from perfops.collectors import session
-from perfops.collectors.session import MARK
+from perfops.database import connections as session
+from perfops.database.connections import MARK
 from perfops.models.origins import QueryTemplate
-from perfops.origins import ledger, samples, store
-from perfops.origins.tallies import CURSOR, OTHER
+from perfops.origins import ledger, store
+from perfops.origins import parameters as samples
+from perfops.origins.counts import CURSOR, OTHER
 
 log = logging.getLogger(__name__)
 

@@ -5,16 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.advisors import (
+from perfops.analysis.advisors import (
     cache_hit_ratio,
     registry,
     sequential_scans,
     slow_queries,
     unused_indexes,
 )
-from perfops.collectors import difference
-from perfops.collectors.records import Database, ForeignKey, Index, Server, Statement, Table
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.records import (
+    Database,
+    ForeignKey,
+    Index,
+    Server,
+    Statement,
+    Table,
+)
+from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.conf import Conf
 
 DAY_S = 86_400
@@ -148,7 +155,9 @@ indexes = st.builds(
     st.lists(statements, max_size=4), st.lists(tables, max_size=4), st.lists(indexes, max_size=4)
 )
 def test_whatever_the_statistics_say_advice_is_whole_and_worst_first(some, other, more):
-    found = registry.consult(window(statements=some, tables=other, indexes=more), LIMITS).advice
+    found = registry.run_advisors(
+        window(statements=some, tables=other, indexes=more), LIMITS
+    ).issues
     order = ["error", "warning", "info"]
     assert [a.severity for a in found] == sorted((a.severity for a in found), key=order.index)
     for advice in found:

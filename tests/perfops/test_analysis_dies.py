@@ -8,9 +8,10 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from perfops.analysis import services as analyses
 from perfops.conf import conf
+from perfops.jobs import lifecycle
 from perfops.models import Analysis
-from perfops.services import analyses, claims
 from tests.perfops import programs
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -54,7 +55,7 @@ def test_a_killed_process_loses_its_analysis_and_a_slow_one_keeps_it(process):
         wait_until(heard_at)
         began = heard_at()
         wait_until(lambda: heard_at() > began + timedelta(seconds=conf().LOST_AFTER_S * 1.5))
-        assert claims.reap() == 0
+        assert lifecycle.reap() == 0
         assert process.poll() is None
     process.wait(PATIENCE_S)
     assert Analysis.objects.get().state == State.FINISHED
@@ -68,20 +69,20 @@ def test_kill_9_in_the_middle_is_lost_within_the_silence_allowed(process):
         process.send_signal(signal.SIGKILL)
         process.wait(20)
     assert Analysis.objects.get().state == State.RUNNING
-    wait_until(claims.reap)
+    wait_until(lifecycle.reap)
     analysis = Analysis.objects.get()
     assert analysis.state == State.LOST
     assert analysis.worker.endswith(f":{process.pid}")
     assert "it died" in analysis.error
-    assert claims.reap() == 0
+    assert lifecycle.reap() == 0
 
 
 def test_what_no_worker_took_has_failed_and_can_not_be_taken_any_more():
     analysis = analyses.request_analysis()
-    assert claims.reap() == 0
+    assert lifecycle.reap() == 0
     old = timezone.now() - timedelta(seconds=conf().QUEUE_TIMEOUT_S + 1)
     Analysis.objects.update(state=State.QUEUED, created_at=old)
-    assert claims.reap() == 1
+    assert lifecycle.reap() == 1
     analysis.refresh_from_db()
     assert (analysis.state, "is one running?" in analysis.error) == (State.FAILED, True)
     with pytest.raises(analyses.CouldNotAnalyse, match="does not wait: it is failed"):
@@ -90,5 +91,5 @@ def test_what_no_worker_took_has_failed_and_can_not_be_taken_any_more():
 
 def test_two_workers_do_not_take_the_same_analysis():
     analysis = Analysis.objects.create()
-    assert claims.claim(analysis.pk)
-    assert not claims.claim(analysis.pk)
+    assert lifecycle.claim(Analysis, analysis.pk)
+    assert not lifecycle.claim(Analysis, analysis.pk)

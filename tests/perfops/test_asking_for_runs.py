@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfops import tasks
-from perfops.loadtest import target
+from perfops.load import services as runs
+from perfops.load import targets as target
 from perfops.models import LoadRun, Sample
-from perfops.services import runs
 
 State = LoadRun.State
 LOOPBACK = ("127.0.0.0/8", "::1", "localhost")

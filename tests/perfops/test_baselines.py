@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from perfops import tasks
-from perfops.collectors.records import Server
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis import baselines, snapshots
+from perfops.analysis import services as analyses
+from perfops.analysis.collectors.records import Server
+from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.models import Analysis, StoredSnapshot
-from perfops.services import analyses, baselines, snapshots
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)

@@ -9,9 +9,10 @@ from django.db import connection, connections
 from django.db.models import F
 
 from perfops import tasks
+from perfops.analysis import services as analyses
+from perfops.analysis import stored_snapshots as stored
+from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
-from perfops.selectors import snapshots as stored
-from perfops.services import analyses, budgets
 from tests.perfops.clusters import tell_counters
 from tests.perfops.test_judging import LATENCY, run_with
 

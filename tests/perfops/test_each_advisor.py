@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from perfops.advisors import (
+from perfops.analysis.advisors import (
     blocked_sessions,
     checkpoint_pressure,
     connections,
@@ -21,10 +21,9 @@ from perfops.advisors import (
     unsteady_queries,
     unused_indexes,
 )
-from perfops.collectors import difference
-from perfops.collectors.missing import Missing
-from perfops.collectors.records import Checkpoints, ForeignKey, Statement
-from perfops.collectors.states import (
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.records import Checkpoints, ForeignKey, Statement
+from perfops.analysis.collectors.states import (
     Connections,
     Numbering,
     Prepared,
@@ -34,6 +33,7 @@ from perfops.collectors.states import (
     Slot,
     Unvalidated,
 )
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
 from tests.perfops.test_advisors import DATABASE, DAY_S, INDEX, TABLE, changed, window
 
@@ -314,7 +314,9 @@ def test_names_are_quoted_in_every_statement():
         slots=[Slot(EVIL, "logical", False, 2**40, "lost", 0)],
         prepared=[Prepared(EVIL, "o", 10**6)],
     )  # fmt: skip
-    statements = [a.statement for a in registry.consult(ill, LIMITS).advice if "x" in a.statement]
+    statements = [
+        a.statement for a in registry.run_advisors(ill, LIMITS).issues if "x" in a.statement
+    ]
     assert len(statements) >= 8
     quoted = ('"x""; DROP TABLE users; --\'$"', "'x\"; DROP TABLE users; --''$'")
     for statement in statements:
@@ -325,14 +327,16 @@ def test_names_are_quoted_in_every_statement():
 
 
 def test_who_lacks_a_source_is_not_thorough_and_all_others_are():
-    lacking = msgspec.structs.replace(window().after, missing=(Missing("bloat", "locked", "", ""),))
-    found = registry.consult(difference.since_reset(lacking), LIMITS)
-    assert set(registry.titles()) - found.thorough == {"bloat"}
+    lacking = msgspec.structs.replace(
+        window().after, missing=(UnavailableSource("bloat", "locked", "", ""),)
+    )
+    found = registry.run_advisors(difference.since_reset(lacking), LIMITS)
+    assert set(registry.titles()) - found.complete == {"bloat"}
 
 
 def test_only_those_asked_for_speak():
-    found = registry.consult(window(indexes=[INDEX]), LIMITS, only=["growth"])
-    assert (found.advice, found.thorough) == ([], {"growth"})
+    found = registry.run_advisors(window(indexes=[INDEX]), LIMITS, only=["growth"])
+    assert (found.issues, found.complete) == ([], {"growth"})
 
 
 def test_every_advisor_names_what_it_needs_and_what_it_is():

@@ -4,12 +4,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from perfops.collectors import session
+from perfops.analysis import services as analyses
+from perfops.analysis.plans import explain, tree
+from perfops.analysis.plans import watch as plans
+from perfops.analysis.plans.explain import NoPlan
+from perfops.database import connections as session
 from perfops.models import QueryOrigin, QueryPlan, QueryTemplate
 from perfops.origins import store
-from perfops.plans import explain, tree
-from perfops.plans.explain import NoPlan
-from perfops.services import analyses, plans
 from perfops.tasks import watch_plans
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -42,7 +43,7 @@ def template(parts):
     )  # fmt: skip
     QueryOrigin.objects.create(
         template=made, kind="request", name="GET /", at=timezone.now(), calls=9, total_ms=5.0,
-        rows=4, units=3, most_calls=3,
+        rows=4, executions=3, max_calls_per_execution=3,
     )  # fmt: skip
     return made
 
@@ -119,6 +120,6 @@ def test_a_plan_that_changed_is_kept_with_its_cause_and_is_a_finding(template):
     assert changed.causes[0] == "Index parts_kind of public.parts is gone."
     assert kinds(changed.plan) == ["Seq Scan"]
     report = analyses.analyse(store=False)
-    (advice,) = [a for a in report.advice if a.advisor == "plan_changes"]
+    (advice,) = [a for a in report.issues if a.advisor == "plan_changes"]
     assert (advice.severity, advice.object) == ("warning", "plan of 7")
     assert "SELECT * FROM parts" in advice.title

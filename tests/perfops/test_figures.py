@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from perfops.budgets import figures
 from perfops.models import Budget, Evaluation, Finding, LoadRun
-from perfops.selectors import figures
 
 pytestmark = pytest.mark.django_db
 

@@ -6,13 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from perfops.advisors.advice import Advice
+from perfops.analysis import findings, selectors
+from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.models import Analysis, Finding
-from perfops.selectors import analyses as selectors
-from perfops.services import findings
 
 pytestmark = pytest.mark.django_db
-ADVICE = Advice("slow_queries", "SELECT 1", "warning", "is slow", "why", "remedy")
+ADVICE = DetectedIssue("slow_queries", "SELECT 1", "warning", "is slow", "why", "remedy")
 
 
 def analysis_that_sees(*advice):
@@ -37,7 +36,7 @@ def test_the_same_illness_is_one_finding_over_many_analyses():
     again = only()
     assert again.pk == first.pk
     assert again.last_seen_at > first.last_seen_at
-    assert again.sightings.count() == 2
+    assert again.occurrences.count() == 2
 
 
 def test_the_evidence_keeps_its_reading_order():
@@ -101,7 +100,7 @@ def test_another_databases_findings_are_left_alone():
 
 def test_who_could_not_look_has_cured_nothing():
     analysis_that_sees(ADVICE, dataclasses.replace(ADVICE, advisor="growth"))
-    findings.record(Analysis.objects.create(), [], thorough={"growth"})
+    findings.record(Analysis.objects.create(), [], complete={"growth"})
     assert dict(Finding.objects.values_list("advisor", "status")) == {
         "slow_queries": "open", "growth": "resolved",
     }  # fmt: skip
@@ -111,7 +110,7 @@ def test_a_statement_is_known_by_its_number_and_not_by_its_text():
     first = dataclasses.replace(ADVICE, subject="42")
     analysis_that_sees(first)
     analysis_that_sees(dataclasses.replace(first, object="/* another */ SELECT 1", title="other"))
-    assert (only().sightings.count(), only().title) == (2, "other")
+    assert (only().occurrences.count(), only().title) == (2, "other")
     analysis_that_sees(dataclasses.replace(first, subject="43"))
     assert Finding.objects.count() == 2
 
@@ -133,4 +132,4 @@ def test_thousands_of_findings_are_written_with_few_queries(django_assert_max_nu
         with django_assert_max_num_queries(20):
             findings.record(Analysis.objects.create(), advice)
     assert Finding.objects.filter(status="open").count() == 2_000
-    assert {f.sightings.count() for f in Finding.objects.all()[:3]} == {2}
+    assert {f.occurrences.count() for f in Finding.objects.all()[:3]} == {2}

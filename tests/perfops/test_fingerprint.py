@@ -3,7 +3,8 @@
 import pytest
 
 from perfops.conf import conf
-from perfops.loadtest import fingerprint, k6, plan
+from perfops.load import fingerprint, k6
+from perfops.load import scenarios as plan
 
 pytestmark = pytest.mark.django_db
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.loadtest import judge
-from perfops.loadtest.summary import SUSTAINED_S, Summary, sustained
+from perfops.budgets import selectors, verdicts
+from perfops.budgets import services as budgets
+from perfops.budgets.metrics import MEASURES
+from perfops.load import validity as judge
+from perfops.load.summary import SUSTAINED_S, Summary, sustained
 from perfops.models import Budget, Evaluation, LoadRun, RouteResult
-from perfops.selectors import budgets as selectors
-from perfops.services import budgets, verdicts
-from perfops.statistics.measures import MEASURES
 
 LIMITS = judge.Limits(min_achieved=0.99, max_generator_cpu=0.8, cores=2)
 LATENCY = {"mean": 5.0, "p50": 4.0, "p90": 8.0, "p95": 10.0, "p99": 20.0, "max": 50.0}
@@ -23,16 +23,18 @@ GOOD = Summary(
 )  # fmt: skip
 
 
-def objections(seeks_limit=False, **changes):
-    return judge.objections(dataclasses.replace(GOOD, **changes), LIMITS, seeks_limit=seeks_limit)
+def validity_errors(seeks_limit=False, **changes):
+    return judge.validity_errors(
+        dataclasses.replace(GOOD, **changes), LIMITS, seeks_limit=seeks_limit
+    )
 
 
 def test_a_good_run_raises_no_objection():
-    assert objections() == []
+    assert validity_errors() == []
 
 
 def test_a_crossed_threshold_of_k6_is_not_its_validity():
-    assert objections(k6_exit_code=99) == []
+    assert validity_errors(k6_exit_code=99) == []
 
 
 @pytest.mark.parametrize(
@@ -50,12 +52,12 @@ def test_a_crossed_threshold_of_k6_is_not_its_validity():
     ],
 )
 def test_each_flaw_is_named(changes, says):
-    assert any(says in reason for reason in objections(**changes))
+    assert any(says in reason for reason in validity_errors(**changes))
 
 
 def test_stress_may_drop_iterations_but_not_lose_its_target():
-    assert objections(seeks_limit=True, dropped=500, achieved=0.5) == []
-    assert objections(seeks_limit=True, unreachable=4000)
+    assert validity_errors(seeks_limit=True, dropped=500, achieved=0.5) == []
+    assert validity_errors(seeks_limit=True, unreachable=4000)
 
 
 @given(st.lists(st.integers(0, 2000), max_size=100))

@@ -6,11 +6,12 @@ import time
 import pytest
 from django.conf import settings as django_settings
 
-from perfops.loadtest.summary import Summary
+from perfops.budgets import verdicts
+from perfops.load import execution, selectors
+from perfops.load import services as runs
+from perfops.load.summary import Summary
 from perfops.models import LoadRun
 from perfops.models.budgets import Budget, Evaluation
-from perfops.selectors import runs as selectors
-from perfops.services import execution, runs
 from tests.perfops import programs
 
 State, Verdict = LoadRun.State, LoadRun.Verdict
@@ -23,7 +24,7 @@ pytestmark = [
 
 def load(name, target):
     run = runs.request_run(scenario=name, target=target, enqueue=False)
-    execution.execute(run.pk)
+    execution.execute(run.pk, verdicts.decide)
     run.refresh_from_db()
     return run
 
@@ -119,7 +120,7 @@ def test_the_other_scenarios_run_as_well(scenario, site, name):
 
 
 def test_the_plans_are_those_of_the_design():
-    from perfops.loadtest.plan import load as load_plan
+    from perfops.load.scenarios import load as load_plan
 
     directory = django_settings.PERFOPS["SCENARIO_DIR"]
     smoke, api_load, stress = (load_plan(directory, n) for n in ("smoke", "api-load", "stress"))
@@ -156,7 +157,7 @@ def executing(run):
         from django.db import connection
 
         try:
-            execution.execute(run.pk)
+            execution.execute(run.pk, verdicts.decide)
         finally:
             connection.close()
 
@@ -194,7 +195,7 @@ def test_the_database_lets_one_run_at_a_time_have_a_target(scenario, site):
     first = runs.request_run(scenario=scenario(), target=site.url, enqueue=False)
     second = LoadRun.objects.create(scenario="smoke", target=site.url)
     assert execution._claim(first.pk)
-    execution.execute(second.pk)
+    execution.execute(second.pk, verdicts.decide)
     second.refresh_from_db()
     assert second.state == State.FAILED
     assert "Another run" in second.reasons[0]
@@ -203,6 +204,6 @@ def test_the_database_lets_one_run_at_a_time_have_a_target(scenario, site):
 def test_executing_twice_does_it_once(scenario, site):
     run = load(scenario(), site.url)
     finished = run.finished_at
-    execution.execute(run.pk)
+    execution.execute(run.pk, verdicts.decide)
     run.refresh_from_db()
     assert run.finished_at == finished

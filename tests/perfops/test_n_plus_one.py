@@ -9,19 +9,19 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from perfops.advisors import n_plus_one
-from perfops.collectors import difference
-from perfops.collectors.origins import Origin
+from perfops.analysis import findings
+from perfops.analysis.advisors import n_plus_one
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
 from perfops.models import Analysis, Finding
 from perfops.models.origins import QueryTemplate
-from perfops.services import findings
 from tests.perfops.test_snapshots import look
 
 ORIGIN = Origin(
     text='SELECT "a" FROM "t" WHERE "id" = %s', queryids=("1",), site="shop/views.py:7",
-    function="shelf", kind="request", name="GET /shelves/{id}", calls=200, units=10,
-    most_calls=60, rows=200, total_ms=80.0,
+    function="shelf", kind="request", name="GET /shelves/{id}", calls=200, executions=10,
+    max_calls_per_execution=60, rows=200, total_ms=80.0,
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_many_calls_per_request_from_one_line_are_found():
 
 
 def test_far_too_many_are_an_error():
-    (found,) = advice(calls=400, most_calls=40)
+    (found,) = advice(calls=400, max_calls_per_execution=40)
     assert found.severity == "error"
     assert "grows" not in found.why
 
@@ -52,7 +52,7 @@ def test_far_too_many_are_an_error():
         {"kind": "command"},
         {"kind": "process"},
         {"site": ""},
-        {"units": 0},
+        {"executions": 0},
         {"text": "INSERT INTO t VALUES (%s)"},
     ],
 )
@@ -109,6 +109,6 @@ def test_findings_from_before_statements_were_told_apart_live_on():
         migration.tell_apart(apps, editor)
     findings.record(Analysis.objects.create(), advice({"text": OTHER}))
     known.refresh_from_db()
-    assert (known.status, known.sightings.count()) == ("acknowledged", 2)
+    assert (known.status, known.occurrences.count()) == ("acknowledged", 2)
     forgotten.refresh_from_db()
     assert forgotten.fingerprint == before[1].fingerprint

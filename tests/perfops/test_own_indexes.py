@@ -6,9 +6,10 @@ import pytest
 from django.apps import apps
 from django.conf import settings
 
-from perfops.advisors import duplicate_indexes
-from perfops.collectors import difference, packages, snapshot
+from perfops.analysis.advisors import duplicate_indexes
+from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
+from perfops.database import packages
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 from django.test.utils import isolate_apps
 
-from perfops.collectors import packages
+from perfops.database import packages
 
 
 @pytest.mark.parametrize(

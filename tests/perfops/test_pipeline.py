@@ -8,8 +8,8 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from perfops.prometheus.client import NoAnswer, Prometheus
-from perfops.selectors import pipeline
+from perfops.budgets.prometheus import pipeline
+from perfops.budgets.prometheus.client import NoAnswer, Prometheus
 from tests.monitoring.watching import watching
 
 URL = reverse("admin:perfops_pipeline")

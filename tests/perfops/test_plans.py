@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.plans import causes, tree
-from perfops.plans.causes import Circumstances, Table
-from perfops.plans.placeholders import numbered
+from perfops.analysis.plans import causes, tree
+from perfops.analysis.plans.causes import Circumstances, Table
+from perfops.analysis.plans.placeholders import numbered
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,15 @@ import jsonschema_rs
 import pytest
 from django.core.management import call_command
 
-from perfops.advisors.advice import Advice
-from perfops.collectors import difference
-from perfops.collectors.missing import Missing
-from perfops.collectors.records import Server
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.records import Server
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.services import Report
 from perfops.management.commands import analyze_db
 from perfops.management.formats import FORMATS
-from perfops.services import analyses
-from perfops.services.analyses import Report
 
 NASTY = 'a|b`c```d<script>alert(1)</script>[red]e[/red]"; DROP'
 SERVER = Server(180006, "18.6", "shop", "me", started_at=0.0, now=7200.0)
@@ -27,7 +27,7 @@ SERVER = Server(180006, "18.6", "shop", "me", started_at=0.0, now=7200.0)
 
 def advice(severity="warning", number=1, **changes):
     return replace(
-        Advice(
+        DetectedIssue(
             "growth", f"public.t{number}", severity, f"title {number}", "why", "what to do",
             statement=f'ANALYZE "t{number}";', evidence={"rows": 1234567, "share": "50%"},
         ),
@@ -40,7 +40,7 @@ def report(*found, hidden=(), missing=()):
     return Report("default", window, list(found), frozenset(hidden), 7, frozenset())
 
 
-MISSING = Missing(
+MISSING = UnavailableSource(
     "pg_stat_statements", "it is not there", "No slow queries.", "CREATE EXTENSION x;"
 )
 

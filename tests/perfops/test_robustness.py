@@ -7,10 +7,11 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from perfops.advisors import registry
-from perfops.collectors import bloat, difference, packing, snapshot, statements
+from perfops.analysis import packing
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors import registry
+from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.conf import Conf
-from perfops.services import analyses
 from tests.perfops.clusters import Cluster, cluster, until, versions
 
 
@@ -41,9 +42,9 @@ def test_without_the_extension_all_but_statements_is_told(server):
     assert sources(found) == {"pg_stat_statements"}
     assert found.missing[0].mend == "CREATE EXTENSION pg_stat_statements;"
     assert found.tables
-    consulted = registry.consult(difference.since_reset(found), Conf())
-    assert "slow_queries" not in consulted.thorough
-    assert "unused_indexes" in consulted.thorough
+    consulted = registry.run_advisors(difference.since_reset(found), Conf())
+    assert "slow_queries" not in consulted.complete
+    assert "unused_indexes" in consulted.complete
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -75,7 +76,7 @@ def test_a_role_without_any_right_gets_what_everyone_may_see(server):
     assert {each.mend for each in found.missing} >= {'GRANT pg_read_all_stats TO "stranger";'}
     assert {t.name for t in found.tables} == {"kept"}
     assert not any("secret'" in session.text for session in found.sessions)
-    assert registry.consult(difference.since_reset(found), Conf())
+    assert registry.run_advisors(difference.since_reset(found), Conf())
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -94,9 +95,9 @@ def test_an_exclusive_lock_keeps_nobody_waiting_and_the_waiters_are_told(server)
     (kept,) = (table for table in found.tables if table.name == "kept")
     assert kept.bytes >= 0
     assert {index.name for index in found.indexes} == {"kept_pkey"}
-    (advice,) = registry.consult(
+    (advice,) = registry.run_advisors(
         difference.since_reset(found), Conf(BLOCKED_S=0.0), only=["blocked_sessions"]
-    ).advice
+    ).issues
     assert "migration" in advice.title
     assert "AccessShareLock on kept" in advice.evidence["waits for"]
 
@@ -172,7 +173,7 @@ def test_a_server_that_goes_in_the_middle_leaves_what_was_read_and_a_reason(serv
         mortal.stop()
     assert found.connections is not None
     assert {"pg_stat_statements", "pg_stat_user_tables", "bloat"} <= sources(found)
-    assert registry.consult(difference.since_reset(found), Conf()).thorough
+    assert registry.run_advisors(difference.since_reset(found), Conf()).complete
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -225,7 +226,7 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
     assert "another server" in difference.between(primary, found).notes[0]
     limits = Conf(REPLICATION_LAG_BYTES=10_000, UNUSED_INDEX_MIN_DAYS=0, UNUSED_INDEX_MIN_BYTES=0)
     for look in (found, primary):
-        advice = registry.consult(difference.since_reset(look), limits).advice
+        advice = registry.run_advisors(difference.since_reset(look), limits).issues
         assert any(a.advisor == "replication_lag" for a in advice)
         assert not any(a.advisor == "unused_indexes" for a in advice)
 
@@ -313,7 +314,7 @@ def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at
     assert len(found.statements) >= 100_000
     # Four ways to be costly: so many texts at most come along.
     assert sum(bool(s.text) for s in found.statements) <= 4 * Conf().STATEMENT_TEXTS
-    assert registry.consult(difference.between(found, found), Conf()).thorough
+    assert registry.run_advisors(difference.between(found, found), Conf()).complete
     packed = packing.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
     assert len(packed) < 20 * 1024**2
 

@@ -9,8 +9,10 @@ from django.test import override_settings
 from django.urls import path
 from django.views.generic import DetailView, FormView, ListView
 
-from perfops.loadtest import routes, urlconf
-from perfops.services import execution, runs
+from perfops.budgets import verdicts
+from perfops.load import execution, routes
+from perfops.load import route_discovery as urlconf
+from perfops.load import services as runs
 
 
 def listed(text, tmp_path):
@@ -67,7 +69,7 @@ def load(settings, folder, target, *, seconds):
     (folder / "scenarios.json").write_text(json.dumps({"smoke": plan}))
     settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": folder, "HEARTBEAT_S": 0.5}
     run = runs.request_run(scenario="smoke", target=target, enqueue=False)
-    execution.execute(run.pk)
+    execution.execute(run.pk, verdicts.decide)
     run.refresh_from_db()
     return run, {each.route: each.requests for each in run.routes.exclude(route="")}
 

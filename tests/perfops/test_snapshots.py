@@ -9,9 +9,10 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.collectors import difference, packing, snapshot
-from perfops.collectors.records import Database, Server, Statement, StatementsInfo, Table
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis import packing
+from perfops.analysis.collectors import difference, snapshot
+from perfops.analysis.collectors.records import Database, Server, Statement, StatementsInfo, Table
+from perfops.analysis.collectors.snapshot import Snapshot
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.loadtest.recording import ALL, Cell, Recording
-from perfops.loadtest.stream import Dropped, Intended, Timing, UnknownStream, Vus, events
+from perfops.load.parser import Dropped, Intended, Timing, UnknownStream, Vus, events
+from perfops.load.recording import ALL, Cell, Recording
 
 HEADER = (
     "metric_name,timestamp,metric_value,error_code,expected_response,name,scenario,status,"

@@ -7,8 +7,9 @@ import time
 import pytest
 from django.db import connection
 
+from perfops.jobs import lifecycle
+from perfops.load import services as runs
 from perfops.models import LoadRun
-from perfops.services import runs
 from tests.perfops import programs
 
 pytestmark = [
@@ -24,7 +25,7 @@ def wait_for(run, *states, seconds=120):
     while run.state not in states:
         assert time.monotonic() < deadline, f"still {run.state}, not {states}: {run.reasons}"
         time.sleep(0.2)
-        runs.reap_lost_runs()
+        lifecycle.reap()
         run.refresh_from_db()
 
 

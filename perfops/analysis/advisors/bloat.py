@@ -1,10 +1,10 @@
 """Tables and B-tree indexes that are mostly air."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import identifier, megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Bloat
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Bloat
 from perfops.conf import Conf
+from perfops.formatting import identifier, megabytes
 
 ID = "bloat"
 TITLE = "Bloat of tables and indexes"
@@ -20,7 +20,7 @@ _REMEDIES = {
 }
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
         _advice(bloat)
         for bloat in window.after.bloat
@@ -28,10 +28,10 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     ]
 
 
-def _advice(bloat: Bloat) -> Advice:
+def _advice(bloat: Bloat) -> DetectedIssue:
     name = identifier(bloat.schema, bloat.name)
     is_index = bloat.kind == "index"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=bloat.qualified,
         severity="warning",

@@ -1,10 +1,10 @@
 """Sessions that wait for another one's lock, and who holds it."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Session
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Session
 from perfops.conf import Conf
+from perfops.formatting import time_text
 
 ID = "blocked_sessions"
 TITLE = "Sessions that wait for locks"
@@ -13,14 +13,14 @@ NEEDS = ("pg_stat_activity",)
 _TEXT_CHARACTERS = 200
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     by_pid = {session.pid: session for session in window.after.sessions}
     waiting: dict[int, list[Session]] = {}
     for session in by_pid.values():
         if session.blocked_by and (session.query_s or 0.0) >= limits.BLOCKED_S:
             waiting.setdefault(root(session, by_pid), []).append(session)
     # One finding for each kind of holder: pids come and go.
-    found: dict[str, Advice] = {}
+    found: dict[str, DetectedIssue] = {}
     for pid, waiters in sorted(waiting.items(), key=lambda item: -len(item[1])):
         advice = _advice(pid, by_pid.get(pid), waiters)
         found.setdefault(advice.object, advice)
@@ -39,10 +39,10 @@ def root(session: Session, by_pid: dict[int, Session]) -> int:
     return session.pid
 
 
-def _advice(pid: int, holder: Session | None, waiters: list[Session]) -> Advice:
+def _advice(pid: int, holder: Session | None, waiters: list[Session]) -> DetectedIssue:
     name = f"{holder.user} {holder.application}".strip() if holder else "another session"
     longest = max(waiters, key=lambda s: s.query_s or 0.0)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=f"held up by {name}",
         severity="error",

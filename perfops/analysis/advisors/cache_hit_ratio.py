@@ -1,8 +1,8 @@
 """How much of what is read comes from PostgreSQL's memory."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.collectors.difference import Window
-from perfops.collectors.records import share
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import share
 from perfops.conf import Conf
 
 ID = "cache_hit_ratio"
@@ -12,7 +12,7 @@ NEEDS = ("pg_stat_database", "pg_stat_user_tables", "pg_stat_user_indexes")
 _WHY = "A block that is not in shared_buffers costs a call to the system, at worst a disk read."
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = []
     if window.database is not None:
         name = f"database {window.after.server.database}"
@@ -45,14 +45,14 @@ def _severity(rate: float, limits: Conf) -> SeverityName | None:
     return "warning" if rate < limits.CACHE_HIT_WARNING else None
 
 
-def _advice(name: str, hit: int, read: int, remedy: str, limits: Conf) -> Advice | None:
+def _advice(name: str, hit: int, read: int, remedy: str, limits: Conf) -> DetectedIssue | None:
     rate = share(hit, read)
     if rate is None or hit + read < limits.CACHE_HIT_MIN_BLOCKS:
         return None
     severity = _severity(rate, limits)
     if severity is None:
         return None
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name,
         severity=severity,

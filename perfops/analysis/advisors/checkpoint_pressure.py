@@ -1,24 +1,24 @@
 """Checkpoints that come because WAL is full, not because it is time."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Checkpoints
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Checkpoints
 from perfops.conf import Conf
+from perfops.formatting import megabytes
 
 ID = "checkpoint_pressure"
 TITLE = "Checkpoint pressure"
 NEEDS = ("pg_stat_checkpointer",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = window.checkpoints
     if found is None or found.requested < limits.CHECKPOINTS_MIN or found.requested <= found.timed:
         return []
     return [_advice(window, found)]
 
 
-def _advice(window: Window, found: Checkpoints) -> Advice:
+def _advice(window: Window, found: Checkpoints) -> DetectedIssue:
     number = found.timed + found.requested
     evidence: dict[str, float | int | str] = {
         "requested": found.requested,
@@ -33,7 +33,7 @@ def _advice(window: Window, found: Checkpoints) -> Advice:
             evidence[name] = f"{setting.value} {setting.unit}"
     if window.wal is not None and window.wal.bytes:
         evidence["full pages in WAL"] = window.wal.full_pages
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object="checkpoints",
         severity="warning",

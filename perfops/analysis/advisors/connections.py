@@ -1,8 +1,8 @@
 """Connections: how many are taken, and how many production would take at most."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Connections
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Connections
 from perfops.conf import Conf
 
 ID = "connections"
@@ -15,7 +15,7 @@ _POOLER = (
 )
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = window.after.connections
     if found is None or found.available <= 0:
         return []
@@ -29,12 +29,12 @@ def _severity(share: float, limits: Conf) -> SeverityName | None:
     return "warning" if share >= limits.CONNECTIONS_WARNING else None
 
 
-def _used(found: Connections, limits: Conf) -> Advice | None:
+def _used(found: Connections, limits: Conf) -> DetectedIssue | None:
     share = found.used / found.available
     severity = _severity(share, limits)
     if severity is None:
         return None
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object="connections in use",
         severity=severity,
@@ -50,13 +50,13 @@ def _used(found: Connections, limits: Conf) -> Advice | None:
     )
 
 
-def _planned(found: Connections, limits: Conf) -> Advice | None:
+def _planned(found: Connections, limits: Conf) -> DetectedIssue | None:
     """Processes x threads x aliases, and each task worker: what all of them may open at once."""
     senders = limits.WEB_PROCESSES * limits.WEB_THREADS + limits.TASK_WORKERS
     most = senders * found.aliases
     if most <= found.available:
         return None
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object="connections planned",
         severity="warning",

@@ -1,17 +1,17 @@
 """Tables that vacuum does not keep up with."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import identifier, time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Table
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
+from perfops.formatting import identifier, time_text
 
 ID = "dead_tuples"
 TITLE = "Dead rows and late vacuum"
 NEEDS = ("pg_stat_user_tables",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
         _advice(table, window.after.taken_at)
         for table in window.tables
@@ -29,12 +29,12 @@ def _is_late(table: Table, limits: Conf) -> bool:
     return _share(table) >= limits.DEAD_SHARE and (due or not table.vacuums_itself)
 
 
-def _advice(table: Table, now: float) -> Advice:
+def _advice(table: Table, now: float) -> DetectedIssue:
     name = identifier(table.schema, table.name)
     vacuumed = table.vacuumed_at
     since = "never" if vacuumed is None else f"{time_text(max(0.0, now - vacuumed))} ago"
     off = "" if table.vacuums_itself else " and autovacuum is turned off for it"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=table.qualified,
         severity="warning",

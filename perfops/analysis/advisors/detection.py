@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Literal, Protocol
 
-from perfops.collectors.difference import Window
+from perfops.analysis.collectors.difference import Window
 from perfops.conf import Conf
 
 SeverityName = Literal["error", "warning", "info"]
@@ -13,7 +13,7 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class DetectedIssue:
     """One illness of one object. ``evidence``: label to number or text, in reading order.
 
     ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
@@ -49,7 +49,7 @@ class Advisor(Protocol):
     TITLE: str
     NEEDS: tuple[str, ...]
 
-    def run(self, window: Window, limits: Conf) -> list[Advice]: ...
+    def run(self, window: Window, limits: Conf) -> list[DetectedIssue]: ...
 
 
 def is_advisor(module: ModuleType) -> bool:

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.coverage import is_equal, is_prefix
-from perfops.advisors.wording import by_hand, identifier, megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Index
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.index_identity import is_equal, is_prefix
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Index
 from perfops.conf import Conf
+from perfops.formatting import by_hand, identifier, megabytes
 
 ID = "duplicate_indexes"
 TITLE = "Duplicate and redundant indexes"
@@ -20,7 +20,7 @@ _IN_DJANGO = (
 )
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = []
     for beside in _by_table(window.after.indexes):
         for index in beside:
@@ -60,12 +60,12 @@ def _rank(index: Index) -> tuple[bool, bool, bool, int]:
     return index.is_primary, bool(index.constraint), index.has_duty, -index.oid
 
 
-def _advice(index: Index, better: Index, package: str, *, matters: bool) -> Advice:
+def _advice(index: Index, better: Index, package: str, *, matters: bool) -> DetectedIssue:
     what = "is the same as" if is_equal(index, better) else "is the beginning of"
     name = identifier(index.schema, index.name)
     # A replica identity, or a foreign key, may hang on this very unique index.
     check = "Make sure that no REPLICA IDENTITY names it; then drop it. " if index.has_duty else ""
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=index.qualified,
         severity="warning" if matters else "info",

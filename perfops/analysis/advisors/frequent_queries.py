@@ -1,10 +1,10 @@
 """Statements that are sent again and again: cheap each, but each is a round trip."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import name_of, short
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import name_of, short
 
 ID = "frequent_queries"
 TITLE = "Statements sent most often"
@@ -15,7 +15,7 @@ NEEDS = ("pg_stat_statements",)
 _KEY_CHECK = ("FROM ONLY ", "OPERATOR(pg_catalog.=)", "FOR KEY SHARE OF x")
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     calls = sum(statement.calls for statement in window.statements)
     least = max(
         limits.FREQUENT_MIN_CALLS,
@@ -29,9 +29,9 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     ]
 
 
-def _advice(statement: Statement, calls: int, seconds: float) -> Advice:
+def _advice(statement: Statement, calls: int, seconds: float) -> DetectedIssue:
     share = statement.calls / calls
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

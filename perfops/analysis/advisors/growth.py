@@ -1,10 +1,10 @@
 """Tables that grow fast."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Table
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
+from perfops.formatting import megabytes
 
 ID = "growth"
 TITLE = "Growth"
@@ -13,7 +13,7 @@ NEEDS = ("pg_stat_user_tables",)
 _DAY_S = 86_400
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     if window.before is None:
         return []
     earlier = {table.qualified: table for table in window.before.tables}
@@ -30,7 +30,7 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     return found
 
 
-def _advice(table: Table, before: Table, window: Window) -> Advice:
+def _advice(table: Table, before: Table, window: Window) -> DetectedIssue:
     grown = table.bytes - before.bytes
     days = max(window.seconds, 1.0) / _DAY_S
     database = window.after.database
@@ -44,7 +44,7 @@ def _advice(table: Table, before: Table, window: Window) -> Advice:
     }
     if database is not None and database.bytes:
         evidence["share of the database"] = f"{table.bytes / database.bytes:.0%}"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=table.qualified,
         severity="info",

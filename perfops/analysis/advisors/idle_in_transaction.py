@@ -1,10 +1,10 @@
 """Sessions that keep a transaction open and do nothing in it."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import literal, time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Prepared, Session
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Prepared, Session
 from perfops.conf import Conf
+from perfops.formatting import literal, time_text
 
 ID = "idle_in_transaction"
 TITLE = "Idle in transaction"
@@ -17,7 +17,7 @@ _WHY = (
 _TEXT_CHARACTERS = 200
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     sessions = [
         session
         for session in window.after.sessions
@@ -43,9 +43,9 @@ def _idle_s(session: Session) -> float:
     return session.state_s or 0.0
 
 
-def _session(holder: str, session: Session, number: int) -> Advice:
+def _session(holder: str, session: Session, number: int) -> DetectedIssue:
     idle = time_text(_idle_s(session))
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=holder,
         severity="warning",
@@ -68,9 +68,9 @@ def _session(holder: str, session: Session, number: int) -> Advice:
     )
 
 
-def _prepared(transaction: Prepared) -> Advice:
+def _prepared(transaction: Prepared) -> DetectedIssue:
     name = transaction.name
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=f"prepared transaction {name}",
         severity="warning",

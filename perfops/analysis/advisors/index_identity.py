@@ -1,6 +1,6 @@
 """Which index serves which foreign key, and which index serves what another one does."""
 
-from perfops.collectors.records import ForeignKey, Index
+from perfops.analysis.collectors.records import ForeignKey, Index
 
 
 def serves(index: Index, key: ForeignKey) -> bool:

@@ -1,17 +1,17 @@
 """Sequences and integer keys that come to their end."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import identifier
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Numbering
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Numbering
 from perfops.conf import Conf
+from perfops.formatting import identifier
 
 ID = "integer_overflow"
 TITLE = "Numbers running out"
 NEEDS = ("sequences",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     before = window.before.numberings if window.before else ()
     earlier = {each.qualified: each.last for each in before}
     found = []
@@ -29,7 +29,7 @@ def _severity(share: float, limits: Conf) -> SeverityName | None:
     return "warning" if share >= limits.OVERFLOW_WARNING else None
 
 
-def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float) -> Advice:
+def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float) -> DetectedIssue:
     evidence: dict[str, float | int | str] = {
         "last value": each.last,
         "limit": each.limit,
@@ -48,7 +48,7 @@ def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float)
     if each.type == "bigint":
         schema, name = each.sequence.split(".", 1)
         statement = f"ALTER SEQUENCE {identifier(schema, name)} NO MAXVALUE;"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=each.qualified,
         severity=severity,

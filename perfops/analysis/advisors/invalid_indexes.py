@@ -1,17 +1,17 @@
 """Indexes that a failed CREATE INDEX CONCURRENTLY left behind: written, never read."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import identifier, megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Index
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Index
 from perfops.conf import Conf
+from perfops.formatting import identifier, megabytes
 
 ID = "invalid_indexes"
 TITLE = "Invalid indexes"
 NEEDS = ("pg_stat_user_indexes",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     # One that is being built looks the same: whoever builds it is at work.
     building = any(
         "INDEX" in session.text.upper() and "CONCURRENTLY" in session.text.upper()
@@ -23,9 +23,9 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     return [_advice(index) for index in window.after.indexes if not index.is_valid]
 
 
-def _advice(index: Index) -> Advice:
+def _advice(index: Index) -> DetectedIssue:
     name = identifier(index.schema, index.name)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=index.qualified,
         severity="error",

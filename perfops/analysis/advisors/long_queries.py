@@ -1,10 +1,10 @@
 """Statements that have been running for long, at this moment."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Session
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Session
 from perfops.conf import Conf
+from perfops.formatting import time_text
 
 ID = "long_queries"
 TITLE = "Long running queries"
@@ -13,8 +13,8 @@ NEEDS = ("pg_stat_activity",)
 _TEXT_CHARACTERS = 300
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
-    found: dict[str, Advice] = {}
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    found: dict[str, DetectedIssue] = {}
     for session in sorted(window.after.sessions, key=lambda s: -(s.query_s or 0.0)):
         # Who waits for a lock is not slow itself.
         if (session.query_s or 0.0) >= limits.LONG_QUERY_S and not session.blocked_by:
@@ -23,10 +23,10 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     return list(found.values())
 
 
-def _advice(session: Session) -> Advice:
+def _advice(session: Session) -> DetectedIssue:
     text = " ".join(session.text.split())[:_TEXT_CHARACTERS]
     lasts = time_text(session.query_s or 0.0)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=text or f"{session.user} {session.application}".strip(),
         severity="warning",

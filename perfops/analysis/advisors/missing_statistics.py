@@ -1,17 +1,17 @@
 """Tables that the planner knows nothing of, or nothing of today."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import identifier, time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Table
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
+from perfops.formatting import identifier, time_text
 
 ID = "missing_statistics"
 TITLE = "Statistics never gathered, or out of date"
 NEEDS = ("pg_stat_user_tables",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     if window.after.server.in_recovery:
         # Statistics are gathered on the primary; who gathered them is not known here.
         return []
@@ -39,8 +39,8 @@ def _is_stale(table: Table, age_s: float, limits: Conf) -> bool:
     return table.changed_since_analyze >= least and age_s >= limits.STATISTICS_STALE_S
 
 
-def _advice(table: Table, what: str, severity: SeverityName, when: str) -> Advice:
-    return Advice(
+def _advice(table: Table, what: str, severity: SeverityName, when: str) -> DetectedIssue:
+    return DetectedIssue(
         advisor=ID,
         object=table.qualified,
         severity=severity,

@@ -2,9 +2,9 @@
 
 import re
 
-from perfops.advisors.advice import Advice
-from perfops.collectors.difference import Window
-from perfops.collectors.origins import Origin
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
 
 ID = "n_plus_one"
@@ -23,8 +23,8 @@ _LIST = re.compile(r"\(%s(?:, ?%s)+\)")
 _FROM = re.compile(r'\bFROM "?(\w+)"?(?=[ ,;]|$)', re.IGNORECASE)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
-    found: dict[str, Advice] = {}
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    found: dict[str, DetectedIssue] = {}
     # Costliest first; statements that differ in the length of a list only are one illness.
     for each in window.origins:
         if _is_ill(each, limits):
@@ -37,20 +37,20 @@ def _is_ill(origin: Origin, limits: Conf) -> bool:
     return (
         origin.kind in {"request", "task"}
         and origin.site != ""
-        and origin.units > 0
+        and origin.executions > 0
         and origin.text.lstrip().upper().startswith("SELECT")
-        and origin.calls / origin.units >= limits.N_PLUS_ONE_CALLS
+        and origin.calls / origin.executions >= limits.N_PLUS_ONE_CALLS
     )
 
 
-def _advice(origin: Origin, limits: Conf) -> Advice:
-    each = origin.calls / origin.units
-    grows = origin.most_calls >= _GROWS * each
+def _advice(origin: Origin, limits: Conf) -> DetectedIssue:
+    each = origin.calls / origin.executions
+    grows = origin.max_calls_per_execution >= _GROWS * each
     text = " ".join(origin.text.split())
     place = f"{origin.site} for {origin.name}"[:300]
     table = _FROM.search(text)
     what = f"one statement on {table[1]}" if table else "one statement"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=place,
         # Its text: queryids change with the server's version, and when a table is made anew.
@@ -63,12 +63,12 @@ def _advice(origin: Origin, limits: Conf) -> Advice:
         evidence={
             "statement": text[:_TEXT_CHARACTERS],
             "line": f"{origin.site} in {origin.function}",
-            f"{origin.kind}s": origin.units,
+            f"{origin.kind}s": origin.executions,
             "calls": origin.calls,
             f"calls per {origin.kind}": round(each, 1),
-            f"most in one {origin.kind}": origin.most_calls,
+            f"most in one {origin.kind}": origin.max_calls_per_execution,
             "rows per call": round(origin.rows / origin.calls, 1),
-            f"ms per {origin.kind}": round(origin.total_ms / origin.units, 2),
+            f"ms per {origin.kind}": round(origin.total_ms / origin.executions, 2),
         },
         why=_WHY + (_WHY_GROWS if grows else ""),
         remedy=(

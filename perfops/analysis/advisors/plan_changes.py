@@ -1,8 +1,8 @@
 """Statements whose plan is another one than it was."""
 
-from perfops.advisors.advice import Advice
-from perfops.collectors.difference import Window
-from perfops.collectors.origins import PlanChange
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.origins import PlanChange
 from perfops.conf import Conf
 
 ID = "plan_changes"
@@ -15,15 +15,15 @@ _TEXT_CHARACTERS = 90
 _LOST = "is gone"
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     newest = {change.queryid: change for change in window.plan_changes}
     return [_advice(change) for change in newest.values()]
 
 
-def _advice(change: PlanChange) -> Advice:
+def _advice(change: PlanChange) -> DetectedIssue:
     text = " ".join(change.text.split()) or f"statement {change.queryid}"
     lost = any(_LOST in cause for cause in change.causes)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=f"plan of {change.queryid}",
         queryids=(change.queryid,),

@@ -7,18 +7,18 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import cast
 
-from perfops import advisors
-from perfops.advisors.advice import ORDER, Advice, Advisor, is_advisor
-from perfops.collectors.difference import Window
+from perfops.analysis import advisors
+from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor
+from perfops.analysis.collectors.difference import Window
 from perfops.conf import Conf
 
 
 @dataclass(frozen=True, slots=True)
-class Consultation:
-    """``advice``, worst first; ``thorough``: the IDs of advisors that saw all they need."""
+class AdvisorResults:
+    """``issues``, worst first; ``complete``: the IDs of advisors that had all their sources."""
 
-    advice: list[Advice]
-    thorough: frozenset[str]
+    issues: list[DetectedIssue]
+    complete: frozenset[str]
 
 
 @cache
@@ -36,12 +36,12 @@ def titles() -> dict[str, str]:
     return {advisor.ID: advisor.TITLE for advisor in every()}
 
 
-def consult(window: Window, limits: Conf, *, only: Collection[str] = ()) -> Consultation:
+def run_advisors(window: Window, limits: Conf, *, only: Collection[str] = ()) -> AdvisorResults:
     """Ask all advisors, or those whose IDs are in ``only``."""
     asked = [advisor for advisor in every() if not only or advisor.ID in only]
-    found = [advice for advisor in asked for advice in advisor.run(window, limits)]
+    found = [issue for advisor in asked for issue in advisor.run(window, limits)]
     missing = {each.source for each in window.missing}
-    return Consultation(
-        advice=sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)),
-        thorough=frozenset(a.ID for a in asked if missing.isdisjoint(a.NEEDS)),
+    return AdvisorResults(
+        issues=sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)),
+        complete=frozenset(a.ID for a in asked if missing.isdisjoint(a.NEEDS)),
     )

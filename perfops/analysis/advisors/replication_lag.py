@@ -1,10 +1,10 @@
 """Replicas that are behind, and slots that keep WAL for nobody."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import literal, size_text, time_text
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Replica, Slot
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Replica, Slot
 from perfops.conf import Conf
+from perfops.formatting import literal, size_text, time_text
 
 ID = "replication_lag"
 TITLE = "Replication lag and slots"
@@ -13,7 +13,7 @@ NEEDS = ("pg_stat_replication", "pg_replication_slots")
 _LOST = {"unreserved", "lost"}
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = [_replica(replica, limits) for replica in window.after.replicas]
     found += [_slot(slot, limits) for slot in window.after.slots]
     return [advice for advice in found if advice is not None]
@@ -27,13 +27,13 @@ def _severity(replica: Replica, limits: Conf) -> SeverityName | None:
     return "warning" if behind or lag_s >= limits.REPLICATION_LAG_S else None
 
 
-def _replica(replica: Replica, limits: Conf) -> Advice | None:
+def _replica(replica: Replica, limits: Conf) -> DetectedIssue | None:
     severity = _severity(replica, limits)
     if severity is None:
         return None
     name = f"replica {replica.name}" if replica.name else "this replica"
     lag = "unknown" if replica.lag_s is None else time_text(replica.lag_s)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name,
         severity=severity,
@@ -47,12 +47,12 @@ def _replica(replica: Replica, limits: Conf) -> Advice | None:
     )
 
 
-def _slot(slot: Slot, limits: Conf) -> Advice | None:
+def _slot(slot: Slot, limits: Conf) -> DetectedIssue | None:
     lost = slot.wal_status in _LOST
     if not lost and (slot.active or slot.kept_bytes < limits.SLOT_KEPT_BYTES):
         return None
     kept = size_text(slot.kept_bytes)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=f"slot {slot.name}",
         severity="error",

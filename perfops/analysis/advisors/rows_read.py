@@ -1,17 +1,17 @@
 """Statements that read far more than they return."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import megabytes, name_of, short
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import megabytes, name_of, short
 
 ID = "rows_read"
 TITLE = "Much read for each row returned"
 NEEDS = ("pg_stat_statements",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
         _advice(statement, window.after.server.block_bytes)
         for statement in window.statements
@@ -31,10 +31,10 @@ def _reads_in_vain(statement: Statement, limits: Conf) -> bool:
     )
 
 
-def _advice(statement: Statement, block_bytes: int) -> Advice:
+def _advice(statement: Statement, block_bytes: int) -> DetectedIssue:
     per_call = _blocks(statement) / statement.calls
     rows = statement.rows / statement.calls
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

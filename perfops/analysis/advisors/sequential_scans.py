@@ -1,8 +1,8 @@
 """Large tables that are read from end to end, again and again."""
 
-from perfops.advisors.advice import Advice
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Table
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
 
 ID = "sequential_scans"
@@ -14,7 +14,7 @@ _MIN_PART = 0.5
 _ERROR_ROWS_PER_S = 1_000_000
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
         _advice(table, window.seconds_seen) for table in window.tables if _is_ill(table, limits)
     ]
@@ -28,10 +28,10 @@ def _is_ill(table: Table, limits: Conf) -> bool:
     )
 
 
-def _advice(table: Table, seconds: float) -> Advice:
+def _advice(table: Table, seconds: float) -> DetectedIssue:
     per_second = table.sequential_rows / seconds if seconds else 0.0
     scans = table.sequential_scans + table.index_scans
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=table.qualified,
         severity="error" if per_second >= _ERROR_ROWS_PER_S else "warning",

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import size_text
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Setting
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Setting
 from perfops.conf import Conf
+from perfops.formatting import size_text
 
 ID = "server_settings"
 TITLE = "Settings out of line"
@@ -43,11 +43,11 @@ _DISK_PAGE_COST = 4.0
 _UNITS = {"B": 1, "kB": 1024, "8kB": 8192, "MB": _MB, "GB": 1024 * _MB}
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [*_turned_off(window), *_outgrown(window, limits), *_waiting(window)]
 
 
-def _turned_off(window: Window) -> Iterator[Advice]:
+def _turned_off(window: Window) -> Iterator[DetectedIssue]:
     for name, severity, why, remedy in _MUST_BE_ON:
         setting = window.after.setting(name)
         if setting is not None and setting.value == "off":
@@ -60,7 +60,7 @@ def _turned_off(window: Window) -> Iterator[Advice]:
             yield _advice(setting, "warning", why, remedy, f"ALTER SYSTEM RESET {name};")
 
 
-def _outgrown(window: Window, limits: Conf) -> Iterator[Advice]:
+def _outgrown(window: Window, limits: Conf) -> Iterator[DetectedIssue]:
     """What a small database does well with costs a large or busy one."""
     database = window.database
     if database is None:
@@ -90,7 +90,7 @@ def _outgrown(window: Window, limits: Conf) -> Iterator[Advice]:
         yield _advice(cost, "info", why, remedy, _RELOAD.format(name=cost.name, value="1.1"))
 
 
-def _waiting(window: Window) -> Iterator[Advice]:
+def _waiting(window: Window) -> Iterator[DetectedIssue]:
     for setting in window.after.settings:
         if setting.needs_restart:
             why = "The file says something else than what is in force: a restart will change it."
@@ -103,9 +103,9 @@ def _bytes(setting: Setting) -> float:
 
 def _advice(
     setting: Setting, severity: SeverityName, why: str, remedy: str, statement: str
-) -> Advice:
+) -> DetectedIssue:
     value = f"{setting.value} {setting.unit}".strip()
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=setting.name,
         severity=severity,

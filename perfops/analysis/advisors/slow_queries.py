@@ -1,10 +1,10 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import name_of, short
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import name_of, short
 
 ID = "slow_queries"
 TITLE = "Slow queries"
@@ -14,7 +14,7 @@ NEEDS = ("pg_stat_statements",)
 _MIN_LOAD = 0.05
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     total_ms = sum(statement.total_ms for statement in window.statements)
     found = []
     for statement in window.statements:
@@ -39,10 +39,10 @@ def _severity(
     return None
 
 
-def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> Advice:
+def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> DetectedIssue:
     share = statement.total_ms / total_ms if total_ms else 0.0
     what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

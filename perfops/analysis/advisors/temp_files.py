@@ -1,17 +1,17 @@
 """Statements that sort or join on disk, because work_mem is too small for what they do."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import megabytes, name_of, short
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import megabytes, name_of, short
 
 ID = "temp_files"
 TITLE = "Sorting and joining on disk"
 NEEDS = ("pg_stat_statements",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     work_mem = window.after.setting("work_mem")
     known = f"{work_mem.value} {work_mem.unit}" if work_mem else "unknown"
     return [
@@ -22,9 +22,9 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     ]
 
 
-def _advice(statement: Statement, work_mem: str) -> Advice:
+def _advice(statement: Statement, work_mem: str) -> DetectedIssue:
     per_call = statement.temp_bytes / statement.calls
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

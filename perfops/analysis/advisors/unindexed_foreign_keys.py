@@ -1,11 +1,11 @@
 """Foreign keys that no index serves: each delete of a referred row reads the whole table."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.coverage import serves
-from perfops.advisors.wording import by_hand, identifier, megabytes
-from perfops.collectors.difference import Window
-from perfops.collectors.records import ForeignKey, Index, Table
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.index_identity import serves
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import ForeignKey, Index, Table
 from perfops.conf import Conf
+from perfops.formatting import by_hand, identifier, megabytes
 
 ID = "unindexed_foreign_keys"
 TITLE = "Foreign keys without index"
@@ -17,7 +17,7 @@ _IN_DJANGO = (
 )
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     tables = {table.qualified: table for table in window.tables}
     indexes: dict[str, list[Index]] = {}
     for index in window.after.indexes:
@@ -33,10 +33,10 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     return found
 
 
-def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str) -> Advice:
+def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str) -> DetectedIssue:
     columns = ", ".join(identifier(name) for name in key.names)
     deleted = referred.deleted if referred else 0
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=key.qualified,
         severity="warning",

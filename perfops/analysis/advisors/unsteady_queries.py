@@ -1,17 +1,17 @@
 """Statements that are quick as a rule and slow now and then."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import name_of, short
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import name_of, short
 
 ID = "unsteady_queries"
 TITLE = "Statements whose time varies much"
 NEEDS = ("pg_stat_statements",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
         _advice(statement)
         for statement in window.statements
@@ -21,8 +21,8 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     ]
 
 
-def _advice(statement: Statement) -> Advice:
-    return Advice(
+def _advice(statement: Statement) -> DetectedIssue:
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

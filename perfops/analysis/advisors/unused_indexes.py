@@ -2,12 +2,12 @@
 
 from psycopg import sql
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.coverage import serves
-from perfops.advisors.wording import by_hand
-from perfops.collectors.difference import Window, statistics_since
-from perfops.collectors.records import ForeignKey, Index
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.index_identity import serves
+from perfops.analysis.collectors.difference import Window, statistics_since
+from perfops.analysis.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
+from perfops.formatting import by_hand
 
 ID = "unused_indexes"
 TITLE = "Unused indexes"
@@ -17,7 +17,7 @@ _DAY_S = 24 * 3600
 _IN_DJANGO = "In Django: take it out of Meta.indexes and use RemoveIndexConcurrently."
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     snapshot = window.after
     if snapshot.server.in_recovery:
         # A replica knows its own reads only.
@@ -54,9 +54,9 @@ def _is_the_only_one_under_a_key(
     )
 
 
-def _advice(index: Index, days: float, package: str) -> Advice:
+def _advice(index: Index, days: float, package: str) -> DetectedIssue:
     name = sql.Identifier(index.schema, index.name).as_string(None)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=index.qualified,
         severity="warning",

@@ -1,23 +1,23 @@
 """Constraints that were added NOT VALID and never validated."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import identifier
-from perfops.collectors.difference import Window
-from perfops.collectors.states import Unvalidated
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Unvalidated
 from perfops.conf import Conf
+from perfops.formatting import identifier
 
 ID = "unvalidated_constraints"
 TITLE = "Constraints that were never validated"
 NEEDS = ("pg_constraint",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [_advice(constraint) for constraint in window.after.unvalidated]
 
 
-def _advice(constraint: Unvalidated) -> Advice:
+def _advice(constraint: Unvalidated) -> DetectedIssue:
     table = identifier(constraint.schema, constraint.table)
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=f"{constraint.schema}.{constraint.table}.{constraint.name}",
         severity="warning",

@@ -1,17 +1,17 @@
 """Statements that write much WAL for what they change."""
 
-from perfops.advisors.advice import Advice
-from perfops.advisors.wording import megabytes, name_of, short, size_text
-from perfops.collectors.difference import Window
-from perfops.collectors.records import Statement
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import megabytes, name_of, short, size_text
 
 ID = "wal_writers"
 TITLE = "Much WAL for each row written"
 NEEDS = ("pg_stat_statements",)
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     total = sum(statement.wal_bytes for statement in window.statements)
     return [
         _advice(statement, total)
@@ -23,9 +23,9 @@ def run(window: Window, limits: Conf) -> list[Advice]:
     ]
 
 
-def _advice(statement: Statement, total: int) -> Advice:
+def _advice(statement: Statement, total: int) -> DetectedIssue:
     per_row = statement.wal_bytes / statement.rows
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name_of(statement),
         subject=statement.queryid,

@@ -1,9 +1,9 @@
 """Tables and databases whose transaction numbers run out."""
 
-from perfops.advisors.advice import Advice, SeverityName
-from perfops.advisors.wording import identifier
-from perfops.collectors.difference import Window
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
 from perfops.conf import Conf
+from perfops.formatting import identifier
 
 ID = "wraparound"
 TITLE = "Transaction numbers running out"
@@ -13,7 +13,7 @@ NEEDS = ("pg_database", "pg_stat_user_tables")
 _LIMIT = 2**31 - 3_000_000
 
 
-def run(window: Window, limits: Conf) -> list[Advice]:
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     here = window.after.server.database
     found = []
     for age in window.after.ages:
@@ -37,11 +37,11 @@ def _severity(age: int, limits: Conf) -> SeverityName | None:
     return "warning" if age >= limits.XID_AGE_WARNING else None
 
 
-def _advice(name: str, age: int, remedy: str, statement: str, limits: Conf) -> Advice | None:
+def _advice(name: str, age: int, remedy: str, statement: str, limits: Conf) -> DetectedIssue | None:
     severity = _severity(age, limits)
     if severity is None:
         return None
-    return Advice(
+    return DetectedIssue(
         advisor=ID,
         object=name,
         severity=severity,

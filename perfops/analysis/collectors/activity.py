@@ -3,9 +3,9 @@
 from django.db import connections as django_connections
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import fetch
-from perfops.collectors.session import MARK
-from perfops.collectors.states import Connections, Prepared, Session
+from perfops.analysis.collectors.records import fetch
+from perfops.analysis.collectors.states import Connections, Prepared, Session
+from perfops.database.connections import MARK
 
 _TEXT_CHARACTERS = 1000
 

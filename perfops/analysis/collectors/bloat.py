@@ -11,10 +11,10 @@ from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.records import fetch
-from perfops.collectors.session import MARK, schema_of
-from perfops.collectors.states import Bloat
+from perfops.analysis.collectors.records import fetch
+from perfops.analysis.collectors.states import Bloat
 from perfops.conf import conf
+from perfops.database.connections import MARK, schema_of
 
 # Less is not worth a line; the rest may be many thousand.
 _LEAST_BYTES = 1024**2

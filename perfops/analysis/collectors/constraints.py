@@ -4,9 +4,9 @@ from django.db import DatabaseError, OperationalError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.records import fetch
-from perfops.collectors.session import MARK, is_timeout
-from perfops.collectors.states import Numbering, Unvalidated
+from perfops.analysis.collectors.records import fetch
+from perfops.analysis.collectors.states import Numbering, Unvalidated
+from perfops.database.connections import MARK, is_timeout
 
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 # A greatest value is looked up in an index, but each is a query.

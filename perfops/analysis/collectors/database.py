@@ -3,9 +3,9 @@
 from django.db import ProgrammingError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import Database, Server, fetch
-from perfops.collectors.session import MARK
-from perfops.collectors.states import Age
+from perfops.analysis.collectors.records import Database, Server, fetch
+from perfops.analysis.collectors.states import Age
+from perfops.database.connections import MARK
 
 
 def server(cursor: CursorWrapper) -> Server:

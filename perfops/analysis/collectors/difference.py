@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from perfops.collectors import epochs
-from perfops.collectors.missing import Missing
-from perfops.collectors.origins import Origin, PlanChange
-from perfops.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors import epochs
+from perfops.analysis.collectors.origins import Origin, PlanChange
+from perfops.analysis.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.unavailable import UnavailableSource
 
 _STATEMENT = (
     "calls", "total_ms", "rows", "blocks_hit", "blocks_read", "temp_bytes", "wal_bytes",
@@ -58,7 +58,7 @@ class Window:
     packages: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def missing(self) -> tuple[Missing, ...]:
+    def missing(self) -> tuple[UnavailableSource, ...]:
         return self.after.missing
 
     @property

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perfops.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.snapshot import Snapshot
 
 _MAJOR = 10_000
 

@@ -3,8 +3,8 @@
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import ForeignKey, Index, fetch
-from perfops.collectors.session import MARK, columns, is_timeout
+from perfops.analysis.collectors.records import ForeignKey, Index, fetch
+from perfops.database.connections import MARK, columns, is_timeout
 
 # Size, definition, and the n-th column of the key as PostgreSQL writes it.
 _EXACT = (

@@ -24,8 +24,8 @@ class Origin(msgspec.Struct, frozen=True):
     kind: str
     name: str
     calls: int
-    units: int
-    most_calls: int
+    executions: int
+    max_calls_per_execution: int
     rows: int
     total_ms: float
 
@@ -58,14 +58,15 @@ def _origins(database: str, began: datetime) -> tuple[Origin, ...]:
         )
         .values_list("template__text", "template__queryids", "site", "kind", "name")
         .annotate(
-            Max("function"), Sum("calls"), Sum("units"), Max("most_calls"), Sum("rows"),
+            Max("function"), Sum("calls"), Sum("executions"), Max("max_calls_per_execution"),
+            Sum("rows"),
             ms=Sum("total_ms"),
         )
         .order_by("-ms")[:_MOST]
     )  # fmt: skip
     return tuple(
-        Origin(text, tuple(queryids), site, function, kind, name, calls, units, most, returned, ms)
-        for text, queryids, site, kind, name, function, calls, units, most, returned, ms in rows
+        Origin(text, tuple(queryids), site, function, kind, name, calls, runs, most, returned, ms)
+        for text, queryids, site, kind, name, function, calls, runs, most, returned, ms in rows
     )
 
 

@@ -2,9 +2,9 @@
 
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import fetch
-from perfops.collectors.session import MARK
-from perfops.collectors.states import Replica, Slot
+from perfops.analysis.collectors.records import fetch
+from perfops.analysis.collectors.states import Replica, Slot
+from perfops.database.connections import MARK
 
 _NOW = (
     "CASE WHEN pg_is_in_recovery() THEN coalesce(pg_last_wal_receive_lsn(),"

@@ -2,9 +2,9 @@
 
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import fetch
-from perfops.collectors.session import MARK
-from perfops.collectors.states import Setting
+from perfops.analysis.collectors.records import fetch
+from perfops.analysis.collectors.states import Setting
+from perfops.database.connections import MARK
 
 NAMES = (
     "autovacuum", "autovacuum_freeze_max_age", "autovacuum_max_workers",

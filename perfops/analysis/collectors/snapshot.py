@@ -7,21 +7,19 @@ import msgspec
 from django.db import DatabaseError, Error
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors import (
+from perfops.analysis.collectors import (
     activity,
     bloat,
     constraints,
     indexes,
     replication,
     server_settings,
-    session,
     statements,
     tables,
-    writing,
 )
-from perfops.collectors import database as databases
-from perfops.collectors.missing import Missing, SourceMissing
-from perfops.collectors.records import (
+from perfops.analysis.collectors import database as databases
+from perfops.analysis.collectors import wal as writing
+from perfops.analysis.collectors.records import (
     Checkpoints,
     Database,
     ForeignKey,
@@ -32,7 +30,7 @@ from perfops.collectors.records import (
     Table,
     Wal,
 )
-from perfops.collectors.states import (
+from perfops.analysis.collectors.states import (
     Age,
     Bloat,
     Connections,
@@ -44,7 +42,9 @@ from perfops.collectors.states import (
     Slot,
     Unvalidated,
 )
+from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
 from perfops.conf import conf
+from perfops.database import connections as session
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     tables: tuple[Table, ...] = ()
     indexes: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
-    missing: tuple[Missing, ...] = ()
+    missing: tuple[UnavailableSource, ...] = ()
     checkpoints: Checkpoints | None = None
     wal: Wal | None = None
     bloat: tuple[Bloat, ...] = ()
@@ -86,7 +86,7 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
     when there is no connection at all; a source that fails, or comes after ``SNAPSHOT_TIMEOUT_S``,
     is in ``missing``, and the others go on.
     """
-    missing: list[Missing] = []
+    missing: list[UnavailableSource] = []
     deadline = time.monotonic() + conf().SNAPSHOT_TIMEOUT_S
 
     def collect[T](source: str, read: Callable[[CursorWrapper], T], *, otherwise: T) -> T:
@@ -95,7 +95,7 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
             return otherwise
         try:
             return read(cursor)
-        except SourceMissing as error:
+        except SourceUnavailable as error:
             missing.append(error.missing)
         except Error as error:
             missing.append(_failed(source, _reason(error)))
@@ -131,13 +131,13 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
             slots=state("pg_replication_slots", replication.slots),
             bloat=state("bloat", bloat.read),
         )
-        nothing: tuple[Missing, ...] = ()
+        nothing: tuple[UnavailableSource, ...] = ()
         hidden = collect("privileges", statements.hidden, otherwise=nothing)
     return msgspec.structs.replace(snapshot, missing=(*missing, *hidden))
 
 
-def _failed(source: str, reason: str) -> Missing:
-    return Missing(source, reason, "Advice that needs it is left out.", mend="")
+def _failed(source: str, reason: str) -> UnavailableSource:
+    return UnavailableSource(source, reason, "Advisors that need it are left out.", mend="")
 
 
 def _reason(error: Error) -> str:

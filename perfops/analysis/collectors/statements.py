@@ -4,20 +4,20 @@ from django.db import OperationalError, ProgrammingError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.collectors.missing import Missing, SourceMissing
-from perfops.collectors.records import Statement, StatementsInfo, fetch
-from perfops.collectors.session import MARK, columns, schema_of
+from perfops.analysis.collectors.records import Statement, StatementsInfo, fetch
+from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
 from perfops.conf import conf
+from perfops.database.connections import MARK, columns, schema_of
 
 SOURCE = "pg_stat_statements"
 _TEXT_CHARACTERS = 4000
 _COST = "Slow queries can't be told, nor the queries of a load run."
 _PRELOAD = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';  -- then restart"
-_NOT_LOADED = Missing(SOURCE, "the library is not loaded by the server", _COST, _PRELOAD)
+_NOT_LOADED = UnavailableSource(SOURCE, "the library is not loaded by the server", _COST, _PRELOAD)
 
 
 def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
-    """Return the statements of this database, the costliest first. Raises ``SourceMissing``.
+    """Return the statements of this database, the costliest first. Raises ``SourceUnavailable``.
 
     All have their numbers; the texts come along for the ``STATEMENT_TEXTS`` that cost most, be
     it by time, calls, temporary files or WAL.
@@ -84,7 +84,7 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
     """Return how complete the view is; None where it is not there (it is since 14)."""
     try:
         view = _view(cursor, "pg_stat_statements_info")
-    except SourceMissing:
+    except SourceUnavailable:
         return None  # said once, by ``read``
     if not columns(cursor, view):
         return None
@@ -94,12 +94,12 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
     ).format(mark=sql.SQL(MARK), view=_identifier(view))
     try:
         _execute(cursor, query)
-    except SourceMissing:
+    except SourceUnavailable:
         return None
     return fetch(cursor, StatementsInfo)[0]
 
 
-def hidden(cursor: CursorWrapper) -> tuple[Missing, ...]:
+def hidden(cursor: CursorWrapper) -> tuple[UnavailableSource, ...]:
     """Say so when other users' statements are hidden from us."""
     cursor.execute(f"{MARK} SELECT pg_has_role('pg_read_all_stats', 'USAGE'), current_user")
     allowed, role = cursor.fetchone()
@@ -107,13 +107,13 @@ def hidden(cursor: CursorWrapper) -> tuple[Missing, ...]:
         return ()
     mend = f"GRANT pg_read_all_stats TO {sql.Identifier(role).as_string(None)};"
     return (
-        Missing(
+        UnavailableSource(
             SOURCE,
             f"the role {role} sees its own statements only",
             "What other users ask of this database is not in the analysis.",
             mend,
         ),
-        Missing(
+        UnavailableSource(
             "pg_stat_activity",
             f"the role {role} sees what its own sessions do only",
             "Long queries and open transactions of other users are not in the analysis.",
@@ -126,7 +126,9 @@ def _view(cursor: CursorWrapper, name: str) -> str:
     schema = schema_of(cursor, "pg_stat_statements")
     if schema is None:
         reason = "the extension is not installed in this database"
-        raise SourceMissing(Missing(SOURCE, reason, _COST, "CREATE EXTENSION pg_stat_statements;"))
+        raise SourceUnavailable(
+            UnavailableSource(SOURCE, reason, _COST, "CREATE EXTENSION pg_stat_statements;")
+        )
     return f"{schema}.{name}"
 
 
@@ -139,5 +141,5 @@ def _execute(cursor: CursorWrapper, query: sql.Composed) -> None:
         cursor.execute(query)
     except (OperationalError, ProgrammingError) as error:
         if "shared_preload_libraries" in str(error):
-            raise SourceMissing(_NOT_LOADED) from error
+            raise SourceUnavailable(_NOT_LOADED) from error
         raise

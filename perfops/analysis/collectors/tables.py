@@ -3,8 +3,8 @@
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import Table, fetch
-from perfops.collectors.session import MARK, is_timeout
+from perfops.analysis.collectors.records import Table, fetch
+from perfops.database.connections import MARK, is_timeout
 
 _BLOCK = "current_setting('block_size')::bigint"
 _EXACT = "pg_total_relation_size(c.oid)", "pg_relation_size(c.oid)"

@@ -3,7 +3,7 @@
 import msgspec
 
 
-class Missing(msgspec.Struct, frozen=True):
+class UnavailableSource(msgspec.Struct, frozen=True):
     """Which source, why, what the analysis lacks for it, and the statement that mends it."""
 
     source: str
@@ -12,9 +12,9 @@ class Missing(msgspec.Struct, frozen=True):
     mend: str
 
 
-class SourceMissing(Exception):
+class SourceUnavailable(Exception):
     """Raised by a collector that knows why it can't read."""
 
-    def __init__(self, missing: Missing) -> None:
+    def __init__(self, missing: UnavailableSource) -> None:
         super().__init__(missing.reason)
         self.missing = missing

@@ -2,8 +2,8 @@
 
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.records import Checkpoints, Wal, fetch
-from perfops.collectors.session import MARK, columns
+from perfops.analysis.collectors.records import Checkpoints, Wal, fetch
+from perfops.database.connections import MARK, columns
 
 
 def checkpoints(cursor: CursorWrapper) -> Checkpoints:

@@ -6,7 +6,7 @@ from itertools import chain
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
+from perfops.database.connections import MARK
 
 # A table that grew or shrank by less is the same to the planner.
 _GREW = 1.5

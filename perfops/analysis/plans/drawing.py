@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perfops.plans.tree import Node
+from perfops.analysis.plans.tree import Node
 
 # A step with so much of all is where to look; an estimate off by so much misleads the planner.
 _HOT, _WARM, _WRONG = 0.5, 0.2, 10.0

@@ -1,6 +1,6 @@
 """Asking PostgreSQL for plans: read-only, bounded, one statement at a time, and never counted.
 
-``cursor`` is always one of ``perfops.collectors.session.reading``.
+``cursor`` is always one of ``perfops.database.connections.reading``.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import ClientCursor, Cursor, sql
 from psycopg.pq import ExecStatus
 
-from perfops.collectors.session import MARK
-from perfops.plans.placeholders import numbered
+from perfops.analysis.plans.placeholders import numbered
+from perfops.database.connections import MARK
 
 _NAME = "perfops_generic"
 

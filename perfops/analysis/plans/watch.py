@@ -10,13 +10,13 @@ from django.db import DatabaseError
 from django.db.models import Sum
 from django.utils import timezone
 
-from perfops.collectors import session
+from perfops.analysis.plans import causes, explain, tree
+from perfops.analysis.plans.causes import Circumstances
+from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import conf
+from perfops.database import connections as session
 from perfops.models.origins import QueryPlan, QueryTemplate
-from perfops.origins import samples
-from perfops.plans import causes, explain, tree
-from perfops.plans.causes import Circumstances
-from perfops.plans.explain import NoPlan
+from perfops.origins import parameters as samples
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from perfops.budgets.prometheus.client import Alert, NoAnswer, Prometheus, Sample, Target
 from perfops.conf import conf
-from perfops.prometheus.client import Alert, NoAnswer, Prometheus, Sample, Target
 
 # Each figure's expression; sums over nothing are absent, and so is the figure.
 _EXPRESSIONS = {

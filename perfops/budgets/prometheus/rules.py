@@ -7,10 +7,10 @@ the plain alert holds its *threshold*. Burn rates and windows: Google's SRE work
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from perfops.budgets.metrics import MEASURES
+from perfops.budgets.prometheus.rule_file import Alert, Group, Recording, Rule, literal, quoted
 from perfops.conf import conf
 from perfops.models.budgets import Budget
-from perfops.prometheus.rules import Alert, Group, Recording, Rule, literal, quoted
-from perfops.statistics.measures import MEASURES
 
 Metric = Budget.Metric
 

@@ -1,8 +1,8 @@
 """Sentences that all forms of a report share."""
 
-from perfops.advisors.advice import ORDER, Advice
-from perfops.advisors.wording import time_text
-from perfops.services.analyses import Report
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.services import Report
+from perfops.formatting import time_text
 
 _NAMES = {"error": "error", "warning": "warning", "info": "hint"}
 
@@ -20,7 +20,7 @@ def counts(report: Report) -> str:
         for severity in ORDER
         if (number := report.counts[severity])
     ]
-    hidden = sum(advice.fingerprint in report.hidden for advice in report.advice)
+    hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
     if hidden:
         parts.append(f"{hidden} acknowledged or muted")
     return ", ".join(parts) or "nothing to mend"
@@ -34,7 +34,7 @@ def window(report: Report) -> str:
     return f"{time_text(seen.seconds)} of statistics{covered}{notes}"
 
 
-def evidence(advice: Advice) -> list[tuple[str, str]]:
+def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:
     return [
         (label, f"{value:,}" if isinstance(value, int | float) else value)
         for label, value in advice.evidence.items()

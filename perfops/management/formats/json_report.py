@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from perfops.services.analyses import Report
+from perfops.analysis.services import Report
 
 
 def render(report: Report) -> str:
@@ -35,7 +35,7 @@ def as_data(report: Report) -> dict[str, Any]:
                 "remedy": advice.remedy,
                 "statement": advice.statement,
             }
-            for advice in report.advice
+            for advice in report.issues
         ],
         "missing": msgspec.to_builtins(window.missing),
     }

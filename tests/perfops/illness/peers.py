@@ -5,7 +5,7 @@ connections, replication) with its default configuration. pg-extras: what
 lib/ruby_pg_extras/diagnose_data.rb holds its queries against.
 """
 
-from perfops.collectors.records import share
+from perfops.analysis.collectors.records import share
 
 # (advisor of ours that asks the same, object)
 PGHERO_ASKS = {

@@ -5,8 +5,8 @@ One test for each version and not one for each illness: to make the database is 
 
 import pytest
 
-from perfops.advisors import n_plus_one, plan_changes, registry
-from perfops.collectors import difference, snapshot
+from perfops.analysis.advisors import n_plus_one, plan_changes, registry
+from perfops.analysis.collectors import difference, snapshot
 from tests.perfops.clusters import cluster, versions
 from tests.perfops.illness import peers, ward
 
@@ -22,7 +22,7 @@ def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, djan
                 after = snapshot.take(alias)
     assert after.missing == ()
     window = difference.between(before, after)
-    advice = registry.consult(window, ward.LIMITS).advice
+    advice = registry.run_advisors(window, ward.LIMITS).issues
     said = [(a.advisor, a.object) for a in advice]
     ours = Scores("perfops", illnesses, set(registry.titles()), said)
     others = [

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.db import connections
 
-from perfops.collectors import difference, snapshot
+from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import conf
-from perfops.indexing import advising
-from perfops.indexing.advising import Advised
-from perfops.indexing.plans import plan_of
+from perfops.indexes import recommending as advising
+from perfops.indexes.planning import plan_of
+from perfops.indexes.recommending import Advised
 from tests.perfops.clusters import tell_counters
 from tests.perfops.indexing.workloads import TABLES
 

@@ -146,9 +146,9 @@ def _advise(cases: list[dict]) -> list[dict]:
     """Return for each case its change as data, or the reason why there is none."""
     import msgspec
 
-    from perfops.indexing.declaration import NotDjangos
-    from perfops.indexing.migration import Project
-    from perfops.indexing.records import Candidate
+    from perfops.indexes.declaration import NotDjangos
+    from perfops.indexes.migration import Project
+    from perfops.indexes.records import Candidate
 
     project, found = Project(), []
     for case in cases:

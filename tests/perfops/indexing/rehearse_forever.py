@@ -11,11 +11,11 @@ def main(alias: str, url: str) -> None:
     django.setup()
     from django.db import connections
 
-    from perfops.collectors import session
-    from perfops.collectors.records import Statement
+    from perfops.analysis.collectors.records import Statement
     from perfops.conf import Conf
-    from perfops.indexing import rehearsal, workload
-    from perfops.indexing.records import Candidate, Key
+    from perfops.database import connections as session
+    from perfops.indexes import rehearsal, workload
+    from perfops.indexes.records import Candidate, Key
 
     connections.databases[alias] = connections.configure_settings(
         {"default": dj_database_url.parse(url)}

@@ -1,11 +1,11 @@
-"""Advice as a whole: what is shown, what is kept back, and what is said to be missing."""
+"""Recommendations as a whole: which are shown, which are held back, which sources were missing."""
 
 from dataclasses import replace
 
 import msgspec
 import pytest
 
-from perfops.indexing import advising
+from perfops.indexes import recommending as advising
 from tests.perfops.indexing.workloads import Workload, one
 
 EQUALITY = one("equality", "SELECT * FROM orders WHERE customer_id = %s", lambda n: [1 + n * 13])

@@ -7,16 +7,17 @@ import msgspec
 import pytest
 from django.utils import timezone
 
-from perfops.collectors import difference
-from perfops.collectors.records import Index, Statement
-from perfops.indexing import advising, aftermath
-from perfops.indexing.aftermath import Before
-from perfops.indexing.migration import Change
-from perfops.indexing.records import Candidate, Effect, Key, Proof, Query
-from perfops.indexing.weigh import Offer
+from perfops.analysis import findings
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.records import Index, Statement
+from perfops.indexes import impact as aftermath
+from perfops.indexes import recommending as advising
+from perfops.indexes import services
+from perfops.indexes.impact import Before
+from perfops.indexes.migration import Change
+from perfops.indexes.records import Candidate, Effect, Key, Proof, Query
+from perfops.indexes.weighing import Offer
 from perfops.models import Analysis, Finding, IndexAdvice
-from perfops.services import advice as services
-from perfops.services import findings
 from tests.perfops.test_snapshots import look
 
 CANDIDATE = Candidate(("public", "orders"), (Key("customer"),))
@@ -67,7 +68,7 @@ def given():
     proof = Proof(CANDIDATE, "planned", "cost", 1000, None, (effect,))
     offer = Offer(proof, (effect,), 1000.0, 950.0, 1.0, 0, 0.5, ())
     change = Change("shop", "Order", "0002_add_i", "text", "models.Index(),", (), "i", "CREATE")
-    advice = services.Advice("missing_index", "orders (customer)", "warning", "t", "w", "r")
+    advice = services.DetectedIssue("missing_index", "orders (customer)", "warning", "t", "w", "r")
     return advising.Given(advice, offer, change, ("public", "i"), {"7": query})
 
 

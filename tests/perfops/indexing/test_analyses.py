@@ -5,8 +5,8 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
+from perfops.analysis import services as analyses
 from perfops.models import Finding, IndexAdvice, LoadRun, Sample
-from perfops.services import analyses
 from tests.perfops.clusters import tell_counters
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)

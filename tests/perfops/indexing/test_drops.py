@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from perfops.advisors.advice import Advice
-from perfops.indexing import advising, hiding
-from perfops.services import advice as service
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.indexes import hiding
+from perfops.indexes import recommending as advising
+from perfops.indexes import services as service
 from tests.perfops.indexing.workloads import Workload, none, one
 
 # How it is proved on each: by rehearsal, by rehearsal as its hypopg is too old, by hiding.
@@ -18,7 +19,7 @@ COUNT = one("count", "SELECT count(*) FROM orders WHERE shop_id = %s", lambda n:
 
 
 def drop_of(index):
-    return Advice(
+    return DetectedIssue(
         "unused_indexes", f"public.{index}", "warning", "unused", "why", "Drop it.",
         statement=f'DROP INDEX CONCURRENTLY "public"."{index}";', evidence={"scans": 0},
     )  # fmt: skip
@@ -43,7 +44,7 @@ def beside(bench, **indexes):
 
 
 def proved(bench, workload, *names, **given):
-    # Advice to add indexes is another matter.
+    # A recommendation to add indexes is another matter.
     bounds = bench.limits(INDEX_MIN_CALLS=10**6, **given)
     return bench.advise(workload, bounds, [drop_of(name) for name in names])
 
@@ -134,7 +135,7 @@ def test_where_nothing_can_be_tried_what_is_planned_with_stays_and_is_said(serve
     assert "no rehearsal is allowed" in missing.reason
     assert "REHEARSE_ON" in missing.mend
     # That findings about missing indexes are open or mended doesn't hang on it.
-    assert service.thorough(kept) == frozenset(service.TITLES)
+    assert service.complete(kept) == frozenset(service.TITLES)
 
 
 def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from perfops.indexing.declaration import name_of
-from perfops.indexing.records import Candidate, Fixed, Key
+from perfops.indexes.declaration import name_of
+from perfops.indexes.records import Candidate, Fixed, Key
 from tests.perfops.indexing import project
 
 

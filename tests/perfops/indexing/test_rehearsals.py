@@ -13,11 +13,13 @@ import pytest
 from django.db import DatabaseError, connections
 
 from perfops import tasks
-from perfops.collectors.records import Statement
-from perfops.indexing import advising, copying, rehearsal, scratch, workload
-from perfops.indexing.records import Candidate, Key
-from perfops.indexing.safety import harmless
-from perfops.services import rehearsals
+from perfops.analysis.collectors.records import Statement
+from perfops.indexes import recommending as advising
+from perfops.indexes import rehearsal, scratch, workload
+from perfops.indexes import sweeping as rehearsals
+from perfops.indexes import table_copies as copying
+from perfops.indexes.records import Candidate, Key
+from perfops.indexes.safety import harmless
 from tests.perfops import programs
 from tests.perfops.indexing.workloads import WORKLOADS
 

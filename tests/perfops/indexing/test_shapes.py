@@ -2,8 +2,9 @@
 
 import pytest
 
-from perfops.indexing import shape, workload
-from perfops.indexing.records import Column, Fixed, Key, Table, Writes
+from perfops.indexes import predicates as shape
+from perfops.indexes import workload
+from perfops.indexes.records import Column, Fixed, Key, Table, Writes
 
 NONE_WRITTEN = Writes(0, 0, 0, 0)
 

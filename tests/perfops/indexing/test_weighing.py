@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops.conf import Conf
-from perfops.indexing import candidates, parameters, weigh
-from perfops.indexing.records import (
+from perfops.indexes import candidates, parameters
+from perfops.indexes import weighing as weigh
+from perfops.indexes.records import (
     Candidate,
     Effect,
     Existing,

@@ -1,4 +1,4 @@
-"""Advice is right on real workloads: what is advised makes them touch less, and none is idle.
+"""Recommendations are right on real workloads: each makes them read fewer blocks.
 
 All of the workloads are in ``benchmarks/index_advice.py``, with times and on all servers.
 """
