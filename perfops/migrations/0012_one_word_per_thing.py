@@ -2,9 +2,7 @@
 
 from django.db import migrations, models
 
-_RENAME = (
-    'ALTER TABLE "perfops_occurrence" RENAME CONSTRAINT "{}" TO "{}"'.format
-)
+_RENAME = 'ALTER TABLE "perfops_occurrence" RENAME CONSTRAINT "{}" TO "{}"'.format
 
 
 class Migration(migrations.Migration):

@@ -12,7 +12,7 @@ from perfops.analysis.collectors import snapshot
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, LoadRun, QueryOrigin, QueryTemplate, Sample
 from tests.perfops.admin.test_pages import ADVICE
-from tests.perfops.test_judging import run_with
+from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = [
     pytest.mark.browser,

@@ -11,7 +11,7 @@ from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, Finding, LoadRun, RouteResult, Sample
-from tests.perfops.test_judging import run_with
+from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 20

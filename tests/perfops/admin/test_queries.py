@@ -15,7 +15,7 @@ from perfops.analysis.collectors.origins import Origin, PlanChange
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
 from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate
-from tests.perfops.test_plans import GATHER
+from tests.perfops.analysis.test_plans import GATHER
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 20

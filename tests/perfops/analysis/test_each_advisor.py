@@ -35,7 +35,7 @@ from perfops.analysis.collectors.states import (
 )
 from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
-from tests.perfops.test_advisors import DATABASE, DAY_S, INDEX, TABLE, changed, window
+from tests.perfops.analysis.test_advisors import DATABASE, DAY_S, INDEX, TABLE, changed, window
 
 LIMITS = Conf()
 NOW = 10 * DAY_S

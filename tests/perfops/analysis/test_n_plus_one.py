@@ -16,7 +16,7 @@ from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
 from perfops.models import Analysis, Finding
 from perfops.models.origins import QueryTemplate
-from tests.perfops.test_snapshots import look
+from tests.perfops.analysis.test_snapshots import look
 
 ORIGIN = Origin(
     text='SELECT "a" FROM "t" WHERE "id" = %s', queryids=("1",), site="shop/views.py:7",

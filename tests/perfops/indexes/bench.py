@@ -15,7 +15,7 @@ from perfops.indexes import recommending as advising
 from perfops.indexes.planning import plan_of
 from perfops.indexes.recommending import Advised
 from tests.perfops.clusters import tell_counters
-from tests.perfops.indexing.workloads import TABLES
+from tests.perfops.indexes.workloads import TABLES
 
 _NAME = re.compile(r'CONCURRENTLY "([^"]+)"')
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from tests.perfops.clusters import OTHERS
-from tests.perfops.indexing import bench, debian
+from tests.perfops.indexes import bench, debian
 
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 

@@ -10,7 +10,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.indexes import hiding
 from perfops.indexes import recommending as advising
 from perfops.indexes import services as service
-from tests.perfops.indexing.workloads import Workload, none, one
+from tests.perfops.indexes.workloads import Workload, none, one
 
 # How it is proved on each: by rehearsal, by rehearsal as its hypopg is too old, by hiding.
 SERVERS = ["embedded", "with_hypopg", "with_hiding"]

@@ -18,7 +18,7 @@ from perfops.indexes.migration import Change
 from perfops.indexes.records import Candidate, Effect, Key, Proof, Query
 from perfops.indexes.weighing import Offer
 from perfops.models import Analysis, Finding, IndexAdvice
-from tests.perfops.test_snapshots import look
+from tests.perfops.analysis.test_snapshots import look
 
 CANDIDATE = Candidate(("public", "orders"), (Key("customer"),))
 

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from perfops.indexes.declaration import name_of
 from perfops.indexes.records import Candidate, Fixed, Key
-from tests.perfops.indexing import project
+from tests.perfops.indexes import project
 
 
 def case(table, *keys, alias="default", **options):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from perfops.indexes import recommending as advising
-from tests.perfops.indexing.workloads import Workload, one
+from tests.perfops.indexes.workloads import Workload, one
 
 EQUALITY = one("equality", "SELECT * FROM orders WHERE customer_id = %s", lambda n: [1 + n * 13])
 TAGS = one("tags", "SELECT * FROM articles WHERE tags @> %s::text[]", lambda n: [[f"tag{n + 1}"]])

@@ -21,7 +21,7 @@ from perfops.indexes import table_copies as copying
 from perfops.indexes.records import Candidate, Key
 from perfops.indexes.safety import harmless
 from tests.perfops import programs
-from tests.perfops.indexing.workloads import WORKLOADS
+from tests.perfops.indexes.workloads import WORKLOADS
 
 PATIENCE_S = 120
 STATEMENT = Statement("1", "", 10, 1.0, 10, 0, 0, 0, 0)

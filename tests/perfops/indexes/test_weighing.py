@@ -21,7 +21,7 @@ from perfops.indexes.records import (
     Slot,
     Writes,
 )
-from tests.perfops.indexing.test_shapes import column, table
+from tests.perfops.indexes.test_shapes import column, table
 
 NAME = ("public", "orders")
 ORDERS = table(

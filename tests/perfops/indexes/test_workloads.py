@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.perfops.indexing.workloads import WORKLOADS
+from tests.perfops.indexes.workloads import WORKLOADS
 
 QUICK = [pytest.param(workload, id=workload.name) for workload in WORKLOADS if workload.is_quick]
 # hypopg knows B-trees alone, and is told fewer of them: the benchmark has them all.

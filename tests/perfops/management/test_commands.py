@@ -13,8 +13,8 @@ from perfops.analysis import services as analyses
 from perfops.analysis import stored_snapshots as stored
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
+from tests.perfops.budgets.test_verdicts import LATENCY, run_with
 from tests.perfops.clusters import tell_counters
-from tests.perfops.test_judging import LATENCY, run_with
 
 WHOLE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 

@@ -7,22 +7,22 @@ import pytest
 
 from perfops.analysis.advisors import n_plus_one, plan_changes, registry
 from perfops.analysis.collectors import difference, snapshot
+from tests.perfops.analysis.problems import catalogue, peers
 from tests.perfops.clusters import cluster, versions
-from tests.perfops.illness import peers, ward
 
 
 @pytest.mark.parametrize("version", versions())
 def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, django_db_blocker):
     with django_db_blocker.unblock(), cluster(version) as server:
-        illnesses = ward.build(server)
+        illnesses = catalogue.build(server)
         with server.alias() as alias:
             before = snapshot.take(alias)
-            ward.live(server)
-            with ward.trouble(server):
+            catalogue.live(server)
+            with catalogue.trouble(server):
                 after = snapshot.take(alias)
     assert after.missing == ()
     window = difference.between(before, after)
-    advice = registry.run_advisors(window, ward.LIMITS).issues
+    advice = registry.run_advisors(window, catalogue.LIMITS).issues
     said = [(a.advisor, a.object) for a in advice]
     ours = Scores("perfops", illnesses, set(registry.titles()), said)
     others = [
@@ -41,7 +41,7 @@ def test_every_illness_is_found_and_the_healthy_half_is_left_alone(version, djan
 def test_every_advisor_has_its_illness():
     # What an application does wrong is not in its database: these have tests of their own.
     of_the_code = {n_plus_one.ID, plan_changes.ID}
-    assert {advisor for advisor, _ in ward.ILLNESSES} == set(registry.titles()) - of_the_code
+    assert {advisor for advisor, _ in catalogue.ILLNESSES} == set(registry.titles()) - of_the_code
 
 
 class Scores:
@@ -59,7 +59,7 @@ class Scores:
         self.wrong = sorted(
             (kind, object_)
             for kind, object_ in self.said
-            if "ill" not in object_ and not object_.startswith(ward.ABOUT_ALL)
+            if "ill" not in object_ and not object_.startswith(catalogue.ABOUT_ALL)
         )
 
     @staticmethod
