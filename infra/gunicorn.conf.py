@@ -18,10 +18,10 @@ wsgi_app = "midst.wsgi:application"
 
 def post_worker_init(worker: Any) -> None:
     """After the fork: threads do not survive one."""
-    from midst.telemetry import metrics, pool, tracing
+    from midst.telemetry import database, metrics, tracing
 
     metrics.HTTP_WORKERS.set(1)
-    pool.watch()
+    database.watch_pools()
     tracing.start()
 
 
@@ -35,6 +35,6 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Workers that come and go leave few files, scraped or not."""
-    from midst.telemetry.shared import gathering
+    from midst.telemetry.shared import aggregate
 
-    gathering.fold_if_many()
+    aggregate.fold_if_many()

@@ -40,7 +40,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "midst.telemetry.http.ObservingMiddleware",
+    "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from django.http import HttpRequest, HttpResponse
 from prometheus_client.samples import Exemplar
 
-from midst.telemetry import current, logs, metrics, requests, spans
-from midst.telemetry.routes import METHODS, UNMATCHED, template
-from midst.telemetry.shared.direct import Distribution, number
-from midst.telemetry.shared.values import SharedValue, process
+from midst.telemetry import logs, metrics, request_context, request_spans, spans
+from midst.telemetry.request_context import METHODS, UNMATCHED, Request, template
+from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
 _in_flight = number(metrics.ACTIVE_CONNECTIONS.labels("http"))
 
@@ -46,49 +45,49 @@ class ObservingMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
-        requests.install()
+        request_spans.install()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        here = current.Request(logs.identify(request.META))
-        token = current.request.set(here)
+        here = Request(logs.identify(request.META))
+        token = request_context.current.set(here)
         tracer = spans.tracer
         method = request.method if request.method in METHODS else "other"
         assert method is not None  # noqa: S101 -- membership above says so, mypy can't see it
-        entered = None if tracer is None else requests.enter(tracer, method, request.META)
+        entered = None if tracer is None else request_spans.enter(tracer, method, request.META)
         try:
             response = self._measured(request, method, here)
         finally:
             if entered is not None:
                 entered.leave()
-            current.request.reset(token)
+            request_context.current.reset(token)
         response.headers[logs.HEADER] = here.id
         return response
 
-    def _measured(self, request: HttpRequest, method: str, here: current.Request) -> HttpResponse:
+    def _measured(self, request: HttpRequest, method: str, here: Request) -> HttpResponse:
         _in_flight.inc(1)
         start = perf_counter()
         try:
             response = self.get_response(request)
-        except BaseException:  # The process was told to end.
+        except BaseException:  # The process was numbers to end.
             _in_flight.inc(-1)
             raise
         seconds = perf_counter() - start
         match = request.resolver_match
-        told = _numbers(method, match.route if match else None, response.status_code)
+        numbers = _numbers(method, match.route if match else None, response.status_code)
         with process.lock:
             cells = process.segment.cells  # type: ignore[union-attr]
             cells[_in_flight.index] -= 1
-            cells[told.requests.index] += 1
-            bucket = told.duration.observe(seconds)
-            told.queries.observe(here.queries)
-            told.queries_s.observe(here.queries_s)
+            cells[numbers.requests.index] += 1
+            bucket = numbers.duration.observe(seconds)
+            numbers.queries.observe(here.queries)
+            numbers.queries_s.observe(here.queries_s)
         span = spans.recorded.get()
         if span is not None:
             bucket.set_exemplar(Exemplar(spans.exemplar(span), seconds, time()))
-            requests.describe(span, request, response, route=told.route)
+            request_spans.describe(span, request, response, route=numbers.route)
         if logs.are_requests_logged():
             answered = logs.Answered(
-                method, request.path, response.status_code, told.route, seconds,
+                method, request.path, response.status_code, numbers.route, seconds,
                 here.queries, here.queries_s, here.id, spans.trace_id(), time(),
             )  # fmt: skip
             logs.log_request(answered)
