@@ -40,9 +40,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "midst.telemetry.http.ObservingMiddleware",
+    "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
+    "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,6 +58,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "midst.urls"
 WSGI_APPLICATION = "midst.wsgi.application"
 APPEND_SLASH = True
+# The path under which a proxy mounts Midst. Never taken from a request: a header could name it.
+FORCE_SCRIPT_NAME = env.str("URL_PREFIX", "")
 
 TEMPLATES: list[dict[str, Any]] = [
     {

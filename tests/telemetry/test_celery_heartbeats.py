@@ -5,7 +5,8 @@ import time
 import pytest
 from celery import signals
 
-from midst.telemetry import heartbeats, metrics
+from midst.telemetry import celery as telemetry_celery
+from midst.telemetry import metrics
 
 
 def age(gauge):
@@ -14,11 +15,11 @@ def age(gauge):
 
 @pytest.fixture(autouse=True)
 def installed():
-    heartbeats.install()
+    telemetry_celery.install()
     for gauge in (metrics.CELERY_WORKER_HEARTBEAT, metrics.CELERY_BEAT_HEARTBEAT):
         gauge.set(0)
     yield
-    signals.after_task_publish.disconnect(dispatch_uid=heartbeats._UID)
+    signals.after_task_publish.disconnect(dispatch_uid=f"{telemetry_celery._UID}.beat")
 
 
 def test_a_workers_heartbeat_is_its_sign_of_life():

@@ -4,7 +4,7 @@ from celery import current_app
 from prometheus_client import CollectorRegistry, generate_latest
 from redis import Redis
 
-from midst.telemetry import scrape
+from midst.telemetry import collectors
 from tests.perfops.conftest import *  # noqa: F403
 from tests.telemetry.processes import value
 
@@ -18,20 +18,20 @@ def exposed(collector):
 
 
 def test_messages_of_every_priority_wait_in_a_queue(settings, own_redis, monkeypatch):
-    monkeypatch.setattr(scrape, "TIMEOUT_S", 30)
+    monkeypatch.setattr(collectors, "TIMEOUT_S", 30)
     settings.CELERY_BROKER_URL = f"{own_redis}/1"
     client = Redis.from_url(settings.CELERY_BROKER_URL)
-    assert value(exposed(scrape.QueueDepth()), DEPTH) == 0
+    assert value(exposed(collectors.QueueDepth()), DEPTH) == 0
     with current_app.connection_for_write(settings.CELERY_BROKER_URL) as connection:
         for priority in (0, 0, 9):
             current_app.send_task("nobody.knows", connection=connection, priority=priority)
     assert client.dbsize() >= 2
-    assert value(exposed(scrape.QueueDepth()), DEPTH) == 3
+    assert value(exposed(collectors.QueueDepth()), DEPTH) == 3
 
 
 def test_a_broker_that_is_away_leaves_the_rest_of_the_scrape(settings):
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/1"
-    assert exposed(scrape.QueueDepth()) == ""
+    assert exposed(collectors.QueueDepth()) == ""
 
 
 def test_a_source_that_fails_tells_nothing_and_stops_no_other():
@@ -43,7 +43,7 @@ def test_a_source_that_fails_tells_nothing_and_stops_no_other():
     def good():
         return [("other", "Other.", "label", {"b": 2.0})]
 
-    background = scrape.Background([source, good])
+    background = collectors.Background([source, good])
     background.refresh()
     assert value(exposed(background), 'one{label="a"}') == 1
     background.refresh()

@@ -14,14 +14,14 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 
-from midst.telemetry import roots
+from midst.telemetry import sampling
 
 
 def begun(sampler, trace):
-    provider = TracerProvider(sampler=sampler, id_generator=roots.Ids(), shutdown_on_exit=False)
-    roots.follow(sampler)
-    with patch.object(roots, "getrandbits", lambda bits: trace if bits == 128 else 7):
-        span = roots.begin(provider.get_tracer("test"), "GET")
+    provider = TracerProvider(sampler=sampler, id_generator=sampling.Ids(), shutdown_on_exit=False)
+    sampling.follow(sampler)
+    with patch.object(sampling, "getrandbits", lambda bits: trace if bits == 128 else 7):
+        span = sampling.begin(provider.get_tracer("test"), "GET")
     provider.shutdown()
     return span
 
@@ -29,7 +29,7 @@ def begun(sampler, trace):
 @pytest.fixture(autouse=True)
 def _followed_no_longer():
     yield
-    roots.follow(ALWAYS_ON)
+    sampling.follow(ALWAYS_ON)
 
 
 @given(

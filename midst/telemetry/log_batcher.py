@@ -15,7 +15,7 @@ WAIT_S = 0.2
 _DOZEN = 12
 
 
-class Gathered[T]:
+class LogBatcher[T]:
     """What waits for ``leave``, which may be called in any thread."""
 
     def __init__(self, leave: Callable[[list[T]], None]) -> None:
@@ -42,7 +42,7 @@ class Gathered[T]:
             elif not self._late.is_set():
                 self._late.set()
                 if self._thread is None:
-                    self._thread = Thread(target=self._follow, name="gathered", daemon=True)
+                    self._thread = Thread(target=self._follow, name="log-batcher", daemon=True)
                     self._thread.start()
 
     def flush(self) -> None:

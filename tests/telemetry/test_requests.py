@@ -7,7 +7,7 @@ from django.urls import path
 from prometheus_client import REGISTRY
 
 from midst.telemetry import metrics
-from midst.telemetry.routes import template
+from midst.telemetry.request_context import template
 
 
 def requests(method: str, route: str, status: int) -> float:

@@ -1,6 +1,7 @@
-"""How a request is named wherever it is told of: by its URL template, never by its address."""
+"""The request that runs here: its id, its route, what it has asked of the database so far."""
 
 import re
+from contextvars import ContextVar
 from functools import lru_cache
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -8,6 +9,20 @@ UNMATCHED = "unmatched"
 
 _CONVERTER = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>[^()]*(?:\([^()]*\)[^()]*)*\)")
+
+
+class Request:
+    """One request: its id, and the statements it has sent with the seconds they took."""
+
+    __slots__ = ("id", "queries", "queries_s")
+
+    def __init__(self, name: str) -> None:
+        self.id = name
+        self.queries = 0
+        self.queries_s = 0.0
+
+
+current: ContextVar[Request | None] = ContextVar("request", default=None)
 
 
 @lru_cache(maxsize=2048)

@@ -9,8 +9,8 @@ from threading import Event, Thread
 import pytest
 from django.conf import settings
 
-from midst.telemetry import gathered
-from midst.telemetry.gathered import Gathered
+from midst.telemetry import log_batcher
+from midst.telemetry.log_batcher import LogBatcher
 from tests.telemetry.conftest import wait_for
 
 
@@ -21,13 +21,13 @@ def left():
 
 @pytest.fixture
 def things(left):
-    return Gathered(left.append)
+    return LogBatcher(left.append)
 
 
 @pytest.fixture
 def _no_moment_ends(monkeypatch):
-    monkeypatch.setattr(gathered, "WAIT_S", 3600)
-    monkeypatch.setattr(gathered, "monotonic", lambda: 1.0)
+    monkeypatch.setattr(log_batcher, "WAIT_S", 3600)
+    monkeypatch.setattr(log_batcher, "monotonic", lambda: 1.0)
 
 
 def test_the_first_after_a_pause_leaves_at_once(things, left):
@@ -82,10 +82,10 @@ def test_threads_lose_none_and_double_none(things, left):
 
 FORKS = """
 import os, sys
-from midst.telemetry import gathered
-gathered.WAIT_S = 3600
-things = gathered.Gathered(lambda all: os.write(1, f"{all} ".encode()))
-gathered.monotonic = lambda: 1.0
+from midst.telemetry import log_batcher
+log_batcher.WAIT_S = 3600
+things = log_batcher.LogBatcher(lambda all: os.write(1, f"{all} ".encode()))
+log_batcher.monotonic = lambda: 1.0
 things.add("parent")
 child = os.fork()
 if child:

@@ -1,8 +1,8 @@
 """Spans of what a request asks of others, a statement or a command: no span begins in one.
 
-The SDK takes its time to start and to end a span. All of a leaf but its ids and times is the same
-as of the last one of its kind, so a kind is described and held against the environment's limits
-once.
+The SDK takes its time to start and to end a span. All of a client span but its ids and times is
+the same as of the last one of its kind, so a kind is described and held against the environment's
+limits once.
 """
 
 from collections.abc import Mapping
@@ -16,22 +16,24 @@ from midst.telemetry import encoding
 
 
 class Kind:
-    """What all leaves of one kind have in common."""
+    """What all client spans of one kind have in common."""
 
     def __init__(
         self, name: str, attributes: Mapping[str, AttributeValue], error: str | None = None
     ) -> None:
         """``error`` names the class of what was raised."""
-        told = dict(attributes) if error is None else {**attributes, "error.type": error}
+        all_attributes = dict(attributes) if error is None else {**attributes, "error.type": error}
         limits = SpanLimits()
         self.name = name
         self.attributes = encoding.Shared(
-            limits.max_span_attributes, told, max_value_len=limits.max_span_attribute_length
+            limits.max_span_attributes,
+            all_attributes,
+            max_value_len=limits.max_span_attribute_length,
         )
         self.status = Status(StatusCode.UNSET if error is None else StatusCode.ERROR)
 
 
-class Leaf(ReadableSpan):
+class ClientSpan(ReadableSpan):
     """A span that has ended, for any exporter.
 
     ``start`` and ``end`` in ns since 1970; resource and scope are those of ``beside``.
