@@ -40,6 +40,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: a statement of any middleware counts for its request.
+    "perfops.origins.middleware.origin_middleware",
     "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
