@@ -94,7 +94,7 @@ def of_analysis(analysis: Analysis) -> Badge:
         return Badge(*_ANALYSES[state], str(state.label))
     found = [s for s in Severity.values if analysis.counts.get(s)]
     if not found:
-        return Badge(*_GOOD, "nothing to mend")
+        return Badge(*_GOOD, "no problems")
     return Badge(_SEVERITIES[Severity(found[0])][0], "!", sentence(analysis.counts))
 
 

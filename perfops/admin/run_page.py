@@ -124,7 +124,7 @@ def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
             y_text=lambda ms: f"{ms:,.1f} ms",
         ),
         draw(
-            "Virtual users, and iterations that found none free",
+            "Virtual users and dropped iterations",
             [line("VUs", "po-line-1", "vus"), line("dropped", "po-line-bad", "dropped")],
         ),
     ]  # fmt: skip
@@ -135,11 +135,11 @@ def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
     if progress is None:
         return ""
     if run.cancel_requested_at:
-        return "It is being canceled."
+        return "Canceling."
     if run.state == LoadRun.State.QUEUED:
         return "Waiting for a Celery worker to take it."
     if run.state == LoadRun.State.JUDGING:
-        return "All is measured; the budgets are being checked."
+        return "The measurement is complete; budgets are being checked."
     latest = progress.latest
     now = f", {latest.requests} req/s, p95 {_ms(latest.p95_ms)}" if latest else ""
     return (
@@ -152,13 +152,13 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
         ("Scenario", run.scenario),
         ("Target", run.target),
-        ("Asked for", run.created_at),
-        ("By", run.requested_by or run.get_trigger_display()),
+        ("Requested", run.created_at),
+        ("Requested by", run.requested_by or run.get_trigger_display()),
     ]
     if run.started_at:
         facts.append(("Started", run.started_at))
     if run.duration_s is not None:
-        facts.append(("Took", f"{run.duration_s:.0f} s"))
+        facts.append(("Duration", f"{run.duration_s:.0f} s"))
     if run.plan:
         planned = f"{run.plan['requests']:,.0f} requests in {run.plan['duration_s']:.0f} s"
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
@@ -199,8 +199,8 @@ def _figures(run: LoadRun) -> list[Figure]:
     cores = f"{summary['generator_cpu']:.2f} cores"
     return [
         Figure("p50 latency", _ms(latency["p50"])),
-        Figure("p95 latency", _ms(latency["p95"]), f"from the due time {_ms(intended['p95'])}"),
-        Figure("p99 latency", _ms(latency["p99"]), f"from the due time {_ms(intended['p99'])}"),
+        Figure("p95 latency", _ms(latency["p95"]), f"including waiting {_ms(intended['p95'])}"),
+        Figure("p99 latency", _ms(latency["p99"]), f"including waiting {_ms(intended['p99'])}"),
         Figure("Slowest", _ms(latency["max"])),
         Figure("Held for 30 s", f"{summary['sustained_throughput']:,.0f} req/s", sent),
         Figure("Requests", f"{summary['requests']:,}", f"{summary['dropped']:,} dropped"),

@@ -23,7 +23,7 @@ def counts(report: Report) -> str:
     hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
     if hidden:
         parts.append(f"{hidden} acknowledged or muted")
-    return ", ".join(parts) or "nothing to mend"
+    return ", ".join(parts) or "no problems"
 
 
 def window(report: Report) -> str:
