@@ -1,4 +1,4 @@
-"""Which profile an address means, and what somebody may do with it."""
+"""Finds the profile that an address names, and says what a user may do with it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,27 +9,27 @@ from profiles.models import SLUG, Profile
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """A profile that somebody may see; ``mine``: and change, being its owner or staff."""
+class ProfileAccess:
+    """A profile that a user may see. ``can_edit``: the user is its owner or staff."""
 
     id: UUID
     slug: str
     owner_id: int
-    mine: bool
+    can_edit: bool
 
 
 def address(reference: str) -> str:
-    """Return the one spelling of a profile's id or slug. Raises ``Problem`` (404)."""
+    """Return the canonical spelling of a profile's id or slug. Raises ``Problem`` (404)."""
     try:
         return str(UUID(reference))
     except ValueError:
         if SLUG.fullmatch(reference):
             return reference
-    raise nowhere()
+    raise not_found()
 
 
 def identity(reference: str) -> dict[str, Any]:
-    """Return the look-up for an id or a slug. Raises ``Problem`` (404) for what can be neither."""
+    """Return the filter for an id or a slug. Raises ``Problem`` (404) for other texts."""
     spelled = address(reference)
     try:
         return {"id": UUID(spelled)}
@@ -37,10 +37,10 @@ def identity(reference: str) -> dict[str, Any]:
         return {"slug": spelled}
 
 
-def reach(reference: str, user: Any) -> Reached:
-    """Return the profile with this id or slug, as far as ``user`` may know of it. One query.
+def resolve_profile(reference: str, user: Any) -> ProfileAccess:
+    """Return what ``user`` may do with the profile of this id or slug. One query.
 
-    Raises ``Problem`` (404).
+    Raises ``Problem`` (404) when there is none, or none that ``user`` may see.
     """
     row = (
         Profile.objects.visible_to(user)
@@ -49,20 +49,24 @@ def reach(reference: str, user: Any) -> Reached:
         .first()
     )
     if row is None:
-        raise nowhere()
-    return Reached(**row, mine=is_mine(row["owner_id"], user))
+        raise not_found()
+    return ProfileAccess(**row, can_edit=can_edit(row["owner_id"], user))
 
 
-def reach_own(reference: str, user: Any) -> Reached:
-    """The same, for what only its owner and staff may do. Raises ``Problem``: 404, 403."""
-    reached = reach(reference, user)
-    if not reached.mine:
+def resolve_own_profile(reference: str, user: Any) -> ProfileAccess:
+    """Return a profile that ``user`` may change. Raises ``Problem``: 404, 403."""
+    access = resolve_profile(reference, user)
+    if not access.can_edit:
         raise Problem(NOT_YOURS, "This is for the profile's owner.")
-    return reached
+    return access
 
 
-def lock_own(reference: str, user: Any) -> Profile:
-    """The same, locked until the transaction ends: all writes to one profile come in a row."""
+def lock_own_profile(reference: str, user: Any) -> Profile:
+    """Return a profile that ``user`` may change, locked until the transaction ends.
+
+    Every write to a profile takes this lock, so writes to one profile come one after another.
+    Raises ``Problem``: 404, 403.
+    """
     profile = (
         Profile.objects.visible_to(user)
         .filter(**identity(reference))
@@ -70,15 +74,16 @@ def lock_own(reference: str, user: Any) -> Profile:
         .first()
     )
     if profile is None:
-        raise nowhere()
-    if not is_mine(profile.owner_id, user):
+        raise not_found()
+    if not can_edit(profile.owner_id, user):
         raise Problem(NOT_YOURS, "This is for the profile's owner.")
     return profile
 
 
-def is_mine(owner_id: int, user: Any) -> bool:
+def can_edit(owner_id: int, user: Any) -> bool:
+    """Say whether ``user`` may change the profiles of this owner."""
     return bool(user.is_authenticated and (user.is_staff or owner_id == user.pk))
 
 
-def nowhere() -> Problem:
+def not_found() -> Problem:
     return Problem(NOT_FOUND, "There is no such profile.")

@@ -1,7 +1,7 @@
-"""What a change makes void: marked before the COMMIT, made void right after it.
+"""Invalidation around a COMMIT: pending before it, new versions right after it.
 
-``announce`` is called by the database backend (``midst.kernel.postgres``) with the COMMIT still
-to come. Nothing here ever raises for Redis' sake.
+The database backend (``midst.kernel.postgres``) calls ``before_commit`` just before it commits.
+Nothing here raises because of Redis.
 """
 
 from collections.abc import Collection, Iterable
@@ -10,12 +10,12 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from redis.exceptions import RedisError
 
-from midst.kernel.cache import memory, stamps
+from midst.kernel.cache import memory, versions
 from midst.kernel.cache.circuit import circuit
 
 
-class _Voids:
-    """A change's groups, waiting for its transaction to be committed."""
+class _Invalidation:
+    """The groups that a transaction has changed; called after its COMMIT."""
 
     __slots__ = ("groups", "token")
 
@@ -25,61 +25,61 @@ class _Voids:
 
     def __call__(self) -> None:
         if self.groups:
-            _renew(self.groups, self.token)
+            _invalidate(self.groups, self.token)
 
 
-def void_on_commit(*groups: str, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Make every entry of ``groups`` void once the present transaction is committed.
+def invalidate_on_commit(*groups: str, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Invalidate every entry of ``groups`` when the current transaction has been committed.
 
-    Outside a transaction that is now. After raw SQL this is what to call.
+    Outside a transaction that is at once. Call it after a write by raw SQL.
     """
-    transaction.on_commit(_Voids(groups), using=using)
+    transaction.on_commit(_Invalidation(groups), using=using)
 
 
-def void(groups: Collection[str]) -> None:
-    """Make every entry of ``groups`` void now. Redis away: as soon as it is back."""
-    _renew(frozenset(groups), "")
+def invalidate(groups: Collection[str]) -> None:
+    """Invalidate every entry of ``groups`` now, or as soon as Redis is available again."""
+    _invalidate(frozenset(groups), "")
 
 
-def announce(connection: BaseDatabaseWrapper) -> None:
-    """Mark what the transaction that is about to be committed will make void."""
+def before_commit(connection: BaseDatabaseWrapper) -> None:
+    """Set pending what the transaction that is about to be committed will invalidate."""
     waiting = _waiting(connection)
     if not waiting:
         return
     first, *others = waiting
-    # One renewal for all of them, in the place of the first.
+    # One round trip for all of them, by the first.
     first.groups = frozenset().union(*(each.groups for each in waiting))
     for each in others:
         each.groups = frozenset()
     if not circuit.takes_writes():
         return
-    first.token = stamps.new_token()
+    first.token = versions.new_token()
     try:
-        stamps.mark(first.groups, first.token)
+        versions.set_pending(first.groups, first.token)
     except RedisError as error:
-        circuit.failed(error)
+        circuit.record_failure(error)
 
 
-def is_changed_here(groups: Collection[str], *, using: str = DEFAULT_DB_ALIAS) -> bool:
-    """Say whether the present transaction has changed any of the groups: nobody else sees that."""
-    return any(not voids.groups.isdisjoint(groups) for voids in _waiting(connections[using]))
+def changed_in_transaction(groups: Collection[str], *, using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Say whether the current transaction has changed any of the groups, unseen by others."""
+    return any(not each.groups.isdisjoint(groups) for each in _waiting(connections[using]))
 
 
-def _waiting(connection: BaseDatabaseWrapper) -> list[_Voids]:
-    """What is left of the hooks when savepoints were rolled back."""
-    return [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], _Voids)]
+def _waiting(connection: BaseDatabaseWrapper) -> list[_Invalidation]:
+    """Return what is still to be invalidated; a savepoint's rollback has removed its share."""
+    return [hook[1] for hook in connection.run_on_commit if isinstance(hook[1], _Invalidation)]
 
 
-def _renew(groups: frozenset[str], token: str) -> None:
+def _invalidate(groups: frozenset[str], token: str) -> None:
     memory.store.clear()
     if not circuit.takes_writes():
-        circuit.owe(groups, _Away())
+        circuit.enqueue(groups, _NotSent("Redis is not available"))
         return
     try:
-        stamps.renew(groups, token)
+        versions.invalidate(groups, token)
     except RedisError as error:
-        circuit.owe(groups, error)
+        circuit.enqueue(groups, error)
 
 
-class _Away(RedisError):
-    """It was not even tried."""
+class _NotSent(RedisError):
+    """The command was not sent: the circuit is open."""

@@ -1,4 +1,4 @@
-"""What kinds of answers are kept, and what reading one gives."""
+"""The declared regions of the cache, and the result of a cached read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from midst.telemetry import metrics
 
 
 class Outcome(StrEnum):
-    """Where an answer came from, as ``X-Cache`` tells it."""
+    """Where an answer came from; the value of the ``X-Cache`` header."""
 
     HIT = "HIT"
     MISS = "MISS"
@@ -17,45 +17,50 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of cached answer.
+class CacheRegion:
+    """Cached answers that share a lifetime and can be invalidated together.
 
-    ``name`` is the metrics' ``cache_type``, ``ttl_s`` in seconds; ``families``: what the keys of
-    this kind begin with, up to the first colon.
+    ``name`` is the label ``cache_type`` of the metrics, ``ttl_s`` is in seconds. ``key_prefixes``
+    lists what the keys of this region begin with, up to the first colon.
     """
 
     name: str
     ttl_s: int
-    families: tuple[str, ...] = ()
+    key_prefixes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _every[self.name] = self
-        # A series that is not there can't be told from one that is 0.
+        _regions[self.name] = self
+        # Create the series now: an absent series can't be told from one that is 0.
         for counter in (metrics.CACHE_AUDITS, metrics.CACHE_STALE):
             counter.labels(self.name)
 
     @cached_property
     def count_hit(self) -> Callable[..., None]:
-        """Call it for a read that the cache has answered."""
+        """Count a read that the cache answered."""
         return metrics.CACHE_HITS.labels(self.name).inc
 
     @cached_property
     def count_miss(self) -> Callable[..., None]:
-        """Call it for a read that it could not answer."""
+        """Count a read that the cache could not answer."""
         return metrics.CACHE_MISSES.labels(self.name).inc
 
     @property
     def group(self) -> str:
-        """The group of everything of this kind."""
-        return f"kind:{self.name}"
+        """The group that every entry of this region belongs to."""
+        return f"region:{self.name}"
 
 
-_every: dict[str, Kind] = {}
+_regions: dict[str, CacheRegion] = {}
 
 
-def every() -> tuple[Kind, ...]:
-    """Return all kinds that any app has declared, by name."""
-    return tuple(kind for _, kind in sorted(_every.items()))
+def all_regions() -> tuple[CacheRegion, ...]:
+    """Return the regions that the apps have declared, sorted by name."""
+    return tuple(region for _, region in sorted(_regions.items()))
+
+
+def region_names_by_prefix() -> dict[str, str]:
+    """Return the name of the region for each key prefix."""
+    return {prefix: region.name for region in all_regions() for prefix in region.key_prefixes}
 
 
 @dataclass(frozen=True, slots=True)

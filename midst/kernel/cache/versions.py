@@ -1,11 +1,11 @@
-"""What vouches for entries: each group has a stamp in Redis, a random token used once.
+"""Cache versions: each group has one in Redis, a random token that is used once.
 
-A writer *marks* its groups before it commits (the stamp turns into a list of who is committing)
-and *renews* them after. An entry counts while its groups' stamps are those that were read
-**before** its query, and never while one of them is marked. ``docs/cache.md`` shows why that is
-enough.
+A writer sets its groups *pending* before it commits (the version becomes a list of the writers
+that are committing) and gives them new versions afterwards. An entry is valid while the versions
+of its groups are those that were read **before** its query, and never while one of them is
+pending. ``docs/cache.md`` proves that this is enough.
 
-Every function raises ``RedisError`` when Redis does not answer, or answers rubbish.
+Every function raises ``RedisError`` when Redis does not reply, or replies something unexpected.
 """
 
 import secrets
@@ -15,102 +15,103 @@ from typing import NamedTuple
 
 from midst.kernel import redis
 from midst.kernel.cache import entries
-from midst.kernel.cache.entries import Entry, Rubbish
+from midst.kernel.cache.entries import Entry, UnexpectedReply
 
-# The group that everything belongs to.
+# The group that every entry belongs to.
 ALL = "all"
 
-# A mark whose writer was killed holds its groups back for so long. A COMMIT takes less.
-MARK_S = 10
-# Longer than any entry lives; a stamp that goes takes its entries with it.
-_STAMP_TTL_S = 7 * 24 * 3600
-_STAMP_BYTES = 12
-_MARKED = b"!"
-# How long we may go on reading from a server that takes no writes any more (s).
-BEAT_S = 1.0
+# How long the groups of a writer that was killed stay pending (s). A COMMIT takes less.
+PENDING_S = 10
+# Longer than any entry lives: when a version expires, its entries become invalid.
+_VERSION_TTL_S = 7 * 24 * 3600
+_VERSION_BYTES = 12
+_PENDING = b"!"
+# How long reads may go on without a test write (s): see ``_mget``.
+HEARTBEAT_S = 1.0
 _LOCK_MS = 5_000
 
-# KEYS: stamps. ARGV: the writer's token, a fresh stamp ("": mark, do not renew), the lives of a
-# mark and of a stamp (s). A marked stamp is "!" and for each writer "SECONDS:TOKEN;".
+# KEYS: versions. ARGV: the writer's token, a new version ("": set pending instead), how long a
+# pending writer and a version live (s). A pending version is "!" and, for each writer,
+# "SECONDS:TOKEN;".
 _SCRIPT = """
 local now = tonumber(redis.call('TIME')[1])
-local token, fresh, mark_s, stamp_s = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
+local token, fresh, pending_s, version_s = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 for _, key in ipairs(KEYS) do
-  local marks = ''
+  local writers = ''
   local value = redis.call('GET', key)
   if value and value:sub(1, 1) == '!' then
     for at, writer in value:gmatch('(%d+):([^;]+);') do
-      if now - tonumber(at) < mark_s and writer ~= token then
-        marks = marks .. at .. ':' .. writer .. ';'
+      if now - tonumber(at) < pending_s and writer ~= token then
+        writers = writers .. at .. ':' .. writer .. ';'
       end
     end
   end
-  if fresh == '' then marks = marks .. now .. ':' .. token .. ';' end
-  if marks ~= '' then redis.call('SET', key, '!' .. marks, 'EX', mark_s)
-  else redis.call('SET', key, fresh, 'EX', stamp_s) end
+  if fresh == '' then writers = writers .. now .. ':' .. token .. ';' end
+  if writers ~= '' then redis.call('SET', key, '!' .. writers, 'EX', pending_s)
+  else redis.call('SET', key, fresh, 'EX', version_s) end
 end
 """
 
 
-class Found(NamedTuple):
-    """What a look-up found. ``stamps`` is None while somebody commits: keep nothing then."""
+class Lookup(NamedTuple):
+    """The result of a look-up. ``versions`` is None while a writer commits: store nothing then."""
 
     entry: Entry | None
-    stamps: bytes | None
+    versions: bytes | None
 
 
-def look_up(key: str, groups: Collection[str]) -> Found:
-    """Return the entry under ``key`` if it counts, and its groups' stamps. One round trip."""
-    names = [_stamp(group) for group in (ALL, *groups)]
-    life = redis.life()
-    raw, *found = _mget([_entry(key), *names])
+def look_up(key: str, groups: Collection[str]) -> Lookup:
+    """Return the entry under ``key`` if it is valid, and its groups' versions. One round trip."""
+    names = [version_key(group) for group in (ALL, *groups)]
+    run_id = redis.server_run_id()
+    raw, *found = _mget([entry_key(key), *names])
     if None in found:
-        raw, found = None, _make(names)
-    if redis.life() != life:
-        raise redis.AnotherLife("Redis was restarted")
-    stamps = [stamp for stamp in found if isinstance(stamp, bytes) and stamp]
-    if len(stamps) != len(names):
-        raise Rubbish("a stamp is not one of ours")
-    if any(stamp.startswith(_MARKED) for stamp in stamps):
-        return Found(None, None)
-    joined = b"".join(stamps)
-    return Found(None if raw is None else entries.unpack(key, joined, raw), joined)
+        raw, found = None, _create(names)
+    if redis.server_run_id() != run_id:
+        raise redis.ServerChanged("Redis was restarted during the look-up")
+    versions = [version for version in found if isinstance(version, bytes) and version]
+    if len(versions) != len(names):
+        raise UnexpectedReply("a version is not one of ours")
+    if any(version.startswith(_PENDING) for version in versions):
+        return Lookup(None, None)
+    joined = b"".join(versions)
+    return Lookup(None if raw is None else entries.unpack(key, joined, raw), joined)
 
 
-def keep(key: str, stamps: bytes, entry: Entry, *, ttl_s: int) -> None:
-    """Keep ``entry``, computed after ``stamps`` were read, and let the next one compute."""
+def store(key: str, versions: bytes, entry: Entry, *, ttl_s: int) -> None:
+    """Store ``entry``, computed after ``versions`` were read, and release the key's lock."""
     pipeline = redis.client().pipeline(transaction=False)
-    pipeline.set(_entry(key), entries.pack(key, stamps, entry), ex=ttl_s)
-    pipeline.delete(_lock(key, stamps))
+    pipeline.set(entry_key(key), entries.pack(key, versions, entry), ex=ttl_s)
+    pipeline.delete(_lock_key(key, versions))
     pipeline.execute()
 
 
-def lock(key: str, stamps: bytes) -> bool:
-    """Try to be the only one who computes ``key`` under these stamps."""
-    return bool(redis.client().set(_lock(key, stamps), b"1", px=_LOCK_MS, nx=True))
+def lock(key: str, versions: bytes) -> bool:
+    """Try to become the only one who computes ``key`` for these versions."""
+    return bool(redis.client().set(_lock_key(key, versions), b"1", px=_LOCK_MS, nx=True))
 
 
-def unlock(key: str, stamps: bytes) -> None:
-    redis.client().delete(_lock(key, stamps))
+def unlock(key: str, versions: bytes) -> None:
+    redis.client().delete(_lock_key(key, versions))
 
 
-def mark(groups: Collection[str], token: str) -> None:
-    """Hold the groups back: the writer ``token`` is about to commit. One round trip."""
+def set_pending(groups: Collection[str], token: str) -> None:
+    """Suspend the groups: the writer ``token`` is about to commit. One round trip."""
     _run(groups, token, fresh="")
 
 
-def renew(groups: Collection[str], token: str) -> None:
-    """Make every entry of the groups void, and end the marks of ``token``. One round trip."""
+def invalidate(groups: Collection[str], token: str) -> None:
+    """Give the groups new versions, and end what ``token`` set pending. One round trip."""
     _run(groups, token, fresh=new_token())
 
 
 def new_token() -> str:
-    return secrets.token_urlsafe(_STAMP_BYTES)[:_STAMP_BYTES]
+    return secrets.token_urlsafe(_VERSION_BYTES)[:_VERSION_BYTES]
 
 
 def _run(groups: Collection[str], token: str, *, fresh: str) -> None:
-    keys = [_stamp(group) for group in sorted(groups)]
-    arguments = [token, fresh, str(MARK_S), str(_STAMP_TTL_S)]
+    keys = [version_key(group) for group in sorted(groups)]
+    arguments = [token, fresh, str(PENDING_S), str(_VERSION_TTL_S)]
     client = redis.client()
     client.register_script(_SCRIPT)(keys=keys, args=arguments, client=client)
 
@@ -119,46 +120,51 @@ _written_at = 0.0
 
 
 def _mget(keys: list[str]) -> list[object]:
-    """A server that has become read-only would answer for ever: see now and then that it isn't."""
+    """Read ``keys``, with a test write once per ``HEARTBEAT_S``.
+
+    A server that has become read-only would otherwise go on answering with old versions.
+    """
     global _written_at  # noqa: PLW0603
     client = redis.client()
-    if monotonic() - _written_at < BEAT_S:
+    if monotonic() - _written_at < HEARTBEAT_S:
         return _of_length(client.mget(keys), len(keys))
     pipeline = client.pipeline(transaction=False)
-    pipeline.set(f"{space()}:beat", b"1", ex=60)
+    pipeline.set(f"{key_prefix()}:heartbeat", b"1", ex=60)
     pipeline.mget(keys)
     found = pipeline.execute()[-1]
     _written_at = monotonic()
     return _of_length(found, len(keys))
 
 
-def _make(names: list[str]) -> list[object]:
-    """Give a stamp to each group without one; whoever comes first decides."""
+def _create(names: list[str]) -> list[object]:
+    """Create the versions that are absent; with several writers the first one wins."""
     pipeline = redis.client().pipeline(transaction=False)
     for name in names:
-        pipeline.set(name, new_token(), ex=_STAMP_TTL_S, nx=True)
+        pipeline.set(name, new_token(), ex=_VERSION_TTL_S, nx=True)
     pipeline.mget(names)
     return _of_length(pipeline.execute()[-1], len(names))
 
 
 def _of_length(found: object, length: int) -> list[object]:
     if not isinstance(found, list) or len(found) != length:
-        raise Rubbish("MGET was answered by something else")
+        raise UnexpectedReply("MGET was answered with something else")
     return found
 
 
-def space() -> str:
-    """Return what the keys of the present server's life begin with. Raises ``RedisError``."""
-    return f"{redis.prefix()}:{entries.LAYOUT}:{redis.life()}"
+def key_prefix() -> str:
+    """Return what the keys of the running Redis process begin with. Raises ``RedisError``."""
+    return f"{redis.prefix()}:{entries.LAYOUT}:{redis.server_run_id()}"
 
 
-def _entry(key: str) -> str:
-    return f"{space()}:{key}"
+def entry_key(key: str) -> str:
+    """Return the name in Redis of the entry ``key``. Raises ``RedisError``."""
+    return f"{key_prefix()}:{key}"
 
 
-def _stamp(group: str) -> str:
-    return f"{space()}:stamp:{group}"
+def version_key(group: str) -> str:
+    """Return the name in Redis of the version of ``group``. Raises ``RedisError``."""
+    return f"{key_prefix()}:version:{group}"
 
 
-def _lock(key: str, stamps: bytes) -> str:
-    return f"{space()}:lock:{entries.tag_of(stamps)}:{key}"
+def _lock_key(key: str, versions: bytes) -> str:
+    return f"{key_prefix()}:lock:{entries.tag_of(versions)}:{key}"

@@ -1,4 +1,4 @@
-"""An operator's tools: make a kind void, delete entries by a pattern. Nothing else needs them."""
+"""Clears the cache for an operator: invalidates a region, or deletes entries by a pattern."""
 
 import logging
 import re
@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from time import monotonic
 
 from midst.kernel import redis
-from midst.kernel.cache import stamps, voiding
+from midst.kernel.cache import invalidation, versions
 from midst.kernel.cache.circuit import circuit
-from midst.kernel.cache.kinds import Kind
-from midst.kernel.cache.sampling import STEP_KEYS, family, kind_names
+from midst.kernel.cache.regions import CacheRegion, region_names_by_prefix
+from midst.operations.cache_page.sample import STEP_KEYS, prefix_of
 
 log = logging.getLogger(__name__)
 
 _LONGEST_PATTERN = 200
-_PATIENCE_S = 2.0
-_MOST_KEYS = 100_000
+_BATCH_S = 2.0
+_BATCH_KEYS = 100_000
 _GLOB = re.compile(r"([*?\[\]\\^])")
 
 
 class BadPattern(ValueError):
-    """It could match nothing of ours."""
+    """The pattern can't match any entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What one go has done. ``cursor`` is where to go on; 0: it is finished."""
+    """The result of one batch. ``cursor`` is where to continue; 0: finished."""
 
     keys: int
     cursor: int
@@ -35,49 +35,50 @@ class Deleted:
         return self.cursor == 0
 
 
-def clear_kind(kind: Kind, *, by: str) -> bool:
-    """Make every entry of ``kind`` void, for all processes at once; costs one round trip.
+def clear_region(region: CacheRegion, *, by: str) -> bool:
+    """Invalidate every entry of ``region`` for all processes; costs one round trip.
 
-    The entries' memory comes back as they expire, are evicted or computed anew. False: Redis is
-    away, and it is done when it comes back, as long as this process lives.
+    The entries' memory is freed as they expire, are evicted or recomputed. Returns False when
+    Redis is not available: this process then invalidates the region when Redis is back.
     """
-    voiding.void([kind.group])
+    invalidation.invalidate([region.group])
     done = not circuit.is_open()
-    log.info("%s cleared the cache's kind %s%s", by, kind.name, "" if done else ": owed to Redis")
+    outcome = "cleared" if done else "queued, Redis is not available"
+    log.info("%s cleared the cache region %s: %s", by, region.name, outcome)
     return done
 
 
 def checked_pattern(pattern: str) -> str:
-    """Return ``pattern`` when it may match entries. Raises ``BadPattern``, which says why not."""
+    """Return ``pattern`` when it can match entries. Raises ``BadPattern`` with the reason."""
     if not 0 < len(pattern) <= _LONGEST_PATTERN or not pattern.isprintable():
         raise BadPattern(
-            f"A pattern is 1 to {_LONGEST_PATTERN} printable characters, like profile:ada*."
+            f"A pattern has 1 to {_LONGEST_PATTERN} printable characters, like profile:ada*."
         )
-    first, families = pattern.partition(":")[0], sorted(kind_names())
-    if not _GLOB.search(first) and first not in families:
+    first, prefixes = pattern.partition(":")[0], sorted(region_names_by_prefix())
+    if not _GLOB.search(first) and first not in prefixes:
         raise BadPattern(
-            f"No key begins with {first!r}. There are: {', '.join(families)}. "
-            "The prefix of all keys is put in front by itself."
+            f"No key begins with {first!r}. Keys begin with: {', '.join(prefixes)}. "
+            "Leave out the prefix that all keys share."
         )
     return pattern
 
 
 def delete_matching(pattern: str, *, by: str, cursor: int = 0) -> Deleted:
-    """Delete entries whose key, without our prefix, matches the glob ``pattern``.
+    """Delete entries whose key, without the common prefix, matches the glob ``pattern``.
 
-    One go takes about two seconds and 100,000 keys at the most; give its ``cursor`` to the next.
-    Stamps and locks stay: without them the cache could lie. Raises ``BadPattern``, ``RedisError``.
+    One batch takes about two seconds and 100,000 keys at most; pass its ``cursor`` to the next.
+    Versions and locks are not deleted. Raises ``BadPattern``, ``RedisError``.
     """
-    match = _GLOB.sub(r"\\\1", f"{stamps.space()}:") + checked_pattern(pattern)
-    client, families, until = redis.client(), kind_names(), monotonic() + _PATIENCE_S
-    deleted = 0
+    match = _GLOB.sub(r"\\\1", f"{versions.key_prefix()}:") + checked_pattern(pattern)
+    client, prefixes = redis.client(), region_names_by_prefix()
+    deleted, until = 0, monotonic() + _BATCH_S
     try:
         while True:
             cursor, found = client.scan(cursor, match=match, count=STEP_KEYS)
-            entries = [key for key in found if family(key) in families]
+            entries = [key for key in found if prefix_of(key) in prefixes]
             if entries:
                 deleted += client.unlink(*entries)
-            if cursor == 0 or deleted >= _MOST_KEYS or monotonic() > until:
+            if cursor == 0 or deleted >= _BATCH_KEYS or monotonic() > until:
                 return Deleted(deleted, cursor)
     finally:
-        log.info("%s deleted %d cached answers that match %r", by, deleted, pattern)
+        log.info("%s deleted %d cache entries that match %r", by, deleted, pattern)

@@ -1,4 +1,4 @@
-"""What lies in Redis, estimated from a bounded look at it: never the whole keyspace."""
+"""Estimates what the cache holds in Redis, from a bounded sample of its keys."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -6,18 +6,19 @@ from time import monotonic
 from typing import Any
 
 from midst.kernel import redis
-from midst.kernel.cache import kinds, stamps
+from midst.kernel.cache import versions
+from midst.kernel.cache.regions import region_names_by_prefix
 
-# At most so many SCAN steps of so many keys each, and so many keys of each kind weighed.
+# At most so many SCAN steps of so many keys each, and MEMORY USAGE for so many keys of a region.
 _STEPS = 20
 STEP_KEYS = 1_000
-_WEIGHED = 60
-_PATIENCE_S = 0.5
+_MEASURED = 60
+_TIME_LIMIT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Keys and their memory in bytes (None: there was no time to weigh them)."""
+    """Keys and their memory in bytes (None: there was no time to measure it)."""
 
     keys: int
     bytes: int | None
@@ -25,50 +26,46 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``seen`` of ``keys`` were looked at. ``is_whole``: that was all, so keys are counted.
+    """``seen`` of ``keys`` were sampled. ``is_whole``: those were all, so the keys are counted.
 
-    ``by_kind``: the shares of the kinds, by name; ``rest``: stamps, locks, limits, others' keys.
+    ``by_region``: the shares of the regions, by name; ``rest``: versions, locks, rate limits, and
+    keys of other applications.
     """
 
     seen: int
     keys: int
     is_whole: bool
-    by_kind: dict[str, Share]
+    by_region: dict[str, Share]
     rest: Share
 
 
 def take() -> Sample:
-    """Look at some keys. Raises ``RedisError``; takes about a second at the most."""
-    client, until = redis.client(), monotonic() + _PATIENCE_S
+    """Sample the keys; takes about a second at most. Raises ``RedisError``."""
+    client, until = redis.client(), monotonic() + _TIME_LIMIT_S
     total = client.dbsize()
     seen, is_whole = _scan(client, until)
     if is_whole:
         total = len(seen)
     found: dict[str, list[bytes]] = defaultdict(list)
-    kind_of = kind_names()
+    region_of = region_names_by_prefix()
     for key in seen:
-        found[kind_of.get(family(key), "")].append(key)
-    until = monotonic() + _PATIENCE_S
+        found[region_of.get(prefix_of(key), "")].append(key)
+    until = monotonic() + _TIME_LIMIT_S
     shares = {name: _share(client, keys, total / len(seen), until) for name, keys in found.items()}
     rest = shares.pop("", Share(0, 0))
     return Sample(len(seen), total, is_whole, shares, rest)
 
 
-def kind_names() -> dict[str, str]:
-    """Return the kind's name for each family of keys."""
-    return {family: kind.name for kind in kinds.every() for family in kind.families}
-
-
-def family(key: bytes) -> str:
-    """Return what an entry's key begins with; "" for what is no entry of this server's life."""
-    space = f"{stamps.space()}:".encode()
-    if not key.startswith(space):
+def prefix_of(key: bytes) -> str:
+    """Return the prefix of an entry's key; "" for a key that is no current entry."""
+    ours = f"{versions.key_prefix()}:".encode()
+    if not key.startswith(ours):
         return ""
-    return key.removeprefix(space).partition(b":")[0].decode(errors="replace")
+    return key.removeprefix(ours).partition(b":")[0].decode(errors="replace")
 
 
 def _scan(client: Any, until: float) -> tuple[set[bytes], bool]:
-    """SCAN goes by the keys' hashes: what it gives first is no sort of key of its own."""
+    """SCAN returns keys in the order of their hashes, so the first ones are a fair sample."""
     seen: set[bytes] = set()
     cursor = 0
     for _ in range(_STEPS):
@@ -84,8 +81,8 @@ def _share(client: Any, keys: list[bytes], each_stands_for: float, until: float)
     if monotonic() > until:
         return Share(count, None)
     pipeline = client.pipeline(transaction=False)
-    for key in keys[:_WEIGHED]:
+    for key in keys[:_MEASURED]:
         pipeline.memory_usage(key)
-    # A key may have gone meanwhile.
-    weights = [weight for weight in pipeline.execute() if weight is not None]
-    return Share(count, round(count * sum(weights) / len(weights)) if weights else None)
+    # None: the key has expired meanwhile.
+    sizes = [size for size in pipeline.execute() if size is not None]
+    return Share(count, round(count * sum(sizes) / len(sizes)) if sizes else None)
