@@ -18,6 +18,7 @@ from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
 from midst.kernel.input import sent
+from midst.kernel.links import item_path, own_path
 from midst.kernel.output import Listing
 from midst.kernel.problems import CONFLICT, NOT_YOURS, QUOTA_EXHAUSTED
 from profiles.api.parameters import ANYONE, READER, WRITER
@@ -38,7 +39,9 @@ def list_view(collection: Collection) -> View:
     def view(request: HttpRequest, profile: str, **received: Any) -> HttpResponse:
         query = received["query"].model_dump(exclude_none=True)
         user = principal(request).user
-        answer, own = selectors.listed(collection, profile, user=user, path=request.path, **query)
+        answer, own = selectors.listed(
+            collection, profile, user=user, path=own_path(request), **query
+        )
         return respond(request, answer, own=own)
 
     return _takes(view, "query", collection.query, params.Query(...))
@@ -51,7 +54,7 @@ def create_view(collection: Collection, prepare: Prepare) -> View:
             del fields["position"]
         user = principal(request).user
         key, body = services.create(collection, profile, user, fields, prepare)
-        return send(body, status=201, location=f"{request.path}/{key}")
+        return send(body, status=201, location=item_path(request, key))
 
     return _takes(view, "data", collection.body, params.Body(...))
 

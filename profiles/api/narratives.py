@@ -9,6 +9,7 @@ from ninja import Query, Router
 from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import send, send_own
+from midst.kernel.links import own_path
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles.api.parameters import ANYONE, WRITER
 from profiles.schemas import narrative as schemas
@@ -45,7 +46,7 @@ def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> Ht
     key, body = services.generate(
         profile, principal(request).user, mask=data.mask, as_of=data.as_of
     )
-    return send(body, status=201, location=f"{request.path.removesuffix('/generate')}/{key}")
+    return send(body, status=201, location=f"{own_path(request).removesuffix('/generate')}/{key}")
 
 
 @router.post(

@@ -9,6 +9,7 @@ from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
 from midst.kernel.input import Moment, sent
+from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles import schemas
@@ -35,7 +36,7 @@ def profiles(
     if name and (created_from or created_before):
         raise invalid("query.name", "search by name or by time, not by both")
     answer = selectors.listed(
-        path=request.path,
+        path=own_path(request),
         limit=limit,
         cursor=cursor,
         name=name,
@@ -49,7 +50,7 @@ def profiles(
 def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
     """Newest first, whoever else may see them."""
     user = principal(request).user
-    answer = selectors.owned(user, path=request.path, limit=limit, cursor=cursor)
+    answer = selectors.owned(user, path=own_path(request), limit=limit, cursor=cursor)
     return respond(request, answer, own=True)
 
 
@@ -62,7 +63,7 @@ def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") 
 )
 def create(request: HttpRequest, data: schemas.NewProfile) -> HttpResponse:
     profile, body = services.create(principal(request).user, data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{profile.pk}")
+    return send(body, status=201, location=item_path(request, profile.pk))
 
 
 @router.get("/{id}", response=schemas.Profile, auth=ANYONE, summary="Show a profile, by id or slug")

@@ -21,11 +21,13 @@ class ProfileAccess:
 def address(reference: str) -> str:
     """Return the canonical spelling of a profile's id or slug. Raises ``Problem`` (404)."""
     try:
-        return str(UUID(reference))
+        # ``UUID`` also reads braces, "urn:uuid:", spaces and other digits.
+        is_canonical = str(UUID(reference)) == reference
     except ValueError:
-        if SLUG.fullmatch(reference):
-            return reference
-    raise not_found()
+        is_canonical = SLUG.fullmatch(reference) is not None
+    if not is_canonical:
+        raise not_found()
+    return reference
 
 
 def identity(reference: str) -> dict[str, Any]:
