@@ -58,7 +58,7 @@ def test_json_names_the_kind(things):
             ["--kind", "thing", "--yes"],
             r"invalid choice: 'thing' \(choose from '?others'?, '?things'?\)",
         ),
-        (["--pattern", "profil:1", "--yes"], "There are: other, thing, things"),
+        (["--pattern", "profil:1", "--yes"], "Keys begin with: other, thing, things"),
         (["--yes"], "one of the arguments --region/--kind --pattern is required"),
         (["--kind", "things", "--pattern", "thing:*"], "not allowed with"),
         (["--kind", "things"], "pass --yes"),

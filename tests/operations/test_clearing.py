@@ -22,7 +22,7 @@ def is_kept(kind, key):
     return read(kind, key, compute=lambda: b"body").outcome is Outcome.HIT
 
 
-def test_a_cleared_kind_is_void_and_the_others_are_not(things, caplog):
+def test_a_cleared_region_is_invalid_and_the_others_are_not(things, caplog):
     thing, other = things
     keep(thing, "thing:1", "thing:2")
     keep(other, "other:1")
@@ -30,15 +30,15 @@ def test_a_cleared_kind_is_void_and_the_others_are_not(things, caplog):
         assert clearing.clear_region(thing, by="ada")
     assert not is_kept(thing, "thing:1")
     assert is_kept(other, "other:1")
-    assert "ada cleared the cache's kind things" in caplog.text
+    assert "ada cleared the cache region things: cleared" in caplog.text
 
 
-def test_a_kind_cleared_while_redis_is_away_is_owed(valkey, things, caplog):
+def test_a_region_cleared_without_redis_is_queued(valkey, things, caplog):
     keep(things[0], "thing:1")
     os.kill(valkey.pid, signal.SIGKILL)
     with caplog.at_level(logging.INFO):
         assert not clearing.clear_region(things[0], by="ada")
-    assert "owed to Redis" in caplog.text
+    assert "queued, Redis is not available" in caplog.text
 
 
 @pytest.mark.usefixtures("valkey")
@@ -47,7 +47,7 @@ def test_what_matches_is_deleted_and_counted(things, caplog):
     with caplog.at_level(logging.INFO):
         done = clearing.delete_matching("thing:1*", by="ada")
     assert (done.keys, done.is_finished) == (2, True)
-    assert "ada deleted 2 cached answers that match 'thing:1*'" in caplog.text
+    assert "ada deleted 2 cache entries that match 'thing:1*'" in caplog.text
     assert is_kept(things[0], "thing:2")
     assert not is_kept(things[0], "thing:1")
 
@@ -110,7 +110,7 @@ def test_a_prefix_is_taken_as_it_is_written(things, monkeypatch):
         ("", "1 to 200 printable"),
         ("x" * 201, "1 to 200 printable"),
         ("thing:\n", "1 to 200 printable"),
-        ("profil:1", "There are: other, thing, things"),
+        ("profil:1", "Keys begin with: other, thing, things"),
         ("stamp:all", "No key begins with 'stamp'"),
     ],
 )

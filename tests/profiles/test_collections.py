@@ -272,4 +272,4 @@ def test_links_of_a_list_lead_through_it(world):
     )
     foreign = world.nobody.get("/profiles?limit=1").json()
     assert foreign["next"] is None
-    assert collections.nothing(TIMELINE).kind.status == 404
+    assert collections.not_found(TIMELINE).kind.status == 404

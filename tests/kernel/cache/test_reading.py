@@ -19,7 +19,7 @@ def test_the_second_read_is_a_hit_with_the_same_body_and_tag(ask):
     assert (first.body, first.tag) == (second.body, second.tag)
 
 
-@pytest.mark.parametrize("group", ["a", "b", "kind:of tests", versions.ALL])
+@pytest.mark.parametrize("group", ["a", "b", "region:of tests", versions.ALL])
 def test_any_group_invalidates_the_entry(ask, group):
     ask()
     cache.invalidate([group])
@@ -58,7 +58,7 @@ def test_what_fails_is_not_kept_and_the_next_one_may_compute_at_once(ask):
 
     with pytest.raises(Problem):
         ask(compute=fail)
-    found = versions.look_up("key", ("kind:of tests", "a", "b"))
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
     assert found.entry is None
     assert versions.lock("key", found.versions)
 
@@ -99,7 +99,7 @@ def test_200_misses_at_once_compute_once(ask):
 
 def test_who_waits_for_one_that_died_computes_it(ask, monkeypatch):
     monkeypatch.setattr("midst.kernel.cache.reading._WAIT_S", 0.05)
-    found = versions.look_up("key", ("kind:of tests", "a", "b"))
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
     assert versions.lock("key", found.versions)
     assert ask().outcome == Outcome.MISS
 
@@ -122,7 +122,7 @@ def test_an_invalidation_while_others_wait_makes_them_compute_again(ask):
 
 
 def test_a_hot_entry_near_its_end_is_computed_by_one_and_served_to_others(ask):
-    found = versions.look_up("key", ("kind:of tests", "a", "b"))
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
     # It took an hour to compute and ends in a minute: it is due.
     due = Entry(b"old", tag_of(b"old"), expires_at=time() + 60, cost_s=3_600_000)
     versions.store("key", found.versions, due, ttl_s=60)
