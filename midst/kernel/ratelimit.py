@@ -118,7 +118,7 @@ def _change(limit: Limit, client: str, cost: int) -> tuple[State, str]:
                 client=redis.client(),
             )
         except RedisError as error:
-            circuit.failed(error)
+            circuit.record_failure(error)
         else:
             return State(limit, bool(allowed), full_in_us), "redis"
     return _memory.change(limit, client, cost), "memory"
