@@ -69,7 +69,7 @@ class Backoff:
             try:
                 redis.client().delete(self._key(client))
             except RedisError as error:
-                circuit.failed(error)
+                circuit.record_failure(error)
 
     def _wait_us(self, client: str) -> tuple[int, str]:
         if not circuit.is_open():
@@ -82,7 +82,7 @@ class Backoff:
                 )
                 return int(found), "redis"
             except RedisError as error:
-                circuit.failed(error)
+                circuit.record_failure(error)
         return _memory.wait_us(self, client), "memory"
 
     def _key(self, client: str) -> str:
