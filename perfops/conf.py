@@ -56,6 +56,9 @@ class Conf:
     # Raw series are kept this long (days); summaries for ever.
     KEEP_SAMPLES_DAYS: int = 30
 
+    # For an alias that leads to a pooler (PgBouncer): the alias in DATABASES that leads to the
+    # server itself. Without it perfops works through the pooler, within transactions.
+    DIRECT_DATABASES: Mapping[str, str] = field(default_factory=dict)
     # Every query of a collector is bounded (ms).
     STATEMENT_TIMEOUT_MS: int = 10_000
     LOCK_TIMEOUT_MS: int = 500

@@ -41,7 +41,7 @@ class Principal:
 NOBODY = Principal(AnonymousUser())
 
 
-def asker(request: HttpRequest) -> Principal:
+def principal(request: HttpRequest) -> Principal:
     """Return who asks; only inside an endpoint that names an access as its ``auth``."""
     return request.auth  # type: ignore[attr-defined, no-any-return]
 

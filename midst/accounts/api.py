@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from midst.accounts import schemas, secrets, selectors, services
-from midst.accounts.access import Requires, asker
+from midst.accounts.access import Requires, principal
 from midst.kernel import openapi
 from midst.kernel.http import no_content, send
 from midst.kernel.links import item_path, own_path
@@ -56,7 +56,7 @@ def revoke(request: HttpRequest, data: schemas.Refresh) -> HttpResponse:
 
 @router.get("/tokens", response=schemas.ApiTokenList, auth=_signed_in, summary="List your tokens")
 def tokens(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
-    user = asker(request).user
+    user = principal(request).user
     return send(selectors.api_tokens(user, path=own_path(request), limit=limit, cursor=cursor))
 
 
@@ -69,7 +69,7 @@ def make_token(request: HttpRequest, data: schemas.NewApiToken) -> HttpResponse:
     if not now < expires_at <= now + _LONGEST_LIFE:
         raise invalid("body.expires_at", "must be in the future, and at most a year away")
     token, secret = services.issue_api_token(
-        asker(request).user,
+        principal(request).user,
         name=data.name,
         scopes=[str(scope) for scope in dict.fromkeys(data.scopes)],
         expires_at=expires_at,
@@ -80,7 +80,7 @@ def make_token(request: HttpRequest, data: schemas.NewApiToken) -> HttpResponse:
 
 @router.get("/tokens/{uuid:id}", response=schemas.ApiToken, auth=_signed_in, summary="Show a token")
 def token(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002 -- the URL's name for it
-    row = selectors.api_token_row(asker(request).user, id)
+    row = selectors.api_token_row(principal(request).user, id)
     if row is None:
         raise Problem(NOT_FOUND, "You have no such token.")
     return send(row)
@@ -88,6 +88,6 @@ def token(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002 -- the 
 
 @router.delete("/tokens/{uuid:id}", response={204: None}, auth=_signed_in, summary="Revoke a token")
 def revoke_token(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002
-    if not services.revoke_api_token(asker(request).user, id):
+    if not services.revoke_api_token(principal(request).user, id):
         raise Problem(NOT_FOUND, "You have no such token.")
     return no_content()

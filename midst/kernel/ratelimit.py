@@ -94,7 +94,7 @@ def spend(limit: Limit, client: str) -> State:
                 client=redis.client(),
             )
         except RedisError as error:
-            circuit.failed(error)
+            circuit.record_failure(error)
         else:
             return _told("redis", State(limit, bool(allowed), full_in_us))
     return _told("memory", _memory.spend(limit, client))

@@ -7,7 +7,7 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from midst.kernel.redis import greet
+from midst.kernel.redis import connect as connect_redis
 from midst.settings import environment
 from midst.settings.environment import env
 from midst.telemetry.redis import connection_class
@@ -97,8 +97,8 @@ CACHES: dict[str, Any] = {
                 "timeout": 0.5,
                 "max_connections": 64,
                 "connection_class": connection_class(environment.redis_url(0)),
-                # A server that was restarted must not answer for the one before it.
-                "redis_connect_func": greet,
+                # Refuse to go on with a server that was restarted: see midst.kernel.redis.
+                "redis_connect_func": connect_redis,
                 # By default it tries again after seconds; a request can't wait for that.
                 "retry": Retry(NoBackoff(), 0),
             },

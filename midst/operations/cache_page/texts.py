@@ -1,4 +1,4 @@
-"""What the cache's page shows: an overview made into finished texts."""
+"""The texts of the cache's page, made from an overview."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -8,10 +8,10 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from midst.kernel.cache.memory import TTL_S as MEMORY_TTL_S
-from midst.kernel.cache.overview import KindOverview, Overview, Server, State, Use
-from midst.kernel.cache.sampling import Sample, Share
+from midst.operations.cache_page.overview import Overview, RegionOverview, Server, State, Use
+from midst.operations.cache_page.sample import Sample, Share
 
-_NOT_KNOWN = "-"
+_UNKNOWN = "-"
 
 
 class Badge(NamedTuple):
@@ -29,8 +29,8 @@ class Figure(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KindRow:
-    """``stale_badge`` is None as long as no stale answer was found."""
+class RegionRow:
+    """``stale_badge`` is None while no stale answer was found."""
 
     name: str
     clear_url: str
@@ -43,7 +43,7 @@ class CachePage:
     badge: Badge
     explanations: list[str]
     figures: list[Figure]
-    rows: list[KindRow]
+    rows: list[RegionRow]
     rest: str
     sample_note: str
 
@@ -53,55 +53,57 @@ def build(overview: Overview) -> CachePage:
         badge=_badge(overview),
         explanations=_explanations(overview),
         figures=_figures(overview),
-        rows=[_row(kind) for kind in overview.kinds],
+        rows=[_row(region) for region in overview.regions],
         rest=_rest(overview.sample),
         sample_note=_sample_note(overview.sample),
     )
 
 
 def _badge(overview: Overview) -> Badge:
-    if overview.trouble:
-        return Badge("bad", "✗", "Redis does not answer")
+    if overview.error:
+        return Badge("bad", "✗", "Redis is not available")
     if overview.is_degraded:
         return Badge("warning", "!", "degraded")
-    return Badge("good", "✓", "in order")
+    return Badge("good", "✓", "healthy")
 
 
 def _explanations(overview: Overview) -> list[str]:
-    if not overview.trouble and not overview.is_degraded:
-        return ["Redis answers; every process believes what it keeps."]
+    if not overview.error and not overview.is_degraded:
+        return ["Redis is available and every process uses it."]
     here = {
-        State.CLOSED: "Another process leaves Redis alone." if overview.is_degraded else "",
-        State.OPEN: "This process leaves Redis alone and knocks until it is back.",
-        State.SETTLING: "Redis is back; this process believes it again in a moment.",
+        State.CLOSED: "Another process does not use Redis at the moment."
+        if overview.is_degraded
+        else "",
+        State.OPEN: "This process does not use Redis; it tries every 100 ms to reach it.",
+        State.SETTLING: "Redis is back; this process uses it again within a second.",
     }[overview.state]
     meanwhile = (
-        "Without Redis answers come from the database, and from each process's memory: "
-        f"there they are at most {MEMORY_TTL_S:g} s old."
+        "Without Redis, answers come from the database and from each process's memory, "
+        f"where they are at most {MEMORY_TTL_S:g} s old."
     )
-    return [text for text in (overview.trouble, here, meanwhile) if text]
+    return [text for text in (overview.error, here, meanwhile) if text]
 
 
 def _figures(overview: Overview) -> list[Figure]:
-    kinds = [kind.use for kind in overview.kinds]
-    together = Use(sum(use.hits for use in kinds), sum(use.misses for use in kinds))
+    uses = [region.use for region in overview.regions]
+    together = Use(sum(use.hits for use in uses), sum(use.misses for use in uses))
     figures = [
-        Figure("Hit rate", _rate(together), f"of {_asked(together):,} reads, all kinds"),
+        Figure("Hit rate", _rate(together), f"of {_reads(together):,} reads, all regions"),
         Figure(
             "Stale answers",
-            f"{sum(kind.stale for kind in overview.kinds):,}",
-            f"in {sum(kind.audits for kind in overview.kinds):,} audited hits; must stay 0",
+            f"{sum(region.stale for region in overview.regions):,}",
+            f"in {sum(region.audits for region in overview.regions):,} audited hits; must stay 0",
         ),
         *(_server_figures(overview.server) if overview.server else ()),
         Figure(
-            "Fallback memory",
+            "Memory fallback",
             filesizeformat(overview.memory_bytes),
             f"of {filesizeformat(overview.memory_max_bytes)}, this process",
         ),
         Figure(
             "Fallback hit rate",
             _rate(overview.fallback),
-            f"of {_asked(overview.fallback):,} reads without Redis",
+            f"of {_reads(overview.fallback):,} reads without Redis",
         ),
     ]
     if overview.sample is not None:
@@ -115,7 +117,7 @@ def _server_figures(server: Server) -> list[Figure]:
         f"{server.used_bytes / server.max_bytes:.0%} of {filesizeformat(server.max_bytes)}, "
         f"{server.policy}"
         if server.max_bytes
-        else "maxmemory is not set: it grows without bound"
+        else "maxmemory is not set: no limit"
     )
     return [
         Figure("Redis memory", filesizeformat(server.used_bytes), bound),
@@ -123,26 +125,26 @@ def _server_figures(server: Server) -> list[Figure]:
         Figure(
             "Key look-ups found",
             _rate(server.lookups),
-            f"of {_asked(server.lookups):,}, the whole server",
+            f"of {_reads(server.lookups):,}, the whole server",
         ),
         Figure("Server", server.version, f"up for {_duration(server.up_s)}"),
     ]
 
 
-def _row(kind: KindOverview) -> KindRow:
-    keys, weight = _share(kind.share)
-    stale = Badge("bad", "✗", f"{kind.stale:,} stale") if kind.stale else None
-    return KindRow(
-        name=kind.name,
-        clear_url=f"{reverse('admin:cache_clear')}?{urlencode({'kind': kind.name})}",
+def _row(region: RegionOverview) -> RegionRow:
+    keys, size = _share(region.share)
+    stale = Badge("bad", "✗", f"{region.stale:,} stale") if region.stale else None
+    return RegionRow(
+        name=region.name,
+        clear_url=f"{reverse('admin:cache_clear')}?{urlencode({'region': region.name})}",
         cells=(
-            _duration(kind.ttl_s),
-            _rate(kind.use),
-            f"{kind.use.hits:,}",
-            f"{kind.use.misses:,}",
-            f"{kind.audits:,}",
+            _duration(region.ttl_s),
+            _rate(region.use),
+            f"{region.use.hits:,}",
+            f"{region.use.misses:,}",
+            f"{region.audits:,}",
             keys,
-            weight,
+            size,
         ),
         stale_badge=stale,
     )
@@ -151,33 +153,33 @@ def _row(kind: KindOverview) -> KindRow:
 def _rest(sample: Sample | None) -> str:
     if sample is None:
         return ""
-    keys, weight = _share(sample.rest)
-    return f"Beside these: {keys} keys, {weight}: stamps, locks, rate limits, others'."
+    keys, size = _share(sample.rest)
+    return f"Not in a region: {keys} keys, {size} (versions, locks, rate limits, other keys)."
 
 
 def _sample_note(sample: Sample | None) -> str:
     if sample is None:
-        return "Keys and memory are not known: Redis did not tell."
+        return "Keys and memory are unknown: Redis did not reply."
     if sample.is_whole:
-        return "Keys are counted; memory is weighed on a few keys of each kind."
+        return "Keys are counted; memory is estimated from a few keys of each region."
     return (
         f"Keys and memory are an estimate, from {sample.seen:,} of {sample.keys:,} keys. "
-        "Answers that are void count until they expire."
+        "Invalidated answers are included until they expire."
     )
 
 
 def _share(share: Share | None) -> tuple[str, str]:
     if share is None:
-        return _NOT_KNOWN, _NOT_KNOWN
-    return f"{share.keys:,}", _NOT_KNOWN if share.bytes is None else filesizeformat(share.bytes)
+        return _UNKNOWN, _UNKNOWN
+    return f"{share.keys:,}", _UNKNOWN if share.bytes is None else filesizeformat(share.bytes)
 
 
-def _asked(use: Use) -> int:
+def _reads(use: Use) -> int:
     return use.hits + use.misses
 
 
 def _rate(use: Use) -> str:
-    return _NOT_KNOWN if use.hit_rate is None else f"{use.hit_rate:.1%}"
+    return _UNKNOWN if use.hit_rate is None else f"{use.hit_rate:.1%}"
 
 
 def _duration(seconds: int) -> str:

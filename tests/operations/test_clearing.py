@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from midst.kernel import redis
-from midst.kernel.cache import Outcome, clearing, read, stamps
+from midst.kernel.cache import Outcome, read, versions
+from midst.operations.cache_page import clearing
 
 
 def keep(kind, *keys):
@@ -21,23 +22,23 @@ def is_kept(kind, key):
     return read(kind, key, compute=lambda: b"body").outcome is Outcome.HIT
 
 
-def test_a_cleared_kind_is_void_and_the_others_are_not(things, caplog):
+def test_a_cleared_region_is_invalid_and_the_others_are_not(things, caplog):
     thing, other = things
     keep(thing, "thing:1", "thing:2")
     keep(other, "other:1")
     with caplog.at_level(logging.INFO):
-        assert clearing.clear_kind(thing, by="ada")
+        assert clearing.clear_region(thing, by="ada")
     assert not is_kept(thing, "thing:1")
     assert is_kept(other, "other:1")
-    assert "ada cleared the cache's kind things" in caplog.text
+    assert "ada cleared the cache region things: cleared" in caplog.text
 
 
-def test_a_kind_cleared_while_redis_is_away_is_owed(valkey, things, caplog):
+def test_a_region_cleared_without_redis_is_queued(valkey, things, caplog):
     keep(things[0], "thing:1")
     os.kill(valkey.pid, signal.SIGKILL)
     with caplog.at_level(logging.INFO):
-        assert not clearing.clear_kind(things[0], by="ada")
-    assert "owed to Redis" in caplog.text
+        assert not clearing.clear_region(things[0], by="ada")
+    assert "queued, Redis is not available" in caplog.text
 
 
 @pytest.mark.usefixtures("valkey")
@@ -46,7 +47,7 @@ def test_what_matches_is_deleted_and_counted(things, caplog):
     with caplog.at_level(logging.INFO):
         done = clearing.delete_matching("thing:1*", by="ada")
     assert (done.keys, done.is_finished) == (2, True)
-    assert "ada deleted 2 cached answers that match 'thing:1*'" in caplog.text
+    assert "ada deleted 2 cache entries that match 'thing:1*'" in caplog.text
     assert is_kept(things[0], "thing:2")
     assert not is_kept(things[0], "thing:1")
 
@@ -55,10 +56,10 @@ def test_what_matches_is_deleted_and_counted(things, caplog):
 def test_a_deletion_that_is_not_finished_goes_on_where_it_was(things, monkeypatch):
     pipeline = redis.client().pipeline(transaction=False)
     for number in range(5_000):
-        pipeline.set(stamps._entry(f"thing:{number}"), b"x")
+        pipeline.set(versions.entry_key(f"thing:{number}"), b"x")
     pipeline.execute()
-    monkeypatch.setattr(clearing, "_MOST_KEYS", 2_000)
-    monkeypatch.setattr(clearing, "_PATIENCE_S", 60.0)
+    monkeypatch.setattr(clearing, "_BATCH_KEYS", 2_000)
+    monkeypatch.setattr(clearing, "_BATCH_S", 60.0)
     first = clearing.delete_matching("thing:*", by="ada")
     assert not first.is_finished
     assert 2_000 <= first.keys < 5_000
@@ -79,13 +80,13 @@ PIECES = st.sampled_from(["*", "?", "[", "]", "^", "\\", ":", "thing", "other", 
 @given(pattern=st.lists(PIECES, min_size=1, max_size=6).map("".join))
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_pattern_reaches_what_is_no_entry_of_ours(things, pattern):
-    """Without its stamps and marks the cache could lie; another prefix is another application."""
+    """Without its versions and marks the cache could lie; another prefix is another application."""
     client = redis.client()
-    foreign = [f"{redis.prefix()}x:2:{redis.life()}:thing:1", "thing:1", "*"]
+    foreign = [f"{redis.prefix()}x:2:{redis.server_run_id()}:thing:1", "thing:1", "*"]
     for key in foreign:
         client.set(key, 1)
     keep(things[0], "thing:1")
-    before = set(client.scan_iter()) - {stamps._entry("thing:1").encode()}
+    before = set(client.scan_iter()) - {versions.entry_key("thing:1").encode()}
     try:
         clearing.delete_matching(pattern, by="ada")
     except clearing.BadPattern:
@@ -97,7 +98,7 @@ def test_no_pattern_reaches_what_is_no_entry_of_ours(things, pattern):
 def test_a_prefix_is_taken_as_it_is_written(things, monkeypatch):
     monkeypatch.setattr(redis, "prefix", lambda: "a[b]*")
     keep(things[0], "thing:1")
-    theirs = f"ab-other:2:{redis.life()}:thing:1"
+    theirs = f"ab-other:2:{redis.server_run_id()}:thing:1"
     redis.client().set(theirs, 1)
     assert clearing.delete_matching("*", by="ada").keys == 1
     assert redis.client().exists(theirs)
@@ -109,7 +110,7 @@ def test_a_prefix_is_taken_as_it_is_written(things, monkeypatch):
         ("", "1 to 200 printable"),
         ("x" * 201, "1 to 200 printable"),
         ("thing:\n", "1 to 200 printable"),
-        ("profil:1", "There are: other, thing, things"),
+        ("profil:1", "Keys begin with: other, thing, things"),
         ("stamp:all", "No key begins with 'stamp'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The cache's page: how it does, and the two ways to clear it."""
+"""The cache's page: its state, and two ways to clear it."""
 
 from functools import partial
 from typing import Any, cast
@@ -15,22 +15,22 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from redis.exceptions import RedisError
 
-from midst.admin import cache_page
-from midst.kernel.cache import clearing, kinds, overview
+from midst.kernel.cache.regions import all_regions
+from midst.operations.cache_page import clearing, overview, texts
 from midst.operations.models import Cache
 
 
 class ClearForm(forms.Form):
-    """One of a kind and a pattern; ``cursor``: where an unfinished deletion goes on."""
+    """Either a region or a pattern; ``cursor``: where an unfinished deletion continues."""
 
-    kind = forms.ChoiceField(required=False)
+    region = forms.ChoiceField(required=False)
     pattern = forms.CharField(required=False)
     cursor = forms.IntegerField(required=False, min_value=0)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field = cast(forms.ChoiceField, self.fields["kind"])
-        field.choices = [(kind.name, kind.name) for kind in kinds.every()]
+        field = cast(forms.ChoiceField, self.fields["region"])
+        field.choices = [(region.name, region.name) for region in all_regions()]
 
     def clean_pattern(self) -> str:
         pattern: str = self.cleaned_data["pattern"]
@@ -41,8 +41,8 @@ class ClearForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         found = self.cleaned_data
-        if not self.errors and bool(found["kind"]) == bool(found["pattern"]):
-            raise forms.ValidationError("Name a kind or a pattern.")
+        if not self.errors and bool(found["region"]) == bool(found["pattern"]):
+            raise forms.ValidationError("Give either a region or a pattern.")
         return found
 
 
@@ -57,7 +57,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
 
 
 def app_entry(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return what the site's index and side bar show of it: nothing to who may not see it."""
+    """Return the entry for the site's index and side bar; empty without the permission."""
     if not _may_see(request):
         return []
     url = reverse("admin:cache")
@@ -74,16 +74,16 @@ def app_entry(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def cache_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """Show how the cache does to who has ``view_cache`` or ``clear_cache``."""
+    """Show the state of the cache. Requires ``view_cache`` or ``clear_cache``."""
     if not _may_see(request):
         raise PermissionDenied
-    page = cache_page.build(overview.look())
+    page = texts.build(overview.collect())
     context = {"title": "Cache", "page": page, "can_clear": _may_clear(request)}
     return TemplateResponse(request, "admin/cache.html", {**site.each_context(request), **context})
 
 
 def clear_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    """Ask whether it is meant; clear on POST. Only for who has ``clear_cache``."""
+    """Ask for confirmation; clear on POST. Requires ``clear_cache``."""
     if not _may_clear(request):
         raise PermissionDenied
     form = ClearForm(request.POST if request.method == "POST" else request.GET)
@@ -92,11 +92,11 @@ def clear_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
             for problem in problems:
                 messages.error(request, str(problem))
         return HttpResponseRedirect(reverse("admin:cache"))
-    kind, pattern, cursor = (form.cleaned_data[name] for name in ("kind", "pattern", "cursor"))
+    region, pattern, cursor = (form.cleaned_data[name] for name in ("region", "pattern", "cursor"))
     if request.method == "POST":
-        return _clear_kind(request, kind) if kind else _delete(request, pattern, cursor or 0)
+        return _clear(request, region) if region else _delete(request, pattern, cursor or 0)
     context = {
-        "title": "Clear the cache", "kind": kind, "pattern": pattern, "cursor": cursor or 0,
+        "title": "Clear the cache", "region": region, "pattern": pattern, "cursor": cursor or 0,
         "cache_url": reverse("admin:cache"),
     }  # fmt: skip
     return TemplateResponse(
@@ -104,15 +104,15 @@ def clear_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
     )
 
 
-def _clear_kind(request: HttpRequest, name: str) -> HttpResponse:
-    kind = next(each for each in kinds.every() if each.name == name)
-    if clearing.clear_kind(kind, by=request.user.get_username()):
-        said = f"Every cached answer of the kind {name} is void."
-        messages.success(request, said)
+def _clear(request: HttpRequest, name: str) -> HttpResponse:
+    region = next(each for each in all_regions() if each.name == name)
+    if clearing.clear_region(region, by=request.user.get_username()):
+        message = f"Every cached answer of the region {name} is invalid now."
+        messages.success(request, message)
     else:
-        said = f"Redis does not answer: the kind {name} becomes void as soon as it is back."
-        messages.warning(request, said)
-    _note(request, name, said)
+        message = f"Redis is not available: the region {name} will be cleared when it is back."
+        messages.warning(request, message)
+    _log(request, name, message)
     return HttpResponseRedirect(reverse("admin:cache"))
 
 
@@ -120,28 +120,29 @@ def _delete(request: HttpRequest, pattern: str, cursor: int) -> HttpResponse:
     try:
         done = clearing.delete_matching(pattern, by=request.user.get_username(), cursor=cursor)
     except RedisError as error:
-        messages.error(request, f"Redis does not answer: {error}. What was deleted stays deleted.")
-        _note(request, pattern, f"Redis did not answer: {error}")
+        message = f"Redis is not available ({error}). Part of the entries may be deleted."
+        messages.error(request, message)
+        _log(request, pattern, message)
         return HttpResponseRedirect(reverse("admin:cache"))
-    said = f"Cached answers deleted that match {pattern}: {done.keys:,}."
+    message = f"Deleted {done.keys:,} cached answers that match {pattern}."
     if done.is_finished:
-        messages.success(request, said)
-        _note(request, pattern, said)
+        messages.success(request, message)
+        _log(request, pattern, message)
         return HttpResponseRedirect(reverse("admin:cache"))
-    said += " That is not all."
-    messages.warning(request, said)
-    _note(request, pattern, said)
+    message += " More are left."
+    messages.warning(request, message)
+    _log(request, pattern, message)
     query = urlencode({"pattern": pattern, "cursor": done.cursor})
     return HttpResponseRedirect(f"{reverse('admin:cache_clear')}?{query}")
 
 
-def _note(request: HttpRequest, what: str, said: str) -> None:
+def _log(request: HttpRequest, what: str, message: str) -> None:
     LogEntry.objects.create(
         user_id=cast(int, request.user.pk),
         content_type=ContentType.objects.get_for_model(Cache),
         object_repr=what[:200],
         action_flag=DELETION,
-        change_message=said,
+        change_message=message,
     )
 
 

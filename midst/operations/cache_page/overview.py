@@ -1,4 +1,4 @@
-"""How the cache does, for a person: whether Redis is there, what it holds, how often it helps."""
+"""The state of the cache for an operator: whether Redis is available, its content, hit rates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,22 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from midst.kernel import redis
-from midst.kernel.cache import kinds, memory, sampling
+from midst.kernel.cache import memory, regions
 from midst.kernel.cache.circuit import circuit
-from midst.kernel.cache.entries import Rubbish
-from midst.kernel.cache.sampling import Sample, Share
+from midst.kernel.cache.entries import UnexpectedReply
+from midst.operations.cache_page import sample
+from midst.operations.cache_page.sample import Sample, Share
 from midst.telemetry.exposition import totals
 
 _HITS, _MISSES = "cache_hits_total", "cache_misses_total"
 _AUDITS, _STALE = "cache_audits_total", "cache_stale_total"
 _DEGRADED = "cache_degraded"
-# The label of answers that were given while Redis was away.
+# The label of reads from a process's memory while Redis was not available.
 _MEMORY = "memory"
 
 
 class State(StrEnum):
-    """How this process stands to Redis."""
+    """The state of this process's circuit breaker."""
 
     CLOSED = "closed"
     SETTLING = "settling"
@@ -32,23 +33,23 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """How often an answer was asked for and there, since the metrics began."""
+    """Reads by whether the cache answered them, since the metrics were reset."""
 
     hits: int
     misses: int
 
     @property
     def hit_rate(self) -> float | None:
-        """From 0 to 1; None when nobody has asked."""
+        """From 0 to 1; None without reads."""
         asked = self.hits + self.misses
         return self.hits / asked if asked else None
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What INFO says of the whole server, Celery's database included, since it started.
+    """Figures from INFO on the whole server, Celery's database included, since its start.
 
-    Memory in bytes; ``max_bytes`` 0: there is no bound.
+    Memory in bytes; ``max_bytes`` 0: no limit.
     """
 
     version: str
@@ -62,8 +63,8 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class KindOverview:
-    """``share`` is None when Redis did not tell."""
+class RegionOverview:
+    """``share`` is None when Redis did not reply."""
 
     name: str
     ttl_s: int
@@ -75,40 +76,43 @@ class KindOverview:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``trouble`` says why ``server`` or ``sample`` is None.
+    """``error`` says why ``server`` or ``sample`` is None.
 
-    ``state`` and ``memory_bytes`` are this process's; ``is_degraded`` is true when any process
-    is. ``fallback``: the answers of all processes while Redis was away.
+    ``state`` and ``memory_bytes`` are of this process; ``is_degraded`` is true when any process
+    is degraded. ``fallback``: reads of all processes while Redis was not available.
     """
 
     state: State
     is_degraded: bool
-    trouble: str
+    error: str
     server: Server | None
     sample: Sample | None
-    kinds: tuple[KindOverview, ...]
+    regions: tuple[RegionOverview, ...]
     fallback: Use
     memory_bytes: int
     memory_max_bytes: int
 
 
-def look() -> Overview:
-    """Ask Redis and the metrics. Never raises for Redis' sake; takes some two seconds at most."""
-    server, sample, trouble = None, None, ""
+def collect() -> Overview:
+    """Collect the overview from Redis and the metrics; takes about two seconds at most.
+
+    Does not raise when Redis is not available.
+    """
+    server, sampled, error = None, None, ""
     try:
         server = _server()
-        sample = sampling.take()
-    except RedisError as error:
-        trouble = f"{type(error).__name__}: {error}"
+        sampled = sample.take()
+    except RedisError as failure:
+        error = f"{type(failure).__name__}: {failure}"
     counted = totals((_HITS, _MISSES, _AUDITS, _STALE, _DEGRADED), label="cache_type")
     state = _state()
     return Overview(
         state=state,
         is_degraded=state is not State.CLOSED or bool(counted[_DEGRADED].get("")),
-        trouble=trouble,
+        error=error,
         server=server,
-        sample=sample,
-        kinds=tuple(_kind(kind, counted, sample) for kind in kinds.every()),
+        sample=sampled,
+        regions=tuple(_region(each, counted, sampled) for each in regions.all_regions()),
         fallback=_use(counted, _MEMORY),
         memory_bytes=memory.store.bytes,
         memory_max_bytes=settings.CACHE_MEMORY_BYTES,
@@ -124,16 +128,16 @@ def _state() -> State:
 def _server() -> Server:
     try:
         info = redis.client().info()
-    except redis.AnotherLife:
-        # It was restarted since anybody asked; now that is known.
+    except redis.ServerChanged:
+        # It was restarted since the last command; the new run id is known now.
         info = redis.client().info()
     try:
-        return _told(info)
+        return _parse(info)
     except KeyError as error:
-        raise Rubbish(f"INFO has no {error}") from error
+        raise UnexpectedReply(f"INFO has no {error}") from error
 
 
-def _told(info: Mapping[str, Any]) -> Server:
+def _parse(info: Mapping[str, Any]) -> Server:
     return Server(
         version=_version(info),
         up_s=info["uptime_in_seconds"],
@@ -152,16 +156,18 @@ def _version(info: Mapping[str, Any]) -> str:
     return f"Redis {info['redis_version']}"
 
 
-def _kind(
-    kind: kinds.Kind, counted: Mapping[str, Mapping[str, float]], sample: Sample | None
-) -> KindOverview:
-    return KindOverview(
-        name=kind.name,
-        ttl_s=kind.ttl_s,
-        use=_use(counted, kind.name),
-        audits=int(counted[_AUDITS].get(kind.name, 0)),
-        stale=int(counted[_STALE].get(kind.name, 0)),
-        share=None if sample is None else sample.by_kind.get(kind.name, Share(0, 0)),
+def _region(
+    region: regions.CacheRegion,
+    counted: Mapping[str, Mapping[str, float]],
+    sampled: Sample | None,
+) -> RegionOverview:
+    return RegionOverview(
+        name=region.name,
+        ttl_s=region.ttl_s,
+        use=_use(counted, region.name),
+        audits=int(counted[_AUDITS].get(region.name, 0)),
+        stale=int(counted[_STALE].get(region.name, 0)),
+        share=None if sampled is None else sampled.by_region.get(region.name, Share(0, 0)),
     )
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from profiles import models, seeding
-from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from taxonomy.models import Mask
 from tests.explain import check, nodes
 
@@ -61,17 +61,17 @@ def with_quotas():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
-    ("part", "index"),
+    ("collection", "index"),
     [
-        *((part, f"{part.model._meta.model_name}_position") for part in CV),
+        *((collection, f"{collection.model._meta.model_name}_position") for collection in CV),
         (TIMELINE, "profiles_timelineevent_latest"),
         (NARRATIVES, "profiles_narrative_latest"),
         (APPLICATIONS, "profiles_jobapplication_latest"),
     ],
     ids=str,
 )
-def test_the_page_of_a_collection_walks_its_index(profile, part, index):
-    rows = part.model.objects.filter(profile_id=profile).order_by(*part.order.columns())
+def test_the_page_of_a_collection_walks_its_index(profile, collection, index):
+    rows = collection.model.objects.filter(profile_id=profile).order_by(*collection.order.columns())
     check(rows[:3], index)
 
 

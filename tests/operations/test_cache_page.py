@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from midst.kernel import redis
-from midst.kernel.cache import Outcome, clearing, read
+from midst.kernel.cache import Outcome, read
+from midst.operations.cache_page import clearing
 from midst.telemetry import metrics
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey", "things")]
@@ -34,7 +35,7 @@ def test_it_shows_redis_and_every_kind(admin_client, things, django_assert_num_q
     with django_assert_num_queries(2):
         page = admin_client.get(PAGE).content.decode()
     for part in (
-        "in order", "Valkey 9", "things", "1 minute", "others", "1 hour", "Evicted",
+        "healthy", "Valkey 9", "things", "1 minute", "others", "1 hour", "Evicted",
         "volatile-lru", "Keys are counted", "must stay 0",
     ):  # fmt: skip
         assert part in page
@@ -54,7 +55,7 @@ def test_without_redis_it_says_so_and_stays_whole(admin_client, valkey, fault):
     answer = admin_client.get(PAGE)
     page = answer.content.decode()
     assert answer.status_code == 200
-    for part in ("Redis does not answer", "Keys and memory are not known", "things", "Clear"):
+    for part in ("Redis is not available", "Keys and memory are unknown", "things", "Clear"):
         assert part in page
 
 
@@ -74,8 +75,8 @@ def test_a_stale_answer_and_a_server_without_bound_stand_out(admin_client):
 
 
 def test_an_estimate_is_called_one(admin_client, monkeypatch):
-    monkeypatch.setattr("midst.kernel.cache.sampling._STEPS", 1)
-    monkeypatch.setattr("midst.kernel.cache.sampling.STEP_KEYS", 10)
+    monkeypatch.setattr("midst.operations.cache_page.sample._STEPS", 1)
+    monkeypatch.setattr("midst.operations.cache_page.sample.STEP_KEYS", 10)
     pipeline = redis.client().pipeline()
     for number in range(1000):
         pipeline.set(f"key:{number}", 1)
@@ -83,17 +84,17 @@ def test_an_estimate_is_called_one(admin_client, monkeypatch):
     assert "of 1,000 keys" in admin_client.get(PAGE).content.decode()
 
 
-def test_clearing_a_kind_asks_first_and_is_noted(admin_client, admin_user, things):
+def test_clearing_a_region_asks_first_and_is_noted(admin_client, admin_user, things):
     keep(things[0], "thing:1")
-    page = admin_client.get(CLEAR, {"kind": "things"}).content.decode()
+    page = admin_client.get(CLEAR, {"region": "things"}).content.decode()
     assert "csrfmiddlewaretoken" in page
     assert keep(things[0], "thing:1") is Outcome.HIT
-    page = admin_client.post(CLEAR, {"kind": "things"}, follow=True).content.decode()
-    assert "kind things is void" in page
+    page = admin_client.post(CLEAR, {"region": "things"}, follow=True).content.decode()
+    assert "region things is invalid" in page
     assert keep(things[0], "thing:1") is Outcome.MISS
     noted = LogEntry.objects.get()
     assert (noted.user, noted.object_repr) == (admin_user, "things")
-    assert "kind things is void" in noted.change_message
+    assert "region things is invalid" in noted.change_message
     assert "things" in admin_client.get("/admin/").content.decode()
 
 
@@ -102,13 +103,13 @@ def test_deleting_by_pattern_asks_first_and_is_noted(admin_client, things):
     keep(things[0], "thing:2")
     assert "thing:1*" in admin_client.get(CLEAR, {"pattern": "thing:1*"}).content.decode()
     page = admin_client.post(CLEAR, {"pattern": "thing:1*"}, follow=True).content.decode()
-    assert "Cached answers deleted that match thing:1*: 1." in page
+    assert "Deleted 1 cached answers that match thing:1*." in page
     assert keep(things[0], "thing:2") is Outcome.HIT
     assert LogEntry.objects.get().object_repr == "thing:1*"
 
 
 def test_a_long_deletion_is_gone_on_with(admin_client, things, monkeypatch):
-    monkeypatch.setattr(clearing, "_MOST_KEYS", 1)
+    monkeypatch.setattr(clearing, "_BATCH_KEYS", 1)
     monkeypatch.setattr(clearing, "STEP_KEYS", 10)
     for number in range(100):
         keep(things[0], f"thing:{number}")
@@ -116,7 +117,7 @@ def test_a_long_deletion_is_gone_on_with(admin_client, things, monkeypatch):
     goes = 1
     while answer["Location"] != PAGE:
         page = admin_client.get(answer["Location"])
-        assert "Go on" in page.content.decode()
+        assert "Continue" in page.content.decode()
         cursor = page.context["cursor"]
         answer = admin_client.post(CLEAR, {"pattern": "thing:*", "cursor": cursor})
         goes += 1
@@ -127,9 +128,9 @@ def test_a_long_deletion_is_gone_on_with(admin_client, things, monkeypatch):
 @pytest.mark.parametrize(
     ("form", "says"),
     [
-        ({}, "Name a kind or a pattern."),
-        ({"kind": "things", "pattern": "thing:*"}, "Name a kind or a pattern."),
-        ({"kind": "nothing"}, "Select a valid choice"),
+        ({}, "Give either a region or a pattern."),
+        ({"region": "things", "pattern": "thing:*"}, "Give either a region or a pattern."),
+        ({"region": "nothing"}, "Select a valid choice"),
         ({"pattern": "profil:1"}, "No key begins with"),
     ],
 )
@@ -140,12 +141,12 @@ def test_what_makes_no_sense_is_refused_with_the_reason(admin_client, form, says
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("form", [{"kind": "things"}, {"pattern": "thing:*"}])
+@pytest.mark.parametrize("form", [{"region": "things"}, {"pattern": "thing:*"}])
 def test_clearing_without_redis_says_so(admin_client, things, valkey, form):
     keep(things[0], "thing:1")
     os.kill(valkey.pid, signal.SIGKILL)
     page = admin_client.post(CLEAR, form, follow=True).content.decode()
-    assert "Redis does not answer" in page
+    assert "Redis is not available" in page
     assert LogEntry.objects.count() == 1
 
 
@@ -157,8 +158,8 @@ def test_seeing_and_clearing_are_separate_rights(client, permissions, allowed):
     client.force_login(someone(*permissions))
     answers = {
         "see": client.get(PAGE),
-        "ask": client.get(CLEAR, {"kind": "things"}),
-        "clear": client.post(CLEAR, {"kind": "things"}),
+        "ask": client.get(CLEAR, {"region": "things"}),
+        "clear": client.post(CLEAR, {"region": "things"}),
     }
     assert {name for name, answer in answers.items() if answer.status_code != 403} == allowed
     if "see" in allowed:
@@ -172,4 +173,4 @@ def test_who_is_not_logged_in_sees_nothing(client):
 def test_a_form_of_another_site_clears_nothing(admin_user):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_user)
-    assert strict.post(CLEAR, {"kind": "things"}).status_code == 403
+    assert strict.post(CLEAR, {"region": "things"}).status_code == 403

@@ -1,4 +1,4 @@
-"""What hangs on a seeded profile: its CV, timeline, narratives, applications and plan."""
+"""The rows of a seeded profile: CV, timeline, narratives, applications, subscription."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -8,22 +8,12 @@ from random import Random
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from profiles.models import (
-    Award,
-    Certification,
-    Education,
-    Experience,
-    JobApplication,
-    JobPosting,
-    Narrative,
-    Project,
-    Publication,
-    Skill,
-    SocialLink,
-    Subscription,
-    TimelineEvent,
-)
-from profiles.seeding import vocabulary as words
+from profiles import samples
+from profiles.collections import CV, Collection
+from profiles.collections.declaration import Seeded
+from profiles.models import JobApplication, JobPosting, Narrative, Subscription, TimelineEvent
+from profiles.samples import pick
+from profiles.schemas.entries import own_fields
 from profiles.seeding.people import NEWEST, Person, uuid7
 
 _POSTINGS = 200
@@ -37,15 +27,23 @@ Row = tuple[Any, ...]
 
 
 class Table(NamedTuple):
-    """Where rows go: a table, and the columns in the order of a row."""
+    """A table, and its columns in the order of a row."""
 
     name: str
     columns: tuple[str, ...]
 
 
+class _Entries(NamedTuple):
+    """How the entries of one collection are made: ``make`` gives the columns after _FRAME."""
+
+    table: Table
+    share: int
+    make: list[Callable[[Random], Any]]
+
+
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What rows point at."""
+class References:
+    """The keys of the rows in other tables that seeded rows refer to."""
 
     masks: Sequence[int]
     epochs: Sequence[int]
@@ -57,20 +55,11 @@ def _table(model: Any, *columns: str) -> Table:
     return Table(model._meta.db_table, columns)
 
 
-def _entries(model: Any, *own: str) -> Table:
-    return _table(model, *_FRAME, *own)
-
-
-def _pick[Item](random: Random, items: Sequence[Item]) -> Item:
-    """Millions of times: three times as quick as ``random.choice``."""
-    return items[int(random.random() * len(items))]
-
-
 def _some_tags() -> list[str]:
-    """Lists of no to three tags, as PostgreSQL writes them."""
+    """Return lists of up to three tags, as array literals of PostgreSQL."""
     random = Random("tags")  # noqa: S311
-    samples = (random.sample(words.INTERESTS, count % 4) for count in range(400))
-    return ["{" + ",".join(f'"{tag}"' for tag in sample) + "}" for sample in samples]
+    chosen = (random.sample(samples.INTERESTS, count % 4) for count in range(400))
+    return ["{" + ",".join(f'"{tag}"' for tag in tags) + "}" for tags in chosen]
 
 
 _TAGS = _some_tags()
@@ -89,30 +78,20 @@ _TIERS = tuple(
 _PLAN_STATUSES = ("active",) * 27 + tuple(Subscription.Status.values[1:])
 
 
-# Each kind of entry: how often it comes, its table, and how its own columns are made.
-_CV: tuple[tuple[int, Table, Callable[[Random], Row]], ...] = (
-    (30, _entries(Experience, "role", "organization", "location", "description"),
-     lambda r: (_pick(r, words.ROLES), _pick(r, words.COMPANIES), _pick(r, words.CITIES),
-                _pick(r, words.SENTENCES))),
-    (10, _entries(Education, "institution", "degree", "field", "description"),
-     lambda r: (f"University of {_pick(r, words.CITIES)}", _pick(r, words.DEGREES),
-                _pick(r, words.FIELDS), "")),
-    (18, _entries(Project, "name", "role", "url", "description", "external_id"),
-     lambda r: (f"{_pick(r, words.ADJECTIVES)} {_pick(r, words.THINGS)}", "", "",
-                _pick(r, words.SENTENCES), "")),
-    (22, _entries(Skill, "name", "category", "level"),
-     lambda r: (_pick(r, words.INTERESTS), "", 1 + int(r.random() * 5))),
-    (5, _entries(Publication, "title", "publisher", "url", "description"),
-     lambda r: (f"On {_pick(r, words.INTERESTS)} in {_pick(r, words.FIELDS)}",
-                _pick(r, words.COMPANIES), "", "")),
-    (4, _entries(Award, "title", "issuer", "description"),
-     lambda r: (f"Prize for {_pick(r, words.INTERESTS)}", _pick(r, words.COMPANIES), "")),
-    (5, _entries(Certification, "name", "issuer", "credential_id", "url"),
-     lambda r: (f"Certified in {_pick(r, words.INTERESTS)}", _pick(r, words.COMPANIES), "", "")),
-    (6, _entries(SocialLink, "platform", "url"),
-     lambda r: ("Mastodon", f"https://social.example/@{int(r.random() * 10**9)}")),
-)  # fmt: skip
-_KINDS_OF_ENTRY = [kind for kind in _CV for _ in range(kind[0])]
+def _entry_table(collection: Collection, seeded: Seeded) -> _Entries:
+    own = list(own_fields(collection.model))
+    made = [seeded.columns.get(each.name, _constant(each.get_default())) for each in own]
+    columns = (*_FRAME, *(each.name for each in own))
+    return _Entries(_table(collection.model, *columns), seeded.share, made)
+
+
+def _constant(value: Any) -> Callable[[Random], Any]:
+    return lambda random: value
+
+
+_CV = [_entry_table(each, each.seeded) for each in CV if each.seeded is not None]
+# Each as often as its share says.
+_ENTRIES = [entries for entries in _CV for _ in range(entries.share)]
 
 _TIMELINE = _table(
     TimelineEvent, "id", "profile_id", "kind", "title", "description", "starts_on", "ends_on",
@@ -130,17 +109,19 @@ _SUBSCRIPTIONS = _table(
     Subscription, "profile_id", "tier", "status", "period_start", "period_end", "cancel_at",
     "created_at", "updated_at",
 )  # fmt: skip
-TABLES = (*(table for _, table, _ in _CV), _TIMELINE, _NARRATIVES, _APPLICATIONS, _SUBSCRIPTIONS)
+TABLES = (*(table for table, _, _ in _CV), _TIMELINE, _NARRATIVES, _APPLICATIONS, _SUBSCRIPTIONS)
 
 
-def rows(people: Sequence[Person], seed: int, about: Words) -> dict[Table, list[Row]]:
-    """Return the rows of ``people``, by table. A person's depend on nobody else."""
+def rows(people: Sequence[Person], seed: int, about: References) -> dict[Table, list[Row]]:
+    """Return the rows of ``people``, by table. The rows of a person depend on no other person."""
     made: dict[Table, list[Row]] = {table: [] for table in TABLES}
     for person in people:
         random = Random(f"{seed}:{person.number}:parts")  # noqa: S311 -- repeatable on purpose
         for position in range(5 + int(random.random() * 11)):
-            _, table, own = _pick(random, _KINDS_OF_ENTRY)
-            made[table].append((*_frame(person, position, random), *own(random)))
+            entries = pick(random, _ENTRIES)
+            # The random order of the calls is part of what a seed means: the frame comes first.
+            frame = _frame(person, position, random)
+            made[entries.table].append((*frame, *[make(random) for make in entries.make]))
         made[_TIMELINE].extend(_event(person, random, about) for _ in range(_EVENTS))
         made[_NARRATIVES].extend(_narratives(person, random, about))
         made[_APPLICATIONS].extend(_applications(person, random, about))
@@ -149,18 +130,18 @@ def rows(people: Sequence[Person], seed: int, about: Words) -> dict[Table, list[
 
 
 def postings(seed: int) -> list[UUID]:
-    """Return the postings of the seed; make them where they are not there yet."""
+    """Return the postings of the seed; create those that are missing."""
     random = Random(f"{seed}:postings")  # noqa: S311
     made = [
         JobPosting(
             id=uuid7(NEWEST - timedelta(hours=random.randrange(20_000)), random),
-            title=f"{_pick(random, words.LEVELS)} {_pick(random, words.ROLES)}".strip(),
-            company=_pick(random, words.COMPANIES),
+            title=f"{pick(random, samples.LEVELS)} {pick(random, samples.ROLES)}".strip(),
+            company=pick(random, samples.COMPANIES),
             salary_min=(least := random.randrange(40, 120) * 1000),
             salary_max=least + random.randrange(5, 40) * 1000,
             currency="EUR",
-            location=_pick(random, words.CITIES),
-            description=" ".join(random.sample(words.SENTENCES, 3)),
+            location=pick(random, samples.CITIES),
+            description=" ".join(random.sample(samples.SENTENCES, 3)),
             status=random.choices(JobPosting.Status.values, (80, 20))[0],
         )
         for _ in range(_POSTINGS)
@@ -173,60 +154,60 @@ def _frame(person: Person, position: int, random: Random) -> Row:
     starts_on, ends_on = _span(random)
     return (
         uuid7(person.created_at, random), person.id, position, starts_on, ends_on,
-        _pick(random, _TAGS),
+        pick(random, _TAGS),
         person.created_at, person.updated_at,
     )  # fmt: skip
 
 
-def _event(person: Person, random: Random, about: Words) -> Row:
+def _event(person: Person, random: Random, about: References) -> Row:
     starts_on, ends_on = _span(random)
     return (
-        uuid7(person.created_at, random), person.id, _pick(random, _KINDS),
-        f"{_pick(random, words.ADJECTIVES)} {_pick(random, words.THINGS)}",
-        _pick(random, words.SENTENCES), starts_on, ends_on,
-        _pick(random, _TAGS), round(random.random(), 2),
-        _pick(random, about.epochs), _pick(random, about.stages),
+        uuid7(person.created_at, random), person.id, pick(random, _KINDS),
+        f"{pick(random, samples.ADJECTIVES)} {pick(random, samples.THINGS)}",
+        pick(random, samples.SENTENCES), starts_on, ends_on,
+        pick(random, _TAGS), round(random.random(), 2),
+        pick(random, about.epochs), pick(random, about.stages),
         person.created_at, person.updated_at,
     )  # fmt: skip
 
 
-def _narratives(person: Person, random: Random, about: Words) -> Iterator[Row]:
+def _narratives(person: Person, random: Random, about: References) -> Iterator[Row]:
     for _ in range(1 + int(random.random() * 3)):
         changed = _between(person, random)
         approved = random.random() < 0.6
         block = {
-            "title": _pick(random, words.THINGS).capitalize(),
-            "body": _pick(random, words.SENTENCES),
+            "title": pick(random, samples.THINGS).capitalize(),
+            "body": pick(random, samples.SENTENCES),
             "tags": ["impact", "user"],
             "weight": round(random.random() * 5, 2),
             "template": "",
         }
         yield (
-            uuid7(person.created_at, random), person.id, _pick(random, about.masks),
+            uuid7(person.created_at, random), person.id, pick(random, about.masks),
             Narrative.Status.APPROVED if approved else Narrative.Status.DRAFT,
             json.dumps([block]), "{}", "", changed if approved else None,
             person.created_at, changed,
         )  # fmt: skip
 
 
-def _applications(person: Person, random: Random, about: Words) -> Iterator[Row]:
+def _applications(person: Person, random: Random, about: References) -> Iterator[Row]:
     if random.random() > 0.2:
         return
     for posting in random.sample(about.postings, random.randint(1, 4)):
         changed = _between(person, random)
-        status = _pick(random, _STATUSES)
+        status = pick(random, _STATUSES)
         applied = None if status == JobApplication.Status.DRAFT else changed
         yield (
             uuid7(person.created_at, random), person.id, posting, status,
-            _pick(random, words.SENTENCES), applied, person.created_at, changed,
+            pick(random, samples.SENTENCES), applied, person.created_at, changed,
         )  # fmt: skip
 
 
 def _subscription(person: Person, random: Random) -> Row:
-    tier = _pick(random, _TIERS)
+    tier = pick(random, _TIERS)
     paid = tier != Subscription.Tier.FREE
-    status = _pick(random, _PLAN_STATUSES) if paid else "active"
-    # Long enough for a development database to stay as it was made.
+    status = pick(random, _PLAN_STATUSES) if paid else "active"
+    # Far in the future, so that a development database stays as it was made.
     end = NEWEST + timedelta(days=random.randrange(400, 3650)) if paid else None
     return (
         person.id, tier, status, person.created_at if paid else None, end, None,

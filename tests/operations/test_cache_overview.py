@@ -6,9 +6,10 @@ import signal
 import pytest
 
 from midst.kernel import redis
-from midst.kernel.cache import circuit, memory, overview, read, stamps
+from midst.kernel.cache import circuit, memory, read, versions
 from midst.kernel.cache.entries import Entry
-from midst.kernel.cache.overview import State
+from midst.operations.cache_page import overview, sample
+from midst.operations.cache_page.overview import State
 
 KEYS = 50_000
 
@@ -16,12 +17,12 @@ KEYS = 50_000
 def fill(family, count, size):
     pipeline = redis.client().pipeline(transaction=False)
     for number in range(count):
-        pipeline.set(stamps._entry(f"{family}:{number}"), b"x" * size, ex=600)
+        pipeline.set(versions.entry_key(f"{family}:{number}"), b"x" * size, ex=600)
     pipeline.execute()
 
 
 def by_name(seen):
-    return {kind.name: kind for kind in seen.kinds}
+    return {region.name: region for region in seen.regions}
 
 
 @pytest.mark.usefixtures("valkey", "written")
@@ -29,23 +30,23 @@ def test_few_keys_are_counted_by_kind(things):
     for key in ("thing:1", "thing:2", "things:list", "other:1"):
         read(things[0], key, compute=lambda: b"body")
     redis.client().set("somebody:else", 1)
-    seen = overview.look()
-    assert (seen.state, seen.is_degraded, seen.trouble) == (State.CLOSED, False, "")
+    seen = overview.collect()
+    assert (seen.state, seen.is_degraded, seen.error) == (State.CLOSED, False, "")
     assert seen.sample.is_whole
-    kinds = by_name(seen)
-    assert (kinds["things"].share.keys, kinds["others"].share.keys) == (3, 1)
-    assert kinds["things"].share.bytes > 3 * len(b"body")
-    # The stamps of all and of the kind that was read, and what somebody else has there.
+    regions = by_name(seen)
+    assert (regions["things"].share.keys, regions["others"].share.keys) == (3, 1)
+    assert regions["things"].share.bytes > 3 * len(b"body")
+    # The versions of all and of the kind that was read, and what somebody else has there.
     assert seen.sample.rest.keys == 3
 
 
 @pytest.mark.usefixtures("valkey")
 def test_many_keys_are_estimated_from_a_few(things, monkeypatch):
-    monkeypatch.setattr(overview.sampling, "_PATIENCE_S", 30)
+    monkeypatch.setattr(sample, "_TIME_LIMIT_S", 30)
     fill("thing", KEYS * 7 // 10, size=2_000)
     fill("other", KEYS * 3 // 10, size=10)
-    weight = redis.client().memory_usage(stamps._entry("thing:1"))
-    seen = overview.look()
+    weight = redis.client().memory_usage(versions.entry_key("thing:1"))
+    seen = overview.collect()
     assert not seen.sample.is_whole
     assert seen.sample.seen < KEYS / 2
     share = by_name(seen)["things"].share
@@ -60,10 +61,10 @@ def test_many_keys_are_estimated_from_a_few(things, monkeypatch):
 
 @pytest.mark.usefixtures("valkey")
 def test_reads_are_counted_by_kind(things):
-    before = by_name(overview.look())["things"].use
+    before = by_name(overview.collect())["things"].use
     for _ in range(4):
         read(things[0], "thing:1", compute=lambda: b"body")
-    use = by_name(overview.look())["things"].use
+    use = by_name(overview.collect())["things"].use
     assert (use.hits - before.hits, use.misses - before.misses) == (3, 1)
     assert overview.Use(3, 1).hit_rate == 0.75
     assert overview.Use(0, 0).hit_rate is None
@@ -71,13 +72,13 @@ def test_reads_are_counted_by_kind(things):
 
 @pytest.mark.usefixtures("valkey")
 def test_what_the_server_says_of_itself(things):
-    before = overview.look().server
+    before = overview.collect().server
     client = redis.client()
     client.config_set("maxmemory", "100mb")
     client.set("gone", 1, px=1)
     while client.exists("gone"):
         pass
-    server = overview.look().server
+    server = overview.collect().server
     assert (server.max_bytes, server.policy) == (100 * 1024**2, "volatile-lru")
     assert server.expired == before.expired + 1
     assert server.lookups.misses > before.lookups.misses
@@ -87,8 +88,8 @@ def test_what_the_server_says_of_itself(things):
 
 def test_an_empty_server_is_no_trouble(valkey, things):
     redis.client().flushdb()
-    seen = overview.look()
-    assert (seen.trouble, seen.sample.keys) == ("", 0)
+    seen = overview.collect()
+    assert (seen.error, seen.sample.keys) == ("", 0)
     assert by_name(seen)["things"].share.keys == 0
 
 
@@ -96,45 +97,45 @@ def test_an_empty_server_is_no_trouble(valkey, things):
 def test_redis_away_or_silent_is_said_and_all_else_is_shown(valkey, things, fault, monkeypatch):
     read(things[0], "thing:1", compute=lambda: b"body")
     os.kill(valkey.pid, fault)
-    seen = overview.look()
+    seen = overview.collect()
     assert seen.server is None
     assert seen.sample is None
-    assert "Error" in seen.trouble
+    assert "Error" in seen.error
     assert by_name(seen)["things"].ttl_s == 60
     assert by_name(seen)["things"].share is None
 
 
 def test_a_server_that_falls_silent_half_way_gives_what_it_said(valkey, things, monkeypatch):
-    take = overview.sampling.take
+    take = sample.take
 
     def silent():
         os.kill(valkey.pid, signal.SIGSTOP)
         return take()
 
-    monkeypatch.setattr(overview.sampling, "take", silent)
-    seen = overview.look()
+    monkeypatch.setattr(sample, "take", silent)
+    seen = overview.collect()
     assert seen.server is not None
     assert seen.sample is None
-    assert "Timeout" in seen.trouble
+    assert "Timeout" in seen.error
 
 
 def test_a_server_that_answers_something_else_is_trouble(valkey, things, monkeypatch):
     monkeypatch.setattr(redis.client(), "info", lambda: {"used_memory": 1})
-    assert "INFO has no 'redis_version'" in overview.look().trouble
+    assert "INFO has no 'redis_version'" in overview.collect().error
 
 
 def test_a_restarted_server_is_asked_again(valkey, things, monkeypatch):
     redis.client().ping()
-    monkeypatch.setattr(redis, "_life", "another1")
+    monkeypatch.setattr(redis, "_run_id", "another1")
     redis.client().connection_pool.disconnect()
-    assert overview.look().trouble == ""
+    assert overview.collect().error == ""
 
 
 def test_a_process_that_is_without_redis_says_so(valkey, things, monkeypatch):
     monkeypatch.setattr(circuit, "is_open", lambda: True)
     memory.store.put("key", Entry(b"x" * 1000, "tag"), generation=memory.store.generation)
-    seen = overview.look()
+    seen = overview.collect()
     assert (seen.state, seen.is_degraded) == (State.SETTLING, True)
     assert 1000 < seen.memory_bytes < seen.memory_max_bytes
     monkeypatch.setattr(circuit, "takes_writes", lambda: False)
-    assert overview.look().state is State.OPEN
+    assert overview.collect().state is State.OPEN

@@ -7,23 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from profiles.admin.large import OfProfile
-from profiles.models import (
-    Award,
-    Certification,
-    Education,
-    Experience,
-    Narrative,
-    Project,
-    Publication,
-    Skill,
-    SocialLink,
-    TimelineEvent,
-)
+from profiles.collections import CV
+from profiles.models import Narrative, TimelineEvent
 
 
-@admin.register(
-    Award, Certification, Education, Experience, Project, Publication, Skill, SocialLink
-)
+@admin.register(*(collection.model for collection in CV))
 class EntryAdmin(OfProfile):
     list_display = ["__str__", "profile", "position", "starts_on", "ends_on", "tags"]
 
@@ -37,7 +25,7 @@ class TimelineEventAdmin(OfProfile):
 
 @admin.register(Narrative)
 class NarrativeAdmin(OfProfile):
-    """Approval is history: it is made over the API and only read here."""
+    """The status is read-only here: narratives are approved through the API."""
 
     list_display = ["id", "profile", "mask", "status", "approved_at", "updated_at"]
     list_select_related = ["profile", "mask"]
@@ -50,7 +38,7 @@ class NarrativeAdmin(OfProfile):
         return found.defer("blocks", "meta") if str(is_list).endswith("changelist") else found
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """One that is edited is a draft again, here as everywhere."""
+        """Make an edited narrative a draft again, as the API does."""
         if change and form.changed_data:
             obj.status, obj.approved_at, obj.approved_by = Narrative.Status.DRAFT, None, None
         super().save_model(request, obj, form, change)

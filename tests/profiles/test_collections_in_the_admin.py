@@ -1,4 +1,4 @@
-"""A row's change in the admin locks its profile, so that it is void under the slug it has."""
+"""A row's change in the admin locks its profile, so it invalidates the current slug."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +9,7 @@ from django.db.models.signals import post_delete, post_save
 from django.test import Client
 from django.urls import reverse
 
-from midst.kernel import invalidation
+from midst.kernel.cache import signals
 from profiles import cache
 from profiles.models import Profile, Skill
 from tests.telemetry.conftest import wait_for
@@ -69,7 +69,7 @@ def is_somebody_waiting():
 @pytest.mark.parametrize("how", ["edit", "delete", "delete marked"])
 def test_a_change_waits_for_a_new_slug_and_goes_by_it(skill, change, monkeypatch, how):
     groups = []
-    monkeypatch.setattr(invalidation, "void_on_commit", lambda *found, **_: groups.extend(found))
+    monkeypatch.setattr(signals, "invalidate_on_commit", lambda *found, **_: groups.extend(found))
     with ThreadPoolExecutor(1) as other:
         with transaction.atomic():
             rename(skill)
@@ -77,8 +77,8 @@ def test_a_change_waits_for_a_new_slug_and_goes_by_it(skill, change, monkeypatch
             wait_for(is_somebody_waiting, "the change to wait for the rename")
             groups.clear()
         changing.result(30)
-    assert cache.part_group("skills", "lovelace") in groups
-    assert cache.part_group("skills", "ada") not in groups
+    assert cache.collection_group("skills", "lovelace") in groups
+    assert cache.collection_group("skills", "ada") not in groups
 
 
 @pytest.mark.parametrize("how", ["edit", "delete", "delete marked"])
