@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "midst.telemetry.http.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
+    "midst.health.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
