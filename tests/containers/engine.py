@@ -64,7 +64,11 @@ class Engine:
 def find() -> Engine | None:
     """Return the engine to use; ``CONTAINER_ENGINE`` names one, else Docker goes first."""
     wanted = os.environ.get("CONTAINER_ENGINE", "")
-    if wanted in {"", "docker"} and shutil.which("docker") and _works("docker", "compose", "version"):
+    if (
+        wanted in {"", "docker"}
+        and shutil.which("docker")
+        and _works("docker", "compose", "version")
+    ):
         return Engine("docker", ("docker", "compose"))
     compose = Path(sysconfig.get_path("scripts")) / "podman-compose"
     if wanted in {"", "podman"} and shutil.which("podman") and compose.exists():

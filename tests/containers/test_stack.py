@@ -38,6 +38,15 @@ def test_prometheus_scrapes_every_target(stack: Stack) -> None:
 
 def test_the_worker_takes_tasks(stack: Stack) -> None:
     """A load run of k6 in the worker, on web, through the stack's own network."""
-    command = ["python", "manage.py", "run_load_test", "smoke", "--duration", "5", "--format", "json"]
+    command = [
+        "python",
+        "manage.py",
+        "run_load_test",
+        "smoke",
+        "--duration",
+        "5",
+        "--format",
+        "json",
+    ]
     ran = stack.engine.run("exec", stack.name("worker"), *command, timeout=180)
     assert json.loads(ran[ran.index("{") :])["status"] == "finished"
