@@ -39,11 +39,11 @@ def work() -> None:
 
 def child(*, stays: bool) -> int:
     """Fork a worker; return its number. One that does not stay is killed outright."""
-    from midst.telemetry.shared import gathering
+    from midst.telemetry.shared import aggregate
 
     number = os.fork()
     if number == 0:
-        gathering.fold_if_many()
+        aggregate.fold_if_many()
         work()
         while stays:
             signal.pause()

@@ -10,6 +10,12 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 timeout = 60
 graceful_timeout = 20
 keepalive = 30
+# By default a client on loopback may send SCRIPT_NAME and PATH_INFO as headers, and so choose the
+# path that answers (cached ones too) link to.
+forwarder_headers = ""
+# Addresses of proxies whose X-Forwarded-Proto gunicorn itself believes: none. Behind a proxy Django
+# reads it when BEHIND_TLS_PROXY is set.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 # By default it opens a socket in the home directory.
 control_socket_disable = True
 accesslog = None
@@ -18,10 +24,10 @@ wsgi_app = "midst.wsgi:application"
 
 def post_worker_init(worker: Any) -> None:
     """After the fork: threads do not survive one."""
-    from midst.telemetry import metrics, pool, tracing
+    from midst.telemetry import database, metrics, tracing
 
     metrics.HTTP_WORKERS.set(1)
-    pool.watch()
+    database.watch_pools()
     tracing.start()
 
 
@@ -35,6 +41,6 @@ def worker_exit(server: Any, worker: Any) -> None:
 
 def child_exit(server: Any, worker: Any) -> None:
     """Workers that come and go leave few files, scraped or not."""
-    from midst.telemetry.shared import gathering
+    from midst.telemetry.shared import aggregate
 
-    gathering.fold_if_many()
+    aggregate.fold_if_many()

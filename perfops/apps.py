@@ -10,9 +10,12 @@ class PerfopsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from perfops import checks  # noqa: F401 -- registers them
-        from perfops.origins import installing
-        from perfops.services import schedules
+        from perfops import checks as checks  # registers them
+        from perfops import schedules
+        from perfops.analysis import recommenders
+        from perfops.indexes import services as indexes
+        from perfops.origins import install
 
-        installing.install()
+        install.install()
+        recommenders.register(indexes)
         post_migrate.connect(schedules.after_migrate, sender=self)

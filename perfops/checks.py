@@ -9,7 +9,8 @@ from django.core.checks import CheckMessage
 from django.db import connections, router
 
 from perfops.conf import conf
-from perfops.loadtest import plan, routes
+from perfops.load import routes
+from perfops.load import scenarios as plan
 from perfops.models.runs import LoadRun
 
 

@@ -40,10 +40,11 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "midst.telemetry.http.ObservingMiddleware",
+    "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
     "midst.health.ProbeMiddleware",
+    "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -58,6 +59,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "midst.urls"
 WSGI_APPLICATION = "midst.wsgi.application"
 APPEND_SLASH = True
+# The path under which a proxy mounts Midst. Never taken from a request: a header could name it.
+FORCE_SCRIPT_NAME = env.str("URL_PREFIX", "")
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -162,7 +165,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
 METRICS_PORT = environment.positive_int("METRICS_PORT", 9464)
 # Functions without arguments whose figures the metrics server adds: telemetry knows no app.
-METRICS_SOURCES = ["perfops.selectors.figures.read"]
+METRICS_SOURCES = ["perfops.budgets.figures.read"]
 
 # Errors go nowhere without it.
 SENTRY_DSN = env.str("SENTRY_DSN", "")

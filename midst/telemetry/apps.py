@@ -8,12 +8,11 @@ class TelemetryConfig(AppConfig):
     label = "telemetry"
 
     def ready(self) -> None:
-        from midst.telemetry import celery, database, heartbeats, redis, sentry
-        from midst.telemetry.shared import gathering
+        from midst.telemetry import celery, database, redis, sentry
+        from midst.telemetry.shared import aggregate
 
         database.install()
         redis.install()
         celery.install()
-        heartbeats.install()
         sentry.start()
-        gathering.fold_if_many()
+        aggregate.fold_if_many()

@@ -10,7 +10,7 @@ from opentelemetry import context, propagate
 from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
 from midst.telemetry import metrics, sentry, spans, tracing
-from midst.telemetry.shared import gathering
+from midst.telemetry.shared import aggregate
 
 _UID = "midst.telemetry.celery"
 _CARRIED = ("traceparent", "tracestate", "baggage")
@@ -40,10 +40,12 @@ def install() -> None:
     signals.worker_ready.connect(_start_threads, dispatch_uid=_UID)
     signals.worker_shutdown.connect(_stop_process, dispatch_uid=_UID)
     signals.beat_init.connect(_start_process, dispatch_uid=_UID)
+    signals.heartbeat_sent.connect(_worker_lives, dispatch_uid=_UID)
+    signals.beat_init.connect(_watch_beat, dispatch_uid=f"{_UID}.beat")
 
 
 def _start_process(**_: Any) -> None:
-    gathering.fold_if_many()
+    aggregate.fold_if_many()
     tracing.start()
 
 
@@ -92,8 +94,8 @@ def _begin(task_id: str, task: Any, **_: Any) -> None:
     if spans.tracer is None:
         _running[task_id] = _Running(perf_counter(), None, None, None)
         return
-    told = {name: each for name in _CARRIED if (each := task.request.get(name))}
-    caller = propagate.extract(told) if told else context.get_current()
+    headers = {name: each for name in _CARRIED if (each := task.request.get(name))}
+    caller = propagate.extract(headers) if headers else context.get_current()
     span = spans.tracer.start_span(
         f"run {task.name}",
         context=caller,
@@ -134,3 +136,17 @@ def _messaging(task: str, message: str, queue: str) -> dict[str, str]:
         "messaging.message.id": message,
         "celery.task_name": task,
     }
+
+
+def _worker_lives(**_: Any) -> None:
+    metrics.CELERY_WORKER_HEARTBEAT.set_to_current_time()
+
+
+def _watch_beat(**_: Any) -> None:
+    """A beat that lives and sends nothing is late: what it sends is its sign of life."""
+    _beat_sends()
+    signals.after_task_publish.connect(_beat_sends, dispatch_uid=f"{_UID}.beat")
+
+
+def _beat_sends(**_: Any) -> None:
+    metrics.CELERY_BEAT_HEARTBEAT.set_to_current_time()

@@ -1,26 +1,35 @@
-"""Counts and times every statement Django sends, by operation and table.
+"""Counts and times every statement Django sends, by operation and table; looks at the pools.
 
-A statement's text is looked at once; afterwards it costs a dictionary look-up.
+A statement's text is looked at once; afterwards it costs a dictionary look-up. The pools are looked
+at once a second: no request pays for it.
 """
 
 import re
 from collections.abc import Callable
+from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from midst.telemetry import current, metrics, spans
-from midst.telemetry.shared import direct
+from midst.telemetry import metrics, request_context, spans
+from midst.telemetry.shared.values import Timed
+
+POOL_INTERVAL_S = 1.0
+
+_in_use = metrics.ACTIVE_CONNECTIONS.labels("database_in_use")
+_idle = metrics.ACTIVE_CONNECTIONS.labels("database_idle")
+_waiting = metrics.ACTIVE_CONNECTIONS.labels("database_waiting")
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
-Told = tuple[direct.Timed, tuple[str, str]]
+Measured = tuple[Timed, tuple[str, str]]
 
 # Raw SQL with values in its text would otherwise grow this for ever.
 _MAX_TEMPLATES = 2000
-_templates: dict[str, Told] = {}
-_children: dict[tuple[str, str], Told] = {}
+_templates: dict[str, Measured] = {}
+_children: dict[tuple[str, str], Measured] = {}
 
 _OPERATION = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S
@@ -56,11 +65,11 @@ def _known_tables() -> frozenset[str]:
 _tables: frozenset[str] | None = None
 
 
-def _told_of(sql: str) -> Told:
+def _measured(sql: str) -> Measured:
     labels = classify(sql)
     if labels not in _children:
         _children[labels] = (
-            direct.Timed(metrics.DB_QUERIES.labels(*labels), metrics.DB_DURATION.labels(*labels)),
+            Timed(metrics.DB_QUERIES.labels(*labels), metrics.DB_DURATION.labels(*labels)),
             labels,
         )
     if len(_templates) < _MAX_TEMPLATES:
@@ -80,9 +89,9 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
     finally:
         seconds = perf_counter() - start
         text = sql if isinstance(sql, str) else str(sql)
-        timed, labels = _templates.get(text) or _told_of(text)
+        timed, labels = _templates.get(text) or _measured(text)
         timed.took(seconds)
-        request = current.request.get()
+        request = request_context.current.get()
         if request is not None:
             request.queries += 1
             request.queries_s += seconds
@@ -100,3 +109,36 @@ def install() -> None:
 def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
     if measure not in connection.execute_wrappers:
         connection.execute_wrappers.append(measure)
+
+
+def watch_pools() -> Event:
+    """Look at this process' pools until the returned event is set; started after the fork."""
+    stop = Event()
+
+    def look() -> None:
+        while not stop.wait(POOL_INTERVAL_S):
+            sample_pools()
+
+    Thread(target=look, name="pool-metrics", daemon=True).start()
+    return stop
+
+
+def sample_pools() -> None:
+    """Set the gauges from what the pools say of themselves."""
+    most = size = idle = waiting = 0
+    for alias in connections:
+        pool = getattr(connections[alias], "pool", None)
+        if pool is None:
+            continue
+        most += pool.max_size
+        # It says that it has connections even before it is opened.
+        if pool.closed:
+            continue
+        stats = pool.get_stats()
+        size += stats["pool_size"]
+        idle += stats["pool_available"]
+        waiting += stats["requests_waiting"]
+    metrics.DATABASE_POOL_MAX.set(most)
+    _in_use.set(size - idle)
+    _idle.set(idle)
+    _waiting.set(waiting)

@@ -15,8 +15,8 @@ import structlog
 from msgspec import UNSET, UnsetType
 from structlog.typing import EventDict, Processor
 
-from midst.telemetry import current, spans
-from midst.telemetry.gathered import Gathered
+from midst.telemetry import request_context, spans
+from midst.telemetry.log_batcher import LogBatcher
 
 HEADER = "X-Request-ID"
 _META = "HTTP_X_REQUEST_ID"
@@ -124,7 +124,7 @@ def _send(text: bytes) -> None:
         os.write(_STDERR, text)
 
 
-waiting = Gathered(_write)
+waiting = LogBatcher(_write)
 
 
 def json_formatter() -> logging.Formatter:
@@ -159,7 +159,7 @@ def _common() -> list[Processor]:
 
 
 def _add_ids(logger: Any, name: str, event: EventDict) -> EventDict:
-    request, trace = current.request.get(), spans.trace_id()
+    request, trace = request_context.current.get(), spans.trace_id()
     if request is not None:
         event["request_id"] = request.id
     if trace is not None:

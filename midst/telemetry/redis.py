@@ -15,7 +15,7 @@ from typing import Any
 from redis.connection import AbstractConnection
 
 from midst.telemetry import metrics, spans
-from midst.telemetry.shared import direct
+from midst.telemetry.shared.values import Timed
 
 OTHER = "other"
 _KNOWN = frozenset(
@@ -96,7 +96,7 @@ _KNOWN = frozenset(
         "zscore",
     ]
 )
-_by_operation: dict[str, direct.Timed] = {}
+_by_operation: dict[str, Timed] = {}
 # As callers write them: "GET", b"get", "CLIENT SETINFO".
 _by_name: dict[Any, str] = {}
 
@@ -116,7 +116,7 @@ def operation(name: str | bytes) -> str:
 def _observe(name: str, started: float, ended: float) -> None:
     timed = _by_operation.get(name)
     if timed is None:
-        timed = _by_operation[name] = direct.Timed(
+        timed = _by_operation[name] = Timed(
             metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
         )
     seconds = ended - started

@@ -1,77 +1,94 @@
-"""A span for each request, in the trace of its caller if one is told."""
+"""One observation per request: count, duration, what it asked of the database, its trace."""
 
-import sys
-from collections.abc import Mapping
-from contextvars import Token
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import lru_cache
+from time import perf_counter, time
+from typing import NamedTuple
 
-from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
-from opentelemetry import baggage, context, propagate
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from prometheus_client.samples import Exemplar
 
-from midst.telemetry import roots, spans
+from midst.telemetry import logs, metrics, request_context, request_spans, spans
+from midst.telemetry.request_context import METHODS, UNMATCHED, Request, template
+from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
-# The load generator tells in baggage which run a request belongs to.
-RUN = "perfops.run"
-_HEADERS = {
-    "HTTP_TRACEPARENT": "traceparent",
-    "HTTP_TRACESTATE": "tracestate",
-    "HTTP_BAGGAGE": "baggage",
-}
-_SERVER_ERROR = 500
+_in_flight = number(metrics.ACTIVE_CONNECTIONS.labels("http"))
 
 
-class Entered(NamedTuple):
-    """A request that runs; ``leave`` it in any case."""
+class _Numbers(NamedTuple):
+    """What moves when a request has been answered."""
 
-    span: Span
-    here: Token[context.Context]
-    recorded: spans.Kept
-
-    def leave(self) -> None:
-        spans.recorded.reset(self.recorded)
-        context.detach(self.here)
-        self.span.end()
+    route: str
+    requests: SharedValue
+    duration: Distribution
+    queries: Distribution
+    queries_s: Distribution
 
 
-def install() -> None:
-    """Let a request's span know of an exception that becomes a 500."""
-    got_request_exception.connect(_on_exception, dispatch_uid="midst.telemetry.requests")
-
-
-def enter(tracer: Tracer, method: str, meta: Mapping[str, Any]) -> Entered:
-    """Start the span of a request; it is finished by ``describe`` and ``leave``."""
-    if "HTTP_TRACEPARENT" in meta or "HTTP_BAGGAGE" in meta:
-        told = {name: meta[header] for header, name in _HEADERS.items() if header in meta}
-        caller = propagate.extract(told, context=roots.NOWHERE)
-        span = tracer.start_span(method, context=caller, kind=SpanKind.SERVER)
-    else:
-        caller, span = roots.NOWHERE, roots.begin(tracer, method)
-    here = context.attach(set_span_in_context(span, caller))
-    return Entered(span, here, spans.keep(span))
-
-
-def describe(span: Span, request: HttpRequest, response: HttpResponse, *, route: str) -> None:
-    """Write down what is known of a recorded request once it is answered."""
-    span.update_name(f"{request.method} {route}")
-    span.set_attributes(
-        {
-            "http.request.method": str(request.method),
-            "http.route": route,
-            "http.response.status_code": response.status_code,
-            "url.path": request.path,
-            "url.scheme": request.scheme or "http",
-        }
+@lru_cache(maxsize=8192)
+def _numbers(method: str, pattern: str | None, status: int) -> _Numbers:
+    route = UNMATCHED if pattern is None else template(pattern)
+    return _Numbers(
+        route,
+        number(metrics.HTTP_REQUESTS.labels(method, route, str(status))),
+        Distribution(metrics.HTTP_DURATION.labels(method, route)),
+        Distribution(metrics.HTTP_DB_QUERIES.labels(route)),
+        Distribution(metrics.HTTP_DB_SECONDS.labels(route)),
     )
-    run = baggage.get_baggage(RUN)
-    if run is not None:
-        span.set_attribute(RUN, str(run))
-    if response.status_code >= _SERVER_ERROR:
-        span.set_status(Status(StatusCode.ERROR))
 
 
-def _on_exception(**_: object) -> None:
-    span, error = spans.recorded.get(), sys.exc_info()[1]
-    if span is not None and error is not None:
-        spans.failed(span, error)
+class ObservingMiddleware:
+    """Outermost: trace, metrics and log line of a request, all from one look at the clock.
+
+    Django turns exceptions into responses inside, so none escapes it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        request_spans.install()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        here = Request(logs.identify(request.META))
+        token = request_context.current.set(here)
+        tracer = spans.tracer
+        method = request.method if request.method in METHODS else "other"
+        assert method is not None  # noqa: S101 -- membership above says so, mypy can't see it
+        entered = None if tracer is None else request_spans.enter(tracer, method, request.META)
+        try:
+            response = self._measured(request, method, here)
+        finally:
+            if entered is not None:
+                entered.leave()
+            request_context.current.reset(token)
+        response.headers[logs.HEADER] = here.id
+        return response
+
+    def _measured(self, request: HttpRequest, method: str, here: Request) -> HttpResponse:
+        _in_flight.inc(1)
+        start = perf_counter()
+        try:
+            response = self.get_response(request)
+        except BaseException:  # The process was numbers to end.
+            _in_flight.inc(-1)
+            raise
+        seconds = perf_counter() - start
+        match = request.resolver_match
+        numbers = _numbers(method, match.route if match else None, response.status_code)
+        with process.lock:
+            cells = process.segment.cells  # type: ignore[union-attr]
+            cells[_in_flight.index] -= 1
+            cells[numbers.requests.index] += 1
+            bucket = numbers.duration.observe(seconds)
+            numbers.queries.observe(here.queries)
+            numbers.queries_s.observe(here.queries_s)
+        span = spans.recorded.get()
+        if span is not None:
+            bucket.set_exemplar(Exemplar(spans.exemplar(span), seconds, time()))
+            request_spans.describe(span, request, response, route=numbers.route)
+        if logs.are_requests_logged():
+            answered = logs.Answered(
+                method, request.path, response.status_code, numbers.route, seconds,
+                here.queries, here.queries_s, here.id, spans.trace_id(), time(),
+            )  # fmt: skip
+            logs.log_request(answered)
+        return response

@@ -17,8 +17,8 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from sentry_sdk.types import Event, Hint
 
-from midst.telemetry import current, spans
-from midst.telemetry.routes import UNMATCHED, template
+from midst.telemetry import request_context, spans
+from midst.telemetry.request_context import UNMATCHED, template
 
 # An exit waits this long for the last event.
 FLUSH_S = 2.0
@@ -74,7 +74,7 @@ def _on_request(request: HttpRequest | None = None, **_: Any) -> None:
         return
     match = request.resolver_match
     route = template(match.route) if match else UNMATCHED
-    here = current.request.get()
+    here = request_context.current.get()
     _report(error, f"{request.method} {route}", request_id=here.id if here else None)
 
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import Span, Status, StatusCode, Tracer, get_current_span
 from opentelemetry.util.types import AttributeValue
 
-from midst.telemetry.leaves import Kind, Leaf
+from midst.telemetry.client_spans import ClientSpan, Kind
 
 _MAX_TEXT = 2000
 _NS = 1_000_000_000
@@ -117,7 +117,7 @@ def _ended(kind: Kind, seconds: float) -> None:
         return
     end = time_ns()
     parent = get_current_span().get_span_context()
-    _take(Leaf(kind, parent, start=end - int(seconds * _NS), end=end, beside=around))
+    _take(ClientSpan(kind, parent, start=end - int(seconds * _NS), end=end, beside=around))
 
 
 def _name(error: BaseException | None) -> str | None:

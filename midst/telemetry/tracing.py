@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
-from midst.telemetry import encoding, metrics, roots, spans
+from midst.telemetry import encoding, metrics, sampling, spans
 
 # An exit waits this long for the last spans, whatever the receiver does.
 FLUSH_S = 3.0
@@ -105,9 +105,9 @@ def start() -> None:
     if not os.environ.get("OTEL_TRACES_SAMPLER"):
         sampler = ParentBasedTraceIdRatio(settings.TRACES_RATIO)
     _provider = TracerProvider(
-        sampler=sampler, resource=resource(), shutdown_on_exit=False, id_generator=roots.Ids()
+        sampler=sampler, resource=resource(), shutdown_on_exit=False, id_generator=sampling.Ids()
     )
-    roots.follow(_provider.sampler)
+    sampling.follow(_provider.sampler)
     queue = _Queue(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
     processor = _Processor(_Exporter(queue), queue)
     _provider.add_span_processor(processor)
@@ -129,9 +129,9 @@ def stop() -> None:
 
 def resource() -> Resource:
     """Return who we are; ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` go before."""
-    said = OTELResourceDetector().detect().attributes
+    given = OTELResourceDetector().detect().attributes
     ours = {
         "service.name": os.environ.get("MIDST_SERVICE", "midst"),
         "service.version": settings.VERSION,
     }
-    return Resource.create({name: each for name, each in ours.items() if name not in said})
+    return Resource.create({name: each for name, each in ours.items() if name not in given})

@@ -9,10 +9,10 @@ from typing import Any
 from django.db import connections, router
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
 from perfops.conf import conf
+from perfops.database.connections import MARK
 from perfops.models.origins import QueryOrigin, QueryTemplate
-from perfops.origins.tallies import Count, Sent
+from perfops.origins.counts import CallKey, CallTotals
 
 _WRITE = f"""{MARK}
 WITH texts AS (
@@ -23,18 +23,20 @@ WITH texts AS (
     ON CONFLICT (id) DO NOTHING
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
-    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
-SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, units, most
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
+     max_calls_per_execution)
+SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, executions, most
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS new (template, site, function, kind, name, calls, ms, rows, units, most)
+    AS new (template, site, function, kind, name, calls, ms, rows, executions, most)
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     function = excluded.function,
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
-    units = kept.units + excluded.units,
-    most_calls = greatest(kept.most_calls, excluded.most_calls)
+    executions = kept.executions + excluded.executions,
+    max_calls_per_execution =
+        greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
 
 
@@ -51,17 +53,19 @@ WITH old AS (
     RETURNING *
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
-    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
+     max_calls_per_execution)
 SELECT template_id, site, min(function), kind, name, '{large}',
     date_trunc('{large}', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
-    sum(calls), sum(total_ms), sum(rows), sum(units), max(most_calls)
+    sum(calls), sum(total_ms), sum(rows), sum(executions), max(max_calls_per_execution)
 FROM old GROUP BY template_id, site, kind, name, 7
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
-    units = kept.units + excluded.units,
-    most_calls = greatest(kept.most_calls, excluded.most_calls)
+    executions = kept.executions + excluded.executions,
+    max_calls_per_execution =
+        greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
 
 
@@ -92,7 +96,7 @@ def writing() -> Iterator[CursorWrapper]:
         connection.close()
 
 
-def write(cursor: CursorWrapper, rows: dict[Sent, Count]) -> None:
+def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
     """Add ``rows`` to what is stored for this hour. Raises ``django.db.DatabaseError``."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     # Every process takes the locks in the same order.
@@ -111,10 +115,10 @@ def write(cursor: CursorWrapper, rows: dict[Sent, Count]) -> None:
     )
 
 
-def _row(sent: Sent, count: Count) -> tuple[Any, ...]:
+def _row(sent: CallKey, count: CallTotals) -> tuple[Any, ...]:
     return (
         key(sent.database, sent.text), sent.site.line, sent.site.function, sent.kind, sent.name,
-        count.calls, count.seconds * 1000, count.rows, count.units, count.most,
+        count.calls, count.seconds * 1000, count.rows, count.executions, count.most,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import shutil
 from django.db import connections
 
 from perfops.checks import check_project
-from perfops.loadtest import plan
+from perfops.load import scenarios as plan
 
 
 def told():

@@ -6,7 +6,7 @@ import sys
 
 from django.conf import settings
 
-from midst.telemetry.shared import gathering, text
+from midst.telemetry.shared import aggregate, text
 
 # The end of a process may take its time on a busy machine.
 PATIENCE_S = 120
@@ -14,7 +14,7 @@ PREAMBLE = """
 import os, signal, sys, time
 from pathlib import Path
 from midst.telemetry import metrics
-from midst.telemetry.shared import gathering, segment
+from midst.telemetry.shared import aggregate, segment
 """
 
 
@@ -49,7 +49,7 @@ def run(directory, code, *, code_of_exit=0, **variables):
 
 def scrape(directory, *, openmetrics=False):
     """What the processes say together; this process itself has nothing to add."""
-    return text.encode(gathering.totals(directory), openmetrics=openmetrics).decode()
+    return text.encode(aggregate.totals(directory), openmetrics=openmetrics).decode()
 
 
 def value(told, line):

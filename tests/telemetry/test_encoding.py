@@ -17,7 +17,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
-from midst.telemetry import encoding, leaves
+from midst.telemetry import client_spans, encoding
 
 RESOURCES = [Resource({"service.name": "one"}), Resource({"service.name": "two"})]
 SCOPES = [InstrumentationScope("ours", "1"), InstrumentationScope("another"), None]
@@ -86,9 +86,11 @@ def test_we_and_the_sdk_say_the_same(batch):
 
 @given(contexts, NANOSECONDS, NANOSECONDS, st.none() | st.just("ValueError"))
 def test_a_leaf_is_a_span_like_any_other(parent, start, end, error):
-    kind = leaves.Kind("SELECT", {"db.system.name": "postgresql", "line": 3}, error)
+    kind = client_spans.Kind("SELECT", {"db.system.name": "postgresql", "line": 3}, error)
     around = ReadableSpan("request", resource=RESOURCES[0], instrumentation_scope=SCOPES[0])
-    batch = [leaves.Leaf(kind, parent, start=start, end=end, beside=around) for _ in range(2)]
+    batch = [
+        client_spans.ClientSpan(kind, parent, start=start, end=end, beside=around) for _ in range(2)
+    ]
     assert told(encoding.encode(batch)) == told(encode_spans(batch))
     first, second = batch
     assert first.context.span_id != second.context.span_id
@@ -99,6 +101,6 @@ def test_a_leaf_is_a_span_like_any_other(parent, start, end, error):
 def test_a_leaf_keeps_to_the_limits_of_the_environment(monkeypatch):
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1")
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "4")
-    kind = leaves.Kind("SELECT", {"first": "dropped", "last": "shortened"})
+    kind = client_spans.Kind("SELECT", {"first": "dropped", "last": "shortened"})
     assert dict(kind.attributes) == {"last": "shor"}
     assert kind.attributes.dropped == 1

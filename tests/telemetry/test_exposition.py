@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from django.test import Client
 
-from midst.telemetry import exporter
+from midst.telemetry import exposition
 
 COUNT_REQUESTS = """
 import django; django.setup()
@@ -45,7 +45,7 @@ def test_totals_add_up_over_processes_that_have_ended(tmp_path):
 
 @pytest.fixture
 def address():
-    server = exporter.server("127.0.0.1", 0)
+    server = exposition.server("127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}"

@@ -12,7 +12,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midst.telemetry import current, logs
+from midst.telemetry import logs, request_context
 
 GIVEN = "a-client.id_42"
 
@@ -82,13 +82,13 @@ def test_every_request_has_its_line_whichever_worker_ends(gunicorn):
 
 
 def test_any_logger_writes_json_with_the_request_it_belongs_to(lines):
-    token = current.request.set(current.Request(GIVEN))
+    token = request_context.current.set(request_context.Request(GIVEN))
     try:
         int("broken")
     except ValueError:
         logging.getLogger("anyone").exception("it %s", "broke")
     finally:
-        current.request.reset(token)
+        request_context.current.reset(token)
     (line,) = (each for each in lines() if each["event"] == "it broke")
     assert (line["logger"], line["level"], line["request_id"]) == ("anyone", "error", GIVEN)
     assert "ValueError" in line["exception"]

@@ -130,7 +130,7 @@ def killed(*args):
     write(*args)
     os.kill(os.getpid(), signal.SIGKILL)
 segment.write = killed
-gathering.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+aggregate.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 """
     run(tmp_path, killed, code_of_exit=-signal.SIGKILL)
     assert len(files(tmp_path)) >= 4
@@ -143,7 +143,7 @@ def test_folding_killed_before_the_new_archive_loses_nothing(tmp_path):
         run(tmp_path, COUNT)
     killed = """
 segment.write = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-gathering.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+aggregate.totals(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 """
     run(tmp_path, killed, code_of_exit=-signal.SIGKILL)
     assert value(scrape(tmp_path), HITS) == 3
@@ -196,7 +196,7 @@ def test_many_restarts_leave_few_files_even_if_nobody_scrapes(tmp_path):
         """
 for _ in range(300):
     if os.fork() == 0:
-        gathering.fold_if_many()
+        aggregate.fold_if_many()
         metrics.CACHE_HITS.labels("masks").inc()
         os._exit(0)
     os.wait()

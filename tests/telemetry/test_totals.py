@@ -3,7 +3,7 @@
 import json
 
 from midst.telemetry import metrics
-from midst.telemetry.totals import totals
+from midst.telemetry.exposition import totals
 from tests.telemetry.test_exposition import in_a_process_of_its_own
 
 COUNT = """
@@ -16,7 +16,7 @@ READ = """
 import json
 import django; django.setup()
 from midst.telemetry import metrics
-from midst.telemetry.totals import totals
+from midst.telemetry.exposition import totals
 metrics.CACHE_HITS.labels("masks").inc(4)
 print(json.dumps(totals(["cache_hits_total", "unheard_of_total"], label="cache_type")))
 """

@@ -13,7 +13,7 @@ from midst.kernel.cache import kinds, memory, sampling
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import Rubbish
 from midst.kernel.cache.sampling import Sample, Share
-from midst.telemetry.totals import totals
+from midst.telemetry.exposition import totals
 
 _HITS, _MISSES = "cache_hits_total", "cache_misses_total"
 _AUDITS, _STALE = "cache_audits_total", "cache_stale_total"

@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from functools import lru_cache, partial, reduce
 
-from midst.telemetry.shared.gathering import Totals, combine
+from midst.telemetry.shared.aggregate import Totals, combine
 from midst.telemetry.shared.values import exemplar_of
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

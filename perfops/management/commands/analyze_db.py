@@ -7,17 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from perfops.advisors.advice import ORDER
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors.detection import ORDER
+from perfops.analysis.baselines import Since
 from perfops.management import console
+from perfops.management.base_command import ReportCommand
 from perfops.management.formats import FORMATS
-from perfops.management.telling import TellingCommand
-from perfops.services import analyses
-from perfops.services.baselines import Since
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Analyse the database. Exit codes: 0 fine, 1 findings at --fail-on, 2 could not analyse."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from perfops.management.formats import data, html, markdown, sarif, text
-from perfops.services.analyses import Report
+from perfops.analysis.services import Report
+from perfops.management.formats import html, markdown, sarif, text
+from perfops.management.formats import json_report as data
 
 FORMATS: dict[str, Callable[[Report], str]] = {
     "text": text.render,

@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
-from perfops.collectors import session
+from perfops.database import connections as session
 from perfops.models import QueryOrigin, QueryTemplate
-from perfops.origins import flushing, identify, ledger, queryid_of, store
-from perfops.selectors import origins as selectors
+from perfops.origins import flushing, ledger, queryid_of, selectors, store
+from perfops.origins import statement_ids as identify
 from perfops.tasks import expire_origins
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -181,7 +181,7 @@ def test_a_child_begins_empty_and_the_parent_keeps_its_counts():
 
 
 def origin(template, at, **fields):
-    given = {"calls": 2, "total_ms": 1.0, "rows": 1, "units": 1, "most_calls": 2}
+    given = {"calls": 2, "total_ms": 1.0, "rows": 1, "executions": 1, "max_calls_per_execution": 2}
     return QueryOrigin.objects.create(
         template=template, site="a.py:1", kind="request", name="GET /", at=at, **(given | fields)
     )
@@ -199,12 +199,14 @@ def test_hours_become_days_days_are_dropped_and_statements_without_any_with_them
     )  # fmt: skip
     origin(kept, now)
     origin(kept, old + timedelta(hours=3))
-    origin(kept, old + timedelta(hours=4), most_calls=9)
+    origin(kept, old + timedelta(hours=4), max_calls_per_execution=9)
     origin(gone, now - timedelta(days=500), span="day")
     for _ in range(2):
         expire_origins()
     found = list(
-        QueryOrigin.objects.order_by("at").values_list("span", "at", "calls", "most_calls")
+        QueryOrigin.objects.order_by("at").values_list(
+            "span", "at", "calls", "max_calls_per_execution"
+        )
     )
     assert found == [("day", old, 4, 9), ("hour", now, 2, 2)]
     assert list(QueryTemplate.objects.values_list("id", "sample")) == [(1, None)]

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from midst.telemetry import exporter, exposition, scrape
+from midst.telemetry import collectors, exposition
 
 
 class Command(BaseCommand):
@@ -18,10 +18,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         try:
-            server = exporter.server(host, port)
+            server = exposition.server(host, port)
         except OSError as error:
             raise CommandError(f"Can't listen on {host}:{port}: {error.strerror}.") from error
-        queues, background = scrape.collectors()
+        queues, background = collectors.collectors()
         exposition.at_scrape += [queues, background]
         stop = background.start()
         try:
