@@ -22,10 +22,8 @@ def main() -> None:
     if found is None:
         sys.exit("Neither Docker with Compose nor podman is here: install one of them.")
     if found.makes_images:
-        for name in images.make():
-            print("made", name, flush=True)
+        images.make()
     found.build(IMAGE)
-    print("built", IMAGE, flush=True)
     command = [*TESTS, "tests/containers", *sys.argv[1:]]
     if found.makes_images:
         loopback = 'ip link set lo up && exec "$@"'

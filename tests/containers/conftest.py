@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.containers import engine
-from tests.containers.stack import Stack
+from tests.containers.stack import PROXIED, Stack
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         pytest.skip("needs Docker with Compose, or podman")
     stack = Stack(found, tmp_path_factory.mktemp("stack"))
     try:
-        stack.start()
+        stack.start("proxy", **PROXIED)
         yield stack
     finally:
         stack.stop()

@@ -31,7 +31,7 @@ class Engine:
         """Run the engine and return what it printed; raise ``RuntimeError`` with it on failure."""
         return _run([self.program, *arguments], timeout=timeout, check=check)
 
-    def composed(self, *arguments: str, env: Path, timeout: float = 300) -> str:
+    def composed(self, *arguments: str, env: Path, timeout: float = 600) -> str:
         """Run Compose on our file with the variables of ``env``."""
         command = [*self.compose, "--project-name", PROJECT, "--env-file", str(env), *arguments]
         return _run(command, timeout=timeout)

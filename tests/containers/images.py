@@ -40,7 +40,6 @@ TARGETS = {
     "prom/prometheus": "prometheus",
     "prometheuscommunity/postgres-exporter": "postgres-exporter",
 }
-STAND_INS = {"grafana", "jaeger"}
 
 
 def names() -> list[str]:
@@ -71,7 +70,8 @@ def make() -> list[str]:
         repository = name.split("/", 1)[1].rsplit(":", 1)[0]
         subprocess.run(
             [
-                *("podman", "build", "--quiet", "--network", "host", "--target", TARGETS[repository]),
+                *("podman", "build", "--quiet", "--network", "host"),
+                *("--target", TARGETS[repository]),
                 *_contexts(), "--label", label, "--tag", name,
                 *("--file", str(RECIPES / "Containerfile"), str(RECIPES)),
             ],
@@ -139,8 +139,3 @@ def _postgres() -> Path:
         check=True,
     )  # fmt: skip
     return folder
-
-
-if __name__ == "__main__":
-    for each in make():
-        print("made", each)

@@ -9,12 +9,14 @@ from typing import Any
 
 import yaml
 
-from tests.containers.engine import PROJECT, ROOT, Engine
+from tests.containers.engine import ROOT, Engine
 
 IMAGE = "midst:0.1.0"
 # beat has nothing to ask for its health, and migrate ends.
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 HEALTHY_S = 240
+# What .env.example says to change for `--profile proxy`.
+PROXIED = {"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1"}
 
 
 def fill_in(example: str, **values: str) -> str:
@@ -24,8 +26,9 @@ def fill_in(example: str, **values: str) -> str:
         name, sign, value = line.partition("=")
         if sign and not line.startswith("#"):
             value = values.get(name) or value or _value(name)
-            line = f"{name}={value}"
-        lines.append(line)
+            lines.append(f"{name}={value}")
+        else:
+            lines.append(line)
     return "\n".join(lines) + "\n"
 
 
@@ -152,6 +155,3 @@ def _waited_for() -> list[tuple[str, str]]:
     for service in SERVICES:
         visit(service)
     return list(conditions.items())
-
-
-__all__ = ["HEALTHY_S", "IMAGE", "PROJECT", "SERVICES", "Stack", "fill_in"]

@@ -10,17 +10,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 NAME = sys.argv[1]
-received = 0
+received: list[int] = []
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        self._answer({"stand-in for": NAME, "received": received})
+        self._answer({"stand-in for": NAME, "received": len(received)})
 
     def do_POST(self) -> None:
-        global received
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        received += 1
+        received.append(len(self.rfile.read(int(self.headers.get("Content-Length") or 0))))
         self._answer({})
 
     def _answer(self, body: dict[str, object]) -> None:
@@ -35,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-print(f"A stand-in for {NAME}: it only listens and answers health checks.", flush=True)
+sys.stdout.write(f"A stand-in for {NAME}: it only listens and answers health checks.\n")
 servers = [ThreadingHTTPServer(("0.0.0.0", int(port)), Handler) for port in sys.argv[2:]]
 for server in servers[1:]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
