@@ -34,7 +34,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 sys.stdout.write(f"A stand-in for {NAME}: it only listens and answers health checks.\n")
-servers = [ThreadingHTTPServer(("0.0.0.0", int(port)), Handler) for port in sys.argv[2:]]
+# The real server's arguments come after the ports.
+PORTS = [int(argument) for argument in sys.argv[2:] if argument.isdigit()]
+servers = [ThreadingHTTPServer(("0.0.0.0", port), Handler) for port in PORTS]
 for server in servers[1:]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
 servers[0].serve_forever()
