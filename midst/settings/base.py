@@ -7,16 +7,20 @@ from typing import Any
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from midst.kernel.redis import greet
+from midst.kernel.redis import connect as connect_redis
 from midst.settings import environment
 from midst.settings.environment import env
+from midst.telemetry.redis import connection_class
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
 
 SECRET_KEY = env.str("SECRET_KEY")
-# Signs access tokens; production wants one of its own.
+# Earlier keys, while what they signed is still valid: rotate by moving the old key here.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Signs access tokens; production requires one of its own.
 TOKEN_SIGNING_KEY = environment.signing_key("TOKEN_SIGNING_KEY", SECRET_KEY)
+TOKEN_SIGNING_KEY_FALLBACKS: list[str] = env.list("TOKEN_SIGNING_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -40,6 +44,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: a statement of any middleware counts for its request.
+    "perfops.origins.middleware.origin_middleware",
     "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
@@ -52,6 +58,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "midst.accounts.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -94,8 +101,9 @@ CACHES: dict[str, Any] = {
             "CONNECTION_POOL_KWARGS": {
                 "timeout": 0.5,
                 "max_connections": 64,
-                # A server that was restarted must not answer for the one before it.
-                "redis_connect_func": greet,
+                "connection_class": connection_class(environment.redis_url(0)),
+                # Refuse to go on with a server that was restarted: see midst.kernel.redis.
+                "redis_connect_func": connect_redis,
                 # By default it tries again after seconds; a request can't wait for that.
                 "retry": Retry(NoBackoff(), 0),
             },
@@ -128,6 +136,8 @@ STATIC_URL = "static/"
 # task that runs longer than it would be delivered twice. Stress takes 20 minutes.
 _VISIBILITY_S = 2 * 60 * 60
 CELERY_BROKER_URL = environment.redis_url(1)
+# kombu's own, with connections whose commands are counted.
+CELERY_BROKER_TRANSPORT = "midst.telemetry.redis:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": _VISIBILITY_S,
     "socket_connect_timeout": 2,
@@ -148,15 +158,19 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
-# (name, requests, seconds) a client may spend; by token, else by user, else by address.
+# (name, requests, seconds) that a client may send. With a personal token, by token and by user;
+# otherwise by user, or by address without credentials.
 RATE_LIMITS = {
     "token": ("token", environment.positive_int("RATE_LIMIT_TOKEN", 600), 60),
     "user": ("user", environment.positive_int("RATE_LIMIT_USER", 1200), 60),
     "address": ("address", environment.positive_int("RATE_LIMIT_ADDRESS", 300), 60),
+    # By address, before any look-up: refreshes and sign-outs; tokens that nobody has.
+    "exchange": ("exchange", environment.positive_int("RATE_LIMIT_EXCHANGE", 120), 60),
+    "bad-token": ("bad-token", environment.positive_int("RATE_LIMIT_BAD_TOKEN", 60), 60),
 }
-# Addresses that may ask without credentials as often as they like.
+# Addresses whose requests without credentials are not limited.
 RATE_LIMIT_EXEMPT: list[str] = env.list("RATE_LIMIT_EXEMPT", default=[])
-# How many proxies of ours stand in front and append to X-Forwarded-For.
+# How many proxies of ours append to X-Forwarded-For; 0: the header is not believed.
 TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
 # No body that the API takes is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
@@ -170,6 +184,10 @@ METRICS_SOURCES = ["perfops.budgets.figures.read"]
 # Errors go nowhere without it.
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
+# The share of requests and tasks whose performance Sentry is sent; 0 turns it off.
+SENTRY_TRACES_SAMPLE_RATE = environment.share("SENTRY_TRACES_SAMPLE_RATE", 1.0)
+# Addresses whose ``traceparent`` decides what is traced, and whose baggage is believed.
+TRACE_TRUSTED_NETWORKS: list[str] = env.list("TRACE_TRUSTED_NETWORKS", default=[])
 # The share of traces kept where no caller has decided; OTEL_TRACES_SAMPLER goes before.
 TRACES_RATIO = 1.0
 # A function that knows PostgreSQL's queryid of a statement's text, or nothing.

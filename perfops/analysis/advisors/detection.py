@@ -13,12 +13,22 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
+class IndexSubject:
+    """The index that an issue is about; ``definition`` as the server writes it."""
+
+    schema: str
+    table: str
+    name: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedIssue:
     """One illness of one object. ``evidence``: label to number or text, in reading order.
 
     ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
     ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the
-    fingerprint.
+    fingerprint. ``index``: the index it is about, where it is about one.
     """
 
     advisor: str
@@ -31,6 +41,7 @@ class DetectedIssue:
     evidence: dict[str, float | int | str] = field(default_factory=dict)
     subject: str = ""
     queryids: tuple[str, ...] = ()
+    index: IndexSubject | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -39,7 +50,7 @@ class DetectedIssue:
 
 
 class Advisor(Protocol):
-    """A module of this package with these names is an advisor.
+    """A module with these names is an advisor; see ``docs/development/add-an-advisor.md``.
 
     ``NEEDS``: the sources it reads. Where one of them is missing, that it found nothing does
     not mean that nothing is there.
@@ -53,4 +64,12 @@ class Advisor(Protocol):
 
 
 def is_advisor(module: ModuleType) -> bool:
-    return all(hasattr(module, name) for name in ("ID", "TITLE", "NEEDS", "run"))
+    return not wrong(module)
+
+
+def wrong(module: object) -> str:
+    """Return why ``module`` is no advisor, or "" when it is one."""
+    lacking = [name for name in ("ID", "TITLE", "NEEDS", "run") if not hasattr(module, name)]
+    if lacking:
+        return f"an advisor has ID, TITLE, NEEDS and run; it lacks {', '.join(lacking)}"
+    return "" if callable(getattr(module, "run", None)) else "its run can't be called"
