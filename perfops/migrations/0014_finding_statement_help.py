@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("perfops", "0012_one_word_per_thing"),
+        ("perfops", "0013_recommendations"),
     ]
 
     operations = [
