@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
+    "midst.health.ProbeMiddleware",
     "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
@@ -209,6 +210,7 @@ PERFOPS = {
         "PERFOPS_ALLOWED_TARGETS", default=["127.0.0.0/8", "::1", "localhost"]
     ),
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
+    "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),

@@ -4,6 +4,7 @@ Seconds where a budget says milliseconds. Objective of a burn rate: the budget's
 the plain alert holds its *threshold*. Burn rates and windows: Google's SRE workbook, chapter 5.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -103,7 +104,12 @@ def _alert_labels(budget: Budget) -> dict[str, str]:
 
 
 def _selector(budget: Budget, *matchers: str) -> str:
-    route = [f"route={quoted(budget.route)}"] if budget.route else []
+    unmeasured = "|".join(map(re.escape, conf().UNMEASURED_ROUTES))
+    route = []
+    if budget.route:
+        route = [f"route={quoted(budget.route)}"]
+    elif unmeasured:
+        route = [f"route!~{quoted(unmeasured)}"]
     inside = ", ".join([*matchers, *route])
     return f"{{{inside}}}" if inside else ""
 
@@ -193,13 +199,14 @@ def edge_for(seconds: float) -> float:
 def _alert(budget: Budget) -> Alert:
     measure = MEASURES[budget.metric]
     alert, lasting = _ALERTS[Metric(budget.metric)]
+    missed = f"budget:value{_matching(budget)} {_missing(budget)}"
     bound = in_prometheus(budget, budget.threshold)
     shown = "{{ $value | humanizePercentage }}"
     if measure.unit == "ms":
         shown = "{{ $value | humanizeDuration }}"
     return Alert(
         alert,
-        f"budget:value{_matching(budget)} {_missing(budget)} {_number(bound)}",
+        f"{missed} {_number(bound)}{_with_traffic(budget, '5m')}",
         lasting,
         {"severity": _SEVERITIES[Budget.Action(budget.action)], **_alert_labels(budget)},
         {
@@ -209,6 +216,17 @@ def _alert(budget: Budget) -> Alert:
             "runbook_url": runbook(alert),
         },
     )
+
+
+def _with_traffic(budget: Budget, window: str) -> str:
+    """Return the condition that there were enough requests in ``window`` to judge by."""
+    if budget.metric in _WITHOUT_ROUTES:
+        return ""
+    series = "http_requests_total"
+    if budget.metric in _QUANTILES:
+        series = "http_request_duration_seconds_count"
+    requests = f"{series}{_selector(budget)}"
+    return f"\nand on () sum(increase({requests}[{window}])) >= {conf().ALERT_MIN_REQUESTS}"
 
 
 def _burns(budget: Budget) -> list[Alert]:
@@ -226,7 +244,9 @@ def _burn(budget: Budget, burn: Burn, limit: float, *, quiet: bool) -> Alert:
     of, most = _matching(budget), _number(limit)
     return Alert(
         burn.alert,
-        f"budget:bad:ratio{burn.long}{of} > {most}\nand budget:bad:ratio{burn.short}{of} > {most}",
+        f"budget:bad:ratio{burn.long}{of} > {most}\nand budget:bad:ratio{burn.short}{of} > {most}"
+        # Over days it would be much to read for little: those alerts wake nobody.
+        + (_with_traffic(budget, burn.long) if burn.severity == "critical" else ""),
         burn.lasting,
         {
             "severity": "warning" if quiet else burn.severity,
