@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 
 from perfops.admin import badges
 from perfops.budgets import selectors
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import meter
@@ -81,18 +81,18 @@ class BudgetAdmin(admin.ModelAdmin):
 
     @admin.display(description="Target")
     def target_text(self, budget: Budget) -> str:
-        return MEASURES[budget.metric].bound_text(budget.target)
+        return metric_of(budget).bound_text(budget.target)
 
     @admin.display(description="Threshold")
     def threshold_text(self, budget: Budget) -> str:
-        return MEASURES[budget.metric].bound_text(budget.threshold)
+        return metric_of(budget).bound_text(budget.threshold)
 
 
 def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
     """Return the budget's values over the runs; one that can't tell is a gap."""
     if not history:
         return None
-    measure = MEASURES[budget.metric]
+    measure = metric_of(budget)
     factor, unit = (100, "%") if measure.unit == "share" else (1, measure.unit)
     places = list(range(len(history)))
     return chart(
