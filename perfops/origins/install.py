@@ -2,16 +2,14 @@
 
 from importlib.util import find_spec
 
-from django.conf import settings
-
 from perfops.conf import conf
-from perfops.origins import flushing, middleware, wrapper
+from perfops.origins import flushing, wrapper
 
 
 def install() -> None:
     """Count from now on, unless ``PERFOPS["ORIGINS"]`` is off.
 
-    The middleware comes first in the list, unless the project has put it there by hand.
+    Requests are attributed by ``perfops.origins.middleware``, which the project names itself.
     """
     if not conf().ORIGINS:
         return
@@ -21,5 +19,3 @@ def install() -> None:
 
         workers.install()
     flushing.install()
-    if middleware.PATH not in settings.MIDDLEWARE:
-        settings.MIDDLEWARE = [middleware.PATH, *settings.MIDDLEWARE]

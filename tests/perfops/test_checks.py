@@ -37,6 +37,14 @@ def test_an_app_that_is_missing(settings):
     assert told() == ["perfops.W001"]
 
 
+def test_origins_without_their_middleware(settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "perfops" not in each]
+    settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": True}
+    assert told() == ["perfops.W003"]
+    settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": False}
+    assert told() == []
+
+
 def test_a_folder_without_scenarios(settings, tmp_path):
     settings.PERFOPS = {"SCENARIO_DIR": tmp_path}
     assert told() == ["perfops.W002"]

@@ -39,7 +39,7 @@ class DetectedIssue:
 
 
 class Advisor(Protocol):
-    """A module of this package with these names is an advisor.
+    """A module with these names is an advisor; see ``docs/development/add-an-advisor.md``.
 
     ``NEEDS``: the sources it reads. Where one of them is missing, that it found nothing does
     not mean that nothing is there.
@@ -53,4 +53,12 @@ class Advisor(Protocol):
 
 
 def is_advisor(module: ModuleType) -> bool:
-    return all(hasattr(module, name) for name in ("ID", "TITLE", "NEEDS", "run"))
+    return not wrong(module)
+
+
+def wrong(module: object) -> str:
+    """Return why ``module`` is no advisor, or "" when it is one."""
+    lacking = [name for name in ("ID", "TITLE", "NEEDS", "run") if not hasattr(module, name)]
+    if lacking:
+        return f"an advisor has ID, TITLE, NEEDS and run; it lacks {', '.join(lacking)}"
+    return "" if callable(getattr(module, "run", None)) else "its run can't be called"

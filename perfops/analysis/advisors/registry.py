@@ -1,4 +1,4 @@
-"""All advisors: the modules of this package that are one."""
+"""All advisors: modules of this package, of other apps and of installed packages."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from pkgutil import iter_modules
 from typing import cast
 
 from perfops.analysis import advisors
-from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor
+from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor, wrong
 from perfops.analysis.collectors.difference import Window
 from perfops.conf import Conf
+from perfops.plugins import Group, usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,19 @@ class AdvisorResults:
     complete: frozenset[str]
 
 
-@cache
+GROUP = Group("perfops.advisors", "ADVISORS", wrong)
+
+
 def every() -> tuple[Advisor, ...]:
+    """Return perfops' own advisors, then those of others; the first of an ID wins."""
+    by_id: dict[str, Advisor] = {}
+    for advisor in (*_own(), *usable(GROUP)):
+        by_id.setdefault(advisor.ID, advisor)
+    return tuple(by_id.values())
+
+
+@cache
+def _own() -> tuple[Advisor, ...]:
     modules = (
         import_module(f"{advisors.__name__}.{found.name}")
         for found in iter_modules(advisors.__path__)

@@ -5,6 +5,8 @@ from django.template.loader import render_to_string
 from perfops.analysis.services import Report
 from perfops.management.formats import formatting as wording
 
+NAME = "html"
+
 
 def render(report: Report) -> str:
     shown = [each for each in report.issues if each.fingerprint not in report.hidden]

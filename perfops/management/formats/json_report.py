@@ -7,6 +7,8 @@ import msgspec
 
 from perfops.analysis.services import Report
 
+NAME = "json"
+
 
 def render(report: Report) -> str:
     return json.dumps(as_data(report), indent=2, default=str) + "\n"

@@ -11,6 +11,8 @@ _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|])")
 
+NAME = "markdown"
+
 
 def render(report: Report) -> str:
     lines = [

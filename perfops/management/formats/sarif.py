@@ -16,6 +16,8 @@ from perfops.management.formats import formatting as wording
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
+NAME = "sarif"
+
 
 def render(report: Report) -> str:
     return json.dumps(as_data(report), indent=2) + "\n"

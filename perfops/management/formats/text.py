@@ -17,6 +17,8 @@ _INDENT = " " * 11
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
 
+NAME = "text"
+
 
 def render(report: Report) -> str:
     out = console.out()

@@ -19,7 +19,7 @@ from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.analysis.services import Report
 from perfops.management.commands import analyze_db
-from perfops.management.formats import FORMATS
+from perfops.management.formats import renderers
 
 NASTY = 'a|b`c```d<script>alert(1)</script>[red]e[/red]"; DROP'
 SERVER = Server(180006, "18.6", "shop", "me", started_at=0.0, now=7200.0)
@@ -45,9 +45,9 @@ MISSING = UnavailableSource(
 )
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", renderers())
 def test_every_form_tells_findings_and_what_was_missing(name):
-    text = FORMATS[name](report(advice(), missing=(MISSING,)))
+    text = renderers()[name](report(advice(), missing=(MISSING,)))
     for part in ("title 1", "1,234,567" if name != "json" else "1234567", "what to do"):
         assert part in text
     assert "t1" in text
@@ -55,15 +55,15 @@ def test_every_form_tells_findings_and_what_was_missing(name):
         assert part in text
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", renderers())
 def test_every_form_is_whole_when_nothing_was_found(name):
-    assert FORMATS[name](report())
+    assert renderers()[name](report())
 
 
-@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"json", "sarif"}))
+@pytest.mark.parametrize("name", sorted(set(renderers()) - {"json", "sarif"}))
 def test_what_is_muted_is_counted_and_not_told(name):
     one = advice()
-    text = FORMATS[name](report(one, advice(number=2), hidden=[one.fingerprint]))
+    text = renderers()[name](report(one, advice(number=2), hidden=[one.fingerprint]))
     assert "title 2" in text
     assert "title 1" not in text
     assert "1 acknowledged or muted" in text
@@ -71,14 +71,14 @@ def test_what_is_muted_is_counted_and_not_told(name):
 
 def test_the_terminal_shows_a_screenful_worst_first():
     many = [advice("error", 0), *(advice(number=n) for n in range(1, 40))]
-    text = FORMATS["text"](report(*many))
+    text = renderers()["text"](report(*many))
     assert text.index("title 0") < text.index("title 1")
     assert len(text.splitlines()) <= 40
     assert "28 more of warning" in text
 
 
 def test_the_terminal_writes_names_as_they_are():
-    assert NASTY in FORMATS["text"](report(advice(title=NASTY)))
+    assert NASTY in renderers()["text"](report(advice(title=NASTY)))
 
 
 class Strict(HTMLParser):
@@ -104,7 +104,7 @@ class Strict(HTMLParser):
 
 
 def test_the_html_is_one_file_without_script_light_and_dark():
-    text = FORMATS["html"](report(advice(title=NASTY, statement=NASTY), missing=(MISSING,)))
+    text = renderers()["html"](report(advice(title=NASTY, statement=NASTY), missing=(MISSING,)))
     parser = Strict()
     parser.feed(text)
     assert (parser.open, parser.dangerous) == ([], [])
@@ -114,7 +114,7 @@ def test_the_html_is_one_file_without_script_light_and_dark():
 
 
 def test_markdown_escapes_what_names_may_hold():
-    text = FORMATS["markdown"](report(advice(title=NASTY, statement=NASTY)))
+    text = renderers()["markdown"](report(advice(title=NASTY, statement=NASTY)))
     row = next(line for line in text.splitlines() if line.startswith("| ⚠️"))
     assert len(re.findall(r"(?<!\\)\|", row)) == 4
     assert not re.search(r"(?<!\\)<script", text.partition("````sql")[0])
@@ -143,13 +143,13 @@ def schema():
     ids=["nothing", "findings", "hidden", "nasty", "odd database"],
 )
 def test_the_sarif_holds_against_the_official_schema(schema, told):
-    text = FORMATS["sarif"](told)
+    text = renderers()["sarif"](told)
     assert [str(error) for error in schema.iter_errors(json.loads(text))] == []
 
 
 @pytest.mark.parametrize("broken", ["version", "level", "uri", "ruleIndex"])
 def test_the_official_schema_would_tell(schema, broken):
-    told = json.loads(FORMATS["sarif"](report(advice())))
+    told = json.loads(renderers()["sarif"](report(advice())))
     (result,) = told["runs"][0]["results"]
     artifact = result["locations"][0]["physicalLocation"]["artifactLocation"]
     where = {"version": told, "uri": artifact}.get(broken, result)
@@ -161,7 +161,7 @@ def test_the_sarif_keeps_to_what_2_1_0_requires():
     """§3.13, 3.14, 3.18, 3.19, 3.27 and 3.29 of the OASIS standard, in its own words."""
     one = advice("info")
     told = json.loads(
-        FORMATS["sarif"](
+        renderers()["sarif"](
             report(advice("error"), advice(number=2), one, hidden=[one.fingerprint],
                    missing=(MISSING,))
         )
