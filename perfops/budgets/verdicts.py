@@ -2,7 +2,7 @@
 
 from perfops.budgets import services as budgets
 from perfops.budgets.metrics.registry import metric_of
-from perfops.load.validity import ValidityErrors
+from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
 
@@ -26,7 +26,7 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
 
 
 def weigh(
-    evaluations: list[Evaluation], errors: ValidityErrors = ValidityErrors()
+    evaluations: list[Evaluation], errors: ValidityErrors = VALID
 ) -> tuple[Verdict, list[str]]:
     """Return what the evaluations amount to. No budget at all proves nothing: invalid."""
     proved = [_sentence(e) for e in evaluations if _fails(e) and _is_proved(e, errors)]

@@ -8,7 +8,7 @@ import re
 
 _WORDS = re.compile(r"[A-Za-z]+")
 # nginx serves these from its cache; the others are asked for at the origin.
-_HITS = {"HIT", "STALE", "UPDATING", "REVALIDATED"}
+_HITS = {"HIT", "REFRESHHIT", "STALE", "UPDATING", "REVALIDATED"}
 _MISSES = {"MISS", "EXPIRED"}
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import asdict
 from functools import partial
 from threading import Thread
 from typing import Any, Protocol
@@ -91,7 +92,7 @@ def _claim(run_id: int) -> LoadRun | None:
 
 
 def _execute(run: LoadRun, judge: Judge) -> None:
-    plan = plans.load(conf().SCENARIO_DIR, run.scenario)
+    plan = plans.find(run.scenario)
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:
@@ -142,6 +143,8 @@ def _conclude(
     storing.store_routes(run, recording.routes())
     limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, cores.usable())
     errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
+    run.summary["validity"] = asdict(errors)
+    run.save(update_fields=["summary"])
     verdict, reasons = judge(run, errors, judged=plan.spec.judged)
     lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=verdict)
 

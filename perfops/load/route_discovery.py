@@ -24,8 +24,8 @@ View = Callable[..., Any]
 def routes() -> dict[str, Any]:
     """Return what can be asked for by GET, as far as it is known, under the names of origins.
 
-    The admin, metrics and whatever signs people in or out are left out. Where nobody knows what fills a ``{field}``, ``paths`` are left empty
-    for the project to write.
+    The admin, metrics and whatever signs people in or out are left out. Where nobody knows what
+    fills a ``{field}``, ``paths`` are left empty for the project to write.
     """
     found: dict[str, Any] = {}
     for view, route, namespaces, _ in extract_views_from_urlpatterns(get_resolver().url_patterns):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from perfops.load.summary import Summary
 
@@ -45,6 +46,15 @@ class ValidityErrors:
 
     def __bool__(self) -> bool:
         return bool(self.reasons)
+
+    @classmethod
+    def of(cls, summary: dict[str, Any]) -> "ValidityErrors | None":
+        """Return what was stored with a run; None for a run of an earlier version."""
+        stored = summary.get("validity")
+        return None if stored is None else cls(**{**stored, "reasons": tuple(stored["reasons"])})
+
+
+VALID = ValidityErrors()
 
 
 def validity_errors(

@@ -9,6 +9,7 @@ from perfops.budgets.metrics.metric import BudgetMetric, Reading
 from perfops.budgets.metrics.units import Unit
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult
+from perfops.plugins import Group, usable
 
 
 class RemovedMetric(BudgetMetric):
@@ -27,10 +28,37 @@ class RemovedMetric(BudgetMetric):
         return self.read(run, budget)
 
 
+_NEEDED = ("key", "title", "unit", "lower_is_better")
+_LONGEST_KEY = 30
+
+
+def wrong(module: object) -> str:
+    """Return why ``module`` adds no budget metrics, or "" when it does."""
+    found = getattr(module, "METRICS", None)
+    if not isinstance(found, tuple | list) or not found:
+        return "a module of budget metrics has METRICS, a tuple of BudgetMetric; it lacks them"
+    return next((fault for fault in map(_wrong, found) if fault), "")
+
+
+def _wrong(metric: object) -> str:
+    if not isinstance(metric, BudgetMetric):
+        return f"{metric!r} in its METRICS is no BudgetMetric"
+    lacking = [name for name in _NEEDED if not hasattr(metric, name)]
+    if lacking:
+        return f"{type(metric).__name__} lacks {', '.join(lacking)}"
+    if len(metric.key) > _LONGEST_KEY:
+        return f"the key {metric.key!r} is longer than {_LONGEST_KEY} characters"
+    return ""
+
+
+GROUP = Group("perfops.budget_metrics", "BUDGET_METRICS", wrong)
+
+
 def every() -> dict[str, BudgetMetric]:
     """Return the metrics by key: perfops' own, then those of others; the first of a key wins."""
     by_key: dict[str, BudgetMetric] = {}
-    for metric in _own():
+    added = (metric for module in usable(GROUP) for metric in module.METRICS)
+    for metric in (*_own(), *added):
         by_key.setdefault(metric.key, metric)
     return by_key
 

@@ -33,7 +33,7 @@ class Unit:
             raise WrongValue("It must not be negative.")
 
     def parse(self, text: str) -> float:
-        """Return the bound that ``text`` writes, with or without the unit. Raises ``WrongValue``."""
+        """Return the bound that ``text`` writes, the unit optional. Raises ``WrongValue``."""
         number = text.strip().removesuffix(self.name).strip()
         try:
             value = float(number)

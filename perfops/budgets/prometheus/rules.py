@@ -102,6 +102,7 @@ def _stand(budget: Budget) -> list[Rule]:
         Recording("budget:value", metric_of(budget).prometheus_value(budget), labels),
     ]
     if _is_promised(budget):
+        allowance = _number(metric_of(budget).allowance(budget))
         value = f"budget:value{_matching(budget)}"
         # Equal to itself: without a single event the value is NaN, and there is no outcome.
         missed = (
@@ -110,11 +111,7 @@ def _stand(budget: Budget) -> list[Rule]:
         )
         rules += [
             Recording("budget:outcome", missed, labels),
-            Recording(
-                "budget:allowance",
-                f"vector({_number(metric_of(budget).allowance(budget))})",
-                labels,
-            ),
+            Recording("budget:allowance", f"vector({allowance})", labels),
         ]
     return rules
 
