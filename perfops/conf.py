@@ -41,6 +41,10 @@ class Conf:
     TRACES_URL: str = ""
     # The folder of the alerts' run books, as Prometheus' own configuration names it.
     RUNBOOK_URL: str = "{{ $externalLabels.runbooks }}"
+    # Routes (the label's value) that budgets leave out where they name none: health checks.
+    UNMEASURED_ROUTES: tuple[str, ...] = ()
+    # An alert about requests wants this many in its window: one error of ten wakes nobody.
+    ALERT_MIN_REQUESTS: int = 50
     # Bounds of http_request_duration_seconds: where the share of quicker requests is known.
     LATENCY_EDGES_S: tuple[float, ...] = (
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,
@@ -59,6 +63,9 @@ class Conf:
     # Raw series are kept this long (days); summaries for ever.
     KEEP_SAMPLES_DAYS: int = 30
 
+    # For an alias that leads to a pooler (PgBouncer): the alias in DATABASES that leads to the
+    # server itself. Without it perfops works through the pooler, within transactions.
+    DIRECT_DATABASES: Mapping[str, str] = field(default_factory=dict)
     # Every query of a collector is bounded (ms).
     STATEMENT_TIMEOUT_MS: int = 10_000
     LOCK_TIMEOUT_MS: int = 500

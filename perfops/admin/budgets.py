@@ -48,7 +48,7 @@ class BudgetForm(forms.ModelForm):
         if {*_BOUNDS} <= given.keys() and metric_of(budget).is_eased(
             given["target"], given["threshold"]
         ):
-            self.add_error("target", "It is easier to meet than the threshold.")
+            self.add_error("target", "The target must be at least as strict as the threshold.")
         return given
 
 
@@ -75,7 +75,7 @@ class BudgetAdmin(admin.ModelAdmin):
             found = judgements.get(budget.pk)
             return f"{found.value_text} (run {found.run_id})" if found else "-"
 
-        @admin.display(description="Where it stands")
+        @admin.display(description="Value against bounds")
         def margin(budget: Budget) -> SafeString | str:
             found = judgements.get(budget.pk)
             return _meter(found) if found else "-"
@@ -86,7 +86,7 @@ class BudgetAdmin(admin.ModelAdmin):
             return (
                 badges.of_outcome(found.outcome, found.label).html()
                 if found
-                else "no run could tell yet"
+                else "not measured yet"
             )
 
         return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]

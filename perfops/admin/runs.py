@@ -145,7 +145,7 @@ class LoadRunAdmin(MeasuredAdmin):
     def name(self, run: LoadRun) -> str:
         return f"{run.pk} · {run.scenario}"
 
-    @admin.display(description="Asked for")
+    @admin.display(description="Requested")
     def when(self, run: LoadRun) -> str:
         return minute(run.created_at)
 

@@ -66,14 +66,22 @@ def _identify(
     cursor: CursorWrapper, looking: CursorWrapper, alias: str, text: str, known: ledger.Known
 ) -> None:
     found, looked_at = [], []
-    while known.pending:
-        signature, params = known.pending.popitem()
+    for signature, params in list(known.pending.items()):
+        try:
+            queryid = ask(looking, text, params)
+        except OperationalError as error:
+            if not session.is_timeout(error):
+                raise
+            # Someone has locked its table: it stays pending, and the next flush asks again.
+            log.debug("a statement's id has to wait: %s", error)
+            continue
+        known.pending.pop(signature, None)
         looked_at.append(signature)
-        queryid = ask(looking, text, params)
         if queryid is not None:
             found.append(queryid)
             known.queryid = queryid
-    cursor.execute(_STORE, [found, looked_at, store.key(alias, text)])
+    if looked_at:
+        cursor.execute(_STORE, [found, looked_at, store.key(alias, text)])
 
 
 def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:
@@ -92,7 +100,7 @@ def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:
             # An empty text is no value of the column's type; NULL is one of every type.
             continue
         except OperationalError:
-            # The server is away, or it took too long: no time for the others now either.
+            # The server is away, or a lock or the time ran out: nothing is known yet.
             raise
         except DatabaseError as error:
             log.debug("a statement has no id: %s", error)
@@ -112,7 +120,7 @@ def _explained(cursor: CursorWrapper, text: str, values: Any) -> dict[str, Any]:
     connection = cursor.db.connection
     if values is not None and not cursor.db.settings_dict["OPTIONS"].get("server_side_binding"):
         statement, values = ClientCursor(connection).mogrify(statement, values), None
-    with cursor.db.wrap_database_errors, Cursor(connection) as one:
+    with session.undone(cursor), cursor.db.wrap_database_errors, Cursor(connection) as one:
         ((plan,),) = one.execute(statement, values, binary=True).fetchall()
     return plan[0] if isinstance(plan[0], dict) else {}
 

@@ -1,15 +1,16 @@
 """The counts in the database: written in one statement, made smaller as they age."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections, router
+from django.db import router
 from django.db.backends.utils import CursorWrapper
 
 from perfops.conf import conf
+from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.models.origins import QueryOrigin, QueryTemplate
 from perfops.origins.counts import CallKey, CallTotals
@@ -75,25 +76,14 @@ def key(database: str, text: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-@contextmanager
-def writing() -> Iterator[CursorWrapper]:
-    """Yield a cursor on a connection of its own to where our tables are.
+def writing(*, timeout_ms: int | None = None) -> AbstractContextManager[CursorWrapper]:
+    """Return a cursor on a connection of its own to where our tables are.
 
-    Whoever waits for us must not wait long: statements and locks are bounded. Raises
-    ``django.db.DatabaseError``.
+    Whoever waits for us must not wait long: statements and locks are bounded, by
+    ``timeout_ms`` where it is given. Raises ``django.db.DatabaseError``.
     """
-    connection = connections[router.db_for_write(QueryOrigin)].copy()
-    connection.settings_dict["OPTIONS"].pop("pool", None)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"{MARK} SELECT set_config('statement_timeout', %s, false),"
-                " set_config('lock_timeout', %s, false)",
-                [str(conf().STATEMENT_TIMEOUT_MS), str(conf().STATEMENT_TIMEOUT_MS)],
-            )
-            yield cursor
-    finally:
-        connection.close()
+    limit = conf().STATEMENT_TIMEOUT_MS if timeout_ms is None else timeout_ms
+    return session.writing(router.db_for_write(QueryOrigin), timeout_ms=limit)
 
 
 def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
@@ -128,8 +118,7 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 def expire() -> None:
     """Fold old hours into days and old days into months, drop what is past its retention."""
-    with writing() as cursor:
-        cursor.execute(f"{MARK} SET statement_timeout = 0")
+    with writing(timeout_ms=0) as cursor:
         cursor.execute(_fold("hour", "day"), [conf().KEEP_ORIGIN_HOURS_DAYS])
         cursor.execute(_fold("day", "month"), [conf().KEEP_ORIGIN_DAILY_DAYS])
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table

@@ -28,6 +28,9 @@ class ErrorRate(BudgetMetric):
         bad = f"http_requests_total{selector(budget, matcher)}"
         return share_of(bad, [f"http_requests_total{selector(budget)}"], window)
 
+    def prometheus_requests(self, budget: Budget) -> str:
+        return f"http_requests_total{selector(budget)}"
+
     def allowance(self, budget: Budget) -> float:
         return budget.target
 

@@ -53,6 +53,9 @@ class Latency(BudgetMetric):
         every = f"http_request_duration_seconds_count{selector(budget)}"
         return f"1 - sum(rate({good}[{window}]))\n  / sum(rate({every}[{window}]))"
 
+    def prometheus_requests(self, budget: Budget) -> str:
+        return f"http_request_duration_seconds_count{selector(budget)}"
+
     def allowance(self, budget: Budget) -> float:
         return round(1 - self.q, 6)
 

@@ -60,6 +60,13 @@ class BudgetMetric(ABC):
         """
         return ""
 
+    def prometheus_requests(self, budget: "Budget") -> str:
+        """Return the counter of the requests that the value is made of; "" where none count.
+
+        Alerts wait until there were ``ALERT_MIN_REQUESTS`` of them.
+        """
+        return ""
+
     def allowance(self, budget: "Budget") -> float:
         """Return the share of events that may miss the target."""
         return 0.0

@@ -1,5 +1,7 @@
 """Parts of PromQL expressions that budget metrics are made of."""
 
+import re
+
 from perfops.budgets.prometheus.rule_file import quoted
 from perfops.conf import conf
 from perfops.models.budgets import Budget
@@ -8,8 +10,16 @@ __all__ = ["edge_for", "in_seconds", "quoted", "selector", "share_of"]
 
 
 def selector(budget: Budget, *matchers: str) -> str:
-    """Return the label matchers of the budget's route with ``matchers`` before them, in braces."""
-    route = [f"route={quoted(budget.route)}"] if budget.route else []
+    """Return the label matchers of the budget's route with ``matchers`` before them, in braces.
+
+    A budget of all routes leaves out ``UNMEASURED_ROUTES``.
+    """
+    unmeasured = "|".join(map(re.escape, conf().UNMEASURED_ROUTES))
+    route = []
+    if budget.route:
+        route = [f"route={quoted(budget.route)}"]
+    elif unmeasured:
+        route = [f"route!~{quoted(unmeasured)}"]
     inside = ", ".join([*matchers, *route])
     return f"{{{inside}}}" if inside else ""
 

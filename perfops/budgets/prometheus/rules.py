@@ -134,13 +134,14 @@ def _bad(budget: Budget, window: str) -> Recording:
 def _alert(budget: Budget) -> Alert:
     measure = metric_of(budget)
     alert, lasting = measure.alert
+    missed = f"budget:value{_matching(budget)} {_missing(budget)}"
     bound = in_prometheus(budget, budget.threshold)
     shown = "{{ $value | humanizePercentage }}"
     if measure.unit == MS:
         shown = "{{ $value | humanizeDuration }}"
     return Alert(
         alert,
-        f"budget:value{_matching(budget)} {_missing(budget)} {_number(bound)}",
+        f"{missed} {_number(bound)}{_with_traffic(budget, '5m')}",
         lasting,
         {"severity": _SEVERITIES[Budget.Action(budget.action)], **_alert_labels(budget)},
         {
@@ -150,6 +151,14 @@ def _alert(budget: Budget) -> Alert:
             "runbook_url": runbook(alert),
         },
     )
+
+
+def _with_traffic(budget: Budget, window: str) -> str:
+    """Return the condition that there were enough requests in ``window`` to judge by."""
+    requests = metric_of(budget).prometheus_requests(budget)
+    if not requests:
+        return ""
+    return f"\nand on () sum(increase({requests}[{window}])) >= {conf().ALERT_MIN_REQUESTS}"
 
 
 def _burns(budget: Budget) -> list[Alert]:
@@ -167,7 +176,9 @@ def _burn(budget: Budget, burn: Burn, limit: float, *, quiet: bool) -> Alert:
     of, most = _matching(budget), _number(limit)
     return Alert(
         burn.alert,
-        f"budget:bad:ratio{burn.long}{of} > {most}\nand budget:bad:ratio{burn.short}{of} > {most}",
+        f"budget:bad:ratio{burn.long}{of} > {most}\nand budget:bad:ratio{burn.short}{of} > {most}"
+        # Over days it would be much to read for little: those alerts wake nobody.
+        + (_with_traffic(budget, burn.long) if burn.severity == "critical" else ""),
         burn.lasting,
         {
             "severity": "warning" if quiet else burn.severity,

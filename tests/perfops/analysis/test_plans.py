@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from perfops.analysis.plans import causes, tree
 from perfops.analysis.plans.causes import Circumstances, Table
-from perfops.analysis.plans.placeholders import numbered
+from perfops.analysis.plans.explain import numbered
 
 
 @pytest.mark.parametrize(

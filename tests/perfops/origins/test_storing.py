@@ -234,3 +234,23 @@ def test_a_value_that_an_empty_text_is_not_still_gives_an_id():
 def test_the_key_of_a_statement_tells_databases_apart():
     assert store.key("default", "SELECT 1") != store.key("other", "SELECT 1")
     assert User.objects.count() == 0
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_statement_whose_table_was_locked_gets_its_id_at_the_next_flush(settings):
+    settings.PERFOPS = {**settings.PERFOPS, "LOCK_TIMEOUT_MS": 50}
+    locked, other = "SELECT 1 AS locked_one FROM auth_group", "SELECT 1 AS free_one"
+    raw(locked)
+    raw(other)
+    holder = connection.copy()
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE auth_group IN ACCESS EXCLUSIVE MODE")
+            assert flushing.flush()
+    finally:
+        holder.close()
+    assert queryid_of(locked) is None
+    assert queryid_of(other) is not None
+    assert flushing.flush()
+    assert queryid_of(locked) is not None
