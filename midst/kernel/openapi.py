@@ -1,6 +1,6 @@
 """What the API's document says of every endpoint: its problems, its headers, what leads where.
 
-django-ninja writes down what goes in and what comes out when all is well. The rest follows from
+django-ninja writes down what goes in and what comes out when nothing fails. The rest follows from
 rules that hold for the whole API, so it is added here, in one place.
 """
 

@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded stack, said so that a person can mend it."""
+"""What can go wrong with the embedded stack, with what to do about it."""
 
 
 class StackError(Exception):

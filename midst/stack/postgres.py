@@ -119,7 +119,7 @@ class Postgres:
         if done.returncode != 0:
             raise StackError(
                 f"PostgreSQL's data can't be made in {self.data}:\n{done.stderr.strip()}\n"
-                "Mend that, or set MIDST_DIR to a folder that the server's user can reach."
+                "Fix that, or set MIDST_DIR to a folder that the server's user can reach."
             )
 
 

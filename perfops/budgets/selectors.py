@@ -56,8 +56,8 @@ def of_run(run: LoadRun) -> list[Judgement]:
 
 def latest() -> dict[int, Judgement]:
     """Return the newest judgement that could tell, by budget. Two queries."""
-    told = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
-    newest = Subquery(told.order_by("-run_id").values("pk")[:1])
+    evaluated = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
+    newest = Subquery(evaluated.order_by("-run_id").values("pk")[:1])
     found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
     return {row.budget_id: judgement(row) for row in _judged(found)}
 

@@ -58,8 +58,8 @@ def _model(view: View) -> type[Model] | None:
 
 def _option(view: View, name: str) -> Any:
     """Return what a class-based view has by this name, as ``as_view`` was told or by itself."""
-    told: dict[str, Any] = getattr(view, "view_initkwargs", {})
-    return told.get(name, getattr(getattr(view, "view_class", None), name, None))
+    given: dict[str, Any] = getattr(view, "view_initkwargs", {})
+    return given.get(name, getattr(getattr(view, "view_class", None), name, None))
 
 
 def _is_field(name: str, model: type[Model]) -> bool:

@@ -30,7 +30,7 @@ _AWAY = (OperationalError, InterfaceError)
 class Storage:
     """Stores the seconds of ``recording`` and renews the heartbeat until ``finish``.
 
-    ``failure``: what ended it early (canceled, claim lost, or a fault); None while all is well.
+    ``failure``: what ended it early (canceled, claim lost, or a fault); None while nothing failed.
     """
 
     def __init__(self, run: LoadRun, recording: Recording) -> None:

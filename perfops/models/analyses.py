@@ -59,7 +59,7 @@ class Analysis(Job):
 
 
 class StoredSnapshot(models.Model):
-    """What one look at a database's counters told: later looks take their difference to it.
+    """The counters of a database at one time: later snapshots take their difference to it.
 
     Hourly ones belong to no analysis. After a while only the summary stays.
     """

@@ -26,5 +26,5 @@ class ProfileAdmin(LargeTable):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """All that hangs on a profile goes with it; nobody reads a list of it all."""
-        told = [f"{profile} with its CV, timeline, narratives, applications" for profile in objs]
-        return told, {"profiles": len(told)}, set(), []
+        names = [f"{profile} with its CV, timeline, narratives, applications" for profile in objs]
+        return names, {"profiles": len(names)}, set(), []

@@ -62,10 +62,10 @@ def usage(reference: str, user: Any) -> bytes:
 
 def masks_in_use(profile: UUID, *, but: UUID | None = None, default: bool = True) -> set[int]:
     """Return the masks that count: those of narratives (``but`` for one), and the default one."""
-    told = Narrative.objects.filter(profile_id=profile).order_by()
+    narratives = Narrative.objects.filter(profile_id=profile).order_by()
     if but is not None:
-        told = told.exclude(pk=but)
-    found = set(told.values_list("mask_id", flat=True).distinct())
+        narratives = narratives.exclude(pk=but)
+    found = set(narratives.values_list("mask_id", flat=True).distinct())
     if default:
         found |= set(
             Profile.objects.filter(pk=profile).values_list("default_mask_id", flat=True)

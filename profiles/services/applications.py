@@ -47,5 +47,5 @@ def _check_step(row: JobApplication, fields: dict[str, Any]) -> None:
         return
     allowed = _NEXT[now]
     if wanted not in allowed:
-        told = " or ".join(sorted(allowed)) or "nothing"
-        raise Problem(CONFLICT, f"After {now} comes {told}, not {wanted}.")
+        choices = " or ".join(sorted(allowed)) or "nothing"
+        raise Problem(CONFLICT, f"After {now} comes {choices}, not {wanted}.")
