@@ -12,10 +12,10 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from midst.telemetry import command
+    from midst.telemetry import spans
 
     try:
-        with command.traced(sys.argv):
+        with spans.traced_command(sys.argv):
             execute_from_command_line(sys.argv)
     except OperationalError as error:
         if "connection" not in str(error):

@@ -39,9 +39,9 @@ def compare(server: str, names: set[str]) -> int:
     from django.db import connections
 
     # The tests' own workloads and servers.
-    bench = import_module("tests.perfops.indexing.bench")
-    debian = import_module("tests.perfops.indexing.debian")
-    workloads = import_module("tests.perfops.indexing.workloads").WORKLOADS
+    bench = import_module("tests.perfops.indexes.bench")
+    debian = import_module("tests.perfops.indexes.debian")
+    workloads = import_module("tests.perfops.indexes.workloads").WORKLOADS
     hypopg = server == "debian-hypopg"
     wrong = 0
     with contextlib.ExitStack() as stack:

@@ -17,6 +17,12 @@ threads = int(os.environ.get("WEB_THREADS", "4")) if worker == "gthread" else 1
 timeout = 60
 graceful_timeout = 20
 keepalive = 30
+# By default a client on loopback may send SCRIPT_NAME and PATH_INFO as headers, and so choose the
+# path that answers (cached ones too) link to.
+forwarder_headers = ""
+# Addresses of proxies whose X-Forwarded-Proto gunicorn itself believes: none. Behind a proxy Django
+# reads it when BEHIND_TLS_PROXY is set.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 # By default it opens a socket in the home directory.
 control_socket_disable = True
 accesslog = None

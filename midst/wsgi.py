@@ -8,4 +8,6 @@ os.environ.setdefault("MIDST_SERVICE", "midst-web")
 
 from django.core.wsgi import get_wsgi_application
 
-application = get_wsgi_application()
+from midst.kernel.chunked import with_chunked_bodies
+
+application = with_chunked_bodies(get_wsgi_application())

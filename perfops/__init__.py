@@ -1,0 +1,3 @@
+"""Performance operations for Django: analysis, load runs, budgets, query origins."""
+
+__version__ = "0.2.0"

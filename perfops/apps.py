@@ -1,6 +1,9 @@
 """Performance operations as a Django app: analysis, load runs, budgets."""
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 
@@ -9,10 +12,22 @@ class PerfopsConfig(AppConfig):
     verbose_name = "Performance"
     default_auto_field = "django.db.models.BigAutoField"
 
-    def ready(self) -> None:
-        from perfops import checks  # noqa: F401 -- registers them
-        from perfops.origins import installing
-        from perfops.services import schedules
+    def import_models(self) -> None:
+        """Refuse psycopg2 before anything imports the driver. Raises ``ImproperlyConfigured``."""
+        if find_spec("psycopg") is None:
+            raise ImproperlyConfigured(
+                "perfops needs psycopg 3, and this environment has none: "
+                "pip install 'django-perfops[psycopg]'. Django then uses it instead of psycopg2."
+            )
+        super().import_models()
 
-        installing.install()
+    def ready(self) -> None:
+        from perfops import checks as checks  # registers them
+        from perfops import schedules
+        from perfops.analysis import recommenders
+        from perfops.indexes import services as indexes
+        from perfops.origins import install
+
+        install.install()
+        recommenders.register(indexes)
         post_migrate.connect(schedules.after_migrate, sender=self)

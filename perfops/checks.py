@@ -8,15 +8,20 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import connections, router
 
+from perfops import plugins
+from perfops.analysis.advisors import registry
 from perfops.conf import conf
-from perfops.loadtest import plan, routes
+from perfops.load import routes
+from perfops.load import scenarios as plan
+from perfops.management import formats
 from perfops.models.runs import LoadRun
+from perfops.origins import middleware
 
 
 @checks.register
 def check_project(**_: Any) -> list[CheckMessage]:
-    """Return what is wrong with the databases, apps and scenarios of the project."""
-    return [*_database(), *_apps(), *_scenarios()]
+    """Return what is wrong with databases, apps, middleware, scenarios and plugins."""
+    return [*_database(), *_apps(), *_middleware(), *_scenarios(), *_plugins()]
 
 
 def _database() -> list[CheckMessage]:
@@ -44,6 +49,26 @@ def _apps() -> list[CheckMessage]:
             "GIN indexes, and on Django 6 it is an error to be without.",
             id="perfops.W001",
         )
+    ]
+
+
+def _middleware() -> list[CheckMessage]:
+    if not conf().ORIGINS or middleware.PATH in settings.MIDDLEWARE:
+        return []
+    return [
+        checks.Warning(
+            f"{middleware.PATH} is not in MIDDLEWARE: statements are not attributed to routes.",
+            hint="Put it first in MIDDLEWARE, or turn origins off: PERFOPS = {'ORIGINS': False}.",
+            id="perfops.W003",
+        )
+    ]
+
+
+def _plugins() -> list[CheckMessage]:
+    hint = "See perfops/plugins.py, or remove it from its entry points or from the setting."
+    return [
+        checks.Warning(fault, hint=hint, id="perfops.W004")
+        for fault in plugins.faults([registry.GROUP, formats.GROUP])
     ]
 
 

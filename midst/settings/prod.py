@@ -3,10 +3,11 @@
 from midst.settings.base import *  # noqa: F403
 from midst.settings.base import BASE_DIR
 from midst.settings.base import LOGGING as _LOGGING
-from midst.settings.environment import env, log_format, signing_key
+from midst.settings.environment import env, log_format, share, signing_key
 
 DEBUG = False
 TRACES_RATIO = 0.1
+SENTRY_TRACES_SAMPLE_RATE = share("SENTRY_TRACES_SAMPLE_RATE", 0.1)
 SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", "production")
 _LOGGING["handlers"]["stderr"]["formatter"] = log_format("json")
 TOKEN_SIGNING_KEY = signing_key("TOKEN_SIGNING_KEY")

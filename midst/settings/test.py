@@ -15,6 +15,8 @@ from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = ["*"]
 RATE_LIMIT_EXEMPT = ["127.0.0.0/8"]
+TRACE_TRUSTED_NETWORKS = ["127.0.0.0/8"]
+SENTRY_TRACES_SAMPLE_RATE = float(os.environ.get("SENTRY_TRACES_SAMPLE_RATE", "0"))
 METRICS_ALLOW = ["127.0.0.0/8"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True

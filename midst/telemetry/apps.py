@@ -8,11 +8,10 @@ class TelemetryConfig(AppConfig):
     label = "telemetry"
 
     def ready(self) -> None:
-        from midst.telemetry import celery, database, redis, sentry
+        from midst.telemetry import celery, database, sentry
         from midst.telemetry.shared import aggregate
 
         database.install()
-        redis.install()
         celery.install()
         sentry.start()
         aggregate.fold_if_many()

@@ -1,40 +1,26 @@
-"""Counts, times and traces Celery's tasks, and takes care of its processes."""
+"""Counts and times Celery's tasks, and takes care of its processes.
 
-from contextvars import ContextVar, Token
+Their spans are made by opentelemetry-instrumentation-celery (``tracing``).
+"""
+
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from celery import signals
 from celery.concurrency.thread import TaskPool as ThreadPool
-from opentelemetry import context, propagate
-from opentelemetry.trace import Span, SpanKind, get_current_span, set_span_in_context
 
-from midst.telemetry import metrics, sentry, spans, tracing
+from midst.telemetry import metrics, sentry, tracing
 from midst.telemetry.shared import aggregate
 
 _UID = "midst.telemetry.celery"
-_CARRIED = ("traceparent", "tracestate", "baggage")
-
-
-class _Running(NamedTuple):
-    started: float
-    span: Span | None
-    here: Token[context.Context] | None
-    recorded: spans.Kept | None
-
-
-# Tasks that run here now, by id.
-_running: dict[str, _Running] = {}
-_publishing: ContextVar[Span | None] = ContextVar("publishing", default=None)
+# Tasks that run here now, by their id: when they started, and Sentry's transaction.
+_running: dict[str, tuple[float, Any]] = {}
 
 
 def install() -> None:
     """Watch the tasks of this process and of those it forks."""
     signals.task_prerun.connect(_begin, dispatch_uid=_UID)
     signals.task_postrun.connect(_end, dispatch_uid=_UID)
-    signals.task_failure.connect(_fail, dispatch_uid=_UID)
-    signals.before_task_publish.connect(_publish, dispatch_uid=_UID)
-    signals.after_task_publish.connect(_published, dispatch_uid=_UID)
     signals.worker_process_init.connect(_start_process, dispatch_uid=_UID)
     signals.worker_process_shutdown.connect(_stop_process, dispatch_uid=_UID)
     signals.worker_ready.connect(_start_threads, dispatch_uid=_UID)
@@ -64,78 +50,18 @@ def _stop_process(**_: Any) -> None:
     sentry.stop()
 
 
-def _publish(sender: str, headers: dict[str, Any], routing_key: str = "", **_: Any) -> None:
-    """Send the trace along; an unsampled one too, so that nobody decides anew.
-
-    What is sent outside of any trace (by beat, say) begins one.
-    """
-    if spans.tracer is None:
-        return
-    here = context.get_current()
-    outside = not get_current_span().get_span_context().is_valid
-    if outside or spans.recorded.get() is not None:
-        attributes = _messaging(sender, str(headers.get("id", "")), routing_key)
-        span = spans.tracer.start_span(
-            f"publish {sender}", kind=SpanKind.PRODUCER, attributes=attributes
-        )
-        _publishing.set(span)
-        here = set_span_in_context(span, here)
-    propagate.inject(headers, context=here)
-
-
-def _published(**_: Any) -> None:
-    span = _publishing.get()
-    if span is not None:
-        span.end()
-        _publishing.set(None)
-
-
 def _begin(task_id: str, task: Any, **_: Any) -> None:
-    if spans.tracer is None:
-        _running[task_id] = _Running(perf_counter(), None, None, None)
-        return
-    headers = {name: each for name in _CARRIED if (each := task.request.get(name))}
-    caller = propagate.extract(headers) if headers else context.get_current()
-    span = spans.tracer.start_span(
-        f"run {task.name}",
-        context=caller,
-        kind=SpanKind.CONSUMER,
-        attributes=_messaging(task.name, task_id, _queue_of(task)),
-    )
-    here = context.attach(set_span_in_context(span, caller))
-    recorded = spans.keep(span)
-    _running[task_id] = _Running(perf_counter(), span, here, recorded)
-
-
-def _fail(exception: BaseException, **_: Any) -> None:
-    span = spans.recorded.get()
-    if span is not None:
-        spans.failed(span, exception)
+    transaction = sentry.begin_transaction(task.name, "queue.task.celery")
+    _running[task_id] = perf_counter(), transaction
 
 
 def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
     metrics.CELERY_TASKS.labels(task.name, (state or "unknown").lower()).inc()
-    running = _running.pop(task_id, None)
-    if running is None:
-        return
-    metrics.CELERY_DURATION.labels(task.name).observe(perf_counter() - running.started)
-    if running.span is not None and running.here is not None and running.recorded is not None:
-        spans.recorded.reset(running.recorded)
-        context.detach(running.here)
-        running.span.end()
-
-
-def _queue_of(task: Any) -> str:
-    return str((task.request.delivery_info or {}).get("routing_key") or "")
-
-
-def _messaging(task: str, message: str, queue: str) -> dict[str, str]:
-    return {
-        "messaging.system": "celery",
-        "messaging.destination.name": queue,
-        "messaging.message.id": message,
-        "celery.task_name": task,
-    }
+    started, transaction = _running.pop(task_id, (None, None))
+    if started is not None:
+        metrics.CELERY_DURATION.labels(task.name).observe(perf_counter() - started)
+    if transaction is not None:
+        sentry.end_transaction(transaction, task.name, failed=state == "FAILURE")
 
 
 def _worker_lives(**_: Any) -> None:

@@ -19,6 +19,8 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
+from midst.telemetry.redis import connection_class
+
 TIMEOUT_S = 0.25
 INTERVAL_S = 15.0
 # kombu keeps a list for each priority: the name, this, the priority.
@@ -37,6 +39,7 @@ class QueueDepth(Collector):
     def __init__(self) -> None:
         self._redis = Redis.from_url(
             settings.CELERY_BROKER_URL,
+            connection_class=connection_class(settings.CELERY_BROKER_URL),
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=None,

@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from midst.telemetry import metrics, request_context, spans
+from midst.telemetry import metrics, request_context, sentry, spans
 from midst.telemetry.shared.values import Timed
 
 POOL_INTERVAL_S = 1.0
@@ -95,7 +95,9 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
         if request is not None:
             request.queries += 1
             request.queries_s += seconds
-        if spans.recorded.get() is not None:
+            if request.transaction is not None:
+                sentry.add_statement(request.transaction, " ".join(labels), seconds)
+        if spans.is_recording():
             spans.statement(text, labels, seconds, failure)
         # An exception and its frame would keep each other.
         failure = None

@@ -1,104 +1,44 @@
 """Counts and times every command to Redis, whoever sends it: cache, limits, Celery's broker.
 
-redis-py has no seam that sees each command of a pipeline, nor what kombu sends by a connection
-of its own. All of them write and read through ``AbstractConnection``: answers come in the order
-of the commands, so each answer ends the oldest command that waits for one.
+Done by classes of connections that are named where connections are configured (``CACHES``, the
+broker's transport). An instrumentation of redis-py's client sees a pipeline as one command, and
+nothing of what kombu sends by a connection of its own. Answers come in the order of the commands,
+so each answer ends the oldest command that waits for one. Their spans are made by
+opentelemetry-instrumentation-redis (``tracing``).
 """
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
-from functools import cached_property, wraps
+from collections.abc import Iterable
 from time import perf_counter
 from typing import Any
+from urllib.parse import urlsplit
 
+from kombu.transport import redis as kombu
+from redis import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.connection import AbstractConnection
 
-from midst.telemetry import metrics, spans
+from midst.telemetry import metrics
 from midst.telemetry.shared.values import Timed
 
 OTHER = "other"
-_KNOWN = frozenset(
-    [
-        "auth",
-        "brpop",
-        "client",
-        "config",
-        "dbsize",
-        "decr",
-        "decrby",
-        "del",
-        "eval",
-        "evalsha",
-        "exec",
-        "exists",
-        "expire",
-        "flushdb",
-        "get",
-        "getdel",
-        "getex",
-        "hdel",
-        "hello",
-        "hget",
-        "hgetall",
-        "hincrby",
-        "hlen",
-        "hmget",
-        "hset",
-        "incr",
-        "incrby",
-        "info",
-        "keys",
-        "lindex",
-        "llen",
-        "lpop",
-        "lpush",
-        "lrange",
-        "lrem",
-        "ltrim",
-        "mget",
-        "mset",
-        "multi",
-        "persist",
-        "pexpire",
-        "ping",
-        "psubscribe",
-        "pttl",
-        "publish",
-        "punsubscribe",
-        "rpop",
-        "rpush",
-        "sadd",
-        "scan",
-        "script",
-        "select",
-        "set",
-        "setex",
-        "setnx",
-        "smembers",
-        "srem",
-        "subscribe",
-        "time",
-        "ttl",
-        "type",
-        "unlink",
-        "unsubscribe",
-        "unwatch",
-        "watch",
-        "zadd",
-        "zcard",
-        "zincrby",
-        "zrange",
-        "zrangebyscore",
-        "zrem",
-        "zremrangebyscore",
-        "zrevrangebyscore",
-        "zscore",
-    ]
-)
+KNOWN = frozenset(
+    (
+        "auth", "brpop", "client", "config", "dbsize", "decr", "decrby", "del", "eval", "evalsha",
+        "exec", "exists", "expire", "flushdb", "get", "getdel", "getex", "hdel", "hello", "hget",
+        "hgetall", "hincrby", "hlen", "hmget", "hset", "incr", "incrby", "info", "keys", "lindex",
+        "llen", "lpop", "lpush", "lrange", "lrem", "ltrim", "mget", "mset", "multi", "persist",
+        "pexpire", "ping", "psubscribe", "pttl", "publish", "punsubscribe", "rpop", "rpush",
+        "sadd", "scan", "script", "select", "set", "setex", "setnx", "smembers", "srem",
+        "subscribe", "time", "ttl", "type", "unlink", "unsubscribe", "unwatch", "watch", "zadd",
+        "zcard", "zincrby", "zrange", "zrangebyscore", "zrem", "zremrangebyscore",
+        "zrevrangebyscore", "zscore",
+    )
+)  # fmt: skip
 _by_operation: dict[str, Timed] = {}
 # As callers write them: "GET", b"get", "CLIENT SETINFO".
 _by_name: dict[Any, str] = {}
+_open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
 
 
 def operation(name: str | bytes) -> str:
@@ -107,146 +47,103 @@ def operation(name: str | bytes) -> str:
     if known is None:
         text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
         word = text.partition(" ")[0].lower()
-        if word not in _KNOWN:
+        if word not in KNOWN:
             return OTHER
         known = _by_name[name] = word
     return known
 
 
-def _observe(name: str, started: float, ended: float) -> None:
+def connection_class(url: str) -> type[AbstractConnection]:
+    """Return the class of connections that ``url`` (redis, rediss or unix) asks for, measured."""
+    classes = {"rediss": MeasuredSSLConnection, "unix": MeasuredUnixConnection}
+    return classes.get(urlsplit(url).scheme, MeasuredConnection)
+
+
+def _observe(name: str, started: float) -> None:
     timed = _by_operation.get(name)
     if timed is None:
         timed = _by_operation[name] = Timed(
             metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
         )
-    seconds = ended - started
-    timed.took(seconds)
-    if spans.recorded.get() is not None:
-        spans.command(name, seconds)
+    timed.took(perf_counter() - started)
 
 
-class _Conversation:
-    """Commands of one connection: ``packed`` but not yet sent, and ``sent`` but not answered."""
+class _Measured(AbstractConnection):
+    """A connection that counts: commands packed but not yet sent, and sent but not answered."""
 
-    __slots__ = ("open", "packed", "sent")
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._counted_open = False
+        self._packed: Iterable[str] = ()
+        self._unanswered: deque[tuple[str, float]] = deque()
+        super().__init__(*args, **options)
 
-    def __init__(self) -> None:
-        self.open = False
-        self.packed: Iterable[str] = ()
-        self.sent: deque[tuple[str, float]] = deque()
+    def send_command(self, *args: Any, **options: Any) -> Any:
+        self._packed = (operation(args[0]),)
+        return super().send_command(*args, **options)  # type: ignore[no-untyped-call]
 
+    def pack_command(self, *args: Any) -> Any:
+        self._packed = (operation(args[0]),)
+        return super().pack_command(*args)  # type: ignore[no-untyped-call]
 
-def install() -> None:
-    """Measure all connections of this process. Twice does no harm."""
-    if hasattr(AbstractConnection, _CONVERSATION):
-        return
-    # Made when a connection is first asked for it; from then on an attribute like any other.
-    conversation = cached_property(lambda connection: _Conversation())
-    conversation.__set_name__(AbstractConnection, _CONVERSATION)
-    setattr(AbstractConnection, _CONVERSATION, conversation)
-    for name, measured in _MEASURED.items():
-        setattr(AbstractConnection, name, measured(getattr(AbstractConnection, name)))
-
-
-def _send_command(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def send_command(self: Any, *args: Any, **options: Any) -> Any:
-        self.midst_conversation.packed = (operation(args[0]),)
-        return original(self, *args, **options)
-
-    return send_command
-
-
-def _pack_command(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def pack_command(self: Any, *args: Any) -> Any:
-        self.midst_conversation.packed = (operation(args[0]),)
-        return original(self, *args)
-
-    return pack_command
-
-
-def _pack_commands(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def pack_commands(self: Any, commands: Iterable[Any]) -> Any:
+    def pack_commands(self, commands: Iterable[Any]) -> Any:
         commands = list(commands)
-        self.midst_conversation.packed = [operation(each[0]) for each in commands]
-        return original(self, commands)
+        self._packed = [operation(each[0]) for each in commands]
+        return super().pack_commands(commands)  # type: ignore[no-untyped-call]
 
-    return pack_commands
-
-
-def _send_packed(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def send_packed_command(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = self.midst_conversation
-        # Connecting, on the way, has a conversation of its own.
-        packed, conversation.packed = conversation.packed, ()
+    def send_packed_command(self, *args: Any, **options: Any) -> Any:
+        # Connecting, on the way, sends commands of its own.
+        packed, self._packed = self._packed, ()
         started = perf_counter()
-        original(self, *args, **options)
+        super().send_packed_command(*args, **options)  # type: ignore[no-untyped-call]
         for name in packed:
-            conversation.sent.append((name, started))
+            self._unanswered.append((name, started))
 
-    return send_packed_command
-
-
-def _read_response(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def read_response(self: Any, *args: Any, **options: Any) -> Any:
-        sent = self.midst_conversation.sent
+    def read_response(self, *args: Any, **options: Any) -> Any:
         try:
-            return original(self, *args, **options)
+            return super().read_response(*args, **options)
         finally:
             # What a subscriber reads answers nothing that was sent.
-            if sent:
-                name, started = sent.popleft()
-                _observe(name, started, perf_counter())
+            if self._unanswered:
+                _observe(*self._unanswered.popleft())
 
-    return read_response
-
-
-def _disconnect(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def disconnect(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = self.midst_conversation
+    def disconnect(self, *args: Any, **options: Any) -> Any:
         try:
-            return original(self, *args, **options)
+            return super().disconnect(*args, **options)  # type: ignore[no-untyped-call]
         finally:
             # Sent, but no answer will come any more.
-            while conversation.sent:
-                name, started = conversation.sent.popleft()
-                _observe(name, started, perf_counter())
+            while self._unanswered:
+                _observe(*self._unanswered.popleft())
             # A child of a fork throws away connections that are its parent's.
-            if conversation.open and self.pid == os.getpid():
+            if self._counted_open and self.pid == os.getpid():
                 _open_connections.dec()
-            conversation.open = False
+            self._counted_open = False
 
-    return disconnect
-
-
-def _on_connect(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Once a connection, where ``connect`` is called before each command."""
-
-    @wraps(original)
-    def on_connect_check_health(self: Any, *args: Any, **options: Any) -> Any:
-        conversation = self.midst_conversation
-        if not conversation.open:
-            conversation.open = True
+    def on_connect_check_health(self, *args: Any, **options: Any) -> Any:
+        """Once a connection, where ``connect`` is called before each command."""
+        if not self._counted_open:
+            self._counted_open = True
             _open_connections.inc()
-        return original(self, *args, **options)
-
-    return on_connect_check_health
+        return super().on_connect_check_health(*args, **options)
 
 
-_open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
+class MeasuredConnection(_Measured, Connection):
+    """By TCP."""
 
-_CONVERSATION = "midst_conversation"
-_MEASURED = {
-    "send_command": _send_command,
-    "pack_command": _pack_command,
-    "pack_commands": _pack_commands,
-    "send_packed_command": _send_packed,
-    "read_response": _read_response,
-    "disconnect": _disconnect,
-    "on_connect_check_health": _on_connect,
-}
+
+class MeasuredSSLConnection(_Measured, SSLConnection):
+    """By TLS."""
+
+
+class MeasuredUnixConnection(_Measured, UnixDomainSocketConnection):
+    """By a unix socket."""
+
+
+class Channel(kombu.Channel):
+    connection_class = MeasuredConnection
+    connection_class_ssl = MeasuredSSLConnection
+
+
+class Transport(kombu.Transport):
+    """For ``CELERY_BROKER_TRANSPORT``: kombu's own, on measured connections."""
+
+    Channel = Channel

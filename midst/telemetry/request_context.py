@@ -1,28 +1,59 @@
 """The request that runs here: its id, its route, what it has asked of the database so far."""
 
 import re
-from contextvars import ContextVar
+from collections.abc import Mapping
+from contextvars import ContextVar, Token
 from functools import lru_cache
+from random import getrandbits
+from typing import Any
 
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanContext
+
+HEADER = "X-Request-ID"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 
+_META = "HTTP_X_REQUEST_ID"
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _CONVERTER = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
 _GROUP = re.compile(r"\(\?P<(\w+)>[^()]*(?:\([^()]*\)[^()]*)*\)")
 
 
 class Request:
-    """One request: its id, and the statements it has sent with the seconds they took."""
+    """One request while it runs: ``queries`` statements sent, which took ``queries_s`` seconds.
 
-    __slots__ = ("id", "queries", "queries_s")
+    ``caller`` is the span of a caller that is not trusted; ``span`` the request's own once it has
+    one; ``error`` the class of an exception that became a 500; ``tokens`` are what
+    ``requests.end`` puts back.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("caller", "error", "id", "method", "queries", "queries_s", "sampled", "span",
+                 "started", "tokens", "transaction")  # fmt: skip
+
+    def __init__(self, name: str, method: str = "GET") -> None:
         self.id = name
+        self.method = method
         self.queries = 0
         self.queries_s = 0.0
+        self.started = 0.0
+        self.sampled = False
+        self.caller: SpanContext | None = None
+        self.span: Span | None = None
+        self.error: str | None = None
+        self.transaction: Any = None
+        self.tokens: tuple[Token[Request | None], Token[Context] | None] | None = None
 
 
 current: ContextVar[Request | None] = ContextVar("request", default=None)
+
+
+def identify(meta: Mapping[str, Any]) -> str:
+    """Return the id that the client gave, when it is well-formed, else a new one."""
+    given = meta.get(_META)
+    if given is not None and _WELL_FORMED.fullmatch(given):
+        return str(given)
+    return f"{getrandbits(64):016x}"
 
 
 @lru_cache(maxsize=2048)

@@ -1,12 +1,17 @@
 """Uncaught errors of requests, tasks and commands go to Sentry, once each, and nothing personal.
 
 Off and silent without ``SENTRY_DSN``. None of the SDK's integrations: they wrap every request
-and task and read headers and variables. Nor its tracing, which would measure again what
-OpenTelemetry measures: an event carries the trace's id, and the span the event's.
+and task and read headers and variables. Performance tracing makes transactions of requests and
+tasks at ``SENTRY_TRACES_SAMPLE_RATE``, decided before anything is built. An event carries the
+OpenTelemetry trace's id, and the span the event's.
 """
 
 import re
 import sys
+import threading
+from datetime import UTC, datetime
+from random import random
+from time import time
 from types import TracebackType
 from typing import Any
 
@@ -15,9 +20,11 @@ from celery import signals
 from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
+from opentelemetry.trace import get_current_span
+from sentry_sdk.tracing import Transaction, TransactionSource
 from sentry_sdk.types import Event, Hint
 
-from midst.telemetry import request_context, spans
+from midst.telemetry import request_context, tracing
 from midst.telemetry.request_context import UNMATCHED, template
 
 # An exit waits this long for the last event.
@@ -41,7 +48,9 @@ _SECRETS = (
 
 def start() -> None:
     """Report from now on, if there is a DSN. Its threads start when they are needed."""
+    global _excepthook, _thread_excepthook
     if not settings.SENTRY_DSN:
+        _transactions.share = 0.0
         return
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
@@ -54,12 +63,15 @@ def start() -> None:
         max_breadcrumbs=0,
         auto_session_tracking=False,
         before_send=_before_send,
+        traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
     )
+    _transactions.share = settings.SENTRY_TRACES_SAMPLE_RATE
     got_request_exception.connect(_on_request, dispatch_uid=_UID)
     signals.task_failure.connect(_on_task, dispatch_uid=_UID)
     if sys.excepthook is not _on_exit:
-        global _excepthook
         _excepthook, sys.excepthook = sys.excepthook, _on_exit
+    if threading.excepthook is not _on_thread:
+        _thread_excepthook, threading.excepthook = threading.excepthook, _on_thread
 
 
 def stop() -> None:
@@ -93,7 +105,61 @@ def _on_exit(
     _excepthook(kind, error, traceback)
 
 
+def _on_thread(failure: threading.ExceptHookArgs) -> None:
+    """What ends a thread."""
+    error = failure.exc_value
+    if isinstance(error, Exception):
+        name = failure.thread.name if failure.thread else "unknown"
+        _report(error, f"thread {name}")
+    _thread_excepthook(failure)
+
+
 _excepthook = sys.excepthook
+_thread_excepthook = threading.excepthook
+
+
+class _Transactions:
+    """The share of requests and tasks that become transactions; 0: none."""
+
+    share = 0.0
+
+
+_transactions = _Transactions()
+
+
+def begin_transaction(name: str, op: str = "http.server") -> Transaction | None:
+    """Begin a transaction, or decide that there is none; ``end_transaction`` ends it."""
+    share = _transactions.share
+    if not share or random() >= share:  # noqa: S311 -- which ones is no secret
+        return None
+    started = sentry_sdk.start_transaction(op=op, name=name, sampled=True)
+    if not isinstance(started, Transaction):
+        return None
+    return started.__enter__()
+
+
+def end_transaction(
+    transaction: Transaction, name: str, *, status: int | None = None, failed: bool = False
+) -> None:
+    """End it under ``name``: a URL template or a task, never an address."""
+    transaction.name, transaction.source = name, TransactionSource.ROUTE
+    trace = tracing.trace_id()
+    if trace is not None:
+        transaction.set_tag("otel.trace_id", trace)
+    if status is not None:
+        transaction.set_http_status(status)
+    elif failed:
+        transaction.set_status("internal_error")
+    transaction.__exit__(None, None, None)
+
+
+def add_statement(transaction: Transaction, name: str, seconds: float) -> None:
+    """Add a statement that has ended just now, by its operation and table."""
+    now = time()
+    span = transaction.start_child(
+        op="db", name=name, start_timestamp=datetime.fromtimestamp(now - seconds, UTC)
+    )
+    span.finish(end_timestamp=datetime.fromtimestamp(now, UTC))
 
 
 def _report(error: BaseException, where: str, **tags: str | None) -> None:
@@ -103,8 +169,8 @@ def _report(error: BaseException, where: str, **tags: str | None) -> None:
             if value:
                 scope.set_tag(name, value)
         event = scope.capture_exception(error)
-    span = spans.recorded.get()
-    if span is not None and event is not None:
+    span = get_current_span()
+    if event is not None and span.is_recording():
         span.set_attribute("sentry.event_id", event)
 
 
@@ -113,11 +179,11 @@ def _before_send(event: Event, hint: Hint) -> Event:
     for each in event.get("exception", {}).get("values", []):
         each["value"] = hidden(str(each.get("value", "")))
     event.pop("breadcrumbs", None)
-    trace = spans.trace_id()
+    trace = tracing.trace_id()
     if trace is not None:
         event.setdefault("contexts", {})["trace"] = {
             "trace_id": trace,
-            "span_id": spans.span_id(),
+            "span_id": tracing.span_id(),
             "type": "trace",
         }
     return event

@@ -1,94 +1,60 @@
-"""Spans on the hot path. A request that is not sampled pays for one decision, and nothing after.
+"""Spans that no instrumentation makes: SQL statements with their call site, and commands.
 
-The stock instrumentations start a span for each statement and command even when nobody will see
-it. Here a statement that has ended becomes a span, and only when its request is recorded.
+A statement's span is made once it has ended, and only while a recorded span runs.
 """
 
 import sys
-from collections.abc import Callable
-from contextvars import ContextVar, Token
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from pathlib import Path
 from time import time_ns
-from typing import cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace import Span as RecordedSpan
-from opentelemetry.trace import Span, Status, StatusCode, Tracer, get_current_span
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, get_current_span
 from opentelemetry.util.types import AttributeValue
 
-from midst.telemetry.client_spans import ClientSpan, Kind
+from midst.telemetry import tracing
 
 _MAX_TEXT = 2000
 _NS = 1_000_000_000
-
-# None while this process is not traced.
-tracer: Tracer | None = None
-# Takes what has ended.
-_take: Callable[[ReadableSpan], None] | None = None
-# The span of the request or task that runs here, if it is recorded.
-recorded: ContextVar[RecordedSpan | None] = ContextVar("recorded", default=None)
-Kept = Token[RecordedSpan | None]
+# These run until they are told to stop.
+_SERVERS = frozenset({"metrics_server", "runserver", "shell", "dbshell", "stack"})
 
 
-def start(new: Tracer, take: Callable[[ReadableSpan], None]) -> None:
-    """Trace with ``new``, whose spans ``take`` gets once they have ended."""
-    global tracer, _take
-    tracer, _take = new, take
-    _of_statement.cache_clear()
-    _of_command.cache_clear()
-
-
-def stop() -> None:
-    global tracer, _take  # noqa: PLW0603
-    tracer = _take = None
-
-
-def keep(span: Span) -> Kept:
-    """Make ``span`` the one that runs here; reset ``recorded`` at its end."""
-    return recorded.set(cast(RecordedSpan, span) if span.is_recording() else None)
-
-
-def trace_id() -> str | None:
-    """Return the present trace's id, sampled or not; None outside of any."""
-    if tracer is None:
-        return None
-    context = get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
-
-
-def span_id() -> str:
-    """Return the present span's id; zeros outside of any."""
-    return f"{get_current_span().get_span_context().span_id:016x}"
-
-
-def exemplar(span: Span) -> dict[str, str]:
-    """Return what a latency bucket keeps of a recorded request."""
-    return {"trace_id": f"{span.get_span_context().trace_id:032x}"}
+def is_recording() -> bool:
+    """Say whether the request or task that runs here is traced."""
+    return get_current_span().is_recording()
 
 
 def statement(
     sql: str, labels: tuple[str, str], seconds: float, error: BaseException | None
 ) -> None:
-    """Add the statement that has just ended, with the line of ours that asked for it."""
-    _ended(_of_statement(sql, labels, call_site(), _queryid_of()(sql), _name(error)), seconds)
+    """Add the statement that has just ended, with the line of ours that asked for it.
 
-
-def command(operation: str, seconds: float) -> None:
-    """Add the Redis command that has just been answered."""
-    _ended(_of_command(operation), seconds)
+    Attributes are those of OpenTelemetry's semantic conventions for databases and code; queryid
+    is PostgreSQL's, where ``TRACES_QUERYID`` knows it.
+    """
+    if tracing.tracer is None:
+        return
+    operation, table = labels
+    end = time_ns()
+    span = tracing.tracer.start_span(
+        f"{operation.upper()} {table}",
+        kind=SpanKind.CLIENT,
+        attributes=_attributes(sql, labels, _call_site(), _queryid_of()(sql)),
+        start_time=end - int(seconds * _NS),
+    )
+    if error is not None:
+        mark_failed(span, error)
+    span.end(end)
 
 
 @lru_cache(maxsize=1024)
-def _of_statement(
-    sql: str,
-    labels: tuple[str, str],
-    site: tuple[str, int, str] | None,
-    queryid: int | None,
-    error: str | None,
-) -> Kind:
+def _attributes(
+    sql: str, labels: tuple[str, str], site: tuple[str, int, str] | None, queryid: int | None
+) -> dict[str, AttributeValue]:
     operation, table = labels
     attributes: dict[str, AttributeValue] = {
         "db.system.name": "postgresql",
@@ -102,36 +68,40 @@ def _of_statement(
         attributes["code.function.name"] = name
     if queryid is not None:
         attributes["db.postgresql.queryid"] = str(queryid)
-    return Kind(f"{operation.upper()} {table}", attributes, error)
+    return attributes
 
 
-@lru_cache(maxsize=256)
-def _of_command(operation: str) -> Kind:
-    name = operation.upper()
-    return Kind(name, {"db.system.name": "redis", "db.operation.name": name})
-
-
-def _ended(kind: Kind, seconds: float) -> None:
-    around = recorded.get()
-    if _take is None or around is None:
-        return
-    end = time_ns()
-    parent = get_current_span().get_span_context()
-    _take(ClientSpan(kind, parent, start=end - int(seconds * _NS), end=end, beside=around))
-
-
-def _name(error: BaseException | None) -> str | None:
-    """Return its class: its message may hold what people have written."""
-    return None if error is None else type(error).__qualname__
-
-
-def failed(span: Span, error: BaseException) -> None:
-    """Mark a span that still runs."""
-    span.set_attribute("error.type", str(_name(error)))
+def mark_failed(span: Span, error: BaseException) -> None:
+    """Mark a span that still runs. Only the class is kept: a message may quote people."""
+    span.set_attribute("error.type", type(error).__qualname__)
     span.set_status(Status(StatusCode.ERROR))
 
 
-def call_site() -> tuple[str, int, str] | None:
+@contextmanager
+def traced_command(arguments: Sequence[str]) -> Iterator[None]:
+    """Trace ``manage.py NAME ...`` as one span if tracing is on; without its arguments."""
+    name = arguments[1] if len(arguments) > 1 else "help"
+    if name in _SERVERS or not tracing.is_wanted():
+        yield
+        return
+    tracing.start()
+    assert tracing.tracer is not None  # noqa: S101 -- just started
+    with tracing.tracer.start_as_current_span(
+        f"manage.py {name}", record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except SystemExit:
+            raise
+        except BaseException as error:
+            mark_failed(span, error)
+            raise
+        finally:
+            span.end()
+            tracing.stop()
+
+
+def _call_site() -> tuple[str, int, str] | None:
     """Return file, line and function of the innermost frame that is the project's."""
     frame = sys._getframe(1)
     while frame is not None:

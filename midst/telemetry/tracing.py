@@ -1,4 +1,4 @@
-"""OpenTelemetry: one tracer for this process, or none.
+"""OpenTelemetry: one tracer provider for this process, or none, and the instrumentations on it.
 
 Off unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` names a receiver (OTLP over HTTP). All ``OTEL_*``
 variables mean what the specification says; without ``OTEL_TRACES_SAMPLER`` the parent decides,
@@ -7,26 +7,55 @@ else ``TRACES_RATIO``. Started after a fork, for threads do not survive one.
 
 import atexit
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock, Thread
+from typing import Any
 
 from django.conf import settings
-from opentelemetry.exporter.otlp.proto.http import trace_exporter
+from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
+from opentelemetry import propagate
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.celery import CeleryInstrumentor
+from opentelemetry.instrumentation.django import DjangoInstrumentor
+from opentelemetry.instrumentation.redis import RedisInstrumentor
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
+from opentelemetry.trace import Status, Tracer, get_current_span
 
-from midst.telemetry import encoding, metrics, sampling, spans
+from midst.telemetry import metrics, sampling
 
 # An exit waits this long for the last spans, whatever the receiver does.
 FLUSH_S = 3.0
 _QUEUE_VARIABLE, _QUEUE_SIZE = "OTEL_BSP_MAX_QUEUE_SIZE", 2048
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# Without it the instrumentations keep to names of attributes that are deprecated.
+_STABLE_NAMES = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,database"}
+# What the instrumentations write down of a client; a message of an error may quote one too.
+_PERSONAL = frozenset(
+    ("client.address", "client.port", "network.peer.address", "network.peer.port",
+     "url.query", "user_agent.original")
+)  # fmt: skip
 
 _full = metrics.SPANS_DROPPED.labels("queue_full")
 _failed = metrics.SPANS_DROPPED.labels("export_failed")
 _exported = metrics.SPANS_EXPORTED
+
+Hook = Callable[..., None]
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+# None while this process is not traced.
+tracer: Tracer | None = None
+_sampler: Sampler | None = None
+_provider: TracerProvider | None = None
+_propagator: TextMapPropagator | None = None
+# How the request's span is named and described: ``requests`` knows.
+_hooks: dict[str, Hook] = {}
+_middleware: Callable[[GetResponse], GetResponse] | None = None
 
 
 def is_wanted() -> bool:
@@ -36,6 +65,35 @@ def is_wanted() -> bool:
     if os.environ.get("OTEL_TRACES_EXPORTER", "otlp").strip() == "none":
         return False
     return any(os.environ.get(name) for name in _ENDPOINTS)
+
+
+def trace_id() -> str | None:
+    """Return the present trace's id, sampled or not; None outside of any."""
+    context = get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+def span_id() -> str:
+    """Return the present span's id; zeros outside of any."""
+    return f"{get_current_span().get_span_context().span_id:016x}"
+
+
+def decide(name: str, meta: Mapping[str, Any]) -> sampling.Sampling | None:
+    """Decide whether a request is traced (``sampling.decide``); None while nothing is."""
+    if _sampler is None or _propagator is None:
+        return None
+    return sampling.decide(_sampler, _propagator, name, meta)
+
+
+def set_request_hooks(*, request_hook: Hook, response_hook: Hook) -> None:
+    """Have the request's span described: hooks of opentelemetry-instrumentation-django."""
+    _hooks.update(request_hook=request_hook, response_hook=response_hook)
+
+
+def around_request(get_response: GetResponse) -> GetResponse:
+    """Return ``get_response`` within a span of opentelemetry-instrumentation-django."""
+    assert _middleware is not None  # noqa: S101 -- asked for sampled requests alone
+    return _middleware(get_response)
 
 
 class _Queue:
@@ -72,18 +130,17 @@ class _Processor(BatchSpanProcessor):
 
 
 class _Exporter(SpanExporter):
-    """OTLP, with what it could not deliver counted."""
+    """OTLP, with nothing personal, and what it could not deliver counted."""
 
     def __init__(self, queue: _Queue) -> None:
-        trace_exporter.encode_spans = encoding.encode  # type: ignore[assignment, attr-defined]
-        self._otlp = trace_exporter.OTLPSpanExporter()
+        self._otlp = OTLPSpanExporter()
         self._waiting = queue
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         self._waiting.leave(len(spans))
         result = SpanExportResult.FAILURE
         try:
-            result = self._otlp.export(spans)
+            result = self._otlp.export([without_personal(each) for each in spans])
         finally:
             delivered = result is SpanExportResult.SUCCESS
             (_exported if delivered else _failed).inc(len(spans))
@@ -93,38 +150,88 @@ class _Exporter(SpanExporter):
         self._otlp.shutdown()
 
 
-_provider: TracerProvider | None = None
+def without_personal(span: ReadableSpan) -> ReadableSpan:
+    """Return ``span`` without what says who asked, and of an error its class alone."""
+    attributes = span.attributes or {}
+    if not span.events and span.status.description is None and not _PERSONAL & attributes.keys():
+        return span
+    kept = {name: value for name, value in attributes.items() if name not in _PERSONAL}
+    for event in span.events:
+        if event.attributes and "exception.type" in event.attributes:
+            kept.setdefault("error.type", event.attributes["exception.type"])
+    return ReadableSpan(
+        name=span.name, context=span.context, parent=span.parent, resource=span.resource,
+        attributes=kept, links=span.links, kind=span.kind, status=Status(span.status.status_code),
+        start_time=span.start_time, end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )  # fmt: skip
 
 
 def start() -> None:
     """Trace this process from now on; nothing when it is off or on already."""
-    global _provider  # noqa: PLW0603
+    global _provider, _sampler, tracer  # noqa: PLW0603
     if _provider is not None or not is_wanted():
         return
-    sampler = None
-    if not os.environ.get("OTEL_TRACES_SAMPLER"):
-        sampler = ParentBasedTraceIdRatio(settings.TRACES_RATIO)
-    _provider = TracerProvider(
-        sampler=sampler, resource=resource(), shutdown_on_exit=False, id_generator=sampling.Ids()
-    )
-    sampling.follow(_provider.sampler)
+    for name, value in _STABLE_NAMES.items():
+        os.environ.setdefault(name, value)
+    _sampler = _configured_sampler()
     queue = _Queue(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
-    processor = _Processor(_Exporter(queue), queue)
-    _provider.add_span_processor(processor)
-    spans.start(_provider.get_tracer("midst", settings.VERSION), processor.on_end)
+    _provider = TracerProvider(
+        sampler=sampling.FollowDecision(_sampler), resource=resource(), shutdown_on_exit=False
+    )
+    _provider.add_span_processor(_Processor(_Exporter(queue), queue))
+    tracer = _provider.get_tracer("midst", settings.VERSION)
+    _instrument(_provider)
     atexit.register(stop)
+
+
+def flush() -> None:
+    """Send what waits now."""
+    if _provider is not None:
+        _provider.force_flush()
 
 
 def stop() -> None:
     """Send what is left, but wait ``FLUSH_S`` at most."""
-    global _provider
+    global _provider, _sampler, tracer  # noqa: PLW0603
     provider, _provider = _provider, None
     if provider is None:
         return
-    spans.stop()
+    _sampler = tracer = None
+    for each in (CeleryInstrumentor(), DjangoInstrumentor(), RedisInstrumentor()):
+        each.uninstrument()
+    if _propagator is not None:
+        propagate.set_global_textmap(_propagator)
     last = Thread(target=provider.shutdown, name="last-spans", daemon=True)
     last.start()
     last.join(FLUSH_S)
+
+
+def _configured_sampler() -> Sampler:
+    """Return the environment's sampler, which the SDK makes, or ours."""
+    if os.environ.get("OTEL_TRACES_SAMPLER"):
+        return TracerProvider(shutdown_on_exit=False).sampler
+    return ParentBasedTraceIdRatio(settings.TRACES_RATIO)
+
+
+def _instrument(provider: TracerProvider) -> None:
+    """Turn the instrumentations on: requests, tasks, commands to Redis.
+
+    Django's adds a middleware to the settings. It is taken out again: only sampled requests go
+    through it (``around_request``), as it builds much before it asks the sampler.
+    """
+    global _middleware, _propagator  # noqa: PLW0603
+    _propagator = propagate.get_global_textmap()
+    propagate.set_global_textmap(sampling.TrustedCallers(_propagator))
+    common: dict[str, Any] = {"tracer_provider": provider, "meter_provider": NoOpMeterProvider()}
+    CeleryInstrumentor().instrument(**common)
+    RedisInstrumentor().instrument(**common)
+    before = settings.MIDDLEWARE
+    settings.MIDDLEWARE = list(before)
+    DjangoInstrumentor().instrument(**common, **_hooks)
+    (added,) = set(settings.MIDDLEWARE) - set(before)
+    settings.MIDDLEWARE = before
+    _middleware = import_string(added)
 
 
 def resource() -> Resource:

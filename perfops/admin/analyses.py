@@ -10,14 +10,15 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from perfops.admin import badges
+from perfops.admin.analysis_pages import InsidePages
 from perfops.admin.finding_card import card
-from perfops.admin.inside import InsidePages
 from perfops.admin.pages import minute
+from perfops.analysis import selectors
+from perfops.analysis import services as analyses
+from perfops.analysis import sessions as present
+from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
-from perfops.models.runs import Trigger
-from perfops.selectors import analyses as selectors
-from perfops.selectors import present
-from perfops.services import analyses, claims
+from perfops.models.jobs import Trigger
 
 _HOUR_S = 3600
 # The rest is in the list of findings.
@@ -44,7 +45,7 @@ class AnalysisAdmin(InsidePages):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        claims.reap()
+        lifecycle.reap()
         may_look = self.may(request, "run_analysis")
         context = {
             "title": "Analyses",
@@ -59,14 +60,14 @@ class AnalysisAdmin(InsidePages):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        claims.reap()
+        lifecycle.reap()
         analysis = self.viewed(request, object_id)
         title = f"Analysis {analysis.pk}"
         context = self._context(request, analysis)
         return self.page(request, "perfops/analysis.html", title, **context)
 
     def live_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
-        claims.reap()
+        lifecycle.reap()
         analysis = self.viewed(request, str(analysis_id))
         context = self._context(request, analysis)
         return self.live(request, "perfops/_analysis.html", active=analysis.is_active, **context)

@@ -9,12 +9,12 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges
+from perfops.budgets import selectors
+from perfops.budgets.metrics import MEASURES
+from perfops.budgets.selectors import Judgement
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import meter
 from perfops.models.budgets import Budget
-from perfops.selectors import budgets as selectors
-from perfops.selectors.budgets import Judgement
-from perfops.statistics.measures import MEASURES
 
 
 class BudgetForm(forms.ModelForm):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from perfops.admin.listing import Column
-from perfops.advisors.wording import size_text, time_text
-from perfops.collectors.records import Index, Table, share
-from perfops.collectors.states import Session
+from perfops.analysis.collectors.records import Index, Table, share
+from perfops.analysis.collectors.states import Session
+from perfops.formatting import size_text, time_text
 
 
 def _number(key: str, label: str, value: Callable[[Any], float]) -> Column[Any]:

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, index_advice, statements
+from perfops.admin import badges, statements
+from perfops.admin import recommendations as index_advice
 from perfops.admin.finding_card import card
 from perfops.admin.pages import MeasuredAdmin, minute
+from perfops.analysis import findings, selectors
 from perfops.models.analyses import Finding
-from perfops.selectors import analyses as selectors
-from perfops.services import findings
 
 _USUAL_MUTE = timedelta(days=30)
 _PERMISSION = "mute_finding"

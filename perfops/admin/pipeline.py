@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from perfops.admin.badges import Badge
-from perfops.selectors.pipeline import Figure, Pipeline
+from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 
 _NOT_CONFIGURED = (
     "Prometheus is not configured: nothing here knows whether anyone is watching. Set "

@@ -13,11 +13,11 @@ from perfops.admin import query_page, statements
 from perfops.admin.pages import MeasuredAdmin
 from perfops.admin.query_list import WINDOWS, CostliestFirst, DatabaseFilter, WindowFilter, since
 from perfops.admin.query_page import duration
+from perfops.analysis import queries
+from perfops.analysis.plans import watch as plans
+from perfops.analysis.plans.explain import NoPlan
 from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.models.origins import QueryTemplate
-from perfops.plans.explain import NoPlan
-from perfops.selectors import queries
-from perfops.services import plans
 
 _PERMISSION = "explain_query"
 

@@ -9,8 +9,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 from django.utils import timezone
 
+from perfops.analysis import queries
+from perfops.analysis import sessions as present
 from perfops.models.origins import QueryTemplate
-from perfops.selectors import origins, present, queries
+from perfops.origins import selectors as origins
 
 WINDOWS = {"day": 1, "week": 7, "month": 30, "year": 365}
 

@@ -6,14 +6,15 @@ from typing import Any
 from django.utils import timezone
 
 from perfops.admin.finding_card import card
+from perfops.analysis import queries
+from perfops.analysis.plans import tree
+from perfops.analysis.plans.drawing import BAR_WIDTH, Step, draw
+from perfops.analysis.queries import Point
 from perfops.charts.lines import Chart, Line, chart
-from perfops.charts.plans import BAR_WIDTH, Step, draw
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
-from perfops.plans import tree
-from perfops.selectors import origins, queries
-from perfops.selectors.origins import Share
-from perfops.selectors.queries import Point
+from perfops.origins import selectors as origins
+from perfops.origins.selectors import Share
 
 _ORIGINS = 50
 _DAY_S = 86_400
@@ -74,7 +75,7 @@ def _share(share: Share) -> dict[str, Any]:
             f"{share.calls:,}",
             duration(share.total_ms),
             duration(share.total_ms / share.calls) if share.calls else "-",
-            f"{each:,.1f}, most {share.most_calls:,}" if each else "-",
+            f"{each:,.1f}, most {share.max_calls_per_execution:,}" if each else "-",
         ],
     }
 

@@ -10,14 +10,15 @@ from django.utils.html import format_html
 
 from perfops.admin import badges
 from perfops.admin.badges import Badge
+from perfops.budgets import selectors as budgets
+from perfops.budgets.selectors import Judgement
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import Meter, meter
 from perfops.conf import conf
-from perfops.loadtest import k6
+from perfops.load import k6
+from perfops.load import selectors as runs
+from perfops.load.selectors import Point
 from perfops.models.runs import LoadRun, RouteResult
-from perfops.selectors import budgets, runs
-from perfops.selectors.budgets import Judgement
-from perfops.selectors.runs import Point
 
 _SHORT_MS = 100
 _MEGABYTE = 1024**2

@@ -14,12 +14,14 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges, run_page
 from perfops.admin import pipeline as pipeline_page
 from perfops.admin.pages import MeasuredAdmin, minute
+from perfops.budgets.prometheus import pipeline
 from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
-from perfops.loadtest import plan as plans
-from perfops.models.runs import LoadRun, Trigger
-from perfops.selectors import pipeline
-from perfops.services import runs
+from perfops.jobs import lifecycle
+from perfops.load import scenarios as plans
+from perfops.load import services as runs
+from perfops.models.jobs import Trigger
+from perfops.models.runs import LoadRun
 
 
 class StartForm(forms.Form):
@@ -69,7 +71,7 @@ class LoadRunAdmin(MeasuredAdmin):
         return super().get_queryset(request).select_related("requested_by")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        runs.reap_lost_runs()
+        lifecycle.reap()
         context = {
             "title": "Load runs",
             **(extra_context or {}),
@@ -83,14 +85,14 @@ class LoadRunAdmin(MeasuredAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        runs.reap_lost_runs()
+        lifecycle.reap()
         run = self.viewed(request, object_id)
         title = f"Run {run.pk}: {run.scenario}"
         return self.page(request, "perfops/run.html", title, **self._context(request, run))
 
     def live_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         """Answer with the run's part of its page."""
-        runs.reap_lost_runs()
+        lifecycle.reap()
         run = self.viewed(request, str(run_id))
         context = self._context(request, run)
         return self.live(request, "perfops/_run.html", active=run.is_active, **context)

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from django.urls import reverse
 
+from perfops.analysis import queries
 from perfops.models.origins import QueryTemplate
-from perfops.selectors import queries
 
 _MOST = 20
 _CHARACTERS = 120

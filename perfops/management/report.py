@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from perfops.budgets import selectors as budgets
+from perfops.budgets.selectors import Judgement
+from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
 from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
-from perfops.selectors import budgets, runs
-from perfops.selectors.budgets import Judgement
 
 _SLOWEST = 5
 State, Verdict = LoadRun.State, LoadRun.Verdict

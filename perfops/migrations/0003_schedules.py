@@ -1,4 +1,4 @@
-"""Loaded the schedules once; they come with ``post_migrate`` now (perfops/services/schedules.py).
+"""Loaded the schedules once; they come with ``post_migrate`` now (perfops/schedules.py).
 
 A dependency on django-celery-beat would keep a project from adding it later.
 """

@@ -1,9 +1,9 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
-from perfops.models.advice import IndexAdvice
-from perfops.models.analyses import Analysis, Finding, Sighting, StoredSnapshot
+from perfops.models.analyses import Analysis, Finding, Occurrence, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
+from perfops.models.recommendations import IndexAdvice
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
@@ -13,11 +13,11 @@ __all__ = [
     "Finding",
     "IndexAdvice",
     "LoadRun",
+    "Occurrence",
     "QueryOrigin",
     "QueryPlan",
     "QueryTemplate",
     "RouteResult",
     "Sample",
-    "Sighting",
     "StoredSnapshot",
 ]

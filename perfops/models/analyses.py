@@ -1,15 +1,17 @@
 """An analysis of a database, and the findings that live on between analyses."""
 
-from django.conf import settings
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 
-from perfops.models.runs import LoadRun, Trigger
+from perfops.models.jobs import Job
+from perfops.models.runs import LoadRun
 
 
-class Analysis(models.Model):
+class Analysis(Job):
     """One snapshot of a database's statistics, its difference to an earlier one, and findings.
 
     Whoever works on it renews ``heartbeat_at``; one that falls silent loses it (``lost``).
@@ -23,31 +25,21 @@ class Analysis(models.Model):
         LOST = "lost", "lost"
 
     ACTIVE = (State.QUEUED, State.RUNNING)
+    CLAIMED = (State.RUNNING,)
 
     database = models.CharField(max_length=100, default="default", help_text="Alias in DATABASES.")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
     run = models.ForeignKey(
         LoadRun, models.SET_NULL, null=True, blank=True, related_name="analyses",
         help_text="The load run whose window this looks at.",
     )  # fmt: skip
     baseline = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="+")
 
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
-    # Defaults of the database too: while a deployment is under way, older code writes rows.
-    worker = models.CharField(
-        max_length=200, blank=True, db_default="", help_text="host:pid that claimed it."
-    )
     window_s = models.FloatField(null=True, help_text="Seconds that the counters cover.")
     # How much of that the counters really show: resets and restarts take from it.
     covered = models.FloatField(null=True)
     notes = models.JSONField(default=list, blank=True)
-    # A list of perfops.collectors.missing.Missing as dicts.
+    # A list of perfops.analysis.collectors.unavailable.UnavailableSource as dicts.
     missing = models.JSONField(default=list, blank=True)
     # How many findings of each severity.
     counts = models.JSONField(default=dict, blank=True)
@@ -61,9 +53,9 @@ class Analysis(models.Model):
     def __str__(self) -> str:
         return f"analysis {self.pk} ({self.database})"
 
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
+    @classmethod
+    def outcome(cls, *sentences: str) -> dict[str, Any]:
+        return {"error": " ".join(sentences)}
 
 
 class StoredSnapshot(models.Model):
@@ -77,7 +69,7 @@ class StoredSnapshot(models.Model):
     analysis = models.OneToOneField(
         Analysis, models.CASCADE, null=True, blank=True, related_name="stored"
     )
-    # See perfops.collectors.packing; None once it has expired.
+    # See perfops.analysis.packing; None once it has expired.
     packed = models.BinaryField(null=True)
     database_bytes = models.BigIntegerField(null=True)
 
@@ -151,17 +143,21 @@ class Finding(models.Model):
         return self.title
 
 
-class Sighting(models.Model):
+class Occurrence(models.Model):
     """A finding as one analysis saw it."""
 
-    analysis = models.ForeignKey(Analysis, models.CASCADE, related_name="sightings", db_index=False)
-    finding = models.ForeignKey(Finding, models.CASCADE, related_name="sightings")
+    analysis = models.ForeignKey(
+        Analysis, models.CASCADE, related_name="occurrences", db_index=False
+    )
+    finding = models.ForeignKey(Finding, models.CASCADE, related_name="occurrences")
     severity = models.CharField(max_length=10, choices=Severity)
     evidence = models.JSONField(default=list)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["analysis", "finding"], name="perfops_sighting_unique")
+            models.UniqueConstraint(
+                fields=["analysis", "finding"], name="perfops_occurrence_unique"
+            )
         ]
 
     def __str__(self) -> str:

@@ -63,8 +63,8 @@ class QueryOrigin(models.Model):
     total_ms = models.FloatField(help_text="As the application waited for it.")
     rows = models.BigIntegerField()
     # Requests, tasks or commands that sent it, and the most calls that one of them made.
-    units = models.BigIntegerField()
-    most_calls = models.BigIntegerField()
+    executions = models.BigIntegerField()
+    max_calls_per_execution = models.BigIntegerField()
 
     class Meta:
         constraints = [
@@ -86,7 +86,7 @@ class QueryPlan(models.Model):
     queryid = models.CharField(max_length=20)
     fingerprint = models.CharField(max_length=64, help_text="Of its shape, without costs.")
     plan = models.JSONField()
-    # perfops.plans.causes.Circumstances: what it depended on.
+    # perfops.analysis.plans.causes.Circumstances: what it depended on.
     circumstances = models.JSONField(default=dict)
     # Why it took the place of the one before: sentences.
     causes = models.JSONField(default=list)

@@ -1,17 +1,14 @@
 """A load run and what it measured."""
 
-from django.conf import settings
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
-
-class Trigger(models.TextChoices):
-    ADMIN = "admin", "admin"
-    COMMAND = "command", "command line"
-    SCHEDULE = "schedule", "schedule"
+from perfops.models.jobs import Job
 
 
-class LoadRun(models.Model):
+class LoadRun(Job):
     """One execution of a k6 scenario against one target.
 
     ``state`` says how far it is, ``verdict`` what to make of it: *valid?* comes before *good?*.
@@ -43,24 +40,16 @@ class LoadRun(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.NONE, blank=True)
     reasons = models.JSONField(default=list, blank=True, help_text="Sentences behind the verdict.")
-    trigger = models.CharField(max_length=10, choices=Trigger, default=Trigger.COMMAND)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
 
-    created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    heartbeat_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    worker = models.CharField(max_length=200, blank=True, help_text="host:pid that claimed it.")
 
     # {"duration_s": float, "requests": int, "peak_rate": float, "max_vus": int,
     #  "stages": [{"seconds": float, "rate": float}]}
     plan = models.JSONField(default=dict, blank=True)
     # What must be equal for two runs to be compared.
     fingerprint = models.JSONField(default=dict, blank=True)
-    # perfops.loadtest.summary.Summary as a dict.
+    # perfops.load.summary.Summary as a dict.
     summary = models.JSONField(default=dict, blank=True)
     # Difference of the server's statistics over the run.
     server = models.JSONField(default=dict, blank=True)
@@ -94,9 +83,9 @@ class LoadRun(models.Model):
     def __str__(self) -> str:
         return f"run {self.pk} ({self.scenario})"
 
-    @property
-    def is_active(self) -> bool:
-        return self.state in self.ACTIVE
+    @classmethod
+    def outcome(cls, *sentences: str) -> dict[str, Any]:
+        return {"reasons": list(sentences)}
 
     @property
     def duration_s(self) -> float | None:

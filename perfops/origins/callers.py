@@ -14,9 +14,9 @@ import django
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.packages import is_installed
 from perfops.conf import conf
-from perfops.origins.tallies import NOWHERE, Site
+from perfops.database.packages import is_installed
+from perfops.origins.counts import NOWHERE, Site
 
 # What a file is: of a library, of the project, or a border where the search ends. Beyond
 # Django's handlers stand middlewares, beyond its commands manage.py, and beyond asgiref's

@@ -13,7 +13,8 @@ from django.db import DataError, Error
 from psycopg.errors import UndefinedTable
 
 from perfops.conf import conf
-from perfops.origins import identify, ledger, scope, store
+from perfops.origins import ledger, scope, store
+from perfops.origins import statement_ids as identify
 
 log = logging.getLogger(__name__)
 

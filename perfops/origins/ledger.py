@@ -11,7 +11,7 @@ from time import monotonic
 
 from perfops.conf import conf
 from perfops.origins import signature
-from perfops.origins.tallies import NOWHERE, OTHER, Count, Sent, Tally
+from perfops.origins.counts import NOWHERE, OTHER, CallKey, CallTotals, ScopeCounter
 
 # A statement that was not sent for so long makes room for a new one (s).
 _IDLE_S = 3600.0
@@ -22,7 +22,7 @@ class Known:
     """What this process knows of a statement. ``pending``: parameters to identify it with."""
 
     used: float
-    sightings: int = 0
+    occurrences: int = 0
     seen: set[str] = field(default_factory=set)
     pending: dict[str, object] = field(default_factory=dict)
     sample: object = None
@@ -30,7 +30,7 @@ class Known:
 
 
 _lock = Lock()
-_rows: dict[Sent, Count] = {}
+_rows: dict[CallKey, CallTotals] = {}
 _known: OrderedDict[tuple[str, str], Known] = OrderedDict()
 _spilled = 0
 
@@ -43,9 +43,9 @@ def admit(database: str, text: str, params: object, *, many: bool) -> bool:
             if len(_known) >= conf().ORIGIN_TEMPLATES and not _make_room():
                 return False
             known = _known[database, text] = Known(monotonic())
-        known.sightings += 1
-        # At the first, second, fourth, ... sighting: types of parameters seldom change.
-        if not known.sightings & (known.sightings - 1):
+        known.occurrences += 1
+        # At the first, second, fourth, ... occurrence: types of parameters seldom change.
+        if not known.occurrences & (known.occurrences - 1):
             _look_at(known, text, params, many=many)
         return True
 
@@ -68,7 +68,7 @@ def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
         known.sample = one
 
 
-def add(kind: str, name: str, tallies: Iterable[Tally], *, ended: bool) -> None:
+def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -> None:
     """Add what is new in ``tallies``; with ``ended`` as one unit more."""
     now = monotonic()
     with _lock:
@@ -79,26 +79,26 @@ def add(kind: str, name: str, tallies: Iterable[Tally], *, ended: bool) -> None:
             if known is not None:
                 known.used = now
                 _known.move_to_end((tally.database, tally.text))
-            _count(Sent(tally.database, tally.text, tally.site, kind, name)).add(
+            _count(CallKey(tally.database, tally.text, tally.site, kind, name)).add(
                 calls=tally.calls - calls,
                 seconds=tally.seconds - seconds,
                 rows=tally.rows - rows,
-                units=int(ended),
+                executions=int(ended),
                 most=tally.calls,
             )
 
 
-def _count(sent: Sent) -> Count:
+def _count(sent: CallKey) -> CallTotals:
     found = _rows.get(sent)
     if found is None:
         if len(_rows) >= conf().ORIGIN_ROWS and sent.text != OTHER:
             _spill()
-            return _count(Sent(sent.database, OTHER, NOWHERE, "process", OTHER))
-        found = _rows[sent] = Count()
+            return _count(CallKey(sent.database, OTHER, NOWHERE, "process", OTHER))
+        found = _rows[sent] = CallTotals()
     return found
 
 
-def take() -> dict[Sent, Count]:
+def take() -> dict[CallKey, CallTotals]:
     """Return the rows, and begin with none."""
     global _rows
     with _lock:
@@ -106,13 +106,13 @@ def take() -> dict[Sent, Count]:
     return rows
 
 
-def give_back(rows: dict[Sent, Count]) -> None:
+def give_back(rows: dict[CallKey, CallTotals]) -> None:
     """Add rows again that could not be written."""
     with _lock:
         for sent, count in rows.items():
             _count(sent).add(
-                calls=count.calls, seconds=count.seconds, rows=count.rows, units=count.units,
-                most=count.most,
+                calls=count.calls, seconds=count.seconds, rows=count.rows,
+                executions=count.executions, most=count.most,
             )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 
 from perfops.origins import ledger
 from perfops.origins.callers import site_of
-from perfops.origins.tallies import OTHER, Tally
+from perfops.origins.counts import OTHER, ScopeCounter
 
 Key = tuple[str, str, int, int]
 
@@ -33,12 +33,12 @@ class Scope:
     ) -> None:
         self.kind, self._name = kind, name
         self.lock = Lock()
-        self.tallies: dict[Key, Tally] = {}
+        self.tallies: dict[Key, ScopeCounter] = {}
         self.is_live = True
         # The asyncio task that works for it, if one does: see ``asynchronous``.
         self.task = task
 
-    def open(self, key: Key, frame: FrameType | None, params: object, many: bool) -> Tally:
+    def open(self, key: Key, frame: FrameType | None, params: object, many: bool) -> ScopeCounter:
         """Return a new tally for ``key``; the one for all others when there is no room."""
         database, text, *_ = key
         if len(self.tallies) >= _MOST or not ledger.admit(database, text, params, many=many):
@@ -48,7 +48,7 @@ class Scope:
                 return self.tallies[key]
             text, frame = OTHER, None
         code = frame.f_code if frame is not None else None
-        tally = self.tallies[key] = Tally(database, text, site_of(frame), code)
+        tally = self.tallies[key] = ScopeCounter(database, text, site_of(frame), code)
         return tally
 
     def tell(self, *, ended: bool) -> None:

@@ -1,18 +1,19 @@
 """The counts in the database: written in one statement, made smaller as they age."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import connections, router
+from django.db import router
 from django.db.backends.utils import CursorWrapper
 
-from perfops.collectors.session import MARK
 from perfops.conf import conf
+from perfops.database import connections as session
+from perfops.database.connections import MARK
 from perfops.models.origins import QueryOrigin, QueryTemplate
-from perfops.origins.tallies import Count, Sent
+from perfops.origins.counts import CallKey, CallTotals
 
 _WRITE = f"""{MARK}
 WITH texts AS (
@@ -23,18 +24,20 @@ WITH texts AS (
     ON CONFLICT (id) DO NOTHING
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
-    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
-SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, units, most
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
+     max_calls_per_execution)
+SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, executions, most
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS new (template, site, function, kind, name, calls, ms, rows, units, most)
+    AS new (template, site, function, kind, name, calls, ms, rows, executions, most)
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     function = excluded.function,
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
-    units = kept.units + excluded.units,
-    most_calls = greatest(kept.most_calls, excluded.most_calls)
+    executions = kept.executions + excluded.executions,
+    max_calls_per_execution =
+        greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
 
 
@@ -51,17 +54,19 @@ WITH old AS (
     RETURNING *
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
-    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, units, most_calls)
+    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
+     max_calls_per_execution)
 SELECT template_id, site, min(function), kind, name, '{large}',
     date_trunc('{large}', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
-    sum(calls), sum(total_ms), sum(rows), sum(units), max(most_calls)
+    sum(calls), sum(total_ms), sum(rows), sum(executions), max(max_calls_per_execution)
 FROM old GROUP BY template_id, site, kind, name, 7
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
-    units = kept.units + excluded.units,
-    most_calls = greatest(kept.most_calls, excluded.most_calls)
+    executions = kept.executions + excluded.executions,
+    max_calls_per_execution =
+        greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
 
 
@@ -71,28 +76,17 @@ def key(database: str, text: str) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-@contextmanager
-def writing() -> Iterator[CursorWrapper]:
-    """Yield a cursor on a connection of its own to where our tables are.
+def writing(*, timeout_ms: int | None = None) -> AbstractContextManager[CursorWrapper]:
+    """Return a cursor on a connection of its own to where our tables are.
 
-    Whoever waits for us must not wait long: statements and locks are bounded. Raises
-    ``django.db.DatabaseError``.
+    Whoever waits for us must not wait long: statements and locks are bounded, by
+    ``timeout_ms`` where it is given. Raises ``django.db.DatabaseError``.
     """
-    connection = connections[router.db_for_write(QueryOrigin)].copy()
-    connection.settings_dict["OPTIONS"].pop("pool", None)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"{MARK} SELECT set_config('statement_timeout', %s, false),"
-                " set_config('lock_timeout', %s, false)",
-                [str(conf().STATEMENT_TIMEOUT_MS), str(conf().STATEMENT_TIMEOUT_MS)],
-            )
-            yield cursor
-    finally:
-        connection.close()
+    limit = conf().STATEMENT_TIMEOUT_MS if timeout_ms is None else timeout_ms
+    return session.writing(router.db_for_write(QueryOrigin), timeout_ms=limit)
 
 
-def write(cursor: CursorWrapper, rows: dict[Sent, Count]) -> None:
+def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
     """Add ``rows`` to what is stored for this hour. Raises ``django.db.DatabaseError``."""
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     # Every process takes the locks in the same order.
@@ -111,10 +105,10 @@ def write(cursor: CursorWrapper, rows: dict[Sent, Count]) -> None:
     )
 
 
-def _row(sent: Sent, count: Count) -> tuple[Any, ...]:
+def _row(sent: CallKey, count: CallTotals) -> tuple[Any, ...]:
     return (
         key(sent.database, sent.text), sent.site.line, sent.site.function, sent.kind, sent.name,
-        count.calls, count.seconds * 1000, count.rows, count.units, count.most,
+        count.calls, count.seconds * 1000, count.rows, count.executions, count.most,
     )  # fmt: skip
 
 
@@ -124,8 +118,7 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 def expire() -> None:
     """Fold old hours into days and old days into months, drop what is past its retention."""
-    with writing() as cursor:
-        cursor.execute(f"{MARK} SET statement_timeout = 0")
+    with writing(timeout_ms=0) as cursor:
         cursor.execute(_fold("hour", "day"), [conf().KEEP_ORIGIN_HOURS_DAYS])
         cursor.execute(_fold("day", "month"), [conf().KEEP_ORIGIN_DAILY_DAYS])
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table

@@ -15,12 +15,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from psycopg.sql import Composable
 
-from perfops.collectors.session import MARK
+from perfops.database.connections import MARK
 from perfops.origins import flushing, scope
 from perfops.origins.asynchronous import awaiting
 from perfops.origins.callers import caller
+from perfops.origins.counts import CURSOR
 from perfops.origins.scope import current
-from perfops.origins.tallies import CURSOR
 
 log = logging.getLogger(__name__)
 

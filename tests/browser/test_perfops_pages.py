@@ -7,11 +7,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from perfops.collectors import snapshot
+from perfops.analysis import findings, snapshots
+from perfops.analysis.collectors import snapshot
+from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, LoadRun, QueryOrigin, QueryTemplate, Sample
-from perfops.services import budgets, findings, snapshots
 from tests.perfops.admin.test_pages import ADVICE
-from tests.perfops.test_judging import run_with
+from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = [
     pytest.mark.browser,
@@ -55,8 +56,8 @@ def query(transactional_db):
         QueryOrigin.objects.create(
             template=made, site=f"shop/a_package/with_a_long_name/views.py:{line}", kind="request",
             function="ShelvesWithBooks.get_queryset", at=timezone.now(), calls=5, total_ms=10,
-            name="GET /api/v1/shelves/<uuid:shelf>/books/<uuid:book>/loans/", rows=9, units=2,
-            most_calls=4,
+            name="GET /api/v1/shelves/<uuid:shelf>/books/<uuid:book>/loans/", rows=9, executions=2,
+            max_calls_per_execution=4,
         )  # fmt: skip
     analysis = Analysis.objects.create(state="finished", counts={"warning": 1})
     findings.record(analysis, [replace(ADVICE, queryids=("1",))])
@@ -75,7 +76,7 @@ def test_every_page_fits_its_window(open_admin, live_server, everything, query, 
         ("analysis_now",), ("analysis_tables", analysis.pk), ("analysis_indexes", analysis.pk),
         ("analysis_difference", newest.pk, analysis.pk),
         ("querytemplate_changelist",), ("querytemplate_change", query.pk),
-        ("finding_changelist",), ("finding_change", analysis.sightings.get().finding_id),
+        ("finding_changelist",), ("finding_change", analysis.occurrences.get().finding_id),
         ("budget_changelist",), ("budget_change", Budget.objects.first().pk), ("pipeline",),
     ):  # fmt: skip
         page.goto(url(live_server, name, *arguments))

@@ -63,8 +63,8 @@ def query(transactional_db):
                 QueryOrigin.objects.create(
                     template=made, site=site, function="ProfileQuery.newest", kind=kind,
                     name=name, at=now - timedelta(hours=hour), calls=calls,
-                    total_ms=calls * (2 + hour % 7) / number, rows=calls * 21, units=calls // 3,
-                    most_calls=12,
+                    total_ms=calls * (2 + hour % 7) / number, rows=calls * 21,
+                    executions=calls // 3, max_calls_per_execution=12,
                 )  # fmt: skip
     for days, causes in ((3, []), (0, ["Index profiles_profile_newest of x is gone."])):
         at = now - timedelta(days=days)

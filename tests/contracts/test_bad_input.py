@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.apps import apps
+from django.db import transaction
 
 from midst.api import api
 from tests.contracts.test_access import MATRIX, ROLES, address, filled
@@ -94,3 +95,48 @@ def test_each_bad_field_is_named(world, ask, method, path, statuses, body):
         named = [error["field"] for error in answer.json()["errors"]]
         assert any(f"{name}.".startswith(f"body.{field}.") for name in named), told
     assert everything() == before
+
+
+# Times that a client may well send, and that Python, pydantic or PostgreSQL each refuse.
+EDGES = (
+    "2026-01-01T00:00:00+23:59", "2026-01-01T00:00:00-16:00", "0001-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+15:00", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00",
+    "0001-01-01", "9999-12-31", "10000-01-01", "0000-01-01", "2026-02-30",
+)  # fmt: skip
+
+
+def time_fields(method, path):
+    for field, about in schema_of(method, path).items():
+        if about.get("format") in {"date", "date-time"}:
+            yield field
+
+
+def time_parameters():
+    for path, operations in api.get_openapi_schema()["paths"].items():
+        for each in operations.get("get", {}).get("parameters", []):
+            schema = {**each["schema"], **next(iter(each["schema"].get("anyOf", [])), {})}
+            if schema.get("format") in {"date", "date-time"}:
+                yield path, each["name"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses", "body"),
+    [row for row in ROWS if list(time_fields(row[0], row[1]))],
+    ids=lambda part: part if isinstance(part, str) else "",
+)
+def test_no_time_at_the_edge_of_the_calendar_is_an_error_of_ours(
+    world, ask, method, path, statuses, body
+):
+    for field in time_fields(method, path):
+        for edge in EDGES:
+            sent = json.dumps({**filled(world, body), field: edge})
+            with transaction.atomic():
+                answer = ask(method, path, who_may(statuses), sent)
+                transaction.set_rollback(True)
+            assert answer.status_code < 500, (field, edge, answer.content)
+
+
+@pytest.mark.parametrize(("path", "name"), list(time_parameters()))
+@pytest.mark.parametrize("edge", EDGES)
+def test_no_time_in_an_address_is_an_error_of_ours(client, world, path, name, edge):
+    assert client.get(path, {name: edge}).status_code in {200, 422}

@@ -3,8 +3,9 @@
 import pytest
 from django.test import RequestFactory
 
-from midst.kernel.cache import Answer, Outcome
-from midst.kernel.http import ProblemMiddleware, respond
+from midst.kernel.cache import Answer, Outcome, tag_of
+from midst.kernel.http import ProblemMiddleware, check_preconditions, respond
+from midst.kernel.problems import Problem
 
 ANSWER = Answer(b'{"a":1}', "0123456789abcdef", Outcome.HIT)
 
@@ -47,3 +48,66 @@ def test_a_database_that_is_away_is_a_503_with_retry_after(rf):
     assert response.status_code == 503
     assert response["Retry-After"]
     assert b"secret" not in response.content
+
+
+@pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])
+def test_a_write_is_never_answered_304(method):
+    request = getattr(RequestFactory(), method)("/", headers={"If-None-Match": "*"})
+    assert respond(request, ANSWER).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "fine"),
+    [
+        ({}, True),
+        ({"If-Match": "*"}, True),
+        ({"If-Match": '"x", {tag}'}, True),
+        ({"If-Match": "W/{tag}"}, False),
+        ({"If-Match": '"x"'}, False),
+        ({"If-None-Match": "*"}, False),
+        ({"If-None-Match": "{tag}"}, False),
+        ({"If-None-Match": 'W/{tag}, "x"'}, False),
+        ({"If-None-Match": '"x"'}, True),
+        ({"If-Match": "{tag}", "If-None-Match": "*"}, False),
+    ],
+)
+def test_a_write_whose_condition_does_not_hold_is_refused(headers, fine):
+    tag = f'"{tag_of(b"now")}"'
+    given = {name: value.replace("{tag}", tag) for name, value in headers.items()}
+    request = RequestFactory().patch("/", headers=given)
+    if fine:
+        check_preconditions(request, b"now")
+    else:
+        with pytest.raises(Problem) as refused:
+            check_preconditions(request, b"now")
+        assert refused.value.kind.status == 412
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/api/v1/profiles/none", 404), ("/api/v1/nothing", 404), ("/api/v1/auth/tokens", 401)],
+)
+def test_no_cache_keeps_an_error_for_others(client, empty_cache, path, status):
+    answer = client.get(path)
+    assert answer.status_code == status
+    assert answer["Cache-Control"] == "private, no-store"
+    assert answer["Vary"] == "Authorization, Cookie"
+
+
+@pytest.mark.django_db
+def test_every_401_says_how_to_authenticate(client, empty_cache):
+    for path, body in (
+        ("token", {"username": "nobody", "password": "x"}),
+        ("refresh", {"refresh": "unknown"}),
+    ):
+        answer = client.post(f"/api/v1/auth/{path}", body, content_type="application/json")
+        assert answer.status_code == 401
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.django_db
+def test_head_is_allowed_wherever_get_is(client, empty_cache):
+    for path in ("/api/v1/profiles", "/api/v1/taxonomy/masks", "/api/v1/postings"):
+        assert client.head(path).status_code == 200
+        assert "HEAD" in client.put(path)["Allow"]

@@ -64,7 +64,7 @@ def test_every_task_is_called_in_a_test(name):
 
 @pytest.mark.parametrize("name", advisors())
 def test_every_advisor_is_tested(name):
-    assert name in TESTS, f"Write a test for perfops/advisors/{name}.py."
+    assert name in TESTS, f"Write a test for perfops/analysis/advisors/{name}.py."
 
 
 @pytest.mark.parametrize("label", admin_pages())

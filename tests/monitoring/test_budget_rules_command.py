@@ -3,8 +3,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from perfops.budgets.selectors import rules
 from perfops.models import Budget
-from perfops.selectors.budgets import rules
 
 pytestmark = pytest.mark.django_db
 

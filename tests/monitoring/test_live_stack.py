@@ -19,7 +19,7 @@ import redis
 from celery import Celery
 
 from midst.stack import process
-from perfops.statistics.measures import MEASURES
+from perfops.budgets.metrics import MEASURES
 from tests.monitoring.live import live, until
 from tests.monitoring.queries import asked
 

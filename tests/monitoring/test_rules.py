@@ -8,10 +8,10 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
+from perfops.budgets.prometheus import rules as budgets
+from perfops.budgets.prometheus.rule_file import quoted, render
+from perfops.budgets.selectors import rules
 from perfops.models import Budget
-from perfops.prometheus import budgets
-from perfops.prometheus.rules import quoted, render
-from perfops.selectors.budgets import rules
 from tests.monitoring.programs import each, run
 
 PROMETHEUS = settings.BASE_DIR / "infra" / "prometheus"

@@ -5,7 +5,7 @@ import shutil
 from django.db import connections
 
 from perfops.checks import check_project
-from perfops.loadtest import plan
+from perfops.load import scenarios as plan
 
 
 def told():
@@ -35,6 +35,14 @@ def test_an_app_that_is_missing(settings):
         name for name in settings.INSTALLED_APPS if name != "django.contrib.postgres"
     ]
     assert told() == ["perfops.W001"]
+
+
+def test_origins_without_their_middleware(settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "perfops" not in each]
+    settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": True}
+    assert told() == ["perfops.W003"]
+    settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": False}
+    assert told() == []
 
 
 def test_a_folder_without_scenarios(settings, tmp_path):

@@ -9,8 +9,8 @@ from django.db.migrations import Migration
 from django_celery_beat.models import PeriodicTask
 
 from midst.celery import app
+from perfops import schedules
 from perfops.management.commands.perfops_task import TASKS
-from perfops.services import schedules
 
 pytestmark = pytest.mark.django_db
 

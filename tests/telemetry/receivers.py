@@ -59,6 +59,7 @@ class Span:
             span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
         )  # fmt: skip
         self.failed = span.status.code == 2
+        self.links = [each.trace_id.hex() for each in span.links]
         self.attributes = _plain(span.attributes)
         self.resource = _plain(resource.attributes)
 

@@ -69,8 +69,8 @@ def test_what_beat_sends_is_a_trace_that_the_worker_goes_on_with(celery, every_s
         ):
             wait_for(lambda: log().count("raised unexpected") >= 2, "two tasks")
 
-    sent = {span.id: span for span in collector.spans if span.name == "publish breaking.fail"}
-    run = [span for span in collector.spans if span.name == "run breaking.fail"]
+    sent = {span.id: span for span in collector.spans if span.name == "apply_async/breaking.fail"}
+    run = [span for span in collector.spans if span.name == "run/breaking.fail"]
     assert len(run) >= 2
     for task in run:
         assert (task.failed, task.resource["service.name"]) == (True, "midst-worker")

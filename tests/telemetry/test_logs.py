@@ -29,7 +29,6 @@ def lines(capfd):
     held = handler.setStream(stream)
 
     def written():
-        logs.waiting.flush()
         both = capfd.readouterr().err + stream.getvalue()
         return [json.loads(line) for line in both.splitlines() if line.startswith("{")]
 
@@ -47,12 +46,14 @@ def test_a_well_formed_request_id_is_kept_and_echoed(client: Client):
 def test_any_other_request_id_is_replaced(client: Client, given):
     echoed = client.get("/health", HTTP_X_REQUEST_ID=given).headers["X-Request-ID"]
     assert echoed != given
-    assert logs._WELL_FORMED.fullmatch(echoed)
+    assert request_context._WELL_FORMED.fullmatch(echoed)
 
 
 @given(st.text())
 def test_whatever_a_client_sends_the_id_is_well_formed(text):
-    assert logs._WELL_FORMED.fullmatch(logs.identify({"HTTP_X_REQUEST_ID": text}))
+    assert request_context._WELL_FORMED.fullmatch(
+        request_context.identify({"HTTP_X_REQUEST_ID": text})
+    )
 
 
 def test_a_request_is_one_line_of_json_without_its_query(lines, client: Client):

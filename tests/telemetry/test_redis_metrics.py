@@ -43,7 +43,7 @@ def test_a_command_is_named_by_its_first_word(name, operation):
 
 @given(st.text() | st.binary())
 def test_no_caller_can_invent_a_name(name):
-    assert redis.operation(name) in {*redis._KNOWN, "other"}
+    assert redis.operation(name) in {*redis.KNOWN, "other"}
 
 
 def test_a_command_is_counted_and_timed_once(client):
@@ -87,7 +87,8 @@ def test_open_connections_come_and_go():
 
     client = get_redis_connection("default")
     own = client.__class__(connection_pool=client.connection_pool.__class__(
-        **client.connection_pool.connection_kwargs
+        connection_class=client.connection_pool.connection_class,
+        **client.connection_pool.connection_kwargs,
     ))  # fmt: skip
     # What earlier tests left open is closed now and not in between.
     gc.collect()

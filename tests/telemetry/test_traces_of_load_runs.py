@@ -2,7 +2,9 @@
 
 import pytest
 
-from perfops.services import execution, runs
+from perfops.budgets import verdicts
+from perfops.load import execution
+from perfops.load import services as runs
 from tests.perfops.conftest import scenario  # noqa: F401 -- a fixture
 from tests.telemetry.receivers import receiver
 
@@ -19,7 +21,7 @@ def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
         run = runs.request_run(
             scenario=scenario(rate=20, seconds=3), target=server.url, enqueue=False
         )
-        execution.execute(run.pk)
+        execution.execute(run.pk, verdicts.decide)
         server.stop()
     run.refresh_from_db()
     assert run.summary, (run.reasons, run.log)

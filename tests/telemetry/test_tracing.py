@@ -96,9 +96,9 @@ def test_a_request_through_postgresql_redis_and_celery_is_one_trace(
     assert select.attributes["db.query.text"] == "SELECT count(*) FROM taxonomy_mask"
     (read,) = (span for span in found if span.name == "GET")
     assert (by_id[read.parent], read.attributes["db.system.name"]) == (request, "redis")
-    (publish,) = (span for span in found if span.name == "publish accounts.clear_expired")
+    (publish,) = (span for span in found if span.name == "apply_async/accounts.clear_expired")
     assert by_id[publish.parent] is request
-    (task,) = (span for span in found if span.name == "run accounts.clear_expired")
+    (task,) = (span for span in found if span.name == "run/accounts.clear_expired")
     assert by_id[task.parent] is publish
     assert task.resource["service.name"] == "midst-worker"
     of_task = [span for span in found if by_id.get(span.parent) is task]
@@ -107,9 +107,9 @@ def test_a_request_through_postgresql_redis_and_celery_is_one_trace(
 
 def test_without_a_receiver_nothing_is_traced(client: Client):
     tracing.start()
-    assert spans.tracer is None
+    assert tracing.tracer is None
     client.get("/health", **SAMPLED)
-    assert spans.trace_id() is None
+    assert tracing.trace_id() is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_without_a_receiver_nothing_is_traced(client: Client):
 )
 def test_the_sdk_can_be_turned_off(traced, collector, variable, text):
     traced(collector.url, **{variable: text})
-    assert spans.tracer is None
+    assert tracing.tracer is None
 
 
 def names(collector):
@@ -171,7 +171,9 @@ def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector,
     client.get("/ready", **SAMPLED)
     tracing.stop()
     spans._queryid_of.cache_clear()
-    asked = [each for each in collector.spans if "db.query.text" in each.attributes]
+    asked = [
+        each for each in collector.spans if each.attributes.get("db.system.name") == "postgresql"
+    ]
     assert asked
     for each in asked:
         text = each.attributes["db.query.text"]

@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.markup import escape
 
+from perfops.indexes import migration_files as migrations
+from perfops.indexes import selectors
 from perfops.management import console
-from perfops.management.telling import TellingCommand
-from perfops.selectors import advice as selectors
-from perfops.services import migrations
+from perfops.management.base_command import ReportCommand
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = (
         "List the index advice of the analyses so far, best first; --write-migrations puts the "
         "migrations into their apps. Exit codes: 0 fine, 2 a migration could not be written."

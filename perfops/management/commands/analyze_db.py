@@ -7,17 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from perfops.advisors.advice import ORDER
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors.detection import ORDER
+from perfops.analysis.baselines import Since
 from perfops.management import console
-from perfops.management.formats import FORMATS
-from perfops.management.telling import TellingCommand
-from perfops.services import analyses
-from perfops.services.baselines import Since
+from perfops.management.base_command import ReportCommand
+from perfops.management.formats import renderers
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Analyse the database. Exit codes: 0 fine, 1 findings at --fail-on, 2 could not analyse."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,7 +35,7 @@ class Command(TellingCommand):
             help="the mildest severity that makes the exit code 1",
         )  # fmt: skip
         parser.add_argument("--no-store", action="store_true", help="leave no trace")
-        parser.add_argument("--format", choices=FORMATS, default="text")
+        parser.add_argument("--format", choices=list(renderers()), default="text")
         parser.add_argument("--output", type=Path, metavar="FILE", help="instead of stdout")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +46,7 @@ class Command(TellingCommand):
                 only=options["only"],
                 store=not options["no_store"],
             )
-            _write(FORMATS[options["format"]](found), options["output"])
+            _write(renderers()[options["format"]](found), options["output"])
         except (analyses.CouldNotAnalyse, OSError) as error:
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)

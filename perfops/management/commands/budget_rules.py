@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from perfops.budgets import selectors as budgets
 from perfops.management import console
-from perfops.management.telling import TellingCommand
-from perfops.selectors import budgets
+from perfops.management.base_command import ReportCommand
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Print the rules made from the enabled budgets, or write or check a file of them."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

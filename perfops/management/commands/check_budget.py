@@ -4,15 +4,16 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from perfops.budgets import selectors as budgets
+from perfops.budgets import verdicts
+from perfops.budgets.services import evaluate
+from perfops.load import selectors as runs
 from perfops.management import console, report
-from perfops.management.telling import TellingCommand
+from perfops.management.base_command import ReportCommand
 from perfops.models.runs import LoadRun
-from perfops.selectors import budgets, runs
-from perfops.services import verdicts
-from perfops.services.budgets import evaluate
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Hold the newest load run against the budgets. Exit codes: 0 pass, 1 fail, 2 can't tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from perfops.loadtest import urlconf
+from perfops.load import route_discovery as urlconf
 from perfops.management import console
 
 

@@ -9,9 +9,13 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import connections
 
-from perfops.management.telling import TellingCommand
+from perfops import schedules
+from perfops.analysis import snapshots
+from perfops.analysis.plans import watch as plans
+from perfops.jobs import lifecycle
+from perfops.load import services as runs
+from perfops.management.base_command import ReportCommand
 from perfops.origins import store
-from perfops.services import plans, reaping, runs, schedules, snapshots
 
 # What to call, and whether it is about one database.
 TASKS: dict[str, tuple[Any, bool]] = {
@@ -19,11 +23,11 @@ TASKS: dict[str, tuple[Any, bool]] = {
     "watch_plans": (plans.watch, True),
     "expire_samples": (runs.expire_samples, False),
     "expire_origins": (store.expire, False),
-    "reap_lost_runs": (reaping.reap, False),
+    "reap_lost_runs": (lifecycle.reap, False),
 }
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = (
         "Do one piece of the regular work; without a name: print all of it as lines of a crontab. "
         "Exit codes: 0 done, 2 could not."

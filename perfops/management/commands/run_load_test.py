@@ -4,12 +4,15 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from perfops.management import console, report, watching
-from perfops.management.telling import TellingCommand
-from perfops.services import execution, runs
+from perfops.budgets import verdicts
+from perfops.load import execution
+from perfops.load import services as runs
+from perfops.management import console, report
+from perfops.management import progress as watching
+from perfops.management.base_command import ReportCommand
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,7 +32,7 @@ class Command(TellingCommand):
             sys.exit(console.COULD_NOT_TELL)
         try:
             if here:
-                execution.execute(run.pk)
+                execution.execute(run.pk, verdicts.decide)
             else:
                 watching.until_it_ends(run, console.err())
         except KeyboardInterrupt:

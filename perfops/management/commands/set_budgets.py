@@ -6,12 +6,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from perfops.budgets import services as budgets
 from perfops.management import console
-from perfops.management.telling import TellingCommand
-from perfops.services import budgets
+from perfops.management.base_command import ReportCommand
 
 
-class Command(TellingCommand):
+class Command(ReportCommand):
     help = "Set the budgets that FILE (JSON) lists, and turn off all others."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -19,7 +19,7 @@ class Command(TellingCommand):
 
     def handle(self, *args: Any, file: Path, **options: Any) -> None:
         try:
-            count, off = budgets.settle(budgets.wanted(file.read_bytes()))
+            count, off = budgets.replace_budgets(budgets.wanted(file.read_bytes()))
         except OSError as error:
             raise _refused(f"{file}: {error.strerror}.") from error
         except budgets.UnusableBudgets as error:

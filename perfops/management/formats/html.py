@@ -2,12 +2,14 @@
 
 from django.template.loader import render_to_string
 
-from perfops.management.formats import wording
-from perfops.services.analyses import Report
+from perfops.analysis.services import Report
+from perfops.management.formats import formatting as wording
+
+NAME = "html"
 
 
 def render(report: Report) -> str:
-    shown = [each for each in report.advice if each.fingerprint not in report.hidden]
+    shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     return render_to_string(
         "perfops/report.html",
         {

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable
 
-from perfops.advisors.advice import Advice
-from perfops.management.formats import wording
-from perfops.services.analyses import Report
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.services import Report
+from perfops.management.formats import formatting as wording
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
 _SPECIAL = re.compile(r"([\\`*{}\[\]<>#|])")
+
+NAME = "markdown"
 
 
 def render(report: Report) -> str:
@@ -17,7 +19,7 @@ def render(report: Report) -> str:
         f"# {_plain(wording.name(report))}", "",
         f"**{wording.counts(report)}**; {_plain(wording.window(report))}", "",
     ]  # fmt: skip
-    shown = [each for each in report.advice if each.fingerprint not in report.hidden]
+    shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     if shown:
         lines += ["| | finding | advisor |", "|---|---|---|"]
         lines += [
@@ -27,13 +29,13 @@ def render(report: Report) -> str:
     for each in shown:
         lines += _in_full(each)
     for missing in report.window.missing:
-        lines += ["", f"## Missing: {_plain(missing.source)}", ""]
+        lines += ["", f"## UnavailableSource: {_plain(missing.source)}", ""]
         lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
         lines += _code(missing.mend)
     return "\n".join(lines) + "\n"
 
 
-def _in_full(advice: Advice) -> Iterable[str]:
+def _in_full(advice: DetectedIssue) -> Iterable[str]:
     yield from ("", f"## {_MARKS[advice.severity]} {_plain(advice.title)}", "")
     for label, value in wording.evidence(advice):
         yield f"- {_plain(label)}: {_plain(value)}"

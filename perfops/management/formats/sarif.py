@@ -8,13 +8,15 @@ import json
 from typing import Any
 from urllib.parse import quote
 
-from perfops.advisors.advice import Advice
-from perfops.management.formats import wording
-from perfops.services import analyses
-from perfops.services.analyses import Report
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.services import Report
+from perfops.management.formats import formatting as wording
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
+
+NAME = "sarif"
 
 
 def render(report: Report) -> str:
@@ -44,13 +46,13 @@ def as_data(report: Report) -> dict[str, Any]:
                 "invocations": [
                     {"executionSuccessful": True, "toolExecutionNotifications": missing}
                 ],
-                "results": [_result(each, report, places) for each in report.advice],
+                "results": [_result(each, report, places) for each in report.issues],
             }
         ],
     }
 
 
-def _result(advice: Advice, report: Report, places: dict[Any, int]) -> dict[str, Any]:
+def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> dict[str, Any]:
     evidence = "; ".join(f"{label}: {value}" for label, value in wording.evidence(advice))
     parts = (f"{advice.title}.", evidence, advice.why, advice.remedy, advice.statement)
     result: dict[str, Any] = {

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from perfops.advisors.advice import ORDER, Advice
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.services import Report
 from perfops.management import console
-from perfops.management.formats import wording
-from perfops.services.analyses import Report
+from perfops.management.formats import formatting as wording
 
 # That many are told in full, some more in a line each, the rest as a number.
 _IN_FULL = 6
@@ -16,6 +16,8 @@ _LINES = 12
 _INDENT = " " * 11
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
+
+NAME = "text"
 
 
 def render(report: Report) -> str:
@@ -26,7 +28,7 @@ def render(report: Report) -> str:
 
 
 def _print(report: Report, out: Console) -> None:
-    advice = [each for each in report.advice if each.fingerprint not in report.hidden]
+    advice = [each for each in report.issues if each.fingerprint not in report.hidden]
     out.print(f"\n[bold]{escape(wording.name(report))}[/bold]")
     out.print(f"  {wording.counts(report)}; {escape(wording.window(report))}\n")
     for each in advice[:_IN_FULL]:
@@ -44,11 +46,11 @@ def _print(report: Report, out: Console) -> None:
             out.print(f"{_INDENT}[bold]{escape(missing.mend)}[/bold]")
 
 
-def _first_line(advice: Advice) -> str:
+def _first_line(advice: DetectedIssue) -> str:
     return f"  {console.coloured(f'{advice.severity:7}', advice.severity)}  {escape(advice.title)}"
 
 
-def _in_full(advice: Advice, out: Console) -> None:
+def _in_full(advice: DetectedIssue, out: Console) -> None:
     evidence = ", ".join(
         f"{label} {value}" for label, value in wording.evidence(advice) if label not in _LONG
     )
@@ -59,7 +61,7 @@ def _in_full(advice: Advice, out: Console) -> None:
         out.print(f"{_INDENT}[bold]{escape(advice.statement)}[/bold]")
 
 
-def _rest(advice: Sequence[Advice]) -> str:
+def _rest(advice: Sequence[DetectedIssue]) -> str:
     severities = [each.severity for each in advice]
     counted = ((severities.count(severity), severity) for severity in ORDER)
     return ", ".join(f"{number} more of {severity}" for number, severity in counted if number)

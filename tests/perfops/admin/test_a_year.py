@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from perfops.analysis import queries
 from perfops.conf import conf
 from perfops.models import (
     Analysis,
@@ -19,7 +20,6 @@ from perfops.models import (
     QueryTemplate,
 )
 from perfops.origins import store
-from perfops.selectors import queries
 from tests.explain import rows_read
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -40,7 +40,7 @@ def year():
         for every, span in (("hour", conf().KEEP_ORIGIN_HOURS_DAYS), ("day", DAYS)):
             cursor.execute(
                 f"INSERT INTO {ORIGINS} (template_id, site, function, kind, name, span, at, calls,"
-                " total_ms, rows, units, most_calls)"
+                " total_ms, rows, executions, max_calls_per_execution)"
                 " SELECT t, 'shop/views.py:' || line, 'shelf', 'request', 'GET /' || t, 'hour', at,"
                 " 10, t + 1, 10, 2, 5 FROM generate_series(0, %s) AS t,"
                 " generate_series(1, %s) AS line, generate_series(date_trunc('hour', now())"

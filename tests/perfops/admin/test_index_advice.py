@@ -6,13 +6,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
-from perfops.advisors.advice import Advice
+from perfops.analysis import findings
+from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.models import Analysis, Finding, IndexAdvice, QueryTemplate
-from perfops.services import findings
 
 pytestmark = pytest.mark.django_db
 MIGRATION = "class Migration(migrations.Migration):\n\n    atomic = False\n"
-ADVICE = Advice(
+ADVICE = DetectedIssue(
     "missing_index", "public.shop_order (customer_id)", "warning",
     "An index on public.shop_order (customer_id) would save 42% of the database's time", "why",
     "Put it into Meta.indexes.", statement='CREATE INDEX CONCURRENTLY "x" ON "shop_order" ...;',

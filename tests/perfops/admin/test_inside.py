@@ -10,13 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from perfops.admin.columns import of_tables
-from perfops.advisors.advice import Advice
-from perfops.collectors.records import Database, Index, Server, Statement, Table
-from perfops.collectors.snapshot import Snapshot
-from perfops.collectors.states import Session, Setting
+from perfops.analysis import differences as inside
+from perfops.analysis import findings, snapshots
+from perfops.analysis import sessions as present
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.records import Database, Index, Server, Statement, Table
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.states import Session, Setting
 from perfops.models import Analysis, StoredSnapshot
-from perfops.selectors import inside, present
-from perfops.services import findings, snapshots
 from tests.perfops.clusters import until
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +53,7 @@ def look(at, *, calls, mean_ms, tables=60):
 @pytest.fixture
 def two():
     """An earlier and a later analysis, an hour apart, with a finding each and one in both."""
-    stay, gone, new = (Advice("growth", name, "info", name, "why", "do") for name in "abc")
+    stay, gone, new = (DetectedIssue("growth", name, "info", name, "why", "do") for name in "abc")
     analyses = []
     for number, seen in enumerate(([stay, gone], [msgspec_changed(stay), new])):
         analysis = Analysis.objects.create(
@@ -67,7 +68,7 @@ def two():
 
 
 def msgspec_changed(advice):
-    return Advice(advice.advisor, advice.object, "error", advice.title, "why", "do")
+    return DetectedIssue(advice.advisor, advice.object, "error", advice.title, "why", "do")
 
 
 def test_tables_are_sorted_searched_and_paged(admin_client, two, django_assert_max_num_queries):

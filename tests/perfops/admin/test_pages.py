@@ -7,14 +7,15 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
-from perfops.advisors.advice import Advice
+from perfops.analysis import findings
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, Finding, LoadRun, RouteResult, Sample
-from perfops.services import budgets, findings
-from tests.perfops.test_judging import run_with
+from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 20
-ADVICE = Advice(
+ADVICE = DetectedIssue(
     "unused_indexes", "public.x", "warning", "Index x is unused", "why <b>", "remedy",
     statement='DROP INDEX "x";', evidence={"scans": 0},
 )  # fmt: skip

@@ -8,14 +8,14 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
-from perfops.advisors import n_plus_one, plan_changes, slow_queries
-from perfops.advisors.advice import Advice
-from perfops.collectors.origins import Origin, PlanChange
-from perfops.collectors.records import Statement
+from perfops.analysis import findings
+from perfops.analysis.advisors import n_plus_one, plan_changes, slow_queries
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.origins import Origin, PlanChange
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
 from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate
-from perfops.services import findings
-from tests.perfops.test_plans import GATHER
+from tests.perfops.analysis.test_plans import GATHER
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 20
@@ -35,8 +35,8 @@ def template(number=1, text="SELECT 1 AS one", **fields):
 def sent(template, *, hours=0, ms=10.0, calls=5, site="shop/views.py:7", name="GET /shelves/"):
     return QueryOrigin.objects.create(
         template=template, site=site, function="shelf", kind="request", name=name,
-        at=timezone.now() - timedelta(hours=hours), calls=calls, total_ms=ms, rows=9, units=2,
-        most_calls=4,
+        at=timezone.now() - timedelta(hours=hours), calls=calls, total_ms=ms, rows=9, executions=2,
+        max_calls_per_execution=4,
     )  # fmt: skip
 
 
@@ -170,7 +170,9 @@ def test_explaining_takes_post_only_and_a_login(admin_client, client):
             Conf(),
         ),
         plan_changes._advice(PlanChange("1", "SELECT %s", 0.0, ("Statistics changed.",))),
-        Advice("missing_index", "public.t (c)", "info", "An index", "w", "r", queryids=("1", "2")),
+        DetectedIssue(
+            "missing_index", "public.t (c)", "info", "An index", "w", "r", queryids=("1", "2")
+        ),
     ],
     ids=lambda advice: advice.advisor,
 )
@@ -189,7 +191,7 @@ def test_a_statement_and_its_findings_lead_to_each_other(admin_client, advice):
 def test_what_is_resolved_stands_below_what_is_open_and_a_mute_is_said(admin_client):
     made = template()
     shown = [
-        Advice("growth", name, "warning", f"Finding {name}", "w", "r", queryids=("1",))
+        DetectedIssue("growth", name, "warning", f"Finding {name}", "w", "r", queryids=("1",))
         for name in ("gone", "muted", "open")
     ]
     findings.record(Analysis.objects.create(state="finished"), shown)
@@ -204,12 +206,12 @@ def test_what_is_resolved_stands_below_what_is_open_and_a_mute_is_said(admin_cli
 
 
 def test_a_finding_about_a_statement_that_nobody_here_sends_says_so(admin_client):
-    advice = Advice("slow_queries", "SELECT 1", "info", "slow", "w", "r", queryids=("5",))
+    advice = DetectedIssue("slow_queries", "SELECT 1", "info", "slow", "w", "r", queryids=("5",))
     findings.record(Analysis.objects.create(state="finished"), [advice])
     there = reverse("admin:perfops_finding_change", args=[Finding.objects.get().pk])
     assert "No line of the project" in admin_client.get(there).content.decode()
 
 
 def test_the_statements_of_a_finding_are_no_part_of_its_fingerprint():
-    one = Advice("growth", "public.t", "info", "t", "w", "r")
+    one = DetectedIssue("growth", "public.t", "info", "t", "w", "r")
     assert one.fingerprint == replace(one, queryids=("1",)).fingerprint

@@ -7,7 +7,6 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-import perfops
 from tests.perfops.adoption import requirements
 
 type Done = subprocess.CompletedProcess[str]
@@ -16,6 +15,7 @@ SETTINGS = """
 import os
 import urllib.parse
 INSTALLED_APPS += ["django.contrib.postgres", "shop", "perfops"]
+MIDDLEWARE.insert(0, "perfops.origins.middleware.origin_middleware")
 _server = urllib.parse.urlsplit(os.environ["SERVER_URL"])
 _shared = {
     "ENGINE": "django.db.backends.postgresql", "HOST": _server.hostname, "PORT": _server.port,
@@ -75,20 +75,20 @@ class Router:
 
 
 class Project:
-    """The project in ``folder``; ``environment`` names its server and databases."""
+    """The project in ``folder`` with the ``wheel``; ``environment`` names its databases."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, wheel: Path, environment: dict[str, str]) -> None:
         self.folder = folder / "project"
         self.packages = folder / "packages"
         # perfops needs no gunicorn; a project is served by something.
         requirements.link_into(self.packages, "gunicorn")
+        requirements.install(wheel, self.packages)
         self.environment = {
             "PATH": os.environ["PATH"], "PYTHONPATH": str(self.packages), **environment,
             "DJANGO_SUPERUSER_PASSWORD": "of-the-chief",
         }  # fmt: skip
         self.folder.mkdir()
         self._python("-m", "django", "startproject", "plain", ".")
-        (self.folder / "perfops").symlink_to(Path(perfops.__file__).parent)
         (self.folder / "shop" / "migrations").mkdir(parents=True)
         for package in (self.folder / "shop", self.folder / "shop" / "migrations"):
             (package / "__init__.py").touch()

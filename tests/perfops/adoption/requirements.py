@@ -1,5 +1,9 @@
-"""The packages of ``perfops/requirements.txt`` and what they need, apart from all others."""
+"""perfops' own wheel and the packages that it asks for, apart from all others."""
 
+import subprocess
+import sys
+import tomllib
+import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -7,12 +11,28 @@ from packaging.requirements import Requirement
 
 import perfops
 
-FILE = Path(perfops.__file__).parent / "requirements.txt"
+SOURCE = Path(perfops.__file__).parent
 
 
 def listed() -> list[Requirement]:
-    lines = FILE.read_text().splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+    """Return what ``django-perfops[psycopg]`` asks for."""
+    project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
+    extra = project["optional-dependencies"]["psycopg"]
+    return [Requirement(line) for line in [*project["dependencies"], *extra]]
+
+
+def build(folder: Path) -> list[Path]:
+    """Build the distribution; return its files, the wheel last."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, SOURCE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return sorted(folder.iterdir(), key=lambda file: file.suffix == ".whl")
+
+
+def install(wheel: Path, folder: Path) -> None:
+    """Install a wheel without compiled parts: PEP 427 says that unpacking it does so."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
 
 
 def needed(*also: str) -> set[str]:

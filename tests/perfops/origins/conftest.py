@@ -24,7 +24,7 @@ def counting(db, monkeypatch):
 
 @pytest.fixture
 def counted(counting):
-    """Return a function that gives what was counted: {Sent: Count}, of statements with ``word``."""
+    """Return a function that returns {CallKey: CallTotals} of the statements with ``word``."""
 
     def found(word=""):
         scope.tell_all(ended=False)

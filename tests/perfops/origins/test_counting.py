@@ -148,7 +148,7 @@ def test_every_call_of_many_threads_is_counted(counted):
         scope.tell_all(ended=False)
     scope.end(ours, token)
     (each,) = counted("in_threads").values()
-    assert (each.calls, each.rows, each.units, each.most) == (8000, 8000, 1, 8000)
+    assert (each.calls, each.rows, each.executions, each.most) == (8000, 8000, 1, 8000)
 
 
 def test_past_the_bound_statements_share_one_bucket_and_it_is_said(counted, settings):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.origins import samples, signature
+from perfops.origins import parameters as samples
+from perfops.origins import signature
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=50) | st.dates()

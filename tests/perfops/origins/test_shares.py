@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connection
 
 from perfops.models import QueryTemplate
-from perfops.selectors import origins as selectors
+from perfops.origins import selectors
 
 ROOT = settings.BASE_DIR
 SHOP = "tests.perfops.origins.shop"

@@ -9,10 +9,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
-from perfops.collectors import session
+from perfops.database import connections as session
 from perfops.models import QueryOrigin, QueryTemplate
-from perfops.origins import flushing, identify, ledger, queryid_of, store
-from perfops.selectors import origins as selectors
+from perfops.origins import flushing, ledger, queryid_of, selectors, store
+from perfops.origins import statement_ids as identify
 from perfops.tasks import expire_origins
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -181,7 +181,7 @@ def test_a_child_begins_empty_and_the_parent_keeps_its_counts():
 
 
 def origin(template, at, **fields):
-    given = {"calls": 2, "total_ms": 1.0, "rows": 1, "units": 1, "most_calls": 2}
+    given = {"calls": 2, "total_ms": 1.0, "rows": 1, "executions": 1, "max_calls_per_execution": 2}
     return QueryOrigin.objects.create(
         template=template, site="a.py:1", kind="request", name="GET /", at=at, **(given | fields)
     )
@@ -199,12 +199,14 @@ def test_hours_become_days_days_are_dropped_and_statements_without_any_with_them
     )  # fmt: skip
     origin(kept, now)
     origin(kept, old + timedelta(hours=3))
-    origin(kept, old + timedelta(hours=4), most_calls=9)
+    origin(kept, old + timedelta(hours=4), max_calls_per_execution=9)
     origin(gone, now - timedelta(days=500), span="day")
     for _ in range(2):
         expire_origins()
     found = list(
-        QueryOrigin.objects.order_by("at").values_list("span", "at", "calls", "most_calls")
+        QueryOrigin.objects.order_by("at").values_list(
+            "span", "at", "calls", "max_calls_per_execution"
+        )
     )
     assert found == [("day", old, 4, 9), ("hour", now, 2, 2)]
     assert list(QueryTemplate.objects.values_list("id", "sample")) == [(1, None)]
@@ -232,3 +234,23 @@ def test_a_value_that_an_empty_text_is_not_still_gives_an_id():
 def test_the_key_of_a_statement_tells_databases_apart():
     assert store.key("default", "SELECT 1") != store.key("other", "SELECT 1")
     assert User.objects.count() == 0
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_statement_whose_table_was_locked_gets_its_id_at_the_next_flush(settings):
+    settings.PERFOPS = {**settings.PERFOPS, "LOCK_TIMEOUT_MS": 50}
+    locked, other = "SELECT 1 AS locked_one FROM auth_group", "SELECT 1 AS free_one"
+    raw(locked)
+    raw(other)
+    holder = connection.copy()
+    try:
+        with holder.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE auth_group IN ACCESS EXCLUSIVE MODE")
+            assert flushing.flush()
+    finally:
+        holder.close()
+    assert queryid_of(locked) is None
+    assert queryid_of(other) is not None
+    assert flushing.flush()
+    assert queryid_of(locked) is not None

@@ -14,7 +14,10 @@ INSTALLED_APPS = [
     "perfops",
     "tests.perfops.origins.shop",
 ]
-MIDDLEWARE = ["tests.perfops.origins.shop.views.plain_middleware"]
+MIDDLEWARE = [
+    "perfops.origins.middleware.origin_middleware",
+    "tests.perfops.origins.shop.views.plain_middleware",
+]
 DATABASES = {"default": dj_database_url.parse(os.environ["SHOP_DATABASE_URL"])}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.perfops.origins.shop.urls"

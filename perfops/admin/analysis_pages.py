@@ -1,0 +1,197 @@
+"""Pages of an analysis: its tables, its indexes, and its difference to another one."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path, reverse
+
+from perfops.admin import badges, columns, statements
+from perfops.admin.listing import listing
+from perfops.admin.pages import MeasuredAdmin
+from perfops.analysis import differences as inside
+from perfops.analysis import sessions as present
+from perfops.analysis.differences import Change, Difference, Slower
+from perfops.formatting import name_of, size_text, time_text
+from perfops.models.analyses import Analysis
+
+_EXPIRED = (
+    "The snapshot of this analysis is not kept any more: only its findings are. "
+    "Analyse now for a new one."
+)
+
+
+class InsidePages(MeasuredAdmin):
+    """What ``AnalysisAdmin`` shows beside the analysis itself."""
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        name = "perfops_analysis_{}".format
+        return [
+            path("now/", wrap(self.now_view), name=name("now")),
+            path("<int:analysis_id>/tables/", wrap(self.tables_view), name=name("tables")),
+            path("<int:analysis_id>/indexes/", wrap(self.indexes_view), name=name("indexes")),
+            path(
+                "<int:analysis_id>/since/<int:earlier_id>/",
+                wrap(self.difference_view),
+                name=name("difference"),
+            ),
+            *super().get_urls(),
+        ]
+
+    def tables_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
+        analysis = self.viewed(request, str(analysis_id))
+        window = inside.window_of(analysis)
+        shown = window and listing(
+            window.tables,
+            columns.of_tables(window.after.taken_at),
+            request.GET,
+            search=lambda table: table.qualified,
+            first="size",
+        )
+        return self._listing(request, analysis, "Tables", shown, window)
+
+    def indexes_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
+        analysis = self.viewed(request, str(analysis_id))
+        window = inside.window_of(analysis)
+        shown = window and listing(
+            window.indexes,
+            columns.of_indexes(),
+            request.GET,
+            search=lambda index: f"{index.qualified} {index.table}",
+            first="size",
+        )
+        return self._listing(request, analysis, "Indexes", shown, window)
+
+    def difference_view(
+        self, request: HttpRequest, analysis_id: int, earlier_id: int
+    ) -> HttpResponse:
+        later = self.viewed(request, str(analysis_id))
+        earlier = self.viewed(request, str(earlier_id))
+        if earlier.database != later.database:
+            raise Http404(f"Analyses {earlier_id} and {analysis_id} are of two databases.")
+        return self.page(
+            request,
+            "perfops/difference.html",
+            f"Analysis {later.pk} since analysis {earlier.pk}",
+            **_difference(inside.between(earlier, later), later.database),
+            earlier_url=self.url("change", earlier.pk),
+            later_url=self.url("change", later.pk),
+            earlier=earlier,
+            later=later,
+            expired=_EXPIRED,
+        )
+
+    def now_view(self, request: HttpRequest) -> HttpResponse:
+        """Statements may hold anyone's data: for those who may look at the server at all."""
+        self.require(request, "run_analysis")
+        known = present.databases()
+        database = request.GET.get("database", known[0])
+        if database not in known:
+            raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
+        found = present.now(database)
+        return self.page(
+            request,
+            "perfops/now.html",
+            "Connections and locks",
+            database=database,
+            databases=known,
+            present=found,
+            usage=_usage(found),
+            queue=[_waiting(depth, session) for depth, session in found.queue],
+            listing=listing(
+                found.sessions, columns.of_sessions(), request.GET,
+                search=lambda s: f"{s.user} {s.application} {s.state} {s.text}",
+                first="transaction",
+            ),
+        )  # fmt: skip
+
+    def _listing(
+        self, request: HttpRequest, analysis: Analysis, title: str, shown: Any, window: Any
+    ) -> HttpResponse:
+        return self.page(
+            request,
+            "perfops/listing.html",
+            f"{title} of analysis {analysis.pk}",
+            listing=shown or None,
+            expired=_EXPIRED,
+            over=time_text(window.seconds) if window else "",
+            analysis_url=self.url("change", analysis.pk),
+            analysis=analysis,
+        )
+
+
+def _usage(found: present.Present) -> list[tuple[str, Any]]:
+    used = found.connections
+    if used is None:
+        return []
+    return [
+        ("In use", f"{used.used} of {used.available}"),
+        ("Idle", used.idle),
+        ("max_connections", used.maximum),
+        ("Reserved for superusers", used.reserved),
+        ("Waiting for a lock", sum(bool(s.blocked_by) for s in found.sessions)),
+        ("Idle in transaction", sum(s.state.startswith("idle in") for s in found.sessions)),
+    ]
+
+
+def _waiting(depth: int, session: Any) -> dict[str, Any]:
+    return {
+        "depth": min(depth, 5),
+        "who": f"{session.user} {session.application}".strip(),
+        "pid": session.pid,
+        "state": session.state,
+        "wanted": session.wanted,
+        "seconds": time_text(session.state_s or 0.0),
+        "text": " ".join(session.text.split())[:300],
+    }
+
+
+def _difference(found: Difference, database: str) -> dict[str, Any]:
+    shown = [each.statement for each in (*found.slower, *found.quicker)]
+    urls = statements.urls(database, (s.queryid for s in (*shown, *found.new_statements)))
+    return {
+        "changes": [_change(each) for each in found.findings],
+        "has_window": found.window is not None,
+        "over": time_text(found.window.seconds) if found.window else "",
+        "notes": found.window.notes if found.window else (),
+        "slower": [_slower(each, urls) for each in found.slower],
+        "quicker": [_slower(each, urls) for each in found.quicker],
+        "new_statements": [
+            {
+                "text": name_of(s),
+                "url": urls.get(s.queryid, ""),
+                "calls": f"{s.calls:,}",
+                "mean": f"{s.mean_ms:,.2f} ms",
+            }
+            for s in found.new_statements
+        ],
+        "grown": [
+            (table.qualified, size_text(table.bytes), ("+" if by > 0 else "-") + size_text(abs(by)))
+            for table, by in found.grown
+        ],
+        "settings": found.settings,
+    }  # fmt: skip
+
+
+def _change(change: Change) -> dict[str, Any]:
+    worst = change.after or change.before or "info"
+    what = "gone"
+    if change.after:
+        what = f"was {change.before}" if change.before else "new"
+    return {
+        "badge": badges.of_severity(worst),
+        "what": what,
+        "title": change.finding.title,
+        "url": reverse("admin:perfops_finding_change", args=[change.finding.pk]),
+    }
+
+
+def _slower(each: Slower, urls: dict[str, str]) -> dict[str, str]:
+    return {
+        "text": name_of(each.statement),
+        "url": urls.get(each.statement.queryid, ""),
+        "calls": f"{each.statement.calls:,}",
+        "before": f"{each.before_ms:,.2f} ms",
+        "after": f"{each.after_ms:,.2f} ms",
+        "factor": f"{each.factor:,.1f} times",
+    }

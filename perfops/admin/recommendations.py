@@ -1,0 +1,71 @@
+"""The proof and the change behind a finding, as its page shows them."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+
+from perfops.admin import statements
+from perfops.admin.badges import Badge
+from perfops.indexes import selectors
+from perfops.models.analyses import Finding
+from perfops.models.recommendations import IndexAdvice
+
+Outcome = IndexAdvice.Outcome
+_BADGES = {
+    Outcome.FIXED: Badge("good", "✓", "It helped"),
+    Outcome.NO_EFFECT: Badge("warning", "!", "It had no effect"),
+    Outcome.WORSE: Badge("bad", "✗", "It made things worse"),
+}
+
+
+def context(finding: Finding, download_url: str) -> dict[str, Any] | None:
+    """Return the context of ``perfops/_index_advice.html``, None where there is no such advice."""
+    advice = selectors.of_finding(finding)
+    if advice is None:
+        return None
+    effects = [each for each in advice.effects if "before" in each]
+    urls = statements.urls(finding.database, (each["queryid"] for each in effects))
+    return {
+        "proof": advice.proof,
+        "unit": "planner's cost" if advice.unit == "cost" else "ms",
+        "effects": [_effect(each, urls.get(each["queryid"], "")) for each in effects],
+        "meta": advice.meta,
+        "migration": advice.migration,
+        "file": f"{advice.app_label}/migrations/{advice.migration_name}.py",
+        "download_url": download_url if advice.migration else "",
+        "applied_at": advice.applied_at,
+        "outcome": _BADGES.get(Outcome(advice.outcome)),
+        "measured": [(label, _figure(value)) for label, value in advice.measured],
+    }
+
+
+def _effect(effect: dict[str, Any], url: str) -> dict[str, Any]:
+    before, after = effect["before"], effect["after"]
+    blocks = effect["blocks_before"], effect["blocks_after"]
+    return {
+        "text": effect["text"],
+        "url": url,
+        "calls": f"{effect['calls']:,}",
+        "before": _figure(before),
+        "after": _figure(after),
+        "blocks": "-" if blocks[0] is None else f"{blocks[0]:,.0f} → {blocks[1]:,.0f}",
+        "times": f"{before / after:,.1f} times" if after else "-",
+    }
+
+
+def _figure(value: float | str) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.3g}"
+
+
+def download(finding: Finding) -> HttpResponse:
+    """Return the migration as a file to put into the app. Raises ``Http404``."""
+    advice = selectors.of_finding(finding)
+    if advice is None or not advice.migration:
+        raise Http404(f"Finding {finding.pk} has no migration.")
+    return HttpResponse(
+        advice.migration,
+        content_type="text/x-python; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{advice.migration_name}.py"'},
+    )

@@ -1,0 +1,64 @@
+"""What an advisor says."""
+
+import hashlib
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Literal, Protocol
+
+from perfops.analysis.collectors.difference import Window
+from perfops.conf import Conf
+
+SeverityName = Literal["error", "warning", "info"]
+ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedIssue:
+    """One illness of one object. ``evidence``: label to number or text, in reading order.
+
+    ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
+    ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the
+    fingerprint.
+    """
+
+    advisor: str
+    object: str
+    severity: SeverityName
+    title: str
+    why: str
+    remedy: str
+    statement: str = ""
+    evidence: dict[str, float | int | str] = field(default_factory=dict)
+    subject: str = ""
+    queryids: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Stays the same from analysis to analysis: it knows the illness and the object only."""
+        return hashlib.sha256(f"{self.advisor}\0{self.subject or self.object}".encode()).hexdigest()
+
+
+class Advisor(Protocol):
+    """A module with these names is an advisor; see ``docs/development/add-an-advisor.md``.
+
+    ``NEEDS``: the sources it reads. Where one of them is missing, that it found nothing does
+    not mean that nothing is there.
+    """
+
+    ID: str
+    TITLE: str
+    NEEDS: tuple[str, ...]
+
+    def run(self, window: Window, limits: Conf) -> list[DetectedIssue]: ...
+
+
+def is_advisor(module: ModuleType) -> bool:
+    return not wrong(module)
+
+
+def wrong(module: object) -> str:
+    """Return why ``module`` is no advisor, or "" when it is one."""
+    lacking = [name for name in ("ID", "TITLE", "NEEDS", "run") if not hasattr(module, name)]
+    if lacking:
+        return f"an advisor has ID, TITLE, NEEDS and run; it lacks {', '.join(lacking)}"
+    return "" if callable(getattr(module, "run", None)) else "its run can't be called"

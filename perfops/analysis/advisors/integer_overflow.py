@@ -1,0 +1,64 @@
+"""Sequences and integer keys that come to their end."""
+
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Numbering
+from perfops.conf import Conf
+from perfops.formatting import identifier
+
+ID = "integer_overflow"
+TITLE = "Numbers running out"
+NEEDS = ("sequences",)
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    before = window.before.numberings if window.before else ()
+    earlier = {each.qualified: each.last for each in before}
+    found = []
+    for each in window.after.numberings:
+        severity = _severity(each.last / each.limit, limits)
+        if severity is not None:
+            grown = each.last - earlier.get(each.qualified, each.last)
+            found.append(_advice(each, severity, grown, window.seconds))
+    return found
+
+
+def _severity(share: float, limits: Conf) -> SeverityName | None:
+    if share >= limits.OVERFLOW_ERROR:
+        return "error"
+    return "warning" if share >= limits.OVERFLOW_WARNING else None
+
+
+def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float) -> DetectedIssue:
+    evidence: dict[str, float | int | str] = {
+        "last value": each.last,
+        "limit": each.limit,
+        "used": f"{each.last / each.limit:.1%}",
+        "type": each.type,
+    }
+    if each.sequence:
+        evidence["sequence"] = each.sequence
+    if grown > 0 and seconds > 0:
+        evidence["days left at this pace"] = round(
+            (each.limit - each.last) / (grown / seconds) / 86_400, 1
+        )
+    table, column = identifier(each.schema, each.table), identifier(each.column)
+    # A bigint whose sequence ends earlier needs a longer sequence, not another type.
+    statement = f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint;"
+    if each.type == "bigint":
+        schema, name = each.sequence.split(".", 1)
+        statement = f"ALTER SEQUENCE {identifier(schema, name)} NO MAXVALUE;"
+    return DetectedIssue(
+        advisor=ID,
+        object=each.qualified,
+        severity=severity,
+        title=f"{each.qualified} has used {each.last / each.limit:.0%} of its numbers",
+        evidence=evidence,
+        why="When the numbers are used up every insert fails.",
+        remedy=(
+            "Make it a bigint (BigAutoField), and every foreign key to it. On a large table the "
+            "change rewrites it under an exclusive lock: add a new column, fill it in batches, "
+            "then swap."
+        ),
+        statement=statement,
+    )

@@ -1,0 +1,44 @@
+"""Indexes that a failed CREATE INDEX CONCURRENTLY left behind: written, never read."""
+
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Index
+from perfops.conf import Conf
+from perfops.formatting import identifier, megabytes
+
+ID = "invalid_indexes"
+TITLE = "Invalid indexes"
+NEEDS = ("pg_stat_user_indexes",)
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    # One that is being built looks the same: whoever builds it is at work.
+    building = any(
+        "INDEX" in session.text.upper() and "CONCURRENTLY" in session.text.upper()
+        for session in window.after.sessions
+        if session.state == "active"
+    )
+    if building:
+        return []
+    return [_advice(index) for index in window.after.indexes if not index.is_valid]
+
+
+def _advice(index: Index) -> DetectedIssue:
+    name = identifier(index.schema, index.name)
+    return DetectedIssue(
+        advisor=ID,
+        object=index.qualified,
+        severity="error",
+        title=f"Index {index.qualified} is invalid",
+        evidence={
+            "table": f"{index.schema}.{index.table}",
+            "size in MB": megabytes(index.bytes),
+            "definition": index.definition,
+        },
+        why=(
+            "Building it failed half-way (a lock, a duplicate, a cancel). No query uses it, "
+            "every write may still pay for it, and a unique one guards nothing."
+        ),
+        remedy="Mend what made it fail, then build it again; or drop it.",
+        statement=f"REINDEX INDEX CONCURRENTLY {name};",
+    )

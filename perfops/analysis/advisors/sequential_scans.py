@@ -1,0 +1,55 @@
+"""Large tables that are read from end to end, again and again."""
+
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Table
+from perfops.conf import Conf
+
+ID = "sequential_scans"
+TITLE = "Sequential scans on large tables"
+NEEDS = ("pg_stat_user_tables",)
+
+# Scans that stop early (LIMIT) read a small part of the table and do no harm.
+_MIN_PART = 0.5
+_ERROR_ROWS_PER_S = 1_000_000
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    return [
+        _advice(table, window.seconds_seen) for table in window.tables if _is_ill(table, limits)
+    ]
+
+
+def _is_ill(table: Table, limits: Conf) -> bool:
+    return (
+        table.rows >= limits.SEQ_SCAN_MIN_ROWS
+        and table.sequential_scans >= max(1, limits.SEQ_SCAN_MIN_SCANS)
+        and table.sequential_rows >= _MIN_PART * table.rows * table.sequential_scans
+    )
+
+
+def _advice(table: Table, seconds: float) -> DetectedIssue:
+    per_second = table.sequential_rows / seconds if seconds else 0.0
+    scans = table.sequential_scans + table.index_scans
+    return DetectedIssue(
+        advisor=ID,
+        object=table.qualified,
+        severity="error" if per_second >= _ERROR_ROWS_PER_S else "warning",
+        title=(
+            f"{table.qualified} ({table.rows:,} rows) was read whole "
+            f"{table.sequential_scans:,} times"
+        ),
+        evidence={
+            "rows": table.rows,
+            "size in MB": round(table.bytes / 1024**2, 1),
+            "sequential scans": table.sequential_scans,
+            "share of all scans": f"{table.sequential_scans / scans:.1%}",
+            "rows read so": table.sequential_rows,
+            "rows read per second": round(per_second, 1),
+        },
+        why="The time of such a read grows with the table, and it pushes other data out of memory.",
+        remedy=(
+            "Find the statement among the slow queries, and give its WHERE an index; "
+            "counting or sorting a whole table is better not done at all."
+        ),
+    )

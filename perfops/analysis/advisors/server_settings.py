@@ -1,0 +1,117 @@
+"""Settings that are out of line: dangerous ones, and defaults that a grown database outgrew."""
+
+from collections.abc import Iterator
+
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.states import Setting
+from perfops.conf import Conf
+from perfops.formatting import size_text
+
+ID = "server_settings"
+TITLE = "Settings out of line"
+NEEDS = ("pg_settings",)
+
+_RELOAD = "ALTER SYSTEM SET {name} = {value}; SELECT pg_reload_conf();"
+_RESTART = "ALTER SYSTEM SET {name} = {value};  -- then restart"
+# (setting, severity, why, what to do): whoever turned them off took a risk that rarely pays.
+_MUST_BE_ON: tuple[tuple[str, SeverityName, str, str], ...] = (
+    ("fsync", "error",
+     "A crash of the machine can leave the data broken beyond repair.",
+     "Turn it on. For quicker commits synchronous_commit = off breaks nothing."),
+    ("full_page_writes", "error",
+     "A page that was half written when the power went stays broken.",
+     "Turn it on, unless the file system itself never writes half a page (ZFS)."),
+    ("autovacuum", "error",
+     "Dead rows stay, tables grow, statistics grow old, and transaction numbers run out.",
+     "Turn it on. If it is in the way, make it gentler for one table, not off for all."),
+    ("track_counts", "error",
+     "Autovacuum does not know where to go, and this analysis sees nothing.",
+     "Turn it on."),
+    ("track_activities", "warning",
+     "Nobody can see which statement a session runs.",
+     "Turn it on."),
+    ("track_io_timing", "info",
+     "Plans and statistics can't tell waiting for the disk from work.",
+     "Turn it on; pg_test_timing shows what reading the clock costs (mostly under 50 ns)."),
+)  # fmt: skip
+_PLANNER = ("enable_hashjoin", "enable_indexscan", "enable_mergejoin", "enable_nestloop")
+_MB = 1024**2
+# PostgreSQL's defaults, made for the smallest machine that starts it (bytes).
+_SMALL_BUFFERS, _SMALL_WAL, _SMALL_WORK_MEM = 128 * _MB, 1024 * _MB, 4 * _MB
+_DISK_PAGE_COST = 4.0
+_UNITS = {"B": 1, "kB": 1024, "8kB": 8192, "MB": _MB, "GB": 1024 * _MB}
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    return [*_turned_off(window), *_outgrown(window, limits), *_waiting(window)]
+
+
+def _turned_off(window: Window) -> Iterator[DetectedIssue]:
+    for name, severity, why, remedy in _MUST_BE_ON:
+        setting = window.after.setting(name)
+        if setting is not None and setting.value == "off":
+            yield _advice(setting, severity, why, remedy, _RELOAD.format(name=name, value="on"))
+    for name in (*_PLANNER, "enable_seqscan"):
+        setting = window.after.setting(name)
+        if setting is not None and setting.value == "off":
+            why = "The planner may not take the best way even where it sees it."
+            remedy = "Turn it on for everyone; turn it off inside one transaction if you must."
+            yield _advice(setting, "warning", why, remedy, f"ALTER SYSTEM RESET {name};")
+
+
+def _outgrown(window: Window, limits: Conf) -> Iterator[DetectedIssue]:
+    """What a small database does well with costs a large or busy one."""
+    database = window.database
+    if database is None:
+        return
+    large = database.bytes >= limits.SETTINGS_MIN_DATABASE_BYTES
+    size = size_text(database.bytes)
+    buffers = window.after.setting("shared_buffers")
+    if large and buffers is not None and _bytes(buffers) <= _SMALL_BUFFERS:
+        why = f"The database has {size}: most reads leave PostgreSQL's memory."
+        remedy = "A quarter of the machine's memory is a good start."
+        yield _advice(
+            buffers, "warning", why, remedy, _RESTART.format(name=buffers.name, value="'2GB'")
+        )
+    work_mem = window.after.setting("work_mem")
+    hours = max(1.0, window.seconds_seen / 3600)
+    busy = database.temp_bytes >= limits.TEMP_BYTES_PER_HOUR * hours
+    if busy and work_mem is not None and _bytes(work_mem) <= _SMALL_WORK_MEM:
+        why = f"{size_text(database.temp_bytes)} were sorted and joined on disk in the window."
+        remedy = "Raise it with care: each sort of each connection may take so much."
+        yield _advice(
+            work_mem, "warning", why, remedy, _RELOAD.format(name=work_mem.name, value="'16MB'")
+        )
+    cost = window.after.setting("random_page_cost")
+    if large and cost is not None and cost.number >= _DISK_PAGE_COST:
+        why = "It says that a random read costs four times one in order: true of turning disks."
+        remedy = "On SSD or network storage 1.1 is right: the planner then trusts indexes more."
+        yield _advice(cost, "info", why, remedy, _RELOAD.format(name=cost.name, value="1.1"))
+
+
+def _waiting(window: Window) -> Iterator[DetectedIssue]:
+    for setting in window.after.settings:
+        if setting.needs_restart:
+            why = "The file says something else than what is in force: a restart will change it."
+            yield _advice(setting, "info", why, "Restart the server, or undo the change.", "")
+
+
+def _bytes(setting: Setting) -> float:
+    return setting.number * _UNITS.get(setting.unit, 1)
+
+
+def _advice(
+    setting: Setting, severity: SeverityName, why: str, remedy: str, statement: str
+) -> DetectedIssue:
+    value = f"{setting.value} {setting.unit}".strip()
+    return DetectedIssue(
+        advisor=ID,
+        object=setting.name,
+        severity=severity,
+        title=f"{setting.name} is {value}",
+        evidence={"value": value, "set by": setting.source},
+        why=why,
+        remedy=remedy,
+        statement=statement,
+    )

@@ -1,0 +1,67 @@
+"""Statements that are slow on average, or that take most of the database's time together."""
+
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
+from perfops.conf import Conf
+from perfops.formatting import name_of, short
+
+ID = "slow_queries"
+TITLE = "Slow queries"
+NEEDS = ("pg_stat_statements",)
+
+# A statement that takes most of nothing is no illness: at least 5 % of one core.
+_MIN_LOAD = 0.05
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    total_ms = sum(statement.total_ms for statement in window.statements)
+    found = []
+    for statement in window.statements:
+        severity = _severity(statement, total_ms, window.seconds_seen, limits)
+        if severity is not None:
+            found.append(_advice(statement, severity, total_ms))
+    return found
+
+
+def _severity(
+    statement: Statement, total_ms: float, seconds: float, limits: Conf
+) -> SeverityName | None:
+    if statement.calls < limits.SLOW_MIN_CALLS:
+        return None
+    if statement.mean_ms >= limits.SLOW_MEAN_ERROR_MS:
+        return "error"
+    if statement.mean_ms >= limits.SLOW_MEAN_MS:
+        return "warning"
+    busy = seconds > 0 and statement.total_ms / 1000 / seconds >= _MIN_LOAD
+    if busy and statement.total_ms >= limits.SLOW_TOTAL_SHARE * total_ms:
+        return "info"
+    return None
+
+
+def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> DetectedIssue:
+    share = statement.total_ms / total_ms if total_ms else 0.0
+    what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
+    return DetectedIssue(
+        advisor=ID,
+        object=name_of(statement),
+        subject=statement.queryid,
+        queryids=(statement.queryid,),
+        severity=severity,
+        title=f"{short(statement)} {what}: {statement.mean_ms:.1f} ms each",
+        evidence={
+            "calls": statement.calls,
+            "mean ms": round(statement.mean_ms, 3),
+            "total ms": round(statement.total_ms, 1),
+            "share of all time": f"{share:.1%}",
+            "rows per call": round(statement.rows / statement.calls, 1),
+            "blocks per call": round(
+                (statement.blocks_hit + statement.blocks_read) / statement.calls, 1
+            ),
+        },
+        why="Requests that send it wait for it, and it takes the database's time from others.",
+        remedy=(
+            "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
+            "Mend what reads more than it returns, or send it less often."
+        ),
+    )

@@ -1,0 +1,77 @@
+"""Indexes that cost every write and serve no read."""
+
+from psycopg import sql
+
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.index_identity import serves
+from perfops.analysis.collectors.difference import Window, statistics_since
+from perfops.analysis.collectors.records import ForeignKey, Index
+from perfops.conf import Conf
+from perfops.formatting import by_hand
+
+ID = "unused_indexes"
+TITLE = "Unused indexes"
+NEEDS = ("pg_stat_user_indexes", "pg_stat_database", "foreign keys")
+
+_DAY_S = 24 * 3600
+_IN_DJANGO = "In Django: take it out of Meta.indexes and use RemoveIndexConcurrently."
+
+
+def run(window: Window, limits: Conf) -> list[DetectedIssue]:
+    snapshot = window.after
+    if snapshot.server.in_recovery:
+        # A replica knows its own reads only.
+        return []
+    days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
+    if days < limits.UNUSED_INDEX_MIN_DAYS:
+        return []
+    return [
+        _advice(index, days, window.packages.get(index.table, ""))
+        for index in snapshot.indexes
+        if index.scans == 0
+        and not index.has_duty
+        and index.is_valid
+        and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
+        and _idle_days(index, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
+        and not _is_the_only_one_under_a_key(index, snapshot.indexes, snapshot.foreign_keys)
+    ]
+
+
+def _idle_days(index: Index, now: float, statistics_days: float) -> float:
+    """The last scan outlives a reset of the counters."""
+    return statistics_days if index.last_scan_at is None else (now - index.last_scan_at) / _DAY_S
+
+
+def _is_the_only_one_under_a_key(
+    index: Index, indexes: tuple[Index, ...], keys: tuple[ForeignKey, ...]
+) -> bool:
+    """Deleting a referenced row looks for referring ones: no SELECT of ours, but it needs it."""
+    beside = [other for other in indexes if other != index]
+    return any(
+        serves(index, key) and not any(serves(other, key) for other in beside)
+        for key in keys
+        if (key.schema, key.table) == (index.schema, index.table)
+    )
+
+
+def _advice(index: Index, days: float, package: str) -> DetectedIssue:
+    name = sql.Identifier(index.schema, index.name).as_string(None)
+    return DetectedIssue(
+        advisor=ID,
+        object=index.qualified,
+        severity="warning",
+        title=f"Index {index.qualified} has not been used for {days:.0f} days",
+        evidence={
+            "table": f"{index.schema}.{index.table}",
+            "size in MB": round(index.bytes / 1024**2, 1),
+            "scans": index.scans,
+            "days observed": round(days, 1),
+            "definition": index.definition,
+        },
+        why="Every write to the table keeps it up to date, and it takes memory from the cache.",
+        remedy=(
+            "Make sure no replica and no rare job (a month's end) needs it, then drop it. "
+            + (by_hand(package, "drop it") if package else _IN_DJANGO)
+        ),
+        statement=f"DROP INDEX CONCURRENTLY {name};",
+    )

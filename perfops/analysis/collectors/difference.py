@@ -1,0 +1,171 @@
+"""What happened between two snapshots: counters subtracted, with an eye on who reset them.
+
+A counter that fell, or a new ``reset_at``, began a new epoch: what it shows then has all
+happened since the reset, which lies within the window, so it counts as it stands.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from perfops.analysis.collectors import epochs
+from perfops.analysis.collectors.origins import Origin, PlanChange
+from perfops.analysis.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.unavailable import UnavailableSource
+
+_STATEMENT = (
+    "calls", "total_ms", "rows", "blocks_hit", "blocks_read", "temp_bytes", "wal_bytes",
+    "plans", "plan_ms",
+)  # fmt: skip
+_TABLE = (
+    "sequential_scans", "sequential_rows", "index_scans", "blocks_hit", "blocks_read",
+    "inserted", "updated", "deleted", "hot_updated",
+)  # fmt: skip
+_INDEX = ("scans", "blocks_hit", "blocks_read")
+_DATABASE = (
+    "blocks_hit", "blocks_read", "commits", "rollbacks", "temp_bytes", "deadlocks", "temp_files",
+)  # fmt: skip
+_CHECKPOINTS = (
+    "timed", "requested", "write_ms", "sync_ms", "buffers", "by_sessions", "cleaner_stops",
+)  # fmt: skip
+_WAL = ("records", "full_pages", "bytes", "buffers_full")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The difference. ``covered`` is the share of ``seconds`` that the counters really show."""
+
+    seconds: float
+    covered: float
+    notes: tuple[str, ...]
+    database: Database | None
+    statements: tuple[Statement, ...]
+    has_statements: bool
+    tables: tuple[Table, ...]
+    indexes: tuple[Index, ...]
+    # The later snapshot: totals, sizes, definitions.
+    after: Snapshot
+    # The earlier one, None when there is none: then all is since the statistics began.
+    before: Snapshot | None = None
+    checkpoints: Checkpoints | None = None
+    wal: Wal | None = None
+    # From our own tables: who sent what, and which plans changed.
+    origins: tuple[Origin, ...] = ()
+    plan_changes: tuple[PlanChange, ...] = ()
+    # Tables that installed packages declare, each with its package.
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> tuple[UnavailableSource, ...]:
+        return self.after.missing
+
+    @property
+    def seconds_seen(self) -> float:
+        """Return over how many seconds the counters were really counted: rates divide by it."""
+        return self.seconds * self.covered
+
+
+def between(before: Snapshot, after: Snapshot) -> Window:
+    """Return what happened from ``before`` to ``after``."""
+    seconds = max(0.0, after.taken_at - before.taken_at)
+    found = epochs.between(before, after)
+    covered = 1.0
+    if found.began and seconds:
+        covered = max(0.0, min(1.0, (after.taken_at - max(found.began)) / seconds))
+    # Another server's counters, or another version's ids, have nothing to be subtracted from.
+    earlier = before if found.comparable else _nothing(before)
+    return Window(
+        seconds=seconds,
+        covered=covered,
+        notes=found.notes,
+        database=_one(earlier.database, after.database, _DATABASE),
+        statements=_statements(earlier, after),
+        has_statements=after.statements is not None,
+        tables=_subtract(
+            earlier.tables, after.tables, _TABLE, lambda t: (t.qualified, t.oid)
+        ),
+        indexes=_subtract(
+            earlier.indexes, after.indexes, _INDEX, lambda i: (i.qualified, i.oid)
+        ),
+        after=after,
+        before=before,
+        checkpoints=_one(earlier.checkpoints, after.checkpoints, _CHECKPOINTS),
+        wal=_one(earlier.wal, after.wal, _WAL),
+    )  # fmt: skip
+
+
+def since_reset(snapshot: Snapshot) -> Window:
+    """Return everything the counters hold: for a first analysis, without an earlier snapshot."""
+    began = statistics_since(snapshot)
+    return Window(
+        seconds=max(0.0, snapshot.taken_at - began),
+        covered=1.0,
+        notes=("no earlier snapshot: everything since the statistics began",),
+        database=snapshot.database,
+        statements=snapshot.statements or (),
+        has_statements=snapshot.statements is not None,
+        tables=snapshot.tables,
+        indexes=snapshot.indexes,
+        after=snapshot,
+        checkpoints=snapshot.checkpoints,
+        wal=snapshot.wal,
+    )
+
+
+def statistics_since(snapshot: Snapshot) -> float:
+    """Return since when (Unix time) the table and index counters count; at worst since start."""
+    reset = snapshot.database.reset_at if snapshot.database else None
+    return reset if reset is not None else snapshot.server.started_at
+
+
+def _nothing(before: Snapshot) -> Snapshot:
+    return Snapshot(taken_at=before.taken_at, server=before.server)
+
+
+def _one[R: msgspec.Struct](before: R | None, after: R | None, counters: Sequence[str]) -> R | None:
+    return None if after is None else _minus(after, before, counters)
+
+
+def _statements(before: Snapshot, after: Snapshot) -> tuple[Statement, ...]:
+    earlier = {s.queryid: s for s in before.statements or ()}
+    found = []
+    for statement in after.statements or ():
+        old = earlier.get(statement.queryid)
+        if statement.since is not None and statement.since > before.taken_at:
+            # Thrown away and met again: it has been counted anew.
+            old = None
+        change = _minus(statement, old, _STATEMENT)
+        if change is not statement and old is not None:
+            change = msgspec.structs.replace(change, stddev_ms=_deviation(old, statement, change))
+        if change.calls > 0:
+            found.append(change)
+    return tuple(found)
+
+
+def _deviation(before: Statement, after: Statement, change: Statement) -> float:
+    """Take the earlier calls out of the deviation of all: Chan's formula for the sum of squares."""
+    if change.calls <= 0:
+        return 0.0
+    squares = after.stddev_ms**2 * after.calls - before.stddev_ms**2 * before.calls
+    apart = change.mean_ms - before.mean_ms
+    squares -= apart**2 * before.calls * change.calls / after.calls
+    return float(max(0.0, squares / change.calls) ** 0.5)
+
+
+def _subtract[R: msgspec.Struct](
+    before: Iterable[R],
+    after: Iterable[R],
+    counters: Sequence[str],
+    key: Callable[[R], Hashable],
+) -> tuple[R, ...]:
+    earlier = {key(record): record for record in before}
+    return tuple(_minus(record, earlier.get(key(record)), counters) for record in after)
+
+
+def _minus[R: msgspec.Struct](after: R, before: R | None, counters: Sequence[str]) -> R:
+    if before is None or any(getattr(after, c) < getattr(before, c) for c in counters):
+        return after
+    changes = {c: getattr(after, c) - getattr(before, c) for c in counters}
+    return msgspec.structs.replace(after, **changes)

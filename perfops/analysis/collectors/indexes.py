@@ -1,0 +1,95 @@
+"""pg_stat_user_indexes with what each index is there for, and the foreign keys they serve."""
+
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
+
+from perfops.analysis.collectors.records import ForeignKey, Index, fetch
+from perfops.database.connections import MARK, columns, is_timeout
+
+# Size, definition, and the n-th column of the key as PostgreSQL writes it.
+_EXACT = (
+    "pg_relation_size(s.indexrelid)",
+    "pg_get_indexdef(s.indexrelid)",
+    "pg_get_indexdef(i.indexrelid, n + 1, false)",
+)
+# All of these wait for whoever has locked a table exclusively. Without them an expression or a
+# predicate is not known: each is taken for one of its own.
+_KNOWN = (
+    "c.relpages * current_setting('block_size')::bigint",
+    """format('%I (its table is locked)', s.indexrelname)
+        || CASE WHEN i.indpred IS NULL THEN '' ELSE ' WHERE ' || s.indexrelname END""",
+    """coalesce((SELECT attname FROM pg_attribute
+        WHERE attrelid = i.indrelid AND attnum = i.indkey[n] AND attnum > 0),
+        'expression of ' || s.indexrelname)""",
+)
+
+
+def read(cursor: CursorWrapper) -> tuple[Index, ...]:
+    """Return all indexes of users' tables."""
+    try:
+        return _read(cursor, *_EXACT)
+    except OperationalError as error:
+        if not is_timeout(error):
+            raise
+        return _read(cursor, *_KNOWN)
+
+
+def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[Index, ...]:
+    # Since 16 PostgreSQL knows when an index was used last.
+    known = "last_idx_scan" in columns(cursor, "pg_catalog.pg_stat_user_indexes")
+    last_scan = "extract(epoch FROM s.last_idx_scan)::float" if known else "NULL::float"
+    # 15 can take two NULLs for one: such an index is another one.
+    nulls = (
+        "i.indnullsnotdistinct"
+        if "indnullsnotdistinct" in columns(cursor, "pg_catalog.pg_index")
+        else "false"
+    )
+    cursor.execute(
+        f"""{MARK} SELECT s.schemaname AS schema, s.relname AS table, s.indexrelname AS name,
+            s.indexrelid::bigint AS oid, definition.text AS definition,
+            (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns,
+            (i.indkey::int2[])[i.indnkeyatts:] AS included,
+            ({size})::bigint AS bytes, s.idx_scan AS scans, {last_scan} AS last_scan_at,
+            coalesce(io.idx_blks_hit, 0) AS blocks_hit,
+            coalesce(io.idx_blks_read, 0) AS blocks_read,
+            i.indisunique OR i.indisprimary OR i.indisexclusion OR i.indisreplident AS has_duty,
+            i.indpred IS NOT NULL AS is_partial, i.indisunique AS is_unique,
+            i.indisprimary AS is_primary, i.indisvalid AND i.indisready AS is_valid,
+            coalesce(k.conname, '') AS constraint, a.amname AS method,
+            coalesce(substring(definition.text FROM ' WHERE (.*)$'), '') AS predicate,
+            (SELECT array_agg(concat_ws(' ', {key},
+                    i.indclass[n], i.indcollation[n], i.indoption[n], {nulls}) ORDER BY n)
+                FROM generate_series(0, i.indnkeyatts - 1) n) AS keys
+        FROM pg_stat_user_indexes s
+        JOIN pg_index i USING (indexrelid)
+        JOIN pg_class c ON c.oid = s.indexrelid
+        JOIN pg_am a ON a.oid = c.relam
+        JOIN LATERAL (SELECT {definition} AS text) definition ON true
+        LEFT JOIN pg_statio_user_indexes io USING (indexrelid)
+        LEFT JOIN pg_constraint k ON k.conindid = s.indexrelid AND k.contype IN ('p', 'u', 'x')
+            AND k.conrelid = i.indrelid
+        WHERE c.relpersistence <> 't'
+        ORDER BY 1, 2, 3"""
+    )
+    return fetch(cursor, Index)
+
+
+def foreign_keys(cursor: CursorWrapper) -> tuple[ForeignKey, ...]:
+    """Return all foreign keys of users' tables; those of partitions are their parents'."""
+    cursor.execute(
+        f"""{MARK} SELECT n.nspname AS schema, c.relname AS table, k.conname AS name,
+            k.conkey AS columns, rn.nspname || '.' || r.relname AS referred,
+            (SELECT array_agg(a.attname::text ORDER BY place)
+                FROM unnest(k.conkey) WITH ORDINALITY AS key (number, place)
+                JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.number
+            ) AS names
+        FROM pg_constraint k
+        JOIN pg_class c ON c.oid = k.conrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        JOIN pg_class r ON r.oid = k.confrelid
+        JOIN pg_namespace rn ON rn.oid = r.relnamespace
+        WHERE k.contype = 'f' AND k.conparentid = 0
+            AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+        ORDER BY 1, 2, 3"""
+    )
+    return fetch(cursor, ForeignKey)

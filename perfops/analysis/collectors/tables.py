@@ -1,0 +1,80 @@
+"""pg_stat_user_tables, its I/O, and what vacuum and the planner know of each table."""
+
+from django.db import OperationalError
+from django.db.backends.utils import CursorWrapper
+
+from perfops.analysis.collectors.records import Table, fetch
+from perfops.database.connections import MARK, is_timeout
+
+_BLOCK = "current_setting('block_size')::bigint"
+_EXACT = "pg_total_relation_size(c.oid)", "pg_relation_size(c.oid)"
+# Whoever has locked a table exclusively would keep us waiting for its size: then what the last
+# vacuum saw must do.
+_KNOWN = (
+    f"""(c.relpages
+        + coalesce((SELECT sum(t.relpages) FROM pg_class t
+            WHERE t.oid = c.reltoastrelid), 0)
+        + coalesce((SELECT sum(x.relpages) FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
+            WHERE i.indrelid = c.oid), 0)) * {_BLOCK}""",
+    f"c.relpages * {_BLOCK}",
+)
+
+
+def read(cursor: CursorWrapper) -> tuple[Table, ...]:
+    """Return all tables of users, without temporary ones."""
+    try:
+        return _read(cursor, *_EXACT)
+    except OperationalError as error:
+        if not is_timeout(error):
+            raise
+        return _read(cursor, *_KNOWN)
+
+
+def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]:
+    cursor.execute(
+        f"""{MARK} WITH known AS (
+            SELECT schemaname, tablename, count(*) AS columns FROM pg_stats
+            WHERE NOT inherited GROUP BY 1, 2
+        )
+        SELECT s.schemaname AS schema, s.relname AS name, c.oid::bigint AS oid,
+            greatest(c.reltuples, 0)::bigint AS rows,
+            ({size})::bigint AS bytes, ({heap_size})::bigint AS heap_bytes,
+            s.seq_scan AS sequential_scans, s.seq_tup_read AS sequential_rows,
+            coalesce(s.idx_scan, 0) AS index_scans,
+            coalesce(io.heap_blks_hit, 0) AS blocks_hit,
+            coalesce(io.heap_blks_read, 0) AS blocks_read,
+            s.n_live_tup AS live, s.n_dead_tup AS dead, s.n_tup_ins AS inserted,
+            s.n_tup_upd AS updated, s.n_tup_del AS deleted, s.n_tup_hot_upd AS hot_updated,
+            s.n_mod_since_analyze AS changed_since_analyze,
+            extract(epoch FROM greatest(s.last_vacuum, s.last_autovacuum))::float AS vacuumed_at,
+            extract(epoch FROM greatest(s.last_analyze, s.last_autoanalyze))::float
+                AS analyzed_at,
+            CASE WHEN has_table_privilege(c.oid, 'SELECT') THEN coalesce(known.columns, 0)
+                ELSE -1 END AS known_columns,
+            CASE WHEN c.relkind IN ('r', 'm') THEN greatest(age(c.relfrozenxid),
+                coalesce(age(t.relfrozenxid), 0)) ELSE 0 END AS xid_age,
+            CASE WHEN c.relkind IN ('r', 'm') THEN mxid_age(c.relminmxid) ELSE 0 END AS mxid_age,
+            coalesce(options.enabled, 'on') NOT IN ('off', 'false', 'no', '0')
+                AS vacuums_itself,
+            (coalesce(options.threshold::float,
+                    current_setting('autovacuum_vacuum_threshold')::float)
+                + coalesce(options.factor::float,
+                    current_setting('autovacuum_vacuum_scale_factor')::float)
+                * greatest(c.reltuples, 0))::bigint AS vacuum_due
+        FROM pg_stat_user_tables s
+        JOIN pg_class c ON c.oid = s.relid
+        LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
+        LEFT JOIN pg_statio_user_tables io USING (relid)
+        LEFT JOIN known ON known.schemaname = s.schemaname AND known.tablename = s.relname
+        LEFT JOIN LATERAL (
+            SELECT max(option_value) FILTER (WHERE option_name = 'autovacuum_enabled') AS enabled,
+                max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold')
+                    AS threshold,
+                max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor')
+                    AS factor
+            FROM pg_options_to_table(c.reloptions)
+        ) options ON c.reloptions IS NOT NULL
+        WHERE c.relpersistence <> 't'
+        ORDER BY 1, 2"""
+    )
+    return fetch(cursor, Table)

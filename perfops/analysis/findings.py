@@ -1,0 +1,141 @@
+"""The life of findings between analyses."""
+
+from collections.abc import Collection, Iterable
+from datetime import date, datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.models.analyses import Analysis, Finding, Occurrence
+
+Status = Finding.Status
+_BATCH = 500
+_FIXED = {"id", "database", "fingerprint", "first_seen_at"}
+_HIDDEN = (Status.ACKNOWLEDGED, Status.MUTED)
+
+
+class NotMuted(ValueError):
+    """A mute needs a reason and an end; the message says which is missing."""
+
+
+def record(
+    analysis: Analysis, advice: Iterable[DetectedIssue], *, complete: Collection[str] | None = None
+) -> list[Finding]:
+    """Write what ``analysis`` found into the findings that live on; return them in order.
+
+    New ones open; resolved ones, and mutes that have ended, open again; open ones of the same
+    database that were not seen are resolved, if their advisor is one of the ``complete`` (None:
+    all are). An advisor whose data was unavailable resolves no findings.
+    """
+    now = timezone.now()
+    advised = {each.fingerprint: each for each in advice}
+    with transaction.atomic():
+        # Two analyses at once wait for each other here, in one order.
+        known = {
+            finding.fingerprint: finding
+            for finding in Finding.objects.select_for_update()
+            .filter(database=analysis.database, fingerprint__in=advised)
+            .order_by("id")
+        }
+        seen: list[Finding] = []
+        for fingerprint, each in advised.items():
+            finding = known.get(fingerprint) or Finding(
+                database=analysis.database, fingerprint=fingerprint, first_seen_at=now
+            )
+            _see(finding, each)
+            finding.last_seen_at, finding.last_analysis = now, analysis
+            seen.append(finding)
+        _save(seen)
+        Occurrence.objects.bulk_create(
+            (
+                Occurrence(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
+                for f in seen
+            ),
+            batch_size=_BATCH,
+        )
+        _resolve(analysis, seen, complete, now)
+    return seen
+
+
+def _save(findings: list[Finding]) -> None:
+    """A wide database may have thousands."""
+    fields = [f.name for f in Finding._meta.concrete_fields if f.name not in _FIXED]
+    Finding.objects.bulk_create(
+        findings,
+        update_conflicts=True,
+        update_fields=fields,
+        unique_fields=["database", "fingerprint"],
+        batch_size=_BATCH,
+    )
+
+
+def _resolve(
+    analysis: Analysis,
+    seen: list[Finding],
+    complete: Collection[str] | None,
+    now: datetime,
+) -> None:
+    gone = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
+    if complete is not None:
+        gone = gone.filter(advisor__in=complete)
+    gone.exclude(pk__in=[f.pk for f in seen]).update(
+        status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
+    )
+
+
+def _see(finding: Finding, advice: DetectedIssue) -> None:
+    finding.advisor, finding.object = advice.advisor, advice.object[:300]
+    finding.queryids = list(advice.queryids)
+    finding.severity, finding.title = advice.severity, advice.title[:300]
+    finding.evidence, finding.why = list(advice.evidence.items()), advice.why
+    finding.remedy, finding.statement = advice.remedy, advice.statement
+    if finding.status == Status.RESOLVED:
+        finding.reopened += 1
+        _open(finding)
+    elif _mute_has_ended(finding):
+        _open(finding)
+
+
+def _mute_has_ended(finding: Finding) -> bool:
+    until = finding.muted_until
+    return finding.status == Status.MUTED and until is not None and until < _today()
+
+
+def _open(finding: Finding) -> None:
+    finding.status, finding.resolved_at = Status.OPEN, None
+    finding.muted_until, finding.mute_reason = None, ""
+
+
+def acknowledge(finding_id: int) -> bool:
+    """Note that someone works on it; False when it is not open."""
+    return _from((Status.OPEN,), finding_id, status=Status.ACKNOWLEDGED)
+
+
+def mute(finding_id: int, *, until: date, reason: str) -> bool:
+    """Hide it until the day ``until``; False when it is resolved. Raises ``NotMuted``."""
+    if not reason.strip():
+        raise NotMuted("Say why: whoever finds it muted will ask.")
+    if until <= _today():
+        raise NotMuted(f"{until} is not in the future.")
+    return _from(
+        (Status.OPEN, *_HIDDEN),
+        finding_id,
+        status=Status.MUTED,
+        muted_until=until,
+        mute_reason=reason.strip()[:300],
+    )
+
+
+def reopen(finding_id: int) -> bool:
+    """Undo an acknowledgement or a mute; False when it is neither."""
+    return _from(_HIDDEN, finding_id, status=Status.OPEN, muted_until=None, mute_reason="")
+
+
+def _from(statuses: tuple[Status, ...], finding_id: int, **fields: object) -> bool:
+    changed = Finding.objects.filter(pk=finding_id, status__in=statuses).update(**fields)
+    return changed > 0
+
+
+def _today() -> date:
+    return timezone.now().date()

@@ -1,0 +1,116 @@
+"""Asking PostgreSQL for plans: read-only, bounded, one statement at a time, and never counted.
+
+``cursor`` is always one of ``perfops.database.connections.reading``.
+"""
+
+import re
+from typing import Any
+
+from django.db import DatabaseError
+from django.db.backends.utils import CursorWrapper
+from psycopg import ClientCursor, Cursor, sql
+
+from perfops.database import connections as session
+from perfops.database.connections import MARK
+
+_PREPARED = "perfops_generic"
+_NAME, _MARKED = sql.Identifier(_PREPARED), sql.SQL(MARK)
+_COUNT = f"""{MARK} SELECT cardinality(parameter_types) FROM pg_prepared_statements
+    WHERE name = '{_PREPARED}'"""
+_GENERIC = f"{MARK} SET LOCAL plan_cache_mode = force_generic_plan"
+_EXECUTE = sql.SQL("{} EXPLAIN (VERBOSE, SETTINGS, FORMAT JSON) EXECUTE {}{}")
+_DEALLOCATE = f"{MARK} DEALLOCATE {_PREPARED}"
+
+
+class NoPlan(ValueError):
+    """There is none; the message says why and what to do."""
+
+
+def generic(cursor: CursorWrapper, text: str) -> dict[str, Any]:
+    """Return the plan of ``text`` (with ``%s`` or ``$1``) for parameters that are not known.
+
+    PREPARE works out the parameters' types, on every version of PostgreSQL since 12. Raises
+    ``NoPlan``.
+    """
+    prepare = sql.SQL("{} PREPARE {} AS ").format(_MARKED, _NAME).as_string(None)
+    is_prepared = False
+    try:
+        with session.undone(cursor):
+            _rows(cursor, prepare + numbered(text), "PostgreSQL can't prepare it", returns=False)
+            is_prepared = True
+            ((count,),) = _rows(cursor, _COUNT, "Its parameters can't be read")
+            nulls = sql.SQL(", ").join([sql.NULL] * count)
+            call = sql.SQL("({})").format(nulls) if count else sql.SQL("")
+            _rows(cursor, _GENERIC, "No generic plan can be asked for", returns=False)
+            return _plan(cursor, _EXECUTE.format(_MARKED, _NAME, call))
+    finally:
+        if is_prepared:
+            # A prepared statement outlives its transaction.
+            cursor.execute(_DEALLOCATE)
+
+
+def with_values(cursor: CursorWrapper, text: str, params: Any) -> dict[str, Any]:
+    """Return the plan of ``text`` for ``params``. Raises ``NoPlan``."""
+    with session.undone(cursor):
+        return _plan(cursor, _sent(cursor, "VERBOSE, SETTINGS", text, params))
+
+
+def analysed(cursor: CursorWrapper, text: str, params: Any) -> dict[str, Any]:
+    """Run ``text`` and return its plan with times and rows; what it did is rolled back.
+
+    In a read-only transaction: a statement that writes is refused. Raises ``NoPlan``.
+    """
+    with session.undone(cursor):
+        return _plan(cursor, _sent(cursor, "ANALYZE, BUFFERS, VERBOSE, SETTINGS", text, params))
+
+
+def _sent(cursor: CursorWrapper, options: str, text: str, params: Any) -> Any:
+    statement: Any = f"{MARK} EXPLAIN ({options}, FORMAT JSON) {text}"
+    if params is None:
+        return statement
+    return ClientCursor(cursor.db.connection).mogrify(statement, params)
+
+
+def _plan(cursor: CursorWrapper, statement: Any) -> dict[str, Any]:
+    ((plan,),) = _rows(cursor, statement, "PostgreSQL gives no plan")
+    if not isinstance(plan[0], dict):
+        raise NoPlan("It has no plan: only queries and changes of rows have one.")
+    return plan[0]
+
+
+def _rows(cursor: CursorWrapper, statement: Any, failed: str, *, returns: bool = True) -> list[Any]:
+    try:
+        # The extended protocol takes one statement only: the rest of several would be run.
+        with cursor.db.wrap_database_errors, Cursor(cursor.db.connection) as one:
+            found = one.execute(statement, binary=True)
+            return found.fetchall() if returns else []
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        raise NoPlan(f"{failed}: {reason}") from error
+
+
+_PLACEHOLDER = re.compile(r"%(?:(%)|(?:\((?P<name>[^)]+)\))?[sbt])")
+
+
+def numbered(text: str) -> str:
+    """Return ``text`` with ``%s`` and ``%(name)s`` as ``$1``, ``$2``, and ``%%`` as ``%``.
+
+    As psycopg does it: also within quotes. A text without any placeholder was sent as it is.
+    """
+    names: dict[str, int] = {}
+    used = 0
+
+    def number(match: re.Match[str]) -> str:
+        nonlocal used
+        if match[1]:
+            return "%"
+        name = match["name"]
+        if name is not None and name in names:
+            return f"${names[name]}"
+        used += 1
+        if name is not None:
+            names[name] = used
+        return f"${used}"
+
+    changed = _PLACEHOLDER.sub(number, text)
+    return changed if used else text

@@ -1,0 +1,125 @@
+"""Looking at plans on request, and watching those of the costliest statements for changes."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from django.db import DatabaseError
+from django.db.models import Sum
+from django.utils import timezone
+
+from perfops.analysis.plans import causes, explain, tree
+from perfops.analysis.plans.causes import Circumstances
+from perfops.analysis.plans.explain import NoPlan
+from perfops.conf import conf
+from perfops.database import connections as session
+from perfops.models.origins import QueryPlan, QueryTemplate
+from perfops.origins import parameters as samples
+
+log = logging.getLogger(__name__)
+
+_WATCHED = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A plan, and how it was made: ``how`` is a sentence."""
+
+    plan: dict[str, Any]
+    how: str
+
+
+def explain_query(template: QueryTemplate, *, analyse: bool = False) -> Explained:
+    """Return the plan of ``template``, with its sampled parameters if there are any.
+
+    ``analyse``: really run it, read-only and rolled back. Raises ``NoPlan``.
+    """
+    try:
+        with session.reading(template.database) as cursor:
+            params = None if template.sample is None else samples.decode(template.sample)
+            if analyse:
+                if params is None and "%" in template.text:
+                    raise NoPlan(
+                        "Its parameters are not known, and it can't be run without: turn on "
+                        'PERFOPS["SAMPLE_PARAMETERS"], or run EXPLAIN (ANALYZE) by hand.'
+                    )
+                found = explain.analysed(cursor, template.text, params)
+                return Explained(found, "It was run just now, read-only, and rolled back.")
+            if params is not None:
+                found = explain.with_values(cursor, template.text, params)
+                return Explained(found, "Planned for one set of parameters that was really sent.")
+            return Explained(
+                explain.generic(cursor, template.text),
+                "The generic plan: the parameters are not known.",
+            )
+    except DatabaseError as error:
+        reason = str(error).partition("\n")[0]
+        raise NoPlan(f"The database {template.database!r} does not answer: {reason}") from error
+
+
+def watch(database: str = "default") -> list[QueryPlan]:
+    """Look at the generic plans of the costliest statements; return those that are new.
+
+    A statement that can't be planned so is left out. Raises ``django.db.DatabaseError`` when
+    the database does not answer.
+    """
+    changed = []
+    with session.reading(database) as cursor:
+        for template in _costliest(database):
+            try:
+                plan = explain.generic(cursor, template.text)
+            except NoPlan as error:
+                log.debug("no plan of statement %s: %s", template.pk, error)
+                continue
+            circumstances = causes.look(cursor, tree.relations(plan))
+            for queryid in template.queryids:
+                found = _note(database, queryid, plan, circumstances)
+                if found is not None:
+                    changed.append(found)
+    return changed
+
+
+def _costliest(database: str) -> list[QueryTemplate]:
+    since = timezone.now() - _WATCHED
+    by_cost = (
+        QueryTemplate.objects.filter(database=database, origins__at__gte=since)
+        .exclude(queryids=[])
+        .annotate(cost=Sum("origins__total_ms"))
+        .order_by("-cost")
+    )
+    return list(by_cost[: conf().PLAN_STATEMENTS])
+
+
+def _note(
+    database: str, queryid: str, plan: dict[str, Any], circumstances: Circumstances
+) -> QueryPlan | None:
+    """Keep the plan; return it when it took another's place."""
+    now = timezone.now()
+    fingerprint = tree.fingerprint(plan)
+    newest = (
+        QueryPlan.objects.filter(database=database, queryid=queryid)
+        .order_by("-last_seen_at", "-id")
+        .first()
+    )
+    if newest is not None and newest.fingerprint == fingerprint:
+        newest.plan, newest.circumstances = plan, msgspec.to_builtins(circumstances)
+        newest.last_seen_at = now
+        newest.save(update_fields=["plan", "circumstances", "last_seen_at"])
+        return None
+    reasons = [] if newest is None else _causes(newest, circumstances)
+    made = QueryPlan.objects.create(
+        database=database, queryid=queryid, fingerprint=fingerprint, plan=plan,
+        circumstances=msgspec.to_builtins(circumstances), causes=reasons,
+        first_seen_at=now, last_seen_at=now,
+    )  # fmt: skip
+    return None if newest is None else made
+
+
+def _causes(before: QueryPlan, after: Circumstances) -> list[str]:
+    try:
+        known = msgspec.convert(before.circumstances, Circumstances)
+    except msgspec.ValidationError:
+        return ["What the plan before depended on was kept in another layout."]
+    return causes.between(known, after)

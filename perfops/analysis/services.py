@@ -1,0 +1,219 @@
+"""Analysing a database: snapshot, difference, advice, and the findings that live on."""
+
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+from django.db import Error, connections, transaction
+from django.utils import timezone
+
+from perfops.analysis import baselines, findings, recommenders, snapshots
+from perfops.analysis import stored_snapshots as stored
+from perfops.analysis.advisors import registry
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.baselines import Since
+from perfops.analysis.collectors import difference, origins, snapshot
+from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.conf import conf
+from perfops.database import packages
+from perfops.jobs import lifecycle
+from perfops.models.analyses import Analysis, Finding, StoredSnapshot
+from perfops.models.jobs import Trigger
+
+log = logging.getLogger(__name__)
+
+ANALYSE = "perfops.analyse_database"
+
+
+class CouldNotAnalyse(RuntimeError):
+    """There is no snapshot; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an analysis found, worst first. ``hidden``: fingerprints acknowledged or muted."""
+
+    database: str
+    window: Window
+    issues: list[DetectedIssue]
+    hidden: frozenset[str]
+    analysis_id: int | None
+    # Advisors whose sources were all available; None for all.
+    complete: frozenset[str] | None = None
+    # What keeps the recommendations with their findings.
+    stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many of each severity are not hidden."""
+        open_ones = [a.severity for a in self.issues if a.fingerprint not in self.hidden]
+        return {severity: open_ones.count(severity) for severity in ORDER}
+
+
+def titles() -> dict[str, str]:
+    """Return the IDs of all that can find something, with their titles."""
+    return {**registry.titles(), **recommenders.titles()}
+
+
+def analyse(
+    *,
+    database: str = "default",
+    trigger: Trigger = Trigger.COMMAND,
+    user: Any = None,
+    analysis_id: int | None = None,
+    store: bool = True,
+    since: Since | None = None,
+    only: Collection[str] = (),
+) -> Report:
+    """Analyse the database behind the alias ``database`` and store what was found.
+
+    ``analysis_id``: a row that a page has made already. ``since``: where the window begins, see
+    ``baselines``. ``only``: the IDs of advisors to ask. Raises ``CouldNotAnalyse``; the row then
+    says so as well.
+    """
+    if database not in connections:
+        raise CouldNotAnalyse(
+            f"There is no database {database!r} in DATABASES; there is: {', '.join(connections)}."
+        )
+    unknown = sorted(set(only) - titles().keys())
+    if unknown:
+        known = ", ".join(titles())
+        raise CouldNotAnalyse(f"There is no advisor {', '.join(unknown)}; there are: {known}.")
+    if not store:
+        present = _look(database)
+        return _report(database, present, _baseline(database, present, since), only)
+    try:
+        analysis = _claimed(database, trigger, user, analysis_id)
+        return _noted(analysis, since, only)
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        raise CouldNotAnalyse(
+            f"The analysis can't be stored: {reason}. With --no-store it leaves no trace."
+        ) from error
+
+
+def request_analysis(
+    *, database: str = "default", trigger: Trigger = Trigger.ADMIN, user: Any = None
+) -> Analysis:
+    """Make a row and let a worker fill it; a broker that is away makes it *could not analyse*."""
+    analysis = _queued(database, trigger, user)
+    transaction.on_commit(lambda: _enqueue(analysis))
+    return analysis
+
+
+def _enqueue(analysis: Analysis) -> None:
+    try:
+        lifecycle.enqueue(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
+    except lifecycle.QueueUnavailable as error:
+        log.warning("analysis %s can't be queued: %s", analysis.pk, error)
+        _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")
+
+
+def _queued(database: str, trigger: Trigger, user: Any) -> Analysis:
+    lifecycle.reap()
+    return Analysis.objects.create(database=database, trigger=trigger, requested_by=user)
+
+
+def _claimed(database: str, trigger: Trigger, user: Any, analysis_id: int | None) -> Analysis:
+    if analysis_id is None:
+        analysis_id = _queued(database, trigger, user).pk
+    is_ours = lifecycle.claim(Analysis, analysis_id)
+    analysis = Analysis.objects.get(pk=analysis_id)
+    if not is_ours:
+        raise CouldNotAnalyse(f"Analysis {analysis_id} does not wait: it is {analysis.state}.")
+    return analysis
+
+
+def _noted(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
+    """Analyse; whatever goes wrong is written into the row as well."""
+    try:
+        with lifecycle.heartbeats(analysis):
+            return _analyse(analysis, since, only)
+    except Exception as error:
+        _fail(analysis, str(error))
+        raise
+    except BaseException:
+        _fail(analysis, "The process that worked on it was stopped: analyse again.")
+        raise
+
+
+def _fail(analysis: Analysis, error: str) -> None:
+    analysis.state, analysis.finished_at = Analysis.State.FAILED, timezone.now()
+    analysis.error = error
+    analysis.save(update_fields=["state", "finished_at", "error"])
+
+
+def _look(database: str) -> Snapshot:
+    try:
+        return snapshot.take(database)
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        raise CouldNotAnalyse(f"The database {database!r} does not answer: {reason}") from error
+
+
+def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> Report:
+    present = _look(analysis.database)
+    baseline = _baseline(analysis.database, present, since)
+    analysis.baseline = baseline.analysis if baseline else None
+    report = _report(analysis.database, present, baseline, only)
+    with transaction.atomic():
+        without_effect = [
+            issue
+            for recommender in recommenders.registered()
+            for issue in recommender.measure_impact(analysis, report.window)
+        ]
+        issues = [*report.issues, *without_effect]
+        seen = findings.record(analysis, issues, complete=report.complete)
+        for store in report.stores:
+            store(seen)
+        hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
+        report = replace(report, issues=issues, hidden=hidden, analysis_id=analysis.pk)
+        analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
+        analysis.window_s, analysis.covered = report.window.seconds, report.window.covered
+        analysis.notes = list(report.window.notes)
+        analysis.missing = msgspec.to_builtins(report.window.missing)
+        analysis.counts = report.counts
+        analysis.save()
+        snapshots.keep(
+            present,
+            database=analysis.database,
+            texts=conf().SNAPSHOT_STATEMENTS,
+            analysis=analysis,
+        )
+    return report
+
+
+def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSnapshot | None:
+    try:
+        return baselines.find(database, present, since)
+    except baselines.NoBaseline as error:
+        raise CouldNotAnalyse(str(error)) from error
+    except Error as error:
+        reason = str(error).partition("\n")[0]
+        if since is not None:
+            raise CouldNotAnalyse(f"Earlier snapshots can't be read: {reason}") from error
+        # What the counters hold by themselves is a report as well.
+        log.warning("earlier snapshots can't be read: %s", reason)
+        return None
+
+
+def _report(
+    database: str, present: Snapshot, baseline: StoredSnapshot | None, only: Collection[str]
+) -> Report:
+    earlier = stored.read(baseline)
+    window = difference.between(earlier, present) if earlier else difference.since_reset(present)
+    sent, changes = origins.read(database, since=present.taken_at - window.seconds)
+    window = replace(
+        window, origins=sent, plan_changes=changes, packages=packages.of_tables(database)
+    )
+    found = registry.run_advisors(window, conf(), only=only)
+    issues, complete, stores = found.issues, found.complete, []
+    for recommender in recommenders.registered():
+        recommended = recommender.recommend(window, database, issues, only=only)
+        issues, window = recommended.issues, recommended.window
+        complete |= recommended.complete
+        stores.append(recommended.store)
+    return Report(database, window, issues, frozenset(), None, complete, tuple(stores))

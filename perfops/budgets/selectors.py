@@ -1,0 +1,102 @@
+"""Reading budgets and what runs made of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from perfops.budgets.metrics import MEASURES
+from perfops.budgets.prometheus import rules as rules_of_budgets
+from perfops.budgets.prometheus.rule_file import render
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.runs import LoadRun
+
+Outcome = Evaluation.Outcome
+LABELS = {
+    Outcome.MET: "met",
+    Outcome.NEAR: "near",
+    Outcome.VIOLATED: "violated",
+    Outcome.UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A budget held against a run, with its figures as a person reads them."""
+
+    budget_id: int
+    name: str
+    action: str
+    outcome: str
+    label: str
+    value: float | None
+    threshold: float
+    target: float
+    value_text: str
+    target_text: str
+    threshold_text: str
+    # Room to the threshold as a share of it; below 0 it is violated.
+    margin: float | None
+    reason: str
+    run_id: int
+    at: datetime
+
+    @property
+    def margin_text(self) -> str:
+        if self.margin is None:
+            return "-"
+        return f"{self.margin:.0%} to spare" if self.margin >= 0 else f"{-self.margin:.0%} over"
+
+
+def of_run(run: LoadRun) -> list[Judgement]:
+    """Return every evaluation of ``run``, in the budgets' order. One query."""
+    rows = _judged(run.evaluations.order_by("budget_id"))
+    return [judgement(row) for row in rows]
+
+
+def latest() -> dict[int, Judgement]:
+    """Return the newest judgement that could tell, by budget. Two queries."""
+    told = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
+    newest = Subquery(told.order_by("-run_id").values("pk")[:1])
+    found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
+    return {row.budget_id: judgement(row) for row in _judged(found)}
+
+
+def history(budget: Budget, limit: int = 50) -> list[Judgement]:
+    """Return the last ``limit`` judgements of ``budget``, oldest first."""
+    rows = _judged(budget.evaluations.order_by("-run_id"))[:limit]
+    return [judgement(row) for row in rows][::-1]
+
+
+def _judged(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
+    """Return ``rows`` with their budgets and the times of their runs, not all that a run holds."""
+    related = rows.select_related("budget", "run")
+    wide = ("plan", "fingerprint", "summary", "server", "reasons", "log")
+    return related.defer(*(f"run__{name}" for name in wide))
+
+
+def rules() -> str:
+    """Return the rules file that Prometheus reads, made from every enabled budget. One query."""
+    budgets = Budget.objects.filter(enabled=True).order_by("id")
+    return render(rules_of_budgets.groups(budgets), comment=rules_of_budgets.COMMENT)
+
+
+def judgement(row: Evaluation) -> Judgement:
+    measure = MEASURES[row.budget.metric]
+    return Judgement(
+        budget_id=row.budget_id,
+        name=str(row.budget),
+        action=row.budget.action,
+        outcome=row.outcome,
+        label=LABELS[Outcome(row.outcome)],
+        value=row.value,
+        threshold=row.threshold,
+        target=row.target,
+        value_text=measure.text(row.value),
+        target_text=measure.bound_text(row.target),
+        threshold_text=measure.bound_text(row.threshold),
+        margin=None if row.value is None else measure.margin(row.value, row.threshold),
+        reason=row.reason,
+        run_id=row.run_id,
+        at=row.run.created_at,
+    )

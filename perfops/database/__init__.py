@@ -1,0 +1,1 @@
+"""What perfops needs of a database connection: its own session, quoting, timestamps."""

@@ -1,0 +1,69 @@
+"""Names, statements, sizes and durations as reports and pages write them."""
+
+from typing import Protocol
+
+from psycopg import sql
+
+_TITLE_CHARACTERS = 90
+_OBJECT_CHARACTERS = 300
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+
+
+class HasText(Protocol):
+    """A statement of pg_stat_statements."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def queryid(self) -> str: ...
+
+
+def name_of(statement: HasText) -> str:
+    """Return the statement on one line; its number where the text is not known."""
+    text = " ".join(statement.text.split()) or f"statement {statement.queryid}"
+    return text[:_OBJECT_CHARACTERS]
+
+
+def short(statement: HasText) -> str:
+    """Return ``name_of`` cut to the length of a title."""
+    name = name_of(statement)
+    return name if len(name) <= _TITLE_CHARACTERS else f"{name[: _TITLE_CHARACTERS - 1]}…"
+
+
+def identifier(*names: str) -> str:
+    """Return ``names`` as SQL writes them, quoted."""
+    return sql.Identifier(*names).as_string(None)
+
+
+def by_hand(package: str, change: str) -> str:
+    """Return how to ``change`` what an installed package declares: its migrations stay its own."""
+    return (
+        f"The table is declared by the installed package {package}: {change} by RunSQL in a "
+        "migration of your own (atomic = False)."
+    )
+
+
+def literal(text: str) -> str:
+    return sql.Literal(text).as_string(None)
+
+
+def megabytes(size: float) -> float:
+    return round(size / 1024**2, 1)
+
+
+def size_text(size: float) -> str:
+    """Return bytes in the unit a person would take."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} TB"
+
+
+def time_text(seconds: float) -> str:
+    """Return seconds in the unit a person would take."""
+    for length, unit in ((_DAY_S, "days"), (_HOUR_S, "hours"), (_MINUTE_S, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {unit}"
+    return f"{seconds:,.0f} seconds"

@@ -1,0 +1,43 @@
+"""The SQL of an index, with every name quoted."""
+
+from psycopg import sql
+
+from perfops.indexes.records import Candidate, Fixed, Key
+
+
+def create(
+    candidate: Candidate, *, name: str = "", schema: str | None = None, concurrently: bool = False
+) -> str:
+    """Return the CREATE INDEX of ``candidate``; ``schema`` puts it on another schema's table."""
+    table = sql.Identifier(candidate.table[0] if schema is None else schema, candidate.table[1])
+    parts: list[sql.Composable] = [sql.SQL("CREATE INDEX")]
+    if concurrently:
+        parts.append(sql.SQL("CONCURRENTLY"))
+    if name:
+        parts.append(sql.Identifier(name))
+    keys = sql.SQL(", ").join(map(_key, candidate.keys))
+    parts.append(sql.SQL("ON {} USING {} ({})").format(table, sql.SQL(candidate.method), keys))
+    if candidate.include:
+        names = sql.SQL(", ").join(map(sql.Identifier, candidate.include))
+        parts.append(sql.SQL("INCLUDE ({})").format(names))
+    if candidate.where:
+        tests = sql.SQL(" AND ").join(map(_predicate, candidate.where))
+        parts.append(sql.SQL("WHERE {}").format(tests))
+    return sql.SQL(" ").join(parts).as_string(None)
+
+
+def _key(key: Key) -> sql.Composable:
+    column: sql.Composable = sql.Identifier(key.column)
+    if key.function:
+        column = sql.SQL("{}({})").format(sql.SQL(key.function), column)
+    if key.opclass:
+        column = sql.SQL("{} {}").format(column, sql.SQL(key.opclass))
+    return sql.SQL("{} DESC").format(column) if key.descending else column
+
+
+def _predicate(fixed: Fixed) -> sql.Composable:
+    column = sql.Identifier(fixed.column)
+    if fixed.kind == "value":
+        return sql.SQL("{} = {}").format(column, sql.Literal(fixed.value))
+    forms = {"null": "{} IS NULL", "not null": "{} IS NOT NULL", "true": "{}", "false": "NOT {}"}
+    return sql.SQL(forms[fixed.kind]).format(column)

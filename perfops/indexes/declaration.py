@@ -1,0 +1,109 @@
+"""An index as a Django model declares it."""
+
+import hashlib
+import re
+from typing import Any
+
+from django.apps import apps
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import router
+from django.db.models import F, Index, Model, Q
+from django.db.models.functions import Lower, Upper
+
+from perfops.database import packages
+from perfops.indexes.records import Candidate, Fixed, Key
+
+# What Django allows (Index.max_name_length), for databases shorter of names than PostgreSQL.
+_LONGEST_NAME = 30
+# Column to field.
+Fields = dict[str, Any]
+_FUNCTIONS: dict[str, Any] = {"upper": Upper, "lower": Lower}
+
+
+class NotDjangos(Exception):
+    """There is no model to write the change into; the message says why."""
+
+
+def model_of(table: str, alias: str) -> type[Model]:
+    """Return the model that owns ``table`` in the database ``alias``. Raises ``NotDjangos``."""
+    found = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.db_table == table
+        and model._meta.managed
+        and not model._meta.proxy
+        and router.allow_migrate_model(alias, model)
+    ]
+    if not found:
+        raise NotDjangos(f"no model of this project has the table {table}")
+    package = packages.of_model(found[0])
+    if package:
+        raise NotDjangos(f"{package} is an installed package: its migrations aren't yours")
+    if found[0]._meta.auto_created:
+        raise NotDjangos(f"{table} was made by a ManyToManyField: give it a model (through=) first")
+    return found[0]
+
+
+def name_of(candidate: Candidate) -> str:
+    """Return the index's name: the same for the same index, no longer than Django allows."""
+    digest = hashlib.sha256(str(candidate).encode()).hexdigest()[:6]
+    words = "_".join([candidate.table[1], *(key.column for key in candidate.keys)])
+    plain = re.sub(r"[^a-z0-9_]", "", words.lower()).strip("_0123456789")
+    room = _LONGEST_NAME - len(digest) - len("__idx")
+    return f"{plain[:room].rstrip('_') or 'i'}_{digest}_idx"
+
+
+def index_of(candidate: Candidate, model: type[Model]) -> Index:
+    """Return ``candidate`` as ``model`` declares it. Raises ``NotDjangos``."""
+    fields: Fields = {str(field.column): field for field in model._meta.local_concrete_fields}
+    named = {key.column for key in candidate.keys} | set(candidate.include)
+    missing = sorted((named | {each.column for each in candidate.where}) - set(fields))
+    if missing:
+        raise NotDjangos(f"{model._meta.label} has no field for {', '.join(missing)}")
+    options: dict[str, Any] = {"name": name_of(candidate)}
+    if candidate.include:
+        options["include"] = [fields[name].name for name in candidate.include]
+    if candidate.where:
+        options["condition"] = _condition(candidate.where, fields)
+    kind: Any = GinIndex if candidate.method == "gin" else Index
+    if any(key.function for key in candidate.keys):
+        return _of_expressions(kind, candidate, fields, options)
+    opclasses = [key.opclass for key in candidate.keys]
+    if any(opclasses):
+        options["opclasses"] = opclasses
+    names = [f"{'-' * key.descending}{fields[key.column].name}" for key in candidate.keys]
+    found: Index = kind(fields=names, **options)
+    return found
+
+
+def _of_expressions(
+    kind: Any, candidate: Candidate, fields: Fields, options: dict[str, Any]
+) -> Index:
+    if any(key.opclass for key in candidate.keys) and not apps.is_installed(
+        "django.contrib.postgres"
+    ):
+        raise NotDjangos("django.contrib.postgres is not in INSTALLED_APPS")
+    expressions = [_expression(key, fields) for key in candidate.keys]
+    found: Index = kind(*expressions, **options)
+    return found
+
+
+def _expression(key: Key, fields: Fields) -> Any:
+    name = fields[key.column].name
+    expression: Any = _FUNCTIONS[key.function](name) if key.function else F(name)
+    if key.opclass:
+        expression = OpClass(expression, name=key.opclass)
+    return expression.desc() if key.descending else expression
+
+
+def _condition(where: tuple[Fixed, ...], fields: Fields) -> Q:
+    condition = Q()
+    for each in where:
+        field = fields[each.column]
+        value: Any = {"null": True, "not null": False, "true": True, "false": False}.get(each.kind)
+        if each.kind in {"null", "not null"}:
+            condition &= Q(**{f"{field.name}__isnull": value})
+        else:
+            given = field.to_python(each.value) if each.kind == "value" else value
+            condition &= Q(**{field.attname: given})
+    return condition

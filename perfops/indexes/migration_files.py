@@ -1,0 +1,38 @@
+"""Writing an advised migration into its app."""
+
+from pathlib import Path
+
+from django.apps import apps
+
+from perfops.indexes.declaration import NotDjangos
+from perfops.indexes.migration import Project
+from perfops.models.recommendations import IndexAdvice
+
+
+class NotWritten(RuntimeError):
+    """The file can't be written; the message says why and what to do."""
+
+
+def write(advice: IndexAdvice) -> Path:
+    """Write the migration of ``advice`` as a new file of its app. Raises ``NotWritten``.
+
+    The app's last migration must still be the one it was made for: two migrations after the
+    same one would have to be merged.
+    """
+    folder = Path(apps.get_app_config(advice.app_label).path) / "migrations"
+    try:
+        leaf = Project().leaf(advice.app_label)
+    except NotDjangos as error:
+        raise NotWritten(f"{advice.migration_name} is not written: {error}.") from error
+    if repr(leaf) not in advice.migration:
+        raise NotWritten(
+            f"{advice.migration_name} is not written: {advice.app_label} has a newer migration "
+            f"now ({leaf[1]}). Run `manage.py analyze_db` again for advice that follows it."
+        )
+    path = folder / f"{advice.migration_name}.py"
+    try:
+        with path.open("x") as file:
+            file.write(advice.migration)
+    except OSError as error:
+        raise NotWritten(f"{path} can't be written: {error.strerror}.") from error
+    return path

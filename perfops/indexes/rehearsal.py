@@ -1,0 +1,102 @@
+"""Proof where hypopg is not, or can't: a copy, a real index on it, the statements really run."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+from django.db import DatabaseError
+from psycopg import sql
+
+from perfops.conf import Conf
+from perfops.database.connections import MARK
+from perfops.indexes import ddl, safety, scratch
+from perfops.indexes import planning as plans
+from perfops.indexes import table_copies as copying
+from perfops.indexes.records import Candidate, Effect, Proof, Query, Table
+from perfops.indexes.table_copies import Copy
+from perfops.indexes.time_limit import Clock
+
+Name = tuple[str, str]
+_INDEX = "perfops_rehearsed"
+
+
+def prove(
+    alias: str,
+    candidates: Sequence[Candidate],
+    queries: Sequence[Query],
+    tables: Mapping[Name, Table],
+    limits: Conf,
+) -> list[Proof]:
+    """Return how each candidate did on a copy of its table in the database ``alias``.
+
+    Raises ``django.db.DatabaseError`` where no scratch schema can be made.
+    """
+    clock = Clock(limits.REHEARSAL_S)
+    proofs: list[Proof] = []
+    with copying.writing(alias, limits) as cursor:
+        scratch.sweep(cursor)
+        runnable = safety.harmless(cursor, [query for query in queries if query.sets])
+        for name in dict.fromkeys(candidate.table for candidate in candidates):
+            on_it = [query for query in runnable if name in query.tables]
+            mine = [candidate for candidate in candidates if candidate.table == name]
+            if not on_it or clock.is_over:
+                continue
+            with copying.copied(cursor, clock, tables[name], limits) as copy:
+                proofs += _proofs(copy, mine, on_it)
+    return proofs
+
+
+def _proofs(copy: Copy, candidates: Sequence[Candidate], queries: Sequence[Query]) -> list[Proof]:
+    tried = (_proof(copy, each, queries) for each in candidates if not copy.clock.is_over)
+    return [proof for proof in tried if proof is not None]
+
+
+def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof | None:
+    cursor = copy.cursor
+    began = time.perf_counter()
+    try:
+        cursor.execute(f"{MARK} {ddl.create(candidate, name=_INDEX, schema=copy.schema)}", None)
+    except DatabaseError:
+        return None
+    build_ms = (time.perf_counter() - began) * 1000
+    index = copy.named(_INDEX)
+    table = sql.Identifier(copy.schema, copy.table.name)
+    try:
+        if any(key.function for key in candidate.keys):
+            # An expression has statistics once it is indexed.
+            cursor.execute(sql.SQL("{} ANALYZE {}").format(sql.SQL(MARK), table))
+        cursor.execute(f"{MARK} SELECT pg_relation_size(to_regclass(%s))", [index.as_string(None)])
+        (size,) = cursor.fetchone()
+        effects = [
+            effect
+            for query in queries
+            if not copy.clock.is_over and (effect := _effect(copy, query)) is not None
+        ]
+    finally:
+        cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), index))
+    scale = copy.table.rows / copy.rows if copy.rows else 1.0
+    return Proof(
+        candidate, "rehearsed", "ms", round(size * scale), build_ms * scale, tuple(effects),
+        rows=copy.rows,
+    )  # fmt: skip
+
+
+def _effect(copy: Copy, query: Query) -> Effect | None:
+    """Run the query with and without the index, in turn, and return the medians."""
+    texts = [plans.filled(query.text, each) for each in query.sets]
+    try:
+        # The planner's word first: what it leaves alone needs no runs.
+        used = any(_INDEX in plans.planned(copy.cursor, text).indexes for text in texts)
+        if not used:
+            return Effect(query.queryid, 1.0, 1.0, is_used=False)
+        pairs = [copying.pairs(copy, text, [_INDEX]) for text in texts]
+    except DatabaseError:
+        return None
+    return Effect(
+        query.queryid,
+        before=max(copying.mean_of_best(pairs, lambda pair: pair[0].ms), math.ulp(1.0)),
+        after=copying.mean_of_best(pairs, lambda pair: pair[1].ms),
+        is_used=True,
+        blocks_before=copying.mean_of_best(pairs, lambda pair: pair[0].blocks),
+        blocks_after=copying.mean_of_best(pairs, lambda pair: pair[1].blocks),
+    )

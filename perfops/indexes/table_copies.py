@@ -1,0 +1,163 @@
+"""A copy of a table to try things on, and statements really run on it.
+
+The copy lives in a scratch schema that the search path names first, so that a statement
+finds it under the table's own name; all other tables it reads are the real ones. Of the real
+table nothing but ACCESS SHARE is held, and only while it is copied.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from perfops.conf import Conf
+from perfops.database import connections as session
+from perfops.database.connections import MARK
+from perfops.indexes import planning as plans
+from perfops.indexes import scratch
+from perfops.indexes.records import Table
+from perfops.indexes.time_limit import Clock
+
+_ROUNDS = 3
+# A statement that takes longer (ms) is run once each way.
+_SLOW_MS = 200.0
+_MOSTLY = 0.5
+# A run without the indexes, and one with them.
+Pair = tuple[plans.Plan, plans.Plan]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """``rows``: how many were copied."""
+
+    cursor: CursorWrapper
+    clock: Clock
+    schema: str
+    table: Table
+    rows: int
+
+    @property
+    def share(self) -> float:
+        """Return which share of the table's rows it has."""
+        return min(1.0, self.rows / self.table.rows) if self.table.rows else 1.0
+
+    def named(self, index: str) -> sql.Identifier:
+        """Return the full name of an index on the copy."""
+        return sql.Identifier(self.schema, index)
+
+
+@contextmanager
+def writing(alias: str, limits: Conf) -> Iterator[CursorWrapper]:
+    """Yield a cursor on a connection of its own that may write; bounded like a reading one."""
+    with session.reading(alias) as cursor:
+        # It writes to its own schema; a server whose client died ends the statement itself.
+        for name, value in {
+            "default_transaction_read_only": "off",
+            "client_connection_check_interval": "1s",
+            "statement_timeout": str(int(limits.REHEARSAL_S * 1000)),
+        }.items():
+            cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, value])
+        yield cursor
+
+
+@contextmanager
+def copied(cursor: CursorWrapper, clock: Clock, table: Table, limits: Conf) -> Iterator[Copy]:
+    """Yield a copy with the table's indexes, constraints and statistics; gone at the end.
+
+    A sample if the table is large. Raises ``django.db.DatabaseError`` where none can be made.
+    """
+    with scratch.schema(cursor) as schema:
+        rows = _fill(cursor, schema, table, limits)
+        cursor.execute(f"{MARK} SHOW search_path")
+        (usual,) = cursor.fetchone()
+        _set_path(cursor, f"{schema}, {usual}")
+        try:
+            yield Copy(cursor, clock, schema, table, rows)
+        finally:
+            _set_path(cursor, usual)
+
+
+def _set_path(cursor: CursorWrapper, path: str) -> None:
+    cursor.execute(f"{MARK} SELECT set_config('search_path', %s, false)", [path])
+
+
+def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int:
+    source, target = sql.Identifier(*table.key), sql.Identifier(schema, table.name)
+    most = limits.REHEARSAL_ROWS
+    if table.bytes > limits.REHEARSAL_BYTES:
+        most = min(most, int(table.rows * limits.REHEARSAL_BYTES / table.bytes))
+    part: sql.Composable = sql.SQL("")
+    if table.rows > most:
+        share = min(100.0, 100.0 * most / table.rows)
+        part = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (7)").format(sql.Literal(share))
+    names = sql.SQL(", ").join(map(sql.Identifier, _stored(cursor, table)))
+    mark = sql.SQL(MARK)
+    # An index answers alone where the visibility map says so: on the copy as on the table.
+    how = "{} VACUUM (ANALYZE) {}" if table.all_visible > _MOSTLY else "{} ANALYZE {}"
+    for statement in (
+        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL)").format(mark, target, source),
+        sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
+            mark, target, names, names, source, part
+        ),
+        sql.SQL(how).format(mark, target),
+    ):
+        cursor.execute(statement)
+    cursor.execute(sql.SQL("{} SELECT count(*) FROM {}").format(mark, target))
+    (rows,) = cursor.fetchone()
+    return int(rows)
+
+
+def _stored(cursor: CursorWrapper, table: Table) -> list[str]:
+    """Return the columns that are not generated."""
+    cursor.execute(
+        f"""{MARK} SELECT attname FROM pg_attribute
+        WHERE attrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) AND attnum > 0
+            AND NOT attisdropped AND attgenerated = '' ORDER BY attnum""",
+        list(table.key),
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def pairs(copy: Copy, text: str, indexes: Sequence[str]) -> list[Pair]:
+    """Run ``text`` without and with the indexes, in turn; once is enough of what takes long.
+
+    Raises ``django.db.DatabaseError``, also when the time is over.
+    """
+    found: list[Pair] = []
+    while len(found) < _ROUNDS:
+        found.append((_run(copy, text, without=indexes), _run(copy, text)))
+        if (found[0][0].ms or 0.0) > _SLOW_MS:
+            break
+    return found
+
+
+def mean_of_best(found: Sequence[list[Pair]], figure: Callable[[Pair], float | None]) -> float:
+    """Return the mean over the parameters of the best round: disturbance only makes it slower."""
+    return statistics.fmean(min(figure(pair) or 0.0 for pair in rounds) for rounds in found)
+
+
+@contextmanager
+def missing(copy: Copy, indexes: Sequence[str]) -> Iterator[None]:
+    """Let the copy be without the indexes for a while, and be only read."""
+    cursor = copy.cursor
+    cursor.execute(f"{MARK} BEGIN")
+    try:
+        for index in indexes:
+            cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), copy.named(index)))
+        cursor.execute(f"{MARK} SET TRANSACTION READ ONLY")
+        yield
+    finally:
+        cursor.execute(f"{MARK} ROLLBACK")
+
+
+def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:
+    """Run ``text``, no longer than is left."""
+    with missing(copy, without):
+        left_ms = max(1, int(copy.clock.left_s * 1000))
+        copy.cursor.execute(
+            f"{MARK} SELECT set_config('statement_timeout', %s, true)", [str(left_ms)]
+        )
+        return plans.run(copy.cursor, text)

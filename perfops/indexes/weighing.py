@@ -1,0 +1,219 @@
+"""Which proved candidates are worth their price, over the whole workload. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from perfops.conf import Conf
+from perfops.indexes.records import Candidate, Effect, Existing, Fixed, Proof, Query, Table
+
+Name = tuple[str, str]
+# A candidate that saves nearly as much is taken if it is smaller.
+_NEARLY = 0.9
+# A smaller change of a statement's time is noise.
+_NOTED = 0.05
+# A GIN entry per member of an array, key of a document, or trigram of a text.
+_GIN_ENTRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The window's total statement time, and its share of the time that writes were counted."""
+
+    total_ms: float
+    of_writes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An index that pays: what it saves and costs in the window."""
+
+    proof: Proof
+    effects: tuple[Effect, ...]
+    affected_ms: float
+    saved_ms: float
+    write_ms: float
+    lost_hot_updates: int
+    share: float
+    replaces: tuple[Existing, ...]
+
+    @property
+    def candidate(self) -> Candidate:
+        return self.proof.candidate
+
+    @property
+    def gain(self) -> float:
+        """Return which share of the affected statements' time goes."""
+        return self.saved_ms / self.affected_ms if self.affected_ms else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    candidate: Candidate
+    reason: str
+
+
+def choose(
+    proofs: Sequence[Proof],
+    queries: Sequence[Query],
+    tables: Mapping[Name, Table],
+    period: Period,
+    limits: Conf,
+) -> tuple[list[Offer], list[Refusal]]:
+    """Return what pays, the best first, and why the others don't.
+
+    Greedy, one index after the other: a second one on the same table must pay for what the
+    first has left.
+    """
+    offers: list[Offer] = []
+    refused: dict[Name, Refusal] = {}
+    kept = _Kept()
+    rest = list(proofs)
+    while rest:
+        weighed = [_weigh(p, queries, tables[p.candidate.table], kept, period) for p in rest]
+        best = _best(weighed)
+        rest.remove(best.proof)
+        reason = objection(best, queries, limits)
+        if reason:
+            refused.setdefault(best.candidate.table, Refusal(best.candidate, reason))
+            continue
+        offers.append(best)
+        kept.take(best.proof)
+    served = {offer.candidate.table for offer in offers}
+    left = [refusal for table, refusal in refused.items() if table not in served]
+    return sorted(offers, key=lambda offer: -offer.saved_ms), left
+
+
+class _Kept:
+    """What the indexes taken so far leave of each statement's time.
+
+    Of two on one table a statement uses the better; on two tables what they save adds up.
+    """
+
+    def __init__(self) -> None:
+        self._best: dict[tuple[str, Name], float] = {}
+
+    def take(self, proof: Proof) -> None:
+        for effect in proof.effects:
+            key = (effect.queryid, proof.candidate.table)
+            self._best[key] = min(self._best.get(key, 1.0), effect.kept)
+
+    def gained(self, effect: Effect, table: Name) -> float:
+        """Return the share of the statement's time that ``effect`` saves beside the others."""
+        left = 1.0 - sum(1 - kept for (id_, _), kept in self._best.items() if id_ == effect.queryid)
+        here = self._best.get((effect.queryid, table), 1.0)
+        return min(
+            max(0.0, here - effect.kept) if effect.kept <= 1 else 1 - effect.kept, max(0.0, left)
+        )
+
+
+def objection(offer: Offer, queries: Sequence[Query], limits: Conf) -> str:
+    """Return why ``offer`` is not worth it, empty when it is."""
+    affected = {effect.queryid for effect in offer.effects}
+    calls = sum(query.calls for query in queries if query.queryid in affected)
+    if not affected:
+        return "the planner does not use it"
+    if calls < limits.INDEX_MIN_CALLS:
+        return f"its statements were called {calls} times only"
+    if offer.gain < limits.INDEX_MIN_GAIN:
+        return f"it saves {offer.gain:.0%} of its statements' time only"
+    if offer.share < limits.INDEX_MIN_SHARE:
+        return f"it saves {offer.share:.2%} of the database's time only"
+    if offer.write_ms > limits.INDEX_MAX_WRITE_SHARE * offer.saved_ms:
+        return "the table is written too much for what is read of it"
+    return ""
+
+
+def _best(weighed: Sequence[Offer]) -> Offer:
+    """Return the one that saves most, or one of its table that does nearly, and is smaller."""
+    net = {id(offer): offer.saved_ms - offer.write_ms for offer in weighed}
+    top = max(weighed, key=lambda offer: net[id(offer)])
+    most = net[id(top)]
+    near = [
+        offer
+        for offer in weighed
+        if offer.candidate.table == top.candidate.table
+        and net[id(offer)] >= (_NEARLY * most if most > 0 else most)
+    ]
+    return min(near, key=lambda o: (o.proof.bytes, len(o.candidate.keys), str(o.candidate)))
+
+
+def _weigh(
+    proof: Proof, queries: Sequence[Query], table: Table, kept: _Kept, period: Period
+) -> Offer:
+    by_id = {query.queryid: query for query in queries}
+    affected = []
+    saved = affected_ms = 0.0
+    for effect in proof.effects:
+        gained = kept.gained(effect, table.key)
+        # What becomes slower is counted as well.
+        if effect.is_used and abs(gained) >= _NOTED:
+            affected.append(effect)
+            affected_ms += by_id[effect.queryid].total_ms
+            saved += by_id[effect.queryid].total_ms * gained
+    lost_hot = _lost_hot_updates(proof.candidate, queries, table)
+    return Offer(
+        proof=proof,
+        effects=tuple(affected),
+        affected_ms=affected_ms,
+        saved_ms=saved,
+        write_ms=_write_ms(proof.candidate, table, lost_hot) * period.of_writes,
+        lost_hot_updates=round(lost_hot * period.of_writes),
+        share=saved / period.total_ms if period.total_ms else 0.0,
+        replaces=redundant(proof.candidate, table.indexes),
+    )
+
+
+# Measured with benchmarks/index_advice.py: an entry of a B-tree in memory takes 5 to 8 us, one
+# of GIN's 8 to 13 us.
+WRITE_MS = 0.006
+
+
+def _write_ms(candidate: Candidate, table: Table, lost_hot: float) -> float:
+    """Return what the writes counted so far would have cost: each new row version an entry."""
+    writes = table.writes
+    versions = writes.inserts + (writes.updates - writes.hot_updates) + lost_hot
+    entries = _GIN_ENTRIES if candidate.method == "gin" else 1
+    return versions * part(candidate.where, table) * entries * WRITE_MS
+
+
+def _lost_hot_updates(candidate: Candidate, queries: Sequence[Query], table: Table) -> float:
+    """Return how many updates would not be HOT any more, at most: they set an indexed column."""
+    columns = {key.column for key in candidate.keys}
+    columns |= {*candidate.include, *(each.column for each in candidate.where)}
+    updates = [query for query in queries if query.written and table.key in query.tables]
+    calls = sum(query.calls for query in updates)
+    touching = sum(query.calls for query in updates if query.written & columns)
+    return table.writes.hot_updates * touching / calls if calls else 0.0
+
+
+def part(where: Sequence[Fixed], table: Table) -> float:
+    """Return the share of the rows that a partial index holds, by the statistics."""
+    share = 1.0
+    for each in where:
+        column = table.columns[each.column]
+        common = dict(column.common)
+        share *= {
+            "null": column.null_share,
+            "not null": 1 - column.null_share,
+            "true": common.get("t", 0.0),
+            "false": common.get("f", 0.0),
+            "value": common.get(each.value, 0.0),
+        }[each.kind]
+    return share
+
+
+def redundant(candidate: Candidate, indexes: Sequence[Existing]) -> tuple[Existing, ...]:
+    """Return the indexes that ``candidate`` serves as well: its first columns, and no duty."""
+    names = tuple(key.column for key in candidate.keys)
+    plain = candidate.method == "btree" and not candidate.where
+    plain = plain and not any(key.function for key in candidate.keys)
+    return tuple(
+        index
+        for index in indexes
+        if plain
+        and index.method == "btree"
+        and not index.is_unique
+        and not index.is_partial
+        and not index.include
+        and index.keys == names[: len(index.keys)]
+    )

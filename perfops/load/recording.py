@@ -1,0 +1,145 @@
+"""What has been measured so far: per second and per route, in counts and mergeable sketches."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from threading import Lock
+
+from perfops.load.parser import Dropped, Event, Intended, Timing
+from perfops.statistics.sketch import Sketch
+
+ALL = ""
+# k6 hands its rows over in batches; a second is closed when nothing more can come for it.
+_SETTLED_AFTER_S = 5
+
+
+@dataclass(slots=True)
+class Cell:
+    """Some requests: counts, and their latencies in ms."""
+
+    requests: int = 0
+    errors: int = 0
+    unreachable: int = 0
+    cache_hits: int = 0
+    cache_misses: int = 0
+    latency: Sketch = field(default_factory=Sketch)
+
+    def add(self, other: "Cell") -> None:
+        self.requests += other.requests
+        self.errors += other.errors
+        self.unreachable += other.unreachable
+        self.cache_hits += other.cache_hits
+        self.cache_misses += other.cache_misses
+        self.latency.add(other.latency)
+
+
+@dataclass(slots=True)
+class Second:
+    """One second of the run. ``routes`` holds no entry for all of them: see ``overall``."""
+
+    routes: defaultdict[str, Cell] = field(default_factory=lambda: defaultdict(Cell))
+    dropped: int = 0
+    vus: int = 0
+
+    def overall(self) -> Cell:
+        """Return all routes together."""
+        return _sum(self.routes.values())
+
+
+class Recording:
+    """Takes events from one thread while another reads; seconds count from the first request."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._start: float | None = None
+        self._open: defaultdict[int, Second] = defaultdict(Second)
+        self._dirty: set[int] = set()
+        self._closed_before = 0
+        self._newest = 0
+        self._totals: defaultdict[str, Cell] = defaultdict(Cell)
+        self.intended = Sketch()
+        self.dropped = 0
+        self.peak_vus = 0
+        self.first_at: float | None = None
+        self.last_at: float | None = None
+
+    def record(self, event: Event) -> None:
+        with self._lock:
+            number = self._second(event)
+            if number is None:
+                return
+            second = self._open[number]
+            self._dirty.add(number)
+            if isinstance(event, Timing):
+                _count(second.routes[event.route], event)
+            elif isinstance(event, Intended):
+                self.intended.record(event.ms)
+                cell = second.routes[event.route]
+                cell.cache_hits += event.cache == "HIT"
+                cell.cache_misses += event.cache == "MISS"
+            elif isinstance(event, Dropped):
+                second.dropped += event.number
+                self.dropped += event.number
+            else:
+                second.vus = max(second.vus, event.number)
+                self.peak_vus = max(self.peak_vus, event.number)
+
+    def take_changed[T](
+        self, read: Callable[[int, Second], Iterable[T]], *, final: bool = False
+    ) -> list[T]:
+        """Return what ``read`` makes of the seconds that changed since the last call.
+
+        ``read`` must be done with a second when it returns: the next event changes it. Settled
+        seconds are closed; ``final`` closes all.
+        """
+        with self._lock:
+            changed = [
+                made for number in sorted(self._dirty) for made in read(number, self._open[number])
+            ]
+            self._dirty.clear()
+            horizon = self._newest + 1 if final else self._newest - _SETTLED_AFTER_S
+            for number in [n for n in self._open if n < horizon]:
+                for route, cell in self._open.pop(number).routes.items():
+                    self._totals[route].add(cell)
+            self._closed_before = max(self._closed_before, horizon)
+            return changed
+
+    def routes(self) -> Iterator[tuple[str, Cell]]:
+        """Yield each route's total over the closed seconds, all together (``ALL``) first."""
+        yield ALL, _sum(self._totals.values())
+        yield from sorted(self._totals.items())
+
+    @property
+    def window_s(self) -> float:
+        """Seconds from the first to the last request."""
+        if self.first_at is None or self.last_at is None:
+            return 0.0
+        return self.last_at - self.first_at
+
+    def _second(self, event: Event) -> int | None:
+        if isinstance(event, Timing):
+            # The row is written when the request has ended.
+            began = event.at - event.ms / 1000
+            self.first_at = began if self.first_at is None else min(began, self.first_at)
+            self.last_at = event.at if self.last_at is None else max(event.at, self.last_at)
+        if self._start is None:
+            if not isinstance(event, Timing | Dropped):
+                return None
+            self._start = event.at
+        number = max(int(event.at - self._start), self._closed_before, 0)
+        self._newest = max(self._newest, number)
+        return number
+
+
+def _count(cell: Cell, event: Timing) -> None:
+    cell.requests += 1
+    cell.errors += event.error
+    cell.unreachable += event.unreachable
+    cell.latency.record(event.ms)
+
+
+def _sum(cells: Iterable[Cell]) -> Cell:
+    total = Cell()
+    for cell in cells:
+        total.add(cell)
+    return total

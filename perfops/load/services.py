@@ -1,0 +1,84 @@
+"""Asking for load runs, cancelling them, and clearing up after workers that died."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from perfops.conf import conf
+from perfops.jobs import lifecycle
+from perfops.load import scenarios as plans
+from perfops.load import targets
+from perfops.models.jobs import Trigger
+from perfops.models.runs import LoadRun, Sample
+
+log = logging.getLogger(__name__)
+
+EXECUTE = "perfops.execute_run"
+State = LoadRun.State
+# A run ends by itself soon after its plan; this is for one that can't.
+_PATIENCE_S = 600
+
+
+class RunRefused(ValueError):
+    """The run can't be had as asked; the message says what to do."""
+
+
+def request_run(
+    *,
+    scenario: str,
+    target: str | None = None,
+    trigger: Trigger = Trigger.COMMAND,
+    user: Any = None,
+    enqueue: bool = True,
+) -> LoadRun:
+    """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
+
+    With ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
+    not run*, it raises nothing. Raises ``RunRefused``.
+    """
+    try:
+        plan = plans.load(conf().SCENARIO_DIR, scenario)
+        url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
+    except (plans.UnknownScenario, targets.TargetRefused) as error:
+        raise RunRefused(str(error)) from error
+    lifecycle.reap()
+    busy = LoadRun.objects.filter(target=url, state__in=LoadRun.ACTIVE).first()
+    if busy is not None:
+        raise RunRefused(
+            f"Run {busy.pk} ({busy.scenario}) is loading {url}: wait for its end or cancel it."
+        )
+    run = LoadRun.objects.create(
+        scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan.as_row()
+    )
+    if enqueue:
+        transaction.on_commit(lambda: _enqueue(run))
+    return run
+
+
+def _enqueue(run: LoadRun) -> None:
+    try:
+        limit_s = round(run.plan["duration_s"]) + _PATIENCE_S
+        lifecycle.enqueue(EXECUTE, limit_s=limit_s, run_id=run.pk)
+    except lifecycle.QueueUnavailable as error:
+        log.warning("run %s can't be queued: %s", run.pk, error)
+        by_hand = f"Without a worker: `manage.py run_load_test {run.scenario} --here`."
+        lifecycle.end(LoadRun, run.pk, State.FAILED, str(error), by_hand, was=(State.QUEUED,))
+        run.refresh_from_db()
+
+
+def request_cancel(run_id: int) -> bool:
+    """Cancel a run: at once while it is queued, within seconds while it runs.
+
+    Returns False when it has ended already.
+    """
+    return lifecycle.request_cancel(LoadRun, run_id)
+
+
+def expire_samples() -> int:
+    """Drop the per-second series of old runs; summaries stay. Returns how many rows went."""
+    before = timezone.now() - timedelta(days=conf().KEEP_SAMPLES_DAYS)
+    deleted, _ = Sample.objects.filter(run__created_at__lt=before).delete()
+    return deleted

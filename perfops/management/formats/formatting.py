@@ -1,0 +1,41 @@
+"""Sentences that all forms of a report share."""
+
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.services import Report
+from perfops.formatting import time_text
+
+_NAMES = {"error": "error", "warning": "warning", "info": "hint"}
+
+
+def name(report: Report) -> str:
+    what = f"Analysis {report.analysis_id}" if report.analysis_id else "Analysis (not stored)"
+    server = report.window.after.server
+    return f"{what} of {report.database} ({server.database} on PostgreSQL {server.name})"
+
+
+def counts(report: Report) -> str:
+    """Return "1 error, 2 warnings", without what is acknowledged or muted."""
+    parts = [
+        f"{number} {_NAMES[severity]}{'' if number == 1 else 's'}"
+        for severity in ORDER
+        if (number := report.counts[severity])
+    ]
+    hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
+    if hidden:
+        parts.append(f"{hidden} acknowledged or muted")
+    return ", ".join(parts) or "nothing to mend"
+
+
+def window(report: Report) -> str:
+    """Return over what time the counters were looked at, and how much of it they show."""
+    seen = report.window
+    covered = "" if seen.covered >= 1 else f", {seen.covered:.0%} of it covered"
+    notes = f" ({'; '.join(seen.notes)})" if seen.notes else ""
+    return f"{time_text(seen.seconds)} of statistics{covered}{notes}"
+
+
+def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:
+    return [
+        (label, f"{value:,}" if isinstance(value, int | float) else value)
+        for label, value in advice.evidence.items()
+    ]

@@ -1,0 +1,43 @@
+"""The report as JSON, for programs."""
+
+import json
+from typing import Any
+
+import msgspec
+
+from perfops.analysis.services import Report
+
+NAME = "json"
+
+
+def render(report: Report) -> str:
+    return json.dumps(as_data(report), indent=2, default=str) + "\n"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    window = report.window
+    return {
+        "id": report.analysis_id,
+        "database": report.database,
+        "server": msgspec.to_builtins(window.after.server),
+        "window_s": window.seconds,
+        "covered": window.covered,
+        "notes": list(window.notes),
+        "counts": report.counts,
+        "findings": [
+            {
+                "fingerprint": advice.fingerprint,
+                "advisor": advice.advisor,
+                "object": advice.object,
+                "severity": advice.severity,
+                "hidden": advice.fingerprint in report.hidden,
+                "title": advice.title,
+                "evidence": advice.evidence,
+                "why": advice.why,
+                "remedy": advice.remedy,
+                "statement": advice.statement,
+            }
+            for advice in report.issues
+        ],
+        "missing": msgspec.to_builtins(window.missing),
+    }

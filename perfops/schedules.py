@@ -1,0 +1,151 @@
+"""What is to be done regularly: for django-celery-beat where it is installed, else for cron."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import router
+from django.db.migrations import Migration
+
+from perfops.conf import conf
+from perfops.load import scenarios as plans
+
+# Migrations, and whether each was taken back.
+type Plan = Sequence[tuple[Migration, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """``cron``: minute, hour, day of the month, month, day of the week.
+
+    ``task`` and ``arguments`` are Celery's; ``command`` does the same under ``manage.py``.
+    ``expires_s``: missed for that long while no worker was there, the next time will do.
+    """
+
+    name: str
+    cron: str
+    task: str
+    command: str
+    description: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    expires_s: int | None = None
+
+
+SCHEDULES = (
+    Schedule(
+        "perfops: daily smoke run", "0 3 * * *", "perfops.scheduled_run",
+        "run_load_test smoke --here",
+        "A minute of load against the default target, judged by the budgets.",
+        {"scenario": "smoke"},
+    ),
+    Schedule(
+        "perfops: weekly analysis", "0 2 * * 1", "perfops.analyse_database", "analyze_db",
+        "Snapshot of the database's statistics, difference to the last one, findings.",
+        {"database": "default"},
+    ),
+    Schedule(
+        "perfops: monthly stress run", "0 1 1 * *", "perfops.scheduled_run",
+        "run_load_test stress --here",
+        "Twenty minutes up to the breaking point. Turn it off where that would hurt someone.",
+        {"scenario": "stress"},
+    ),
+    Schedule(
+        "perfops: daily clearing of old series", "30 4 * * *", "perfops.expire_samples",
+        "perfops_task expire_samples",
+        "Drops per-second series past their retention; summaries stay for ever.",
+    ),
+    Schedule(
+        "perfops: hourly snapshot", "7 * * * *", "perfops.take_snapshot",
+        "perfops_task take_snapshot",
+        "Counters alone, so that an analysis can look back by any hours.",
+        {"database": "default"}, expires_s=1800,
+    ),
+    Schedule(
+        "perfops: hourly look at plans", "40 * * * *", "perfops.watch_plans",
+        "perfops_task watch_plans",
+        "Plans of the costliest statements: kept when they change, with the cause.",
+    ),
+    Schedule(
+        "perfops: daily folding of query origins", "50 4 * * *", "perfops.expire_origins",
+        "perfops_task expire_origins",
+        "Aged hours become days, aged days months; what is past its retention is dropped.",
+    ),
+)  # fmt: skip
+# Not for cron: every page and every run looks for lost runs as well.
+REAPER, REAPER_EVERY_S = "perfops: lost runs", 15
+NAMES = (REAPER, *(each.name for each in SCHEDULES))
+
+
+def after_migrate(*, apps: Any, using: str, plan: Plan = (), **_: object) -> None:
+    """Keep django-celery-beat's tables in step, when it or perfops has just been migrated.
+
+    What is there already is left as somebody may have edited it; turned off it stays, deleted
+    it comes back with the next migration of ours. A ``post_migrate`` receiver: ``apps`` are the
+    models as ``plan`` left them.
+    """
+    ours = [step for step in plan if step[0].app_label in {"perfops", "django_celery_beat"}]
+    try:
+        periodic = apps.get_model("django_celery_beat", "PeriodicTask")
+    except LookupError:
+        return
+    if not ours or not router.allow_migrate_model(using, periodic):
+        return
+    if not all(backwards for _, backwards in ours):
+        _load(apps, using)
+    elif ("perfops", "0001_initial") in {(step.app_label, step.name) for step, _ in ours}:
+        periodic.objects.using(using).filter(name__in=NAMES).delete()
+
+
+def _load(apps: Any, using: str) -> None:
+    periodic, crontabs, intervals = (
+        apps.get_model("django_celery_beat", name).objects.using(using)
+        for name in ("PeriodicTask", "CrontabSchedule", "IntervalSchedule")
+    )
+    there = set(periodic.filter(name__in=NAMES).values_list("name", flat=True))
+    for each in SCHEDULES:
+        if each.name in there:
+            continue
+        parts = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
+        crontab, _ = crontabs.get_or_create(**dict(zip(parts, each.cron.split(), strict=True)))
+        periodic.create(
+            name=each.name,
+            crontab=crontab,
+            task=each.task,
+            kwargs=json.dumps(each.arguments),
+            enabled=_is_possible(each),
+            expire_seconds=each.expires_s,
+            description=each.description,
+        )
+    if REAPER not in there:
+        interval, _ = intervals.get_or_create(every=REAPER_EVERY_S, period="seconds")
+        periodic.create(
+            name=REAPER,
+            interval=interval,
+            task="perfops.reap_lost_runs",
+            # Missed while no worker was there: one of them is enough.
+            expire_seconds=REAPER_EVERY_S,
+            description="Calls runs lost whose worker has fallen silent.",
+        )
+
+
+def crontab(program: str) -> str:
+    """Return them as lines of a crontab; ``program``: what stands before a command's name.
+
+    What the project has no scenario for is a comment.
+    """
+    return "\n".join(
+        f"# {each.description}\n"
+        f"{'' if _is_possible(each) else '# '}{each.cron} {program} {each.command}\n"
+        for each in SCHEDULES
+    )
+
+
+def _is_possible(schedule: Schedule) -> bool:
+    """Say whether the project has the scenario that is to be run, if it is a load run."""
+    try:
+        return "scenario" not in schedule.arguments or bool(
+            plans.load(conf().SCENARIO_DIR, schedule.arguments["scenario"])
+        )
+    except plans.UnknownScenario:
+        return False

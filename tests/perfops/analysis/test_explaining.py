@@ -1,0 +1,125 @@
+"""Plans are asked of a real database, safely, and watched for changes."""
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from perfops.analysis import services as analyses
+from perfops.analysis.plans import explain, tree
+from perfops.analysis.plans import watch as plans
+from perfops.analysis.plans.explain import NoPlan
+from perfops.database import connections as session
+from perfops.models import QueryOrigin, QueryPlan, QueryTemplate
+from perfops.origins import store
+from perfops.tasks import watch_plans
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture
+def parts():
+    """A table with an index, 2000 rows, and statistics."""
+    run("CREATE TABLE parts (id int PRIMARY KEY, kind int, name text)")
+    run("INSERT INTO parts SELECT n, n %% 500, 'x' FROM generate_series(1, 2000) AS n", [])
+    run("CREATE INDEX parts_kind ON parts (kind)")
+    run("ANALYZE parts")
+    yield
+    run("DROP TABLE parts")
+
+
+def run(sql, params=None):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+
+
+BY_KIND = "SELECT * FROM parts WHERE kind = %s"
+
+
+@pytest.fixture
+def template(parts):
+    made = QueryTemplate.objects.create(
+        id=store.key("default", BY_KIND), database="default", text=BY_KIND, queryids=["7"],
+        first_seen_at=timezone.now(),
+    )  # fmt: skip
+    QueryOrigin.objects.create(
+        template=made, kind="request", name="GET /", at=timezone.now(), calls=9, total_ms=5.0,
+        rows=4, executions=3, max_calls_per_execution=3,
+    )  # fmt: skip
+    return made
+
+
+def kinds(plan):
+    return [node.kind for _, node in tree.read(plan).walk()]
+
+
+def test_a_generic_plan_needs_no_parameters(template):
+    found = plans.explain_query(template)
+    assert "Index" in kinds(found.plan)[0] or "Bitmap" in kinds(found.plan)[0]
+    assert "generic" in found.how
+
+
+def test_with_sampled_parameters_it_is_the_plan_of_those(template):
+    template.sample = [["int", "7"]]
+    found = plans.explain_query(template)
+    conditions = [c for _, node in tree.read(found.plan).walk() for c in node.conditions]
+    assert any("kind = 7" in text for _, text in conditions)
+
+
+def test_analysing_runs_it_and_says_where_the_time_is(template):
+    template.sample = [["int", "7"]]
+    found = plans.explain_query(template, analyse=True)
+    root = tree.read(found.plan)
+    assert root.rows == 4
+    assert root.ms is not None
+    assert root.self_ms <= root.ms
+    assert root.misjudged == 1.0
+
+
+def test_analysing_without_parameters_is_refused_with_the_remedy(template):
+    with pytest.raises(NoPlan, match="SAMPLE_PARAMETERS"):
+        plans.explain_query(template, analyse=True)
+
+
+@pytest.mark.usefixtures("parts")
+def test_nothing_that_is_explained_or_analysed_changes_anything():
+    several = "SELECT 1; DELETE FROM parts"
+    with session.reading("default") as cursor:
+        for ask in (
+            lambda: explain.analysed(cursor, "DELETE FROM parts", None),
+            lambda: explain.analysed(cursor, several, None),
+            lambda: explain.with_values(cursor, several, []),
+            lambda: explain.generic(cursor, several),
+            lambda: explain.generic(cursor, "nonsense"),
+            lambda: explain.generic(cursor, "SET work_mem = '5MB'"),
+        ):
+            with pytest.raises(NoPlan):
+                ask()
+        assert explain.generic(cursor, "DELETE FROM parts WHERE id = %s")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM parts")
+        assert cursor.fetchone() == (2000,)
+
+
+def test_a_database_that_is_away_is_said(template):
+    was = connection.settings_dict
+    connection.settings_dict = {**was, "PORT": "1"}
+    try:
+        with pytest.raises(NoPlan, match="does not answer"):
+            plans.explain_query(template)
+    finally:
+        connection.settings_dict = was
+
+
+def test_a_plan_that_changed_is_kept_with_its_cause_and_is_a_finding(template):
+    watch_plans()
+    assert QueryPlan.objects.count() == 1
+    watch_plans()
+    assert QueryPlan.objects.count() == 1
+    run("DROP INDEX parts_kind")
+    (changed,) = plans.watch()
+    assert changed.causes[0] == "Index parts_kind of public.parts is gone."
+    assert kinds(changed.plan) == ["Seq Scan"]
+    report = analyses.analyse(store=False)
+    (advice,) = [a for a in report.issues if a.advisor == "plan_changes"]
+    assert (advice.severity, advice.object) == ("warning", "plan of 7")
+    assert "SELECT * FROM parts" in advice.title

@@ -1,0 +1,114 @@
+"""One statement per row of another is found, and what looks like it is not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import import_module
+
+import msgspec
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from perfops.analysis import findings
+from perfops.analysis.advisors import n_plus_one
+from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.origins import Origin
+from perfops.conf import Conf
+from perfops.models import Analysis, Finding
+from perfops.models.origins import QueryTemplate
+from tests.perfops.analysis.test_snapshots import look
+
+ORIGIN = Origin(
+    text='SELECT "a" FROM "t" WHERE "id" = %s', queryids=("1",), site="shop/views.py:7",
+    function="shelf", kind="request", name="GET /shelves/{id}", calls=200, executions=10,
+    max_calls_per_execution=60, rows=200, total_ms=80.0,
+)  # fmt: skip
+
+
+def advice(*every, **changes):
+    window = difference.since_reset(look(100))
+    origins = tuple(msgspec.structs.replace(ORIGIN, **each) for each in every or (changes,))
+    return n_plus_one.run(replace(window, origins=origins), Conf())
+
+
+def test_many_calls_per_request_from_one_line_are_found():
+    (found,) = advice()
+    assert found.severity == "warning"
+    assert "one statement on t 20.0 times per request, from shop/views.py:7" in found.title
+    assert found.evidence["most in one request"] == 60
+    assert "grows with the data" in found.why
+
+
+def test_far_too_many_are_an_error():
+    (found,) = advice(calls=400, max_calls_per_execution=40)
+    assert found.severity == "error"
+    assert "grows" not in found.why
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"calls": 40},
+        {"kind": "command"},
+        {"kind": "process"},
+        {"site": ""},
+        {"executions": 0},
+        {"text": "INSERT INTO t VALUES (%s)"},
+    ],
+)
+def test_what_only_looks_like_it_is_left_alone(changes):
+    assert advice(**changes) == []
+
+
+OTHER = 'SELECT EXTRACT(YEAR FROM "u"."made") FROM "u" WHERE "t_id" = %s'
+
+
+@pytest.mark.django_db
+def test_two_statements_from_one_line_are_two_findings_that_live_on_whichever_is_worse():
+    def record(*origins):
+        findings.record(Analysis.objects.create(), advice(*origins))
+        return {f.title.partition(" on ")[2][0]: f for f in Finding.objects.all()}
+
+    first = record({"queryids": ("1",)}, {"text": OTHER, "queryids": ("2",)})
+    assert {name: found.queryids for name, found in first.items()} == {"t": ["1"], "u": ["2"]}
+    findings.acknowledge(first["t"].pk)
+    # After a restart on another version: other ids, another order.
+    again = record({"text": OTHER, "queryids": ("8",), "calls": 400}, {"queryids": ("9",)})
+    assert {name: found.pk for name, found in again.items()} == {
+        name: found.pk for name, found in first.items()
+    }
+    assert (again["t"].status, again["u"].status) == ("acknowledged", "open")
+    # Who mends one of them still has the other.
+    last = record({"text": OTHER})
+    assert (last["t"].status, last["u"].status) == ("resolved", "open")
+
+
+def test_one_question_about_lists_of_several_lengths_is_one_finding():
+    asked = [f'SELECT "a" FROM "t" WHERE "id" IN ({", ".join(["%s"] * n)})' for n in (3, 1, 2)]
+    (found,) = advice(*({"text": text, "calls": 400 - n} for n, text in enumerate(asked)))
+    assert found.evidence["calls"] == 400
+
+
+@pytest.mark.django_db
+def test_findings_from_before_statements_were_told_apart_live_on():
+    """And one whose statement nobody remembers is left as it is."""
+    for number, text in enumerate((OTHER, ORIGIN.text.replace("FROM", "\n  FROM")), 1):
+        QueryTemplate.objects.create(
+            id=number, database="default", text=text, queryids=["1"],
+            first_seen_at=datetime.now(UTC),
+        )  # fmt: skip
+    before = [
+        replace(each, subject="")
+        for each in advice({"text": OTHER}, {"site": "a.py:1", "queryids": ("5",)})
+    ]
+    findings.record(Analysis.objects.create(), before)
+    known, forgotten = Finding.objects.order_by("-object")
+    findings.acknowledge(known.pk)
+    migration = import_module("perfops.migrations.0011_n_plus_one_by_statement")
+    with connection.schema_editor() as editor:
+        migration.tell_apart(apps, editor)
+    findings.record(Analysis.objects.create(), advice({"text": OTHER}))
+    known.refresh_from_db()
+    assert (known.status, known.occurrences.count()) == ("acknowledged", 2)
+    forgotten.refresh_from_db()
+    assert forgotten.fingerprint == before[1].fingerprint

@@ -1,0 +1,79 @@
+"""Databases to try index advice on: PostgreSQL 18 as it is, 15 and 17 with hypopg."""
+
+import os
+
+import pytest
+from django.db import connections
+
+from tests.perfops.clusters import OTHERS
+from tests.perfops.indexes import bench, debian
+
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture
+def embedded(rehearsing, django_db_blocker):
+    # Not through django_db: its transaction would be around what is tried.
+    with django_db_blocker.unblock():
+        yield rehearsing
+
+
+@pytest.fixture
+def with_hypopg(planning, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield planning
+
+
+@pytest.fixture
+def with_hiding(newer, django_db_blocker):
+    with django_db_blocker.unblock():
+        yield newer
+
+
+@pytest.fixture(scope="module")
+def rehearsing(django_db_setup, django_db_blocker):
+    """PostgreSQL 18 without hypopg: what is proved is rehearsed."""
+    with django_db_blocker.unblock():
+        settings = dict(connections.databases["default"])
+        with bench.database(settings, f"advice_{_WORKER}") as made:
+            yield made
+
+
+@pytest.fixture(scope="session")
+def debian_server():
+    if not debian.is_there():
+        if os.environ.get("CI"):
+            pytest.fail("postgresql-15 and postgresql-15-hypopg are missing: CI must install them.")
+        pytest.skip("Debian's postgresql-15 with postgresql-15-hypopg is not installed")
+    with debian.server() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def planning(debian_server, django_db_setup, django_db_blocker):
+    """PostgreSQL 15 with hypopg 1.3, which can't hide an index."""
+    with django_db_blocker.unblock(), _planning(debian_server, "hypopg") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def newer_server():
+    folder = debian.with_hiding()
+    if folder is None:
+        if os.environ.get("CI") and OTHERS in os.environ:
+            pytest.fail(f"No PostgreSQL with hypopg 1.4 in {OTHERS}: CI must put one there.")
+        pytest.skip("no PostgreSQL with hypopg 1.4 is installed")
+    with debian.server(folder) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def newer(newer_server, django_db_setup, django_db_blocker):
+    """PostgreSQL 17, or what else there is, with a hypopg that can hide indexes."""
+    with django_db_blocker.unblock(), _planning(newer_server, "hiding") as made:
+        yield made
+
+
+def _planning(server, name):
+    settings = {**connections.databases["default"], **server}
+    return bench.database(settings, f"{name}_{_WORKER}", hypopg=True)

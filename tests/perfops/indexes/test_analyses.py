@@ -1,0 +1,89 @@
+"""From a slow statement on a model's table to a migration of its app, by the commands."""
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connection
+
+from perfops.analysis import services as analyses
+from perfops.models import Finding, IndexAdvice, LoadRun, Sample
+from tests.perfops.clusters import tell_counters
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+ROWS = 8_000
+
+
+def execute(sql, times=1):
+    with connection.cursor() as cursor:
+        for _ in range(times):
+            cursor.execute(sql)
+
+
+@pytest.fixture
+def slow_statement(settings):
+    """A model's table with many rows, and a statement that reads it whole for one of them.
+
+    Returns the analysis since which that is done.
+    """
+    run = LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1")
+    execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    Sample.objects.bulk_create(
+        Sample(run=run, second=second, requests=second % 5000) for second in range(ROWS)
+    )
+    execute("ANALYZE perfops_sample")
+    # What is written counts by its rate since the statistics began: that is now, and these rows,
+    # and those of other tests, are none of it.
+    with connection.cursor() as cursor:
+        tell_counters(cursor)
+        cursor.execute("SELECT pg_stat_reset()")
+    began = analyses.analyse().analysis_id
+    settings.PERFOPS = {**settings.PERFOPS, "REHEARSE_ON": {"default": "default"}}
+    execute("SELECT * FROM perfops_sample WHERE requests = 77", times=200)
+    return str(began)
+
+
+def call(capsys, *command):
+    with pytest.raises(SystemExit) as ended:
+        call_command(*command)
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+def test_a_slow_statement_becomes_a_migration(slow_statement, capsys, tmp_path, monkeypatch):
+    before = IndexAdvice.objects.count()
+    call(capsys, "analyze_db", "--no-store")
+    assert IndexAdvice.objects.count() == before
+    code, out, _ = call(capsys, "analyze_db", "--since", slow_statement, "--fail-on", "warning")
+    advice = IndexAdvice.objects.get(finding__object="public.perfops_sample (requests)")
+    assert code == 1, out
+    assert "CREATE INDEX CONCURRENTLY" in out
+    assert advice.finding.title in out
+    assert advice.meta == f"models.Index(fields=['requests'], name='{advice.index_name}'),"
+    compile(advice.migration, advice.migration_name, "exec")
+
+    code, out, _ = call(capsys, "advise_indexes")
+    assert (code, advice.meta in out, "written" in out) == (0, True, False)
+    # The app's own folder stays as it is.
+    (tmp_path / "migrations").mkdir()
+    monkeypatch.setattr(apps.get_app_config("perfops"), "path", str(tmp_path))
+    assert call(capsys, "advise_indexes", "--write-migrations")[0] == 0
+    written = tmp_path / "migrations" / f"{advice.migration_name}.py"
+    assert written.read_text() == advice.migration
+    code, _, err = call(capsys, "advise_indexes", "--write-migrations")
+    assert (code, "File exists" in err) == (2, True)
+
+    advice.migration = advice.migration.replace("('perfops', '0", "('perfops', '9")
+    advice.save()
+    code, _, err = call(capsys, "advise_indexes", "--write-migrations")
+    assert (code, "has a newer migration now" in err) == (2, True)
+
+    execute(advice.finding.statement)
+    try:
+        analyses.analyse()
+    finally:
+        execute(f'DROP INDEX "{advice.index_name}"')
+    advice.refresh_from_db()
+    assert advice.finding.status == Finding.Status.RESOLVED
+    assert advice.applied_at is not None
+    code, out, _ = call(capsys, "advise_indexes")
+    assert (code, advice.meta in out) == (0, False)

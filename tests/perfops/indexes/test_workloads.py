@@ -1,0 +1,63 @@
+"""Recommendations are right on real workloads: each makes them read fewer blocks.
+
+All of the workloads are in ``benchmarks/index_advice.py``, with times and on all servers.
+"""
+
+import re
+
+import pytest
+
+from tests.perfops.indexes.workloads import WORKLOADS
+
+QUICK = [pytest.param(workload, id=workload.name) for workload in WORKLOADS if workload.is_quick]
+# hypopg knows B-trees alone, and is told fewer of them: the benchmark has them all.
+_PLANNED = {
+    "equality", "newest of a large group", "what is cancelled", "a rare value", "covering",
+    "two tables lack one each", "one index for three", "by its key", "too many writes",
+}  # fmt: skip
+PLANNED = [each for each in QUICK if each.id in _PLANNED]
+# A statement that touches this share of the blocks is really better off.
+MOST_BLOCKS = 0.7
+
+
+def check(outcome, workload):
+    found = outcome.candidates
+    for pattern in workload.cured_by:
+        assert any(re.search(pattern, each) for each in found), (pattern, found, outcome.advised)
+    for each in found:
+        assert any(re.search(pattern, each) for pattern in workload.cured_by), each
+    if found:
+        assert outcome.after.blocks <= MOST_BLOCKS * outcome.before.blocks, outcome
+        made = {given.index[1] for given in outcome.advised.given}
+        assert made & outcome.after.indexes, (made, outcome.after)
+    assert not outcome.advised.missing
+
+
+@pytest.mark.parametrize("workload", QUICK)
+def test_rehearsed_advice_cures_the_workload_or_there_is_none(workload, embedded):
+    outcome = embedded.tried(workload, embedded.limits())
+    check(outcome, workload)
+    kinds = {given.offer.proof.kind for given in outcome.advised.given}
+    assert kinds <= {"rehearsed"}
+
+
+@pytest.mark.parametrize("workload", PLANNED)
+def test_advice_planned_with_hypopg_cures_the_workload_or_there_is_none(workload, with_hypopg):
+    outcome = with_hypopg.tried(workload, with_hypopg.limits())
+    check(outcome, workload)
+    kinds = {given.offer.proof.kind for given in outcome.advised.given}
+    assert kinds <= {"planned"}
+
+
+def test_what_hypopg_can_not_imagine_is_rehearsed_beside_it(with_hypopg):
+    tags = next(workload for workload in WORKLOADS if workload.name == "tags that hold")
+    outcome = with_hypopg.tried(tags, with_hypopg.limits())
+    check(outcome, tags)
+    assert {given.offer.proof.kind for given in outcome.advised.given} == {"rehearsed"}
+
+
+def test_there_are_at_least_thirty_workloads():
+    assert len(WORKLOADS) >= 30
+    assert len(PLANNED) == len(_PLANNED)
+    assert len({workload.name for workload in WORKLOADS}) == len(WORKLOADS)
+    assert sum(not workload.cured_by for workload in WORKLOADS) >= 10

@@ -1,0 +1,209 @@
+"""Real k6 against a real server: valid comes before good."""
+
+import threading
+import time
+
+import pytest
+from django.conf import settings as django_settings
+
+from perfops.budgets import verdicts
+from perfops.load import execution, selectors
+from perfops.load import services as runs
+from perfops.load.summary import Summary
+from perfops.models import LoadRun
+from perfops.models.budgets import Budget, Evaluation
+from tests.perfops import programs
+
+State, Verdict = LoadRun.State, LoadRun.Verdict
+PATIENCE_S = 120
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.usefixtures("quick_enough"),
+]
+
+
+def load(name, target):
+    run = runs.request_run(scenario=name, target=target, enqueue=False)
+    execution.execute(run.pk, verdicts.decide)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_good_run_passes_and_is_measured_in_full(scenario, site):
+    run = load(scenario(), site.url)
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.PASSED), (run.reasons, run.log)
+    summary = run.summary
+    assert set(summary) >= set(Summary.__dataclass_fields__)
+    assert summary["requests"] == pytest.approx(1120, abs=20)
+    assert summary["errors"] == summary["dropped"] == 0
+    assert summary["achieved"] >= 0.99
+    assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"]
+    assert summary["latency_ms"]["p50"] <= summary["intended_latency_ms"]["p50"]
+    assert 0.8 < summary["cache_hit_rate"] < 1
+    assert summary["generator_cpu"] > 0
+    assert run.server["window_s"] > 3
+    assert run.fingerprint["k6"].startswith("k6")
+    assert run.fingerprint["postgres"]
+
+
+def test_seconds_and_routes_add_up_to_the_whole(scenario, site):
+    run = load(scenario(), site.url)
+    total = run.summary["requests"]
+    assert sum(point.requests for point in selectors.series(run)) == total
+    routes = selectors.route_results(run)
+    assert sum(route.requests for route in routes) == total
+    shares = {route.route: route.requests / total for route in routes}
+    assert shares["/health"] == pytest.approx(0.40, abs=0.01)
+    assert shares["/api/v1/profiles"] == pytest.approx(0.30, abs=0.01)
+    assert shares["/api/v1/profiles/{id}"] == pytest.approx(0.15, abs=0.01)
+    assert shares["/ready"] == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_server_that_stops_in_the_middle_makes_the_run_invalid(scenario, site):
+    run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 50)
+    site.die()
+    thread.join(PATIENCE_S)
+    run.refresh_from_db()
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
+    assert any("got no connection" in reason for reason in run.reasons), run.reasons
+
+
+def test_a_wrong_port_makes_the_run_invalid(scenario):
+    run = load(scenario(), "http://127.0.0.1:9")
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
+    assert "Nothing answers at http://127.0.0.1:9" in run.reasons[0]
+
+
+def test_dropped_iterations_make_the_run_invalid(scenario, site):
+    site.delay_s = 0.5
+    run = load(scenario(rate=400, max_vus=5), site.url)
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
+    assert any("were dropped" in reason for reason in run.reasons), run.reasons
+    assert run.summary["dropped"] > 0
+
+
+def test_too_few_requests_make_the_run_invalid(scenario, site):
+    run = load(scenario(rate=50), site.url)
+    assert run.verdict == Verdict.INVALID
+    assert any("too few for a p99" in reason for reason in run.reasons), run.reasons
+
+
+def test_errors_over_the_budget_fail_the_run(scenario, site):
+    site.error_share = 0.3
+    run = load(scenario(), site.url)
+    assert run.verdict == Verdict.FAILED, run.reasons
+    assert any("error rate" in reason for reason in run.reasons), run.reasons
+
+
+def test_a_slow_server_fails_the_run_by_latency(scenario, site):
+    site.delay_s = 0.6
+    Budget.objects.filter(metric="latency_p95").update(target=300, threshold=500)
+    run = load(scenario(rate=300, max_vus=1000), site.url)
+    assert run.summary["dropped"] > 0 or run.verdict == Verdict.FAILED, run.reasons
+    assert run.verdict in {Verdict.FAILED, Verdict.INVALID}
+
+
+def test_a_warning_budget_does_not_fail_the_run(scenario, site):
+    Budget.objects.filter(metric="latency_p99").update(target=0.001, threshold=0.001)
+    run = load(scenario(), site.url)
+    assert run.verdict == Verdict.WARNED, run.reasons
+    violated = run.evaluations.get(budget__metric="latency_p99")
+    assert violated.outcome == Evaluation.Outcome.VIOLATED
+
+
+@pytest.mark.parametrize("name", ["api-load", "stress"])
+def test_the_other_scenarios_run_as_well(scenario, site, name):
+    run = load(scenario(name=name), site.url)
+    assert run.verdict == Verdict.PASSED, (run.reasons, run.log)
+
+
+def test_the_plans_are_those_of_the_design():
+    from perfops.load.scenarios import load as load_plan
+
+    directory = django_settings.PERFOPS["SCENARIO_DIR"]
+    smoke, api_load, stress = (load_plan(directory, n) for n in ("smoke", "api-load", "stress"))
+    assert (smoke.duration_s, smoke.spec.max_vus) == (55, 100)
+    assert (api_load.duration_s, api_load.peak_rate) == (7 * 60, 1000)
+    held = [stage for stage in api_load.spec.stages if stage.rate == 1000]
+    assert held[-1].seconds == 120
+    assert (stress.duration_s, stress.spec.max_vus) == (20 * 60, 2000)
+
+
+def test_stress_is_not_judged(scenario, site):
+    run = load(scenario(judged=False), site.url)
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.NONE)
+    assert not run.evaluations.exists()
+
+
+def test_a_script_that_k6_cannot_run_is_no_verdict(scenario, site, tmp_path):
+    name = scenario()
+    (tmp_path / "k6" / "smoke.js").write_text("this is no script")
+    run = load(name, site.url)
+    assert (run.state, run.verdict) == (State.FAILED, Verdict.NONE)
+    assert "k6 could not run smoke" in run.reasons[0]
+
+
+def test_without_k6_the_run_says_how_to_get_it(scenario, site, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "K6_BINARY": "/nowhere/k6"}
+    run = load(scenario(), site.url)
+    assert run.state == State.FAILED
+    assert "K6_BINARY" in run.reasons[0]
+
+
+def executing(run):
+    def work():
+        from django.db import connection
+
+        try:
+            execution.execute(run.pk, verdicts.decide)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+
+
+def test_progress_is_seen_while_it_runs_and_cancel_stops_k6(scenario, site):
+    run = runs.request_run(scenario=scenario(rate=100, seconds=60), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 50)
+    assert runs.request_cancel(run.pk)
+    thread.join(PATIENCE_S)
+    run.refresh_from_db()
+    assert run.state == State.CANCELED
+    assert programs.k6_of(site.url) == [], "k6 goes on"
+
+
+def test_a_second_run_of_the_same_target_is_refused(scenario, site):
+    first = runs.request_run(scenario=scenario(), target=site.url, enqueue=False)
+    with pytest.raises(runs.RunRefused, match=f"Run {first.pk}"):
+        runs.request_run(scenario="smoke", target=site.url, enqueue=False)
+
+
+def test_the_database_lets_one_run_at_a_time_have_a_target(scenario, site):
+    """Two requests at the very same moment both pass the question; only one can claim."""
+    first = runs.request_run(scenario=scenario(), target=site.url, enqueue=False)
+    second = LoadRun.objects.create(scenario="smoke", target=site.url)
+    assert execution._claim(first.pk)
+    execution.execute(second.pk, verdicts.decide)
+    second.refresh_from_db()
+    assert second.state == State.FAILED
+    assert "Another run" in second.reasons[0]
+
+
+def test_executing_twice_does_it_once(scenario, site):
+    run = load(scenario(), site.url)
+    finished = run.finished_at
+    execution.execute(run.pk, verdicts.decide)
+    run.refresh_from_db()
+    assert run.finished_at == finished

@@ -1,0 +1,146 @@
+"""A project says in a short file what its load asks for; its own rows fill it in."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
+from django.test import override_settings
+from django.urls import path
+from django.views.generic import DetailView, FormView, ListView
+
+from perfops.budgets import verdicts
+from perfops.load import execution, routes
+from perfops.load import route_discovery as urlconf
+from perfops.load import services as runs
+
+
+def listed(text, tmp_path):
+    file = tmp_path / "routes.json"
+    file.write_text(json.dumps(text) if isinstance(text, dict) else text)
+    return {each.name: (each.share, each.paths) for each in routes.filled(routes.read(file))}
+
+
+def test_a_number_is_a_share_and_paths_may_be_written_out(tmp_path):
+    assert listed({"/": 2, "/search": {"paths": ["/search?q=a,b", "/search?q=c"]}}, tmp_path) == {
+        "/": (2, ("/",)), "/search": (1, ("/search?q=a,b", "/search?q=c")),
+    }  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_rows_fill_in_fields_newest_first_and_without_what_is_left_out(tmp_path):
+    for name in ("a/b", "ü", "no"):
+        Group.objects.create(name=name)
+    described = {"model": "auth.Group", "where": {"name__lt": "n"}, "paths": ["/{name}?id={pk}"]}
+    first = Group.objects.get(name="a/b")
+    assert listed({"/{group}": described}, tmp_path) == {"/{group}": (1, (f"/a/b?id={first.pk}",))}
+    every = {"model": "auth.Group"}
+    (found,) = listed({"/g/{name}": every}, tmp_path).values()
+    assert found[1] == ("/g/no", "/g/%C3%BC", "/g/a/b")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not a list of routes"),
+        ("{}", "has no route"),
+        ({"/": 0}, "not a list of routes"),
+        ({"/": {"shares": 1}}, "unknown field"),
+        ({"/a,b": 1}, "no name for a route"),
+        ({"/a/{id}": 1}, "a model whose rows do"),
+        ({"/a/{id}": {"paths": []}}, "a model whose rows do"),
+        ({"/a/{id}": {"model": "no.Such"}}, "can't be filled in from no.Such"),
+        ({"/a/{id}": {"model": "nonsense"}}, "can't be filled in from nonsense"),
+        ({"/a/{nothing}": {"model": "auth.Group"}}, "can't be filled in from auth.Group"),
+        ({"/a/{id}": {"model": "auth.Group", "where": {"x": 1}}}, "can't be filled in"),
+        ({"/a/{id}": {"model": "auth.Group"}}, "has no rows"),
+        ({"a": 1}, "must begin with a slash"),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_the_reason(text, says, tmp_path):
+    with pytest.raises(routes.UnusableRoutes, match=says):
+        listed(text, tmp_path)
+
+
+def load(settings, folder, target, *, seconds):
+    stages = [{"seconds": seconds, "rate": 200}]
+    plan = {"title": "short", "start_rate": 200, "stages": stages, "max_vus": 400, "room_s": 2}
+    (folder / "scenarios.json").write_text(json.dumps({"smoke": plan}))
+    settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": folder, "HEARTBEAT_S": 0.5}
+    run = runs.request_run(scenario="smoke", target=target, enqueue=False)
+    execution.execute(run.pk, verdicts.decide)
+    run.refresh_from_db()
+    return run, {each.route: each.requests for each in run.routes.exclude(route="")}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("quick_enough")
+def test_requests_keep_to_the_shares_and_a_redirect_is_one_of_them(settings, tmp_path, site):
+    asked = {"/": 6, "/b": {"share": 3, "paths": ["/b/1", "/b/2"]}, "/moved": 1}
+    (tmp_path / "routes.json").write_text(json.dumps(asked))
+    run, counts = load(settings, tmp_path, site.url, seconds=6)
+    assert run.verdict == "pass", (run.reasons, run.log)
+    whole = sum(counts.values())
+    assert whole == run.summary["requests"] <= run.plan["requests"]
+    shares = {"/": 0.6, "/b": 0.3, "/moved": 0.1}
+    assert {name: count / whole for name, count in counts.items()} == pytest.approx(
+        shares, abs=0.01
+    )
+    assert site.paths >= {"/", "/b/1", "/b/2", "/moved"}
+    assert "/from-moved" not in site.paths
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_script_may_sign_in_and_send_headers(settings, tmp_path, site):
+    (tmp_path / "routes.js").write_text(
+        "import http from 'k6/http';\n"
+        "export function findIds(target) {\n"
+        "  return { token: http.get(`${target}/token`, { responseType: 'text' }).json('count') };\n"
+        "}\n"
+        "export function requestOf(n, ids) {\n"
+        "  return ['/a', '/a', { Authorization: `Bearer ${ids.token}` }];\n"
+        "}\n"
+    )
+    run, counts = load(settings, tmp_path, site.url, seconds=1)
+    assert set(counts) == {"/a"}, run.reasons
+    assert site.tokens == {"Bearer 1"}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_routes_that_cannot_be_filled_in_are_no_verdict(settings, tmp_path, site):
+    (tmp_path / "routes.json").write_text('{"/groups/{id}": {"model": "auth.Group"}}')
+    Group.objects.all().delete()
+    run, _ = load(settings, tmp_path, site.url, seconds=1)
+    assert (run.state, run.verdict) == ("failed", "")
+    assert "auth.Group has no rows" in run.reasons[0]
+
+
+class Groups(ListView):
+    model = Group
+
+
+urlpatterns = [
+    path("groups/", Groups.as_view()),
+    path("groups/<int:pk>/", DetailView.as_view(queryset=Group.objects.all())),
+    path("groups/<slug:place>/", DetailView.as_view(model=Group)),
+    path("days/<int:day>/", lambda request, day: None),
+    path("send/", FormView.as_view(http_method_names=["post"])),
+]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_the_urls_of_a_project_are_routes_to_begin_with():
+    assert urlconf.routes() == {
+        "/groups/": 1,
+        "/groups/{pk}/": {"share": 1, "model": "auth.Group"},
+        "/groups/{place}/": {"share": 1, "paths": []},
+        "/days/{day}/": {"share": 1, "paths": []},
+    }
+
+
+def test_the_command_prints_them_without_the_admin(capsys):
+    call_command("list_routes")
+    found = json.loads(capsys.readouterr().out)
+    assert found["/health"] == 1
+    assert [name for name in found if name.startswith("/admin")] == []

@@ -1,0 +1,226 @@
+"""The three commands: reports for people, JSON for programs, exit codes for CI."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, connections
+from django.db.models import F
+
+from perfops import tasks
+from perfops.analysis import services as analyses
+from perfops.analysis import stored_snapshots as stored
+from perfops.budgets import services as budgets
+from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
+from tests.perfops.budgets.test_verdicts import LATENCY, run_with
+from tests.perfops.clusters import tell_counters
+
+WHOLE = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def call(capsys, *command):
+    """Return (exit code, stdout, stderr)."""
+    with pytest.raises(SystemExit) as ended:
+        call_command(*command)
+    captured = capsys.readouterr()
+    return ended.value.code, captured.out, captured.err
+
+
+@WHOLE
+@pytest.mark.usefixtures("quick_enough")
+def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
+    code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
+    assert code == 0, out
+    for part in ("PASS", "p95 latency", "slowest routes", "requests in"):
+        assert part in out
+
+
+@WHOLE
+@pytest.mark.usefixtures("quick_enough")
+def test_run_load_test_as_json_holds_nothing_else_on_stdout(capsys, scenario, site):
+    command = ("run_load_test", scenario(), "--target", site.url, "--here", "--format", "json")
+    code, out, _ = call(capsys, *command)
+    told = json.loads(out)
+    assert (code, told["exit_code"], told["verdict"]) == (0, 0, "pass")
+    assert told["summary"]["requests"] > 1000
+    assert len(told["budgets"]) == 6
+
+
+@WHOLE
+def test_run_load_test_against_nobody_could_not_tell(capsys, scenario):
+    command = ("run_load_test", scenario(), "--target", "http://127.0.0.1:9", "--here")
+    code, out, _ = call(capsys, *command)
+    assert code == 2
+    assert "Nothing answers" in out
+
+
+@WHOLE
+def test_run_load_test_exits_with_1_when_a_budget_fails(capsys, scenario, site):
+    Budget.objects.filter(metric="latency_p95").update(target=0.001, threshold=0.001)
+    code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
+    assert code == 1, out
+    assert "FAIL" in out
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "command",
+    [("run_load_test", "nothing"), ("run_load_test", "smoke", "--target", "http://192.0.2.1")],
+)
+def test_run_load_test_refuses_with_a_sentence(capsys, command):
+    code, out, err = call(capsys, *command)
+    assert (code, out) == (2, "")
+    assert err.count("\n") <= 2
+    assert "known" in err.lower() or "allowed" in err
+
+
+@pytest.mark.django_db
+def test_check_budget_without_a_run_says_what_to_do(capsys):
+    code, out, _ = call(capsys, "check_budget")
+    assert code == 2
+    assert "run_load_test smoke" in out
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 0),
+        ({"latency_ms": {**LATENCY, "p99": 5000.0}}, 0),
+        ({"latency_ms": {**LATENCY, "p95": 5000.0}}, 1),
+        ({"error_rate": None}, 2),
+    ],
+)
+def test_check_budget_exit_codes(capsys, changes, expected):
+    budgets.evaluate(run_with(**changes))
+    code, out, _ = call(capsys, "check_budget", "--format", "json")
+    told = json.loads(out)
+    assert (code, told["exit_code"]) == (expected, expected)
+    assert {each["outcome"] for each in told["budgets"]} <= set(Evaluation.Outcome.values)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "changes", [{"verdict": "invalid"}, {"state": "lost"}, {"state": "failed"}]
+)
+def test_check_budget_never_passes_what_is_not_valid(capsys, changes):
+    run = run_with()
+    LoadRun.objects.filter(pk=run.pk).update(**changes)
+    code, _, _ = call(capsys, "check_budget")
+    assert code == 2
+
+
+@pytest.mark.django_db
+def test_check_budget_shows_each_budget_with_its_margin(capsys):
+    budgets.evaluate(run_with())
+    _, out, _ = call(capsys, "check_budget")
+    for part in ("p95 latency", "10.0 ms", "< 500 ms", "98% to spare", "throughput"):
+        assert part in out
+
+
+@WHOLE
+def test_analyze_db_finds_a_table_that_is_read_whole(capsys):
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE ill AS SELECT n, n % 7 AS k FROM generate_series(1, 20000) n")
+        cursor.execute("ANALYZE ill")
+        for _ in range(60):
+            cursor.execute("SELECT count(*) FROM ill WHERE k = 3")
+        tell_counters(cursor)
+        cursor.execute("SELECT 1")
+    try:
+        code, out, _ = call(
+            capsys, "analyze_db", "--fail-on", "warning", "--only", "sequential_scans"
+        )
+        again, as_json, _ = call(capsys, "analyze_db", "--format", "json", "--no-store")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TABLE ill")
+    assert code == 1, out
+    assert "public.ill (20,000 rows) was read whole" in out
+    assert "share of all scans" in out
+    told = json.loads(as_json)
+    assert again in {0, 1}
+    assert told["id"] is None
+    assert Analysis.objects.count() == 1
+
+
+@WHOLE
+def test_analyze_db_says_what_is_missing_and_what_mends_it(capsys):
+    with connection.cursor() as cursor:
+        cursor.execute("DROP EXTENSION IF EXISTS pg_stat_statements")
+    code, out, _ = call(capsys, "analyze_db", "--only", "slow_queries")
+    assert code == 0
+    assert "CREATE EXTENSION pg_stat_statements;" in out
+
+
+@pytest.mark.django_db
+def test_analyze_db_of_an_unknown_database_could_not_analyse(capsys):
+    code, _, err = call(capsys, "analyze_db", "--database", "nothing")
+    assert code == 2
+    assert "default" in err
+
+
+@WHOLE
+def test_the_task_fills_the_row_that_a_page_has_made():
+    analysis = analyses.request_analysis()
+    tasks.analyse_database(analysis_id=analysis.pk)
+    analysis.refresh_from_db()
+    assert analysis.state == "finished"
+    assert stored.read(stored.of_analysis(analysis)).tables
+    tasks.analyse_database()
+    assert Analysis.objects.latest("pk").baseline is None
+    # An hour is over: now the window reaches back to the first that is so old.
+    an_hour = timedelta(hours=1, minutes=1)
+    StoredSnapshot.objects.update(taken_at=F("taken_at") - an_hour)
+    tasks.analyse_database()
+    assert Analysis.objects.latest("pk").baseline_id == analysis.pk + 1
+
+
+@WHOLE
+def test_an_analysis_that_fails_says_so_in_its_row(settings):
+    analysis = analyses.request_analysis()
+    was = connection.settings_dict
+    try:
+        connection.settings_dict = {**was, "PORT": "1"}
+        with pytest.raises(analyses.CouldNotAnalyse, match="does not answer"):
+            tasks.analyse_database(analysis_id=analysis.pk)
+    finally:
+        connection.settings_dict = was
+    analysis.refresh_from_db()
+    assert analysis.state == "failed"
+    assert "does not answer" in analysis.error
+
+
+@pytest.mark.django_db
+def test_the_task_executes_a_run_once():
+    run = LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:9", state="canceled")
+    tasks.execute_run(run.pk)
+    run.refresh_from_db()
+    assert run.state == "canceled"
+
+
+@pytest.mark.django_db
+def test_the_schedules_are_in_the_database():
+    from django_celery_beat.models import PeriodicTask
+
+    planned = {
+        task.name: (task.task, json.loads(task.kwargs)) for task in PeriodicTask.objects.all()
+    }
+    assert planned["perfops: weekly analysis"] == (
+        "perfops.analyse_database", {"database": "default"},
+    )  # fmt: skip
+    assert planned["perfops: daily smoke run"] == ("perfops.scheduled_run", {"scenario": "smoke"})
+    assert "perfops: monthly stress run" in planned
+    assert planned["perfops: lost runs"][0] == "perfops.reap_lost_runs"
+
+
+@pytest.mark.parametrize("command", ["analyze_db", "perfops_task take_snapshot"])
+@pytest.mark.django_db
+def test_a_database_that_is_not_postgresql_can_not_tell(command, capsys, monkeypatch):
+    lite = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    monkeypatch.setitem(connections.settings, "lite", {**connections.settings["default"], **lite})
+    with pytest.raises(SystemExit) as ended:
+        call_command(*command.split(), "--database", "lite")
+    assert ended.value.code == 2
+    assert "it is sqlite" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""What another app adds to perfops, without a change to perfops."""
