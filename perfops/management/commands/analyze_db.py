@@ -1,4 +1,4 @@
-"""``manage.py analyze_db``: what ails the database, and what mends it."""
+"""``manage.py analyze_db``: problems of the database, and their fixes."""
 
 import re
 import sys

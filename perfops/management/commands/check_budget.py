@@ -8,6 +8,7 @@ from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
+from perfops.load.validity import VALID, ValidityErrors
 from perfops.management import console, report
 from perfops.management.base_command import ReportCommand
 from perfops.models.runs import LoadRun
@@ -61,16 +62,21 @@ def _run(run_id: int | None, scenario: str) -> LoadRun | None:
 
 
 def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
-    """Hold a valid run against the budgets of today: they may have changed since."""
+    """Hold a run against the budgets of today: they may have changed since."""
     if run is None:
         reason = "There is no such load run: make one with `manage.py run_load_test smoke`."
         return console.COULD_NOT_TELL, [reason]
-    if report.exit_code(run) == console.COULD_NOT_TELL and not run.evaluations.exists():
+    errors = ValidityErrors.of(run.summary)
+    if run.state != LoadRun.State.FINISHED or (
+        errors is None
+        and report.exit_code(run) == console.COULD_NOT_TELL
+        and not run.evaluations.exists()
+    ):
         return console.COULD_NOT_TELL, [f"Run {run.pk}: {report.verdict(run)}.", *run.reasons]
     if not run.plan.get("judged", True):
         reason = f"{run.scenario} is not judged by budgets: run one that is."
         return console.COULD_NOT_TELL, [reason]
-    verdict, reasons = verdicts.weigh(evaluate(run))
+    verdict, reasons = verdicts.weigh(evaluate(run), errors or VALID)
     codes = {
         LoadRun.Verdict.FAILED: console.NOT_FINE,
         LoadRun.Verdict.INVALID: console.COULD_NOT_TELL,

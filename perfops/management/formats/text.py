@@ -38,7 +38,7 @@ def _print(report: Report, out: Console) -> None:
     if len(advice) > _LINES:
         out.print(f"  ... and {_rest(advice[_LINES:])}: --format markdown, or the admin.")
     if not advice:
-        out.print("  Nothing to mend.")
+        out.print("  No problems found.")
     for missing in report.window.missing:
         out.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
         out.print(f"{_INDENT}[dim]{escape(missing.cost)}[/dim]")
