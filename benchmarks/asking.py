@@ -16,8 +16,8 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from midst.accounts import services as accounts
 from midst.accounts.scopes import Scope
 from midst.kernel.pagination import Cursor
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
 from profiles.models import Profile
-from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE, Part
 from profiles.selectors import collections, profiles
 
 PATH = "/api/v1/profiles"
@@ -46,8 +46,8 @@ class Side:
         listed = Profile.objects.listed().order_by("?")
         self.rows = list(listed.values("id", "slug", "created_at", "display_name")[:KEYS])
         self.cases = self._of_profiles()
-        for part in (*CV, TIMELINE, NARRATIVES, APPLICATIONS):
-            self.cases |= self._of_part(part)
+        for collection in (*CV, TIMELINE, NARRATIVES, APPLICATIONS):
+            self.cases |= self._of_part(collection)
 
     def enter(self) -> None:
         """From here on Django works on this database."""
@@ -100,26 +100,28 @@ class Side:
             "detail, by id": Case(ids, lambda key: f"{PATH}/{key}", detail),
         }
 
-    def _of_part(self, part: Part) -> dict[str, Case]:
+    def _of_part(self, collection: Collection) -> dict[str, Case]:
         slugs = {row["id"]: row["slug"] for row in self.rows}
-        rows = part.model._default_manager.filter(profile_id__in=slugs)
-        found = rows.filter(part.public) if part.public is not None else rows
+        rows = collection.model._default_manager.filter(profile_id__in=slugs)
+        found = rows.filter(collection.public) if collection.public is not None else rows
         keys = [(slugs[profile], key) for profile, key in found.values_list("profile_id", "pk")]
-        own = part.public is None
+        own = collection.public is None
         user = self.staff if own else AnonymousUser()
 
         def listed(key: Any) -> object:
-            path = f"{PATH}/{key[0]}/{part.path}"
-            return collections.listed(part, key[0], user=user, path=path, limit=LIMIT, cursor="")
+            path = f"{PATH}/{key[0]}/{collection.path}"
+            return collections.listed(
+                collection, key[0], user=user, path=path, limit=LIMIT, cursor=""
+            )
 
         return {
-            f"{part.path}, list": Case(
-                keys, lambda key: f"{PATH}/{key[0]}/{part.path}?limit={LIMIT}", listed, own
+            f"{collection.path}, list": Case(
+                keys, lambda key: f"{PATH}/{key[0]}/{collection.path}?limit={LIMIT}", listed, own
             ),
-            f"{part.path}, detail": Case(
+            f"{collection.path}, detail": Case(
                 keys,
-                lambda key: f"{PATH}/{key[0]}/{part.path}/{key[1]}",
-                lambda key: collections.detail(part, key[0], key[1], user=user),
+                lambda key: f"{PATH}/{key[0]}/{collection.path}/{key[1]}",
+                lambda key: collections.detail(collection, key[0], key[1], user=user),
                 own,
             ),
         }

@@ -1,9 +1,9 @@
-"""What the cache costs: a hit, a miss, and making one profile void among few keys and among many.
+"""What the cache costs: a hit, a miss, and invalidating one profile among few keys and among many.
 
 ``python -m benchmarks.cache`` starts two Valkey servers of its own, one with 10 cached profiles
 and one with 1,000,000, and asks them in turn. It ends with 1 when a hit takes more than one round
 trip, or when a writer waits more than twice as long for the large server to make a profile
-void. The server's own time is shown as well: what lies far apart in memory is slower to reach.
+invalid. The server's own time is shown as well: what lies far apart in memory is slower to reach.
 """
 
 import os
@@ -30,13 +30,13 @@ ROUNDS, VOIDS, READS = 21, 200, 300
 # A hundred thousand times the keys; what is left of that is memory out of the processor's cache.
 WORST = 2
 BODY = b'{"slug":"ada"}' * 50
-# So many profiles by one call; a stamp for each by its id and by its slug, as in real use.
+# So many profiles by one call; a version for each by its id and by its slug, as in real use.
 PORTION = 10_000
 FILL = """
 for n = tonumber(ARGV[1]), tonumber(ARGV[2]) - 1 do
   redis.call('SET', ARGV[3] .. ':profile:' .. n, ARGV[4], 'EX', 36000)
-  redis.call('SET', ARGV[3] .. ':stamp:profile:' .. n, ARGV[5], 'EX', 36000)
-  redis.call('SET', ARGV[3] .. ':stamp:profile:p-' .. n, ARGV[5], 'EX', 36000)
+  redis.call('SET', ARGV[3] .. ':version:profile:' .. n, ARGV[5], 'EX', 36000)
+  redis.call('SET', ARGV[3] .. ':version:profile:p-' .. n, ARGV[5], 'EX', 36000)
 end
 """
 
@@ -48,7 +48,7 @@ class Server:
         from midst.kernel import redis
 
         self.child, url = Valkey(folder / name, folder / f"{name}.log").start(death=signal.SIGKILL)
-        self.client: Any = Redis.from_url(url, socket_timeout=30, redis_connect_func=redis.greet)
+        self.client: Any = Redis.from_url(url, socket_timeout=30, redis_connect_func=redis.connect)
         self.profiles = SIZES[name]
         with self.chosen():
             self._fill()
@@ -58,7 +58,7 @@ class Server:
         from midst.kernel import redis
 
         if redis.client is not self._get:
-            redis._life, redis.client = None, self._get
+            redis._run_id, redis.client = None, self._get
             self.client.connection_pool.disconnect()
         yield
 
@@ -66,12 +66,14 @@ class Server:
         return self.client
 
     def _fill(self) -> None:
-        from midst.kernel.cache import stamps
+        from midst.kernel.cache import versions
 
         self.client.config_set("maxmemory", "2gb")
         for start in range(0, self.profiles, PORTION):
             end = min(start + PORTION, self.profiles)
-            self.client.eval(FILL, 0, start, end, stamps.space(), BODY[:200], stamps.new_token())
+            self.client.eval(
+                FILL, 0, start, end, versions.key_prefix(), BODY[:200], versions.new_token()
+            )
 
     def numbers(self) -> dict[str, tuple[int, int]]:
         """Return ``{command: (calls, microseconds)}`` since the server began, and all reads."""
@@ -83,16 +85,18 @@ class Server:
         return {**found, "reads": (self.client.info("stats")["total_reads_processed"], 0)}
 
 
-def void_one(random: Random, among: int) -> None:
-    """What a change of a profile makes void: its addresses, its owner's lists, all lists."""
+def invalidate_one(random: Random, among: int) -> None:
+    """Invalidate what a change of a profile does: its addresses, its owner's lists, all lists."""
     from midst.kernel import cache
     from profiles.cache import LISTS, profile_group, user_group
 
     number = random.randrange(among)
-    cache.void([LISTS, profile_group(str(number)), profile_group(f"p-{number}"), user_group(1)])
+    cache.invalidate(
+        [LISTS, profile_group(str(number)), profile_group(f"p-{number}"), user_group(1)]
+    )
 
 
-def compare_voids(servers: dict[str, Server]) -> float:
+def compare_invalidations(servers: dict[str, Server]) -> float:
     """Print and return how much longer a writer waits among many keys, as a ratio."""
     random = Random(1)  # noqa: S311 -- it draws keys
     waited: dict[str, list[float]] = {name: [] for name in servers}
@@ -101,17 +105,17 @@ def compare_voids(servers: dict[str, Server]) -> float:
         for name in sorted(servers, reverse=turn % 2 == 1):
             server = servers[name]
             with server.chosen():
-                void_one(random, server.profiles)
+                invalidate_one(random, server.profiles)
                 calls, spent = server.numbers()["evalsha"]
                 times = []
                 for _ in range(VOIDS):
                     start = perf_counter()
-                    void_one(random, server.profiles)
+                    invalidate_one(random, server.profiles)
                     times.append((perf_counter() - start) * 1e6)
                 calls_after, spent_after = server.numbers()["evalsha"]
             waited[name].append(statistics.median(times))
             worked[name].append((spent_after - spent) / (calls_after - calls))
-    print(f"making a profile void, medians of {ROUNDS} rounds (us):")
+    print(f"invalidating a profile, medians of {ROUNDS} rounds (us):")
     for what, taken in (("waited for", waited), ("server's own time", worked)):
         small, large = (statistics.median(taken[name]) for name in ("small", "large"))
         print(f"  {what:<18} small {small:8.1f}  large {large:8.1f}  ratio {large / small:5.2f}")
@@ -119,7 +123,7 @@ def compare_voids(servers: dict[str, Server]) -> float:
 
 
 def reading(server: Server) -> dict[str, Callable[[], object]]:
-    from midst.kernel.cache import read, stamps
+    from midst.kernel.cache import read, versions
     from profiles.cache import PROFILES, profile_group
 
     fresh = count()
@@ -128,9 +132,9 @@ def reading(server: Server) -> dict[str, Callable[[], object]]:
         groups = (profile_group("1"), profile_group("p-1"))
         return read(PROFILES, key, groups=groups, compute=lambda: BODY)
 
-    keys = [stamps._entry("bare")] + [
-        stamps._stamp(group)
-        for group in (stamps.ALL, PROFILES.group, profile_group("1"), profile_group("p-1"))
+    keys = [versions.entry_key("bare")] + [
+        versions.version_key(group)
+        for group in (versions.ALL, PROFILES.group, profile_group("1"), profile_group("p-1"))
     ]
     server.client.set(keys[0], BODY)
     ask("profile:hit")
@@ -158,15 +162,15 @@ def compare_reads(server: Server) -> float:
         print(f"  {name:<18} {middle:8.1f}  {middle / bare:5.2f} times a bare MGET")
     print("round trips and commands of one:")
     trips = {name: _trips(server, name, ask) for name, ask in asks.items()}
-    _trips(server, "void", lambda: void_one(Random(1), 10))  # noqa: S311
+    _trips(server, "invalidate", lambda: invalidate_one(Random(1), 10))  # noqa: S311
     return trips["hit"]
 
 
 def _trips(server: Server, name: str, ask: Callable[[], object]) -> float:
-    from midst.kernel.cache import stamps
+    from midst.kernel.cache import versions
 
     # The beat, once a second, is left out: it rides on a look-up's round trip.
-    stamps._written_at = float("inf")
+    versions._written_at = float("inf")
     before = server.numbers()
     for _ in range(READS):
         ask()
@@ -191,7 +195,7 @@ def main() -> int:
         try:
             for name in SIZES:
                 servers[name] = Server(name, Path(folder))
-            ratio = compare_voids(servers)
+            ratio = compare_invalidations(servers)
             with servers["small"].chosen():
                 trips = compare_reads(servers["small"])
         finally:

@@ -92,8 +92,8 @@ def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 
 def _field_error(error: dict[str, Any]) -> FieldError:
-    """The name of the endpoint's parameter that holds the body means nothing to a client."""
+    """Leave out the name of the view's parameter for the body or query: clients don't know it."""
     where, *rest = error["loc"]
-    path = rest[1:] if where == "body" and rest else rest
+    path = rest[1:] if rest and (where == "body" or rest[0] == "query") else rest
     message: str = error["msg"]
     return FieldError(".".join(map(str, [where, *path])), message.removeprefix("Value error, "))

@@ -1,85 +1,100 @@
-"""What of the profiles is cached, under which key, for how long, and what makes it void."""
+"""Which answers on profiles are cached, under which keys, and what invalidates them."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from midst.kernel.cache import Kind
-from midst.kernel.invalidation import Voids
+from midst.kernel.cache import CacheRegion
+from midst.kernel.cache.signals import Invalidates
 from profiles import models
 
-PROFILES = Kind(
-    "profiles",
-    ttl_s=600,
-    families=(
-        "profiles", "profile", "experience", "education", "projects", "skills", "publications",
-        "awards", "certifications", "social-links",
-    ),
-)  # fmt: skip
-TIMELINE = Kind("timeline", ttl_s=300, families=("timeline",))
-NARRATIVE = Kind("narrative", ttl_s=180, families=("narratives",))
-POSTINGS = Kind("postings", ttl_s=600, families=("postings", "posting"))
-USER = Kind("user", ttl_s=60, families=("user",))
+PROFILES = CacheRegion("profiles", ttl_s=600, key_prefixes=("profiles", "profile", "cv"))
+TIMELINE = CacheRegion("timeline", ttl_s=300, key_prefixes=("timeline",))
+NARRATIVES = CacheRegion("narrative", ttl_s=180, key_prefixes=("narratives",))
+POSTINGS = CacheRegion("postings", ttl_s=600, key_prefixes=("postings", "posting"))
+USER = CacheRegion("user", ttl_s=60, key_prefixes=("user",))
 
-# All pages that list profiles.
+# The group of all pages that list public profiles.
 LISTS = "profiles:listed"
 
-
-def kind_of(path: str) -> Kind:
-    """The kind of a collection under a profile, by its place in the URL."""
-    return {"timeline": TIMELINE, "narratives": NARRATIVE}.get(path, PROFILES)
+# Where an instance keeps the versions of itself that it has held: see ``_remember``.
+_HELD = "_held_versions"
 
 
-def profile_group(reference: str) -> str:
-    """All that is shown of a profile under one of its addresses, id or slug."""
-    return f"profile:{reference}"
+class _Version(NamedTuple):
+    """What decides which cached answers show a profile."""
+
+    slug: str
+    owner_id: int
+    is_listed: bool
 
 
-def part_group(path: str, reference: str) -> str:
-    """One collection of a profile, under one of its addresses."""
-    return f"profile:{reference}:{path}"
+def profile_group(address: str) -> str:
+    """Return the group of everything shown of a profile under one address, its id or slug."""
+    return f"profile:{address}"
+
+
+def collection_group(path: str, address: str) -> str:
+    """Return the group of one collection of a profile under one of its addresses."""
+    return f"profile:{address}:{path}"
 
 
 def user_group(user: int) -> str:
     return f"user:{user}"
 
 
-def _of_profile(profile: models.Profile, cascaded: bool) -> set[str]:
-    known = profile.known_as
-    if known is not None and not known:
-        # It was read without its slug: whatever that was.
-        return set(INVALIDATES[models.Profile].all_groups)
-    profile.known_as = known = (known or frozenset()) | {(profile.slug, profile.owner_id)}
-    addresses = {str(profile.pk), *(slug for slug, _ in known)}
-    return {LISTS, *map(profile_group, addresses), *(user_group(owner) for _, owner in known)}
+def _remember(profile: models.Profile) -> None:
+    """Note how the profile was when it was loaded.
+
+    A profile with a new slug must vanish from its old address, and one that is made private must
+    vanish from the lists. None stands for a profile that was loaded without the needed columns.
+    """
+    loaded = profile.__dict__
+    known = loaded.keys() >= {"slug", "owner_id", "visibility", "is_active"}
+    loaded[_HELD] = {_version(profile) if known else None}
 
 
-def _of_part(path: str) -> Any:
-    def groups(part: Any, cascaded: bool) -> tuple[str, ...]:
-        """Parts go with their profile alone, and that one makes all of it void."""
+def _version(profile: models.Profile) -> _Version:
+    is_listed = profile.is_active and profile.visibility == models.Profile.Visibility.PUBLIC
+    return _Version(profile.slug, profile.owner_id, is_listed)
+
+
+def _groups_of_profile(profile: models.Profile, cascaded: bool) -> Iterable[str]:
+    held: set[_Version | None] = profile.__dict__[_HELD]
+    if None in held:
+        yield from INVALIDATES[models.Profile].all_groups
+        return
+    held.add(_version(profile))
+    yield profile_group(str(profile.pk))
+    for version in held:
+        if version is None or not version.slug:
+            continue
+        yield from (profile_group(version.slug), user_group(version.owner_id))
+        if version.is_listed:
+            yield LISTS
+
+
+def of_collection(path: str, region: CacheRegion) -> Invalidates:
+    """Return what a change of a row in the collection at ``path`` invalidates."""
+
+    def groups_of(row: Any, cascaded: bool) -> tuple[str, ...]:
+        """Return no groups for a cascade: the deleted profile invalidates all of its answers."""
         if cascaded:
             return ()
-        return tuple(part_group(path, each) for each in (str(part.profile_id), part.profile.slug))
+        addresses = (str(row.profile_id), row.profile.slug)
+        return tuple(collection_group(path, address) for address in addresses)
 
-    return groups
-
-
-def _part(path: str) -> Voids:
-    return Voids(kinds=(kind_of(path),), of_row=_of_part(path))
+    return Invalidates(regions=(region,), groups_of=groups_of)
 
 
-INVALIDATES: dict[type[Any], Voids] = {
-    models.Profile: Voids(kinds=(PROFILES, TIMELINE, NARRATIVE, USER), of_row=_of_profile),
-    models.Experience: _part("experience"),
-    models.Education: _part("education"),
-    models.Project: _part("projects"),
-    models.Skill: _part("skills"),
-    models.Publication: _part("publications"),
-    models.Award: _part("awards"),
-    models.Certification: _part("certifications"),
-    models.SocialLink: _part("social-links"),
-    models.TimelineEvent: _part("timeline"),
-    models.Narrative: _part("narratives"),
-    models.JobPosting: Voids(kinds=(POSTINGS,)),
+# The collections under a profile declare their own: see ``profiles.collections``.
+INVALIDATES = {
+    models.Profile: Invalidates(
+        regions=(PROFILES, TIMELINE, NARRATIVES, USER),
+        groups_of=_groups_of_profile,
+        loaded=_remember,
+    ),
+    models.JobPosting: Invalidates(regions=(POSTINGS,)),
 }
 
 
@@ -87,16 +102,16 @@ def list_key(*, limit: int, cursor: str, name: str = "", since: str = "", before
     return f"profiles:list:{limit}:{cursor}:{quote(since)}:{quote(before)}:{name}"
 
 
-def detail_key(reference: str) -> str:
-    return f"profile:{reference}"
+def detail_key(address: str) -> str:
+    return f"profile:{address}"
 
 
-def part_list_key(path: str, reference: str, *, limit: int, cursor: str) -> str:
-    return f"{path}:{reference}:list:{limit}:{cursor}"
+def collection_key(prefix: str, address: str, *, limit: int, cursor: str) -> str:
+    return f"{prefix}:{address}:list:{limit}:{cursor}"
 
 
-def part_key(path: str, reference: str, key: str) -> str:
-    return f"{path}:{reference}:{key}"
+def row_key(prefix: str, address: str, key: str) -> str:
+    return f"{prefix}:{address}:{key}"
 
 
 def owned_key(user: int, *, limit: int, cursor: str) -> str:

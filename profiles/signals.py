@@ -1,6 +1,7 @@
-"""Connects the declarations of ``cache.py``."""
+"""Connects what ``profiles.cache`` and the collections declare."""
 
-from midst.kernel.invalidation import connect
+from midst.kernel.cache.signals import connect
 from profiles.cache import INVALIDATES
+from profiles.collections import CACHED
 
-connect(INVALIDATES)
+connect({**INVALIDATES, **{each.model: each.invalidates for each in CACHED}})

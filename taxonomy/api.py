@@ -10,6 +10,7 @@ from midst.accounts.scopes import Scope
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
 from midst.kernel.input import sent
+from midst.kernel.links import item_path
 from midst.kernel.problems import CONFLICT
 from taxonomy import schemas, selectors, services
 
@@ -73,7 +74,7 @@ def stage(request: HttpRequest, slug: str) -> HttpResponse:
 )
 def create_mask(request: HttpRequest, data: schemas.NewMask) -> HttpResponse:
     body = services.create_mask(data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{data.slug}")
+    return send(body, status=201, location=item_path(request, data.slug))
 
 
 @router.patch(
@@ -109,7 +110,7 @@ def delete_mask(request: HttpRequest, slug: str) -> HttpResponse:
 )
 def create_epoch(request: HttpRequest, data: schemas.NewEpoch) -> HttpResponse:
     body = services.create_epoch(data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{data.slug}")
+    return send(body, status=201, location=item_path(request, data.slug))
 
 
 @router.patch(
@@ -145,7 +146,7 @@ def delete_epoch(request: HttpRequest, slug: str) -> HttpResponse:
 )
 def create_stage(request: HttpRequest, data: schemas.NewStage) -> HttpResponse:
     body = services.create_stage(data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{data.slug}")
+    return send(body, status=201, location=item_path(request, data.slug))
 
 
 @router.patch(

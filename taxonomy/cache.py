@@ -1,27 +1,27 @@
-"""What of the taxonomy is cached, under which key, for how long, and what makes it void."""
+"""Which answers of the taxonomy are cached, under which keys, and what invalidates them."""
 
 from urllib.parse import quote
 
-from midst.kernel.cache import Kind
-from midst.kernel.invalidation import Voids
+from midst.kernel.cache import CacheRegion
+from midst.kernel.cache.signals import Invalidates
 from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
 _TTL_S = 3600
 
-MASKS = Kind("masks", _TTL_S, families=("masks", "mask"))
-EPOCHS = Kind("epochs", _TTL_S, families=("epochs", "epoch"))
-STAGES = Kind("stages", _TTL_S, families=("stages", "stage"))
+MASKS = CacheRegion("masks", _TTL_S, key_prefixes=("masks", "mask"))
+EPOCHS = CacheRegion("epochs", _TTL_S, key_prefixes=("epochs", "epoch"))
+STAGES = CacheRegion("stages", _TTL_S, key_prefixes=("stages", "stage"))
 
-# There are few of them, and they change rarely: any change makes the whole kind void.
+# There are few rows and they change rarely, so any change invalidates the whole region.
 # Epochs show their stages, and stages are listed by epoch.
 INVALIDATES = {
-    Mask: Voids(kinds=(MASKS,)),
-    **dict.fromkeys((Epoch, EpochStage, Stage), Voids(kinds=(EPOCHS, STAGES))),
+    Mask: Invalidates(regions=(MASKS,)),
+    **dict.fromkeys((Epoch, EpochStage, Stage), Invalidates(regions=(EPOCHS, STAGES))),
 }
 
 
 def masks_key(*, offset: int, limit: int, ontology: str, tag: str, search: str) -> str:
-    return f"masks:list:{offset}:{limit}:{ontology}:{_part(tag)}:{_part(search)}"
+    return f"masks:list:{offset}:{limit}:{ontology}:{_quoted(tag)}:{_quoted(search)}"
 
 
 def mask_key(slug: str) -> str:
@@ -37,13 +37,13 @@ def epoch_key(slug: str) -> str:
 
 
 def stages_key(*, offset: int, limit: int, epoch: str) -> str:
-    return f"stages:list:{offset}:{limit}:{_part(epoch)}"
+    return f"stages:list:{offset}:{limit}:{_quoted(epoch)}"
 
 
 def stage_key(slug: str) -> str:
     return f"stage:{slug}"
 
 
-def _part(text: str) -> str:
-    """A colon in a client's text must not make two keys one."""
+def _quoted(text: str) -> str:
+    """Quote a client's text, so that a colon in it can't make two keys equal."""
     return quote(text, safe="")

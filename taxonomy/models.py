@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from midst.kernel.invalidation import VoidingQuerySet
+from midst.kernel.cache.signals import InvalidatingQuerySet
 
 
 def check_weights(weights: object) -> None:
@@ -51,7 +51,7 @@ class Mask(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = VoidingQuerySet.as_manager()
+    objects = InvalidatingQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
@@ -82,7 +82,7 @@ class Stage(models.Model):
     summary = models.TextField()
     tags = _tags()
 
-    objects = VoidingQuerySet.as_manager()
+    objects = InvalidatingQuerySet.as_manager()
 
     class Meta:
         ordering = ["slug"]
@@ -100,7 +100,7 @@ class Epoch(models.Model):
     position = models.PositiveSmallIntegerField()
     stages = models.ManyToManyField(Stage, through="EpochStage", related_name="epochs")
 
-    objects = VoidingQuerySet.as_manager()
+    objects = InvalidatingQuerySet.as_manager()
 
     class Meta:
         ordering = ["position"]
@@ -124,7 +124,7 @@ class EpochStage(models.Model):
     stage = models.ForeignKey(Stage, models.PROTECT)
     position = models.PositiveSmallIntegerField()
 
-    objects = VoidingQuerySet.as_manager()
+    objects = InvalidatingQuerySet.as_manager()
 
     class Meta:
         ordering = ["epoch", "position"]

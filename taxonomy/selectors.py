@@ -6,10 +6,20 @@ from typing import Any
 import msgspec
 from django.db.models import PROTECT, F, ManyToOneRel, Model, Q, QuerySet
 
-from midst.kernel import cache as kept
+from midst.kernel import cache
 from midst.kernel.cache import Answer
 from midst.kernel.problems import NOT_FOUND, Problem
-from taxonomy import cache
+from taxonomy.cache import (
+    EPOCHS,
+    MASKS,
+    STAGES,
+    epoch_key,
+    epochs_key,
+    mask_key,
+    masks_key,
+    stage_key,
+    stages_key,
+)
 from taxonomy.models import Epoch, Mask, Stage
 from taxonomy.selection import MaskView
 
@@ -44,8 +54,8 @@ def masks(
             queryset = queryset.filter(matches)
         return _listing(queryset, _MASK, offset, limit, _masks)
 
-    key = cache.masks_key(offset=offset, limit=limit, ontology=ontology, tag=tag, search=search)
-    return kept.read(cache.MASKS, key, compute=compute)
+    key = masks_key(offset=offset, limit=limit, ontology=ontology, tag=tag, search=search)
+    return cache.read(MASKS, key, compute=compute)
 
 
 def mask(slug: str) -> Answer:
@@ -54,7 +64,7 @@ def mask(slug: str) -> Answer:
     def compute() -> bytes:
         return mask_now(slug)
 
-    return kept.read(cache.MASKS, cache.mask_key(slug), compute=compute)
+    return cache.read(MASKS, mask_key(slug), compute=compute)
 
 
 def mask_now(slug: str) -> bytes:
@@ -69,8 +79,8 @@ def epochs(*, offset: int, limit: int) -> Answer:
     def compute() -> bytes:
         return _listing(Epoch.objects.order_by("position"), ("id", *_EPOCH), offset, limit, _epochs)
 
-    key = cache.epochs_key(offset=offset, limit=limit)
-    return kept.read(cache.EPOCHS, key, compute=compute)
+    key = epochs_key(offset=offset, limit=limit)
+    return cache.read(EPOCHS, key, compute=compute)
 
 
 def epoch(slug: str) -> Answer:
@@ -79,7 +89,7 @@ def epoch(slug: str) -> Answer:
     def compute() -> bytes:
         return epoch_now(slug)
 
-    return kept.read(cache.EPOCHS, cache.epoch_key(slug), compute=compute)
+    return cache.read(EPOCHS, epoch_key(slug), compute=compute)
 
 
 def epoch_now(slug: str) -> bytes:
@@ -98,8 +108,8 @@ def stages(*, offset: int, limit: int, epoch: str = "") -> Answer:
             queryset = in_epoch.order_by("epochstage__position")
         return _listing(queryset, _STAGE, offset, limit, list)
 
-    key = cache.stages_key(offset=offset, limit=limit, epoch=epoch)
-    return kept.read(cache.STAGES, key, compute=compute)
+    key = stages_key(offset=offset, limit=limit, epoch=epoch)
+    return cache.read(STAGES, key, compute=compute)
 
 
 def stage(slug: str) -> Answer:
@@ -108,7 +118,7 @@ def stage(slug: str) -> Answer:
     def compute() -> bytes:
         return stage_now(slug)
 
-    return kept.read(cache.STAGES, cache.stage_key(slug), compute=compute)
+    return cache.read(STAGES, stage_key(slug), compute=compute)
 
 
 def stage_now(slug: str) -> bytes:

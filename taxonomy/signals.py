@@ -1,6 +1,6 @@
 """Connects the declarations of ``cache.py``."""
 
-from midst.kernel.invalidation import connect
+from midst.kernel.cache.signals import connect
 from taxonomy.cache import INVALIDATES
 
 connect(INVALIDATES)

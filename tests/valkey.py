@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from midst.kernel import redis
-from midst.kernel.cache import Kind, circuit, kinds
+from midst.kernel.cache import CacheRegion, circuit, regions
 from midst.stack import process
 from midst.stack.valkey import Valkey
 
@@ -16,9 +16,9 @@ from midst.stack.valkey import Valkey
 def valkey(tmp_path, monkeypatch):
     """The process; the cache speaks to it."""
     child, url = Valkey(tmp_path / "valkey", tmp_path / "valkey.log").start(death=signal.SIGKILL)
-    client = Redis.from_url(url, socket_timeout=2, redis_connect_func=redis.greet)
+    client = Redis.from_url(url, socket_timeout=2, redis_connect_func=redis.connect)
     monkeypatch.setattr(redis, "client", lambda: client)
-    monkeypatch.setattr(redis, "_life", None)
+    monkeypatch.setattr(redis, "_run_id", None)
     circuit.close()
     yield child
     circuit.close()
@@ -30,9 +30,9 @@ def valkey(tmp_path, monkeypatch):
 
 @pytest.fixture
 def things(monkeypatch):
-    """Two kinds, and no others."""
-    monkeypatch.setattr(kinds, "_every", {})
+    """Two regions, and no others."""
+    monkeypatch.setattr(regions, "_regions", {})
     return (
-        Kind("things", ttl_s=60, families=("thing", "things")),
-        Kind("others", ttl_s=3600, families=("other",)),
+        CacheRegion("things", ttl_s=60, key_prefixes=("thing", "things")),
+        CacheRegion("others", ttl_s=3600, key_prefixes=("other",)),
     )

@@ -12,7 +12,7 @@ from django.test import Client
 from midst.accounts import services as accounts
 from midst.accounts.scopes import Scope
 from profiles import models
-from profiles.parts import CV
+from profiles.collections import CV
 from taxonomy.models import Epoch, Mask, Stage
 
 PASSWORD = "correct horse battery"
@@ -90,7 +90,7 @@ def world(db):
         default_mask=Mask.objects.get(slug="analyst"),
     )
     parts = {
-        part.path: part.model.objects.create(profile=profile, **NAMES[part.path]).pk for part in CV
+        each.path: each.model.objects.create(profile=profile, **NAMES[each.path]).pk for each in CV
     }
     parts["timeline"] = models.TimelineEvent.objects.create(
         profile=profile, kind="milestone", title="Note G", starts_on="1843-08-01"
@@ -117,7 +117,7 @@ def world(db):
     _, expired = personal(owner, every, days=-1)
     revoked_token, revoked = personal(owner, every)
     accounts.revoke_api_token(owner, revoked_token.pk)
-    sessions = {each.username: accounts._start_session(each) for each in (owner, other, staff)}
+    sessions = {each.username: accounts.start_session(each) for each in (owner, other, staff)}
     commit()
     return SimpleNamespace(
         profile=profile,

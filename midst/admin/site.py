@@ -7,8 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 from midst.accounts import throttle
-from midst.admin import cache
 from midst.kernel.problems import Problem
+from midst.operations.cache_page import views as cache_page
 
 
 class MidstAdminSite(admin.AdminSite):
@@ -40,10 +40,10 @@ class MidstAdminSite(admin.AdminSite):
         return super().login(request, extra_context)
 
     def get_urls(self) -> list[Any]:
-        return [*cache.urls(self), *super().get_urls()]
+        return [*cache_page.urls(self), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
         if app_label:
             return apps
-        return sorted([*apps, *cache.app_entry(request)], key=lambda app: app["name"].lower())
+        return sorted([*apps, *cache_page.app_entry(request)], key=lambda app: app["name"].lower())

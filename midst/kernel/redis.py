@@ -1,8 +1,8 @@
-"""The connection to Redis, and which *life* of the server it speaks to.
+"""The connection to Redis, and the run id of the server process behind it.
 
-A server that restarts may bring back what it had saved some time ago: entries, and the stamps
-that vouch for them. Each start has a run id of its own, so whatever names it is out of reach of
-the next one.
+A server that restarts may load an older state from its disk: entries, and the versions that make
+them valid. Every server process has a run id of its own, and all cache keys contain it, so a
+restarted server never finds the keys of the process before.
 """
 
 from typing import Any
@@ -11,56 +11,56 @@ from django.conf import settings
 from django_redis import get_redis_connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-_LIFE_CHARACTERS = 8
+_RUN_ID_CHARACTERS = 8
 
-_life: str | None = None
+_run_id: str | None = None
 
 
-class AnotherLife(RedisConnectionError):
+class ServerChanged(RedisConnectionError):
     """The server was restarted, or another one took its place."""
 
 
 def client() -> Any:
-    """Return redis-py's client of the cache; timeouts are those of ``settings.CACHES``."""
+    """Return redis-py's client of the cache; its timeouts come from ``settings.CACHES``."""
     return get_redis_connection("default")
 
 
-def greet(connection: Any) -> None:
-    """redis-py's ``redis_connect_func``: set a connection up, and learn the server's life.
+def connect(connection: Any) -> None:
+    """Set up a connection and learn the server's run id: redis-py's ``redis_connect_func``.
 
-    Raises ``AnotherLife`` when it is not the one that was known, so that no command that was made
-    for the old one is answered by the new one.
+    Raises ``ServerChanged`` when it is not the known one, so that no command meant for the old
+    server process is answered by the new one.
     """
     connection.on_connect()
     connection.send_command("INFO", "server")
-    _learn(_run_id(connection.read_response()))
+    _remember(_parse_run_id(connection.read_response()))
 
 
 def prefix() -> str:
-    """Return what all keys begin with that have nothing to do with the server's life."""
+    """Return what all keys begin with that do not depend on the server's run id."""
     return str(settings.CACHES["default"]["KEY_PREFIX"])
 
 
-def life() -> str:
-    """Return the life of the server. Raises ``RedisError`` when it can't be reached."""
-    if _life is None:
+def server_run_id() -> str:
+    """Return the run id of the server. Raises ``RedisError`` when it can't be reached."""
+    if _run_id is None:
         client().ping()
-    if _life is None:
-        raise AnotherLife("the server does not tell its run_id")
-    return _life
+    if _run_id is None:
+        raise ServerChanged("the server's INFO has no run_id")
+    return _run_id
 
 
-def _run_id(info: Any) -> str:
+def _parse_run_id(info: Any) -> str:
     text = info.decode() if isinstance(info, bytes) else str(info)
     for line in text.splitlines():
         name, _, value = line.partition(":")
         if name == "run_id":
-            return value.strip()[:_LIFE_CHARACTERS]
+            return value.strip()[:_RUN_ID_CHARACTERS]
     raise RedisConnectionError("INFO server has no run_id")
 
 
-def _learn(found: str) -> None:
-    global _life
-    known, _life = _life, found
+def _remember(found: str) -> None:
+    global _run_id
+    known, _run_id = _run_id, found
     if known is not None and known != found:
-        raise AnotherLife("Redis was restarted")
+        raise ServerChanged("Redis was restarted")

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class OperationsConfig(AppConfig):
-    """What operators may do to the running whole, and the commands they do it with."""
+    """What operators do with the running application: permissions, pages, commands."""
 
     name = "midst.operations"
     label = "operations"

@@ -1,4 +1,4 @@
-"""What operators act on and have permissions for, though it has no table."""
+"""Permissions of operators on things that have no table."""
 
 from django.db import models
 

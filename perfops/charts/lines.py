@@ -1,9 +1,9 @@
 """A chart of lines over time, with its numbers in a table."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from perfops.charts.scale import Scale, decades, short, ticks
+from perfops.charts.scale import Scale, decades, finite, short, ticks
 
 WIDTH, HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 14, 28
@@ -91,7 +91,12 @@ def chart(
     log: bool = False,
     x_label: str = "second",
 ) -> Chart | None:
-    """Return the geometry of ``lines`` over ``xs`` (rising); None when there is nothing to draw."""
+    """Return the geometry of ``lines`` over ``xs`` (rising); None when there is nothing to draw.
+
+    NaN and infinity are gaps.
+    """
+    lines = [replace(line, values=[finite(v) for v in line.values]) for line in lines]
+    bounds = [bound for bound in bounds if finite(bound.value) is not None]
     values = [v for line in lines for v in line.values if v is not None]
     if not values:
         return None

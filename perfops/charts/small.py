@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perfops.charts.scale import Scale
+from perfops.charts.scale import Scale, finite
 
 SPARK_WIDTH, SPARK_HEIGHT = 120, 24
 METER_WIDTH = 200
@@ -22,6 +22,7 @@ class Meter:
 
 def sparkline(values: Sequence[float | None]) -> str:
     """Return the points of a polyline within SPARK_WIDTH x SPARK_HEIGHT; empty for under two."""
+    values = [finite(v) for v in values]
     known = [v for v in values if v is not None]
     if len(known) < 2:
         return ""
@@ -40,6 +41,7 @@ def thinned(values: Sequence[float | None], most: int) -> list[float | None]:
 
 
 def meter(value: float, *, target: float, threshold: float) -> Meter:
-    """Return the places of ``value`` and its bounds."""
-    scale = Scale(0, max(value, target, threshold) * _ROOM or 1, 0, METER_WIDTH)
-    return Meter(scale.place(value), scale.place(target), scale.place(threshold))
+    """Return the places of ``value`` and its bounds; NaN and infinity stand at 0."""
+    drawn = [finite(each) or 0.0 for each in (value, target, threshold)]
+    scale = Scale(0, max(*drawn, 0.0) * _ROOM or 1, 0, METER_WIDTH)
+    return Meter(*map(scale.place, drawn))

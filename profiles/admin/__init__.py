@@ -1,6 +1,6 @@
-"""Profiles and all that hangs on them, for the people who look after them.
+"""The admin pages of profiles and their collections.
 
-No page counts or sorts a whole table; each search has an index for exactly that look-up.
+No page counts or sorts a whole table; each search has an index for it.
 """
 
-from profiles.admin import jobs, parts, plans, profiles  # noqa: F401 -- importing registers
+from profiles.admin import collections, jobs, plans, profiles  # noqa: F401 -- importing registers

@@ -6,9 +6,10 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from midst.accounts.access import asker
+from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import send, send_own
+from midst.kernel.links import own_path
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles.api.parameters import ANYONE, WRITER
 from profiles.schemas import narrative as schemas
@@ -30,7 +31,7 @@ def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpRe
     words = [word.strip() for word in contexts.split(",") if word.strip()]
     if len(words) > _MOST_CONTEXTS:
         raise invalid("query.contexts", f"holds more than {_MOST_CONTEXTS} contexts")
-    return send_own(request, selectors.selected(profile, asker(request).user, words))
+    return send_own(request, selectors.selected(profile, principal(request).user, words))
 
 
 @router.post(
@@ -42,8 +43,10 @@ def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpRe
 )
 def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> HttpResponse:
     """A draft from the timeline and the CV: redacted, weighed and cut by the mask."""
-    key, body = services.generate(profile, asker(request).user, mask=data.mask, as_of=data.as_of)
-    return send(body, status=201, location=f"{request.path.removesuffix('/generate')}/{key}")
+    key, body = services.generate(
+        profile, principal(request).user, mask=data.mask, as_of=data.as_of
+    )
+    return send(body, status=201, location=f"{own_path(request).removesuffix('/generate')}/{key}")
 
 
 @router.post(
@@ -55,7 +58,7 @@ def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> Ht
 )
 def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # noqa: A002
     """From then on others see it, as far as they see its profile."""
-    return send_own(request, services.approve(profile, id, asker(request).user))
+    return send_own(request, services.approve(profile, id, principal(request).user))
 
 
 @router.post(
@@ -66,5 +69,5 @@ def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # no
     openapi_extra=openapi.problems(CONFLICT),
 )
 def reject(request: HttpRequest, profile: str, id: UUID, data: schemas.Rejection) -> HttpResponse:  # noqa: A002
-    user = asker(request).user
+    user = principal(request).user
     return send_own(request, services.reject(profile, id, user, note=data.revision_note))

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
-from midst.accounts.access import asker
+from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import send, send_own
 from midst.kernel.input import sent
@@ -27,7 +27,7 @@ _OWN = openapi.problems(NOT_YOURS)
     openapi_extra=_OWN,
 )
 def subscription(request: HttpRequest, profile: str) -> HttpResponse:
-    return send_own(request, selectors.terms(profile, asker(request).user))
+    return send_own(request, selectors.terms(profile, principal(request).user))
 
 
 @router.patch(
@@ -42,7 +42,7 @@ def change(
     data: schemas.SubscriptionChanges,  # type: ignore[valid-type]
 ) -> HttpResponse:
     fields = sent(data)
-    return send_own(request, services.change(request, profile, asker(request).user, fields))
+    return send_own(request, services.change(request, profile, principal(request).user, fields))
 
 
 @router.get(
@@ -53,7 +53,7 @@ def change(
     openapi_extra=_OWN,
 )
 def usage(request: HttpRequest, profile: str) -> HttpResponse:
-    return send_own(request, selectors.usage(profile, asker(request).user))
+    return send_own(request, selectors.usage(profile, principal(request).user))
 
 
 @router.post(
@@ -65,4 +65,4 @@ def usage(request: HttpRequest, profile: str) -> HttpResponse:
 )
 def export(request: HttpRequest, profile: str) -> HttpResponse:
     """The profile with all that hangs on it, as its owner sees it. Counts as an export."""
-    return send(exports.export(profile, asker(request).user))
+    return send(exports.export(profile, principal(request).user))

@@ -9,6 +9,7 @@ from ninja import Router
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
 from midst.kernel.input import sent
+from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT
 from profiles.api.parameters import ANYONE, STAFF, Cursor, Limit
@@ -28,7 +29,7 @@ def postings(
     cursor: Cursor = "",
     status: Literal["open", "closed"] = "open",
 ) -> HttpResponse:
-    answer = selectors.listed(status=status, path=request.path, limit=limit, cursor=cursor)
+    answer = selectors.listed(status=status, path=own_path(request), limit=limit, cursor=cursor)
     return respond(request, answer)
 
 
@@ -37,7 +38,7 @@ def postings(
 )
 def create_posting(request: HttpRequest, data: schemas.NewJobPosting) -> HttpResponse:
     key, body = services.create(data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{key}")
+    return send(body, status=201, location=item_path(request, key))
 
 
 @router.get("/{uuid:id}", response=schemas.JobPosting, auth=ANYONE, summary="Show a job posting")

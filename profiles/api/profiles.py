@@ -5,10 +5,11 @@ from typing import Annotated
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from midst.accounts.access import asker
+from midst.accounts.access import principal
 from midst.kernel import openapi
 from midst.kernel.http import no_content, respond, send, send_own
 from midst.kernel.input import Moment, sent
+from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles import schemas
@@ -35,7 +36,7 @@ def profiles(
     if name and (created_from or created_before):
         raise invalid("query.name", "search by name or by time, not by both")
     answer = selectors.listed(
-        path=request.path,
+        path=own_path(request),
         limit=limit,
         cursor=cursor,
         name=name,
@@ -48,8 +49,8 @@ def profiles(
 @router.get("/me", response=schemas.OwnProfileList, auth=READER, summary="List your own profiles")
 def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
     """Newest first, whoever else may see them."""
-    user = asker(request).user
-    answer = selectors.owned(user, path=request.path, limit=limit, cursor=cursor)
+    user = principal(request).user
+    answer = selectors.owned(user, path=own_path(request), limit=limit, cursor=cursor)
     return respond(request, answer, own=True)
 
 
@@ -61,13 +62,13 @@ def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") 
     openapi_extra=_TAKEN,
 )
 def create(request: HttpRequest, data: schemas.NewProfile) -> HttpResponse:
-    profile, body = services.create(asker(request).user, data.model_dump())
-    return send(body, status=201, location=f"{request.path}/{profile.pk}")
+    profile, body = services.create(principal(request).user, data.model_dump())
+    return send(body, status=201, location=item_path(request, profile.pk))
 
 
 @router.get("/{id}", response=schemas.Profile, auth=ANYONE, summary="Show a profile, by id or slug")
 def profile(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the URL's name for it
-    answer, own = selectors.detail(id, user=asker(request).user)
+    answer, own = selectors.detail(id, user=principal(request).user)
     return respond(request, answer, own=own)
 
 
@@ -80,10 +81,10 @@ def profile(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the
 )
 def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpResponse:  # type: ignore[valid-type]  # noqa: A002
     fields = sent(data)
-    return send_own(request, services.change(request, id, asker(request).user, fields))
+    return send_own(request, services.change(request, id, principal(request).user, fields))
 
 
 @router.delete("/{id}", response={204: None}, auth=WRITER, summary="Delete a profile with its all")
 def delete(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002
-    services.delete(id, asker(request).user)
+    services.delete(id, principal(request).user)
     return no_content()

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 from uuid_utils.compat import uuid7
 
-from midst.kernel.invalidation import VoidingQuerySet
+from midst.kernel.cache.signals import InvalidatingQuerySet
 from profiles.models.profile import Profile
 
 _BLOCK = {"title": str, "body": str, "tags": list, "weight": int | float, "template": str}
@@ -52,7 +52,7 @@ class Narrative(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = VoidingQuerySet.as_manager()
+    objects = InvalidatingQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Collate, Lower
 from uuid_utils.compat import uuid7
 
-from midst.kernel.invalidation import VoidingQuerySet
+from midst.kernel.cache.signals import InvalidatingQuerySet
 
 SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
@@ -37,7 +37,7 @@ def check_not_a_uuid(slug: str) -> None:
     raise ValidationError("A slug must not look like an id.")
 
 
-class ProfileQuerySet(VoidingQuerySet["Profile"]):
+class ProfileQuerySet(InvalidatingQuerySet["Profile"]):
     def listed(self) -> "ProfileQuerySet":
         """What anyone may find: public and active."""
         return self.filter(visibility=Profile.Visibility.PUBLIC, is_active=True)
@@ -88,10 +88,6 @@ class Profile(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    # Each (slug, owner) it was known by, as far as this object has seen: a renamed profile must
-    # vanish from its old address. None of a new one; empty where that was not read.
-    known_as: frozenset[tuple[str, int]] | None = None
-
     objects = ProfileQuerySet.as_manager()
 
     class Meta:
@@ -135,11 +131,3 @@ class Profile(models.Model):
 
     def __str__(self) -> str:
         return self.display_name
-
-    @classmethod
-    def from_db(cls, *args: Any, **options: Any) -> "Profile":
-        profile = super().from_db(*args, **options)
-        read = profile.__dict__
-        known = "slug" in read and "owner_id" in read
-        profile.known_as = frozenset({(profile.slug, profile.owner_id)} if known else ())
-        return profile

@@ -1,4 +1,4 @@
-"""Two profiles made by hand, for people to look at: see ``handmade.toml``."""
+"""Two profiles written by hand, as examples to look at: see ``handmade.toml``."""
 
 import tomllib
 from datetime import UTC, datetime, timedelta
@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from profiles import narration
+from profiles.collections import CV
 from profiles.models import Narrative, Profile, Subscription, TimelineEvent
-from profiles.parts import CV
 from profiles.seeding.people import NEWEST
 from profiles.selectors import material
 from taxonomy import selectors as taxonomy
@@ -23,14 +23,14 @@ _COLUMNS = (
 
 
 def handmade() -> list[str]:
-    """Make the profiles that are not there yet; return the slugs of those that were made."""
+    """Create the profiles that are missing; return their slugs."""
     people = tomllib.loads(_FILE.read_text())["person"]
-    there = set(
+    existing = set(
         Profile.objects.filter(slug__in=[person["slug"] for person in people]).values_list(
             "slug", flat=True
         )
     )
-    missing = [person for person in people if person["slug"] not in there]
+    missing = [person for person in people if person["slug"] not in existing]
     for person in missing:
         with transaction.atomic():
             _make(person)
@@ -48,13 +48,13 @@ def _make(person: dict[str, Any]) -> None:
         default_mask_id=taxonomy.mask_id(person["mask"]),
         **{name: person[name] for name in _COLUMNS},
     )
-    for part in CV:
-        for position, fields in enumerate(person["cv"].get(part.path, [])):
-            part.model._default_manager.create(profile=profile, position=position, **fields)
+    for collection in CV:
+        for position, fields in enumerate(person["cv"].get(collection.path, [])):
+            collection.model._default_manager.create(profile=profile, position=position, **fields)
     for event in person["timeline"]:
         _add_event(profile, **event)
     for slug in person["narratives"]:
-        _tell(profile, slug)
+        _add_narrative(profile, slug)
     Subscription.objects.create(
         profile=profile,
         tier=person["tier"],
@@ -72,7 +72,7 @@ def _add_event(profile: Profile, *, epoch: str, stage: str, **fields: Any) -> No
     )
 
 
-def _tell(profile: Profile, slug: str) -> None:
+def _add_narrative(profile: Profile, slug: str) -> None:
     mask = taxonomy.mask_view(slug)
     if mask is None:
         return

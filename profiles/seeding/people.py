@@ -6,7 +6,7 @@ from random import Random
 from typing import NamedTuple
 from uuid import UUID
 
-from profiles.seeding import vocabulary
+from profiles import samples
 
 CHUNK = 1000
 NEWEST = datetime(2026, 10, 1, tzinfo=UTC)
@@ -46,19 +46,19 @@ def people(*, seed: int, start: int, stop: int, masks: Sequence[int]) -> Iterato
 
 def _person(number: int, random: Random, masks: Sequence[int]) -> Person:
     choice = random.choice
-    role, field = choice(vocabulary.ROLES), choice(vocabulary.FIELDS)
+    role, field = choice(samples.ROLES), choice(samples.FIELDS)
     created = NEWEST - timedelta(seconds=random.randrange(_SPREAD_S))
-    interests = random.sample(vocabulary.INTERESTS, random.randint(2, 6))
+    interests = random.sample(samples.INTERESTS, random.randint(2, 6))
     return Person(
         number=number,
         id=uuid7(created, random),
-        first=choice(vocabulary.FIRST_NAMES),
-        last=choice(vocabulary.LAST_NAMES),
-        title=f"{choice(vocabulary.LEVELS)} {role}".strip(),
+        first=choice(samples.FIRST_NAMES),
+        last=choice(samples.LAST_NAMES),
+        title=f"{choice(samples.LEVELS)} {role}".strip(),
         headline=f"{role} in {field}: {interests[0]} and {interests[1]}",
-        summary=" ".join(random.sample(vocabulary.SENTENCES, random.randint(2, 5))),
-        location=choice(vocabulary.CITIES),
-        languages=["en", *random.sample(vocabulary.LANGUAGES, random.choice((0, 0, 1, 1, 2)))],
+        summary=" ".join(random.sample(samples.SENTENCES, random.randint(2, 5))),
+        location=choice(samples.CITIES),
+        languages=["en", *random.sample(samples.LANGUAGES, random.choice((0, 0, 1, 1, 2)))],
         interests=interests,
         visibility=random.choices(("public", "unlisted", "private"), (85, 7, 8))[0],
         mask=choice(masks) if masks and random.random() < 0.6 else None,

@@ -1,5 +1,5 @@
-"""Seeded rows are made batch by batch and streamed by COPY, so a million need no more memory than
-a thousand.
+"""Makes seeded rows batch by batch and streams them by COPY: a million rows need no more memory
+than a thousand.
 """
 
 from collections import deque
@@ -12,15 +12,16 @@ from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.db import connection, transaction
 from psycopg import sql
 
-from midst.kernel import cache as kept
+from midst.kernel import cache
 from profiles.cache import INVALIDATES
 from profiles.models import Profile
-from profiles.seeding import parts, vocabulary
+from profiles.samples import ascii_slug
+from profiles.seeding import rows as seeded
 from profiles.seeding.people import Person, people
 from taxonomy import selectors as taxonomy
 
 _BATCH = 5_000
-_Batch = tuple[list[Person], dict[parts.Table, list[parts.Row]]]
+_Batch = tuple[list[Person], dict[seeded.Table, list[seeded.Row]]]
 
 _USER_COLUMNS = (
     "id", "password", "is_superuser", "username", "first_name", "last_name", "email",
@@ -36,30 +37,32 @@ _PROFILE_COLUMNS = (
 def seed(*, profiles: int, seed: int, progress: Callable[[int], None] = lambda _: None) -> int:
     """Make profiles until the seed has ``profiles`` of them; return how many were added.
 
-    ``progress`` is told the number of profiles after every batch. All or nothing per batch, so an
-    interrupted start is taken up where it stopped.
+    ``progress`` is called with the number of profiles of each batch. A batch is one transaction,
+    so after an interruption the next call continues where this one stopped.
     """
     have = _existing(seed)
     masks = taxonomy.mask_ids()
-    words = parts.Words(masks, taxonomy.epoch_ids(), taxonomy.stage_ids(), parts.postings(seed))
-    for made, rows in _made_ahead(have, profiles, seed, words):
+    references = seeded.References(
+        masks, taxonomy.epoch_ids(), taxonomy.stage_ids(), seeded.postings(seed)
+    )
+    for made, rows in _made_ahead(have, profiles, seed, references):
         with transaction.atomic():
             _copy(made, rows, seed)
         progress(len(made))
     added = max(0, profiles - have)
     if added:
         _vacuum()
-        kept.void({group for voids in INVALIDATES.values() for group in voids.all_groups})
+        cache.invalidate({group for each in INVALIDATES.values() for group in each.all_groups})
     return added
 
 
-def _made_ahead(have: int, want: int, seed: int, words: parts.Words) -> Iterator[_Batch]:
-    """Yield batches; the next one is made while PostgreSQL works on the one before."""
+def _made_ahead(have: int, want: int, seed: int, references: seeded.References) -> Iterator[_Batch]:
+    """Yield batches; the next one is made while PostgreSQL stores the one before."""
 
     def make(start: int) -> _Batch:
         stop = min(start + _BATCH, want)
-        made = list(people(seed=seed, start=start, stop=stop, masks=words.masks))
-        return made, parts.rows(made, seed, words)
+        made = list(people(seed=seed, start=start, stop=stop, masks=references.masks))
+        return made, seeded.rows(made, seed, references)
 
     with ThreadPoolExecutor(max_workers=1) as ahead:
         waiting: deque[Future[_Batch]] = deque()
@@ -80,7 +83,7 @@ def _username(seed: int, number: int) -> str:
 
 
 def _existing(seed: int) -> int:
-    """Return how many the seed has; names are numbered, so the highest one tells."""
+    """Return how many profiles the seed has; names are numbered, so the highest one says it."""
     newest = (
         get_user_model()
         ._default_manager.filter(username__gte=_username(seed, 0), username__lt=f"seed-{seed}-:")
@@ -91,7 +94,7 @@ def _existing(seed: int) -> int:
     return 0 if newest is None else int(newest.rpartition("-")[2]) + 1
 
 
-def _copy(made: list[Person], rows: dict[parts.Table, list[parts.Row]], seed: int) -> None:
+def _copy(made: list[Person], rows: dict[seeded.Table, list[seeded.Row]], seed: int) -> None:
     users = get_user_model()._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(
@@ -118,10 +121,10 @@ def _stream(
 
 
 def _vacuum() -> None:
-    """The visibility map makes index-only scans so, and the planner needs statistics."""
+    """Index-only scans need the visibility map, and the planner needs statistics."""
     tables = [get_user_model()._meta.db_table, Profile._meta.db_table]
     with connection.cursor() as cursor:
-        for table in (*tables, *(table.name for table in parts.TABLES)):
+        for table in (*tables, *(table.name for table in seeded.TABLES)):
             cursor.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
 
 
@@ -134,7 +137,7 @@ def _user_row(person: Person, owner: int, seed: int) -> tuple[Any, ...]:
 
 def _profile_row(person: Person, owner: int, seed: int) -> tuple[Any, ...]:
     name = f"{person.first} {person.last}"
-    slug = f"{vocabulary.ascii_slug(name)}-{seed}-{person.number}"
+    slug = f"{ascii_slug(name)}-{seed}-{person.number}"
     return (
         person.id, owner, slug, name, person.title, person.headline, person.summary,
         person.location, f"{slug}@example.com", f"+1 555 {person.number:07d}",

@@ -1,4 +1,4 @@
-"""The collections under a profile, all in the same way: see ``profiles.parts``."""
+"""Reads of the collections under a profile, made from ``profiles.collections``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,90 +8,106 @@ import msgspec
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
-from midst.kernel import cache as kept
-from midst.kernel import pagination
+from midst.kernel import cache, pagination
 from midst.kernel.cache import Answer
 from midst.kernel.problems import NOT_FOUND, Problem
-from profiles import cache
-from profiles.parts import Part
-from profiles.selectors import reach
-from profiles.selectors.reach import Reached
+from profiles.cache import collection_group, collection_key, profile_group, row_key
+from profiles.collections import Collection
+from profiles.selectors import access
+from profiles.selectors.access import ProfileAccess
 
 Rows = QuerySet[Any, dict[str, Any]]
 
 
 def listed(
-    part: Part, reference: str, *, user: Any, path: str, limit: int, cursor: str, **filters: str
+    collection: Collection,
+    reference: str,
+    *,
+    user: Any,
+    path: str,
+    limit: int,
+    cursor: str,
+    **filters: str,
 ) -> tuple[Answer, bool]:
-    """Return a page of a collection, and whether it is ``user``'s own view.
+    """Return a page of a collection, and whether it is a private view of ``user``.
 
-    Two queries at most: one finds the profile, one the rows. ``filters``, by exact value, are for
-    collections without a public view. Raises ``Problem``: 404, 403, 422.
+    Two queries at most: one for the profile, one for the rows. ``filters``, by exact value, are
+    for collections without a public view. Raises ``Problem``: 404, 403, 422.
     """
 
-    def read(reached: Reached) -> bytes:
-        rows = _rows(part, reached, filters)
-        page = pagination.page(rows, limit=limit, cursor=cursor, order=part.order)
-        shown = [part.show(row, mine=reached.mine) for row in page.rows]
+    def read(granted: ProfileAccess) -> bytes:
+        rows = _rows(collection, granted, filters)
+        page = pagination.page(rows, limit=limit, cursor=cursor, order=collection.order)
+        shown = [collection.show(row, can_edit=granted.can_edit) for row in page.rows]
         return pagination.encode(
             pagination.Page(shown, page.next, page.previous), path=path, limit=limit, **filters
         )
 
-    address = reach.address(reference)
-    key = cache.part_list_key(part.path, address, limit=limit, cursor=cursor)
-    return _answer(part, address, user, key, read)
+    address = access.address(reference)
+    key = collection_key(collection.key_prefix, address, limit=limit, cursor=cursor)
+    return _answer(collection, address, user, key, read)
 
 
-def detail(part: Part, reference: str, key: UUID, *, user: Any) -> tuple[Answer, bool]:
-    """Return one row of a collection; the same in all else. Raises ``Problem``: 404, 403."""
+def detail(collection: Collection, reference: str, key: UUID, *, user: Any) -> tuple[Answer, bool]:
+    """Return one row, and whether it is a private view of ``user``. Raises ``Problem``: 404, 403.
 
-    def read(reached: Reached) -> bytes:
-        return encoded(part, reached, key)
+    Two queries at most.
+    """
 
-    address = reach.address(reference)
-    return _answer(part, address, user, cache.part_key(part.path, address, str(key)), read)
+    def read(granted: ProfileAccess) -> bytes:
+        return encoded(collection, granted, key)
+
+    address = access.address(reference)
+    cache_key = row_key(collection.key_prefix, address, str(key))
+    return _answer(collection, address, user, cache_key, read)
 
 
-def encoded(part: Part, reached: Reached, key: UUID) -> bytes:
-    """Return a row as it goes out now. Raises ``Problem`` (404)."""
-    row = _rows(part, reached, {}).filter(pk=key).first()
+def encoded(collection: Collection, granted: ProfileAccess, key: UUID) -> bytes:
+    """Return a row from the database as the API sends it. Raises ``Problem`` (404)."""
+    row = _rows(collection, granted, {}).filter(pk=key).first()
     if row is None:
-        raise nothing(part)
-    return msgspec.json.encode(part.show(row, mine=reached.mine))
+        raise not_found(collection)
+    return msgspec.json.encode(collection.show(row, can_edit=granted.can_edit))
 
 
-def everything(part: Part, profile: UUID) -> list[dict[str, Any]]:
+def everything(collection: Collection, profile: UUID) -> list[dict[str, Any]]:
     """Return all rows of a collection in its order, as their owner sees them. One query."""
-    rows = part.model._default_manager.filter(profile_id=profile).values(*part.columns)
-    return [part.show(row, mine=True) for row in rows.order_by(*part.order.columns())]
+    found = collection.model._default_manager.filter(profile_id=profile)
+    rows = found.values(*collection.columns).order_by(*collection.order.columns())
+    return [collection.show(row, can_edit=True) for row in rows]
 
 
-def nothing(part: Part) -> Problem:
-    return Problem(NOT_FOUND, f"The profile has no such {part.noun}.")
+def not_found(collection: Collection) -> Problem:
+    return Problem(NOT_FOUND, f"The profile has no such {collection.noun}.")
 
 
 def _answer(
-    part: Part, address: str, user: Any, key: str, read: Callable[[Reached], bytes]
+    collection: Collection,
+    address: str,
+    user: Any,
+    key: str,
+    read: Callable[[ProfileAccess], bytes],
 ) -> tuple[Answer, bool]:
-    if part.public is None:
-        reached = reach.reach_own(address, user)
-        return kept.bypass(lambda: read(reached)), True
+    """Answer from the cache, unless ``user`` can edit the profile or nobody else sees the rows."""
+    if collection.public is None:
+        granted = access.resolve_own_profile(address, user)
+        return cache.bypass(lambda: read(granted)), True
     if user.is_authenticated:
-        reached = reach.reach(address, user)
-        if reached.mine:
-            return kept.bypass(lambda: read(reached)), True
+        granted = access.resolve_profile(address, user)
+        if granted.can_edit:
+            return cache.bypass(lambda: read(granted)), True
 
     def compute() -> bytes:
-        return read(reach.reach(address, AnonymousUser()))
+        return read(access.resolve_profile(address, AnonymousUser()))
 
-    groups = (cache.profile_group(address), cache.part_group(part.path, address))
-    return kept.read(cache.kind_of(part.path), key, groups=groups, compute=compute), False
+    groups = (profile_group(address), collection_group(collection.path, address))
+    return cache.read(collection.region, key, groups=groups, compute=compute), False
 
 
-def _rows(part: Part, reached: Reached, filters: dict[str, str]) -> Rows:
-    rows = part.model._default_manager.filter(
-        profile_id=reached.id, **{name: value for name, value in filters.items() if value}
+def _rows(collection: Collection, granted: ProfileAccess, filters: dict[str, str]) -> Rows:
+    rows = collection.model._default_manager.filter(
+        profile_id=granted.id, **{name: value for name, value in filters.items() if value}
     )
-    if not reached.mine and part.public is not None:
-        rows = rows.filter(part.public)
-    return rows.values(*part.columns)
+    if not granted.can_edit and collection.public is not None:
+        rows = rows.filter(collection.public)
+    return rows.values(*collection.columns)

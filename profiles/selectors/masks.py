@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from profiles.models import Profile
-from profiles.selectors import reach
+from profiles.selectors import access
 from taxonomy import selection
 from taxonomy import selectors as taxonomy
 
@@ -16,9 +16,9 @@ def selected(reference: str, user: Any, contexts: Sequence[str]) -> bytes:
 
     The best come first. Three queries at most. Raises ``Problem`` (404).
     """
-    reached = reach.reach(reference, user)
+    granted = access.resolve_profile(reference, user)
     if not contexts:
-        contexts = Profile.objects.values_list("interests", flat=True).get(pk=reached.id)
+        contexts = Profile.objects.values_list("interests", flat=True).get(pk=granted.id)
     found = selection.select(taxonomy.mask_views(), contexts)
     return msgspec.json.encode(
         {

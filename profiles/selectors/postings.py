@@ -4,11 +4,10 @@ from uuid import UUID
 
 import msgspec
 
-from midst.kernel import cache as kept
-from midst.kernel import pagination
+from midst.kernel import cache, pagination
 from midst.kernel.cache import Answer
 from midst.kernel.problems import NOT_FOUND, Problem
-from profiles import cache
+from profiles.cache import POSTINGS, posting_key, postings_key
 from profiles.models import JobApplication, JobPosting
 from profiles.schemas.jobs import JobPosting as Shown
 
@@ -23,13 +22,13 @@ def listed(*, status: str, path: str, limit: int, cursor: str) -> Answer:
         page = pagination.page(found, limit=limit, cursor=cursor)
         return pagination.encode(page, path=path, limit=limit, status=status)
 
-    key = cache.postings_key(status=status, limit=limit, cursor=cursor)
-    return kept.read(cache.POSTINGS, key, compute=compute)
+    key = postings_key(status=status, limit=limit, cursor=cursor)
+    return cache.read(POSTINGS, key, compute=compute)
 
 
 def detail(key: UUID) -> Answer:
     """Return one posting. Raises ``Problem`` (404)."""
-    return kept.read(cache.POSTINGS, cache.posting_key(str(key)), compute=lambda: encoded(key))
+    return cache.read(POSTINGS, posting_key(str(key)), compute=lambda: encoded(key))
 
 
 def encoded(key: UUID) -> bytes:

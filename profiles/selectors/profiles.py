@@ -9,13 +9,21 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Value
 from django.db.models.functions import Collate, Concat, Lower
 
-from midst.kernel import cache as kept
-from midst.kernel import pagination
+from midst.kernel import cache, pagination
 from midst.kernel.cache import Answer
 from midst.kernel.pagination import Name, Order
-from profiles import cache
+from profiles.cache import (
+    LISTS,
+    PROFILES,
+    USER,
+    detail_key,
+    list_key,
+    owned_key,
+    profile_group,
+    user_group,
+)
 from profiles.models import Profile, ProfileQuerySet
-from profiles.selectors import reach
+from profiles.selectors import access
 
 _SUMMARY = (
     "id", "slug", "display_name", "title", "headline", "location", "avatar_url",
@@ -60,10 +68,8 @@ def listed(
             created_before=before_text,
         )
 
-    key = cache.list_key(
-        limit=limit, cursor=cursor, name=name, since=since_text, before=before_text
-    )
-    return kept.read(cache.PROFILES, key, groups=(cache.LISTS,), compute=compute)
+    key = list_key(limit=limit, cursor=cursor, name=name, since=since_text, before=before_text)
+    return cache.read(PROFILES, key, groups=(LISTS,), compute=compute)
 
 
 def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> Answer:
@@ -77,8 +83,8 @@ def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> Answer:
             pagination.Page(rows, page.next, page.previous), path=path, limit=limit
         )
 
-    key = cache.owned_key(user.pk, limit=limit, cursor=cursor)
-    return kept.read(cache.USER, key, groups=(cache.user_group(user.pk),), compute=compute)
+    key = owned_key(user.pk, limit=limit, cursor=cursor)
+    return cache.read(USER, key, groups=(user_group(user.pk),), compute=compute)
 
 
 def detail(reference: str, *, user: Any) -> tuple[Answer, bool]:
@@ -87,18 +93,18 @@ def detail(reference: str, *, user: Any) -> tuple[Answer, bool]:
     What anyone may see is cached; an owner's or staff's view is not. Raises ``Problem`` (404) for
     what is not there, or not there for ``user``.
     """
-    address = reach.address(reference)
+    address = access.address(reference)
     if user.is_authenticated:
         row = _row(address, Profile.objects.visible_to(user))
-        if reach.is_mine(row["owner_id"], user):
-            return kept.bypass(lambda: own_view(row, user)), True
+        if access.can_edit(row["owner_id"], user):
+            return cache.bypass(lambda: own_view(row, user)), True
 
     def compute() -> bytes:
         row = _row(address, Profile.objects.visible_to(AnonymousUser()))
         return msgspec.json.encode(_shown(row, owner=False))
 
-    key, group = cache.detail_key(address), cache.profile_group(address)
-    return kept.read(cache.PROFILES, key, groups=(group,), compute=compute), False
+    key, group = detail_key(address), profile_group(address)
+    return cache.read(PROFILES, key, groups=(group,), compute=compute), False
 
 
 def current(profile: Profile, user: Any) -> bytes:
@@ -134,9 +140,9 @@ def _made_between(since: datetime | None, before: datetime | None) -> Any:
 
 
 def _row(reference: str, profiles: ProfileQuerySet) -> dict[str, Any]:
-    row = profiles.filter(**reach.identity(reference)).values(*_ROW).first()
+    row = profiles.filter(**access.identity(reference)).values(*_ROW).first()
     if row is None:
-        raise reach.nowhere()
+        raise access.not_found()
     return dict(row)
 
 

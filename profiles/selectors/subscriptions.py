@@ -9,7 +9,7 @@ import msgspec
 from profiles import plans
 from profiles.models import Narrative, Profile, Subscription, UsageQuota
 from profiles.plans import Terms
-from profiles.selectors import reach
+from profiles.selectors import access
 
 _TERMS = ("tier", "status", "period_end", "cancel_at")
 
@@ -22,7 +22,7 @@ def tier_of(profile: UUID, now: datetime) -> str:
 
 def terms(reference: str, user: Any) -> bytes:
     """Return the subscription; of a profile without one, the free plan. Raises ``Problem``."""
-    return encoded(reach.reach_own(reference, user).id)
+    return encoded(access.resolve_own_profile(reference, user).id)
 
 
 def encoded(profile: UUID) -> bytes:
@@ -37,7 +37,7 @@ _NO_DATES = dict.fromkeys(("period_start", "period_end", "cancel_at"))
 
 def usage(reference: str, user: Any) -> bytes:
     """Return what is used of each feature in the present period. Raises ``Problem``."""
-    profile = reach.reach_own(reference, user).id
+    profile = access.resolve_own_profile(reference, user).id
     now = datetime.now(UTC)
     tier, period = tier_of(profile, now), plans.period_of(now)
     rows = UsageQuota.objects.filter(profile_id=profile, period_start=period.start)

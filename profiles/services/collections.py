@@ -1,4 +1,4 @@
-"""Writes to the collections under a profile, all in the same way: see ``profiles.parts``."""
+"""Writes to the collections under a profile, made from ``profiles.collections``."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,38 +11,42 @@ from django.http import HttpRequest
 
 from midst.kernel.http import check_if_match
 from midst.kernel.problems import CONFLICT, Problem, conflicts, invalid
+from profiles.collections import Collection
 from profiles.models import Entry, Profile
-from profiles.parts import Part
-from profiles.schemas.cv import LARGEST
-from profiles.selectors import collections, reach
-from profiles.selectors.reach import Reached
+from profiles.schemas.entries import LARGEST
+from profiles.selectors import access, collections
+from profiles.selectors.access import ProfileAccess
 from taxonomy import selectors as taxonomy
 
 Prepare = Callable[[Any, Profile, dict[str, Any]], None]
 
 
 def as_sent(row: Any, profile: Profile, fields: dict[str, Any]) -> None:
-    """The plain way to prepare a row for its save: with what was sent."""
+    """Prepare a row for its save by setting what was sent: the default ``Prepare``."""
     for name, value in fields.items():
         setattr(row, name, value)
 
 
 def create(
-    part: Part, reference: str, user: Any, fields: dict[str, Any], prepare: Prepare = as_sent
+    collection: Collection,
+    reference: str,
+    user: Any,
+    fields: dict[str, Any],
+    prepare: Prepare = as_sent,
 ) -> tuple[UUID, bytes]:
-    """Add a row; return its id, and how it goes out. Raises ``Problem``: 404, 403, 409, 422."""
+    """Add a row; return its id and its JSON. Raises ``Problem``: 404, 403, 409, 422."""
     with transaction.atomic():
-        profile = reach.lock_own(reference, user)
-        row = part.model(profile=profile)
+        profile = access.lock_own_profile(reference, user)
+        row = collection.model(profile=profile)
         prepare(row, profile, linked(fields))
         if isinstance(row, Entry) and fields.get("position") is None:
             row.position = _next_position(type(row), profile)
-        _save(part, row, force_insert=True)
-        return row.pk, collections.encoded(part, _reached(profile), row.pk)
+        _save(collection, row, force_insert=True)
+        return row.pk, collections.encoded(collection, _access(profile), row.pk)
 
 
 def change(
-    part: Part,
+    collection: Collection,
     request: HttpRequest,
     reference: str,
     key: UUID,
@@ -50,39 +54,45 @@ def change(
     fields: dict[str, Any],
     prepare: Prepare = as_sent,
 ) -> bytes:
-    """Change a row; return how it goes out now. Raises ``Problem``: 404, 403, 409, 412, 422."""
-    with locked(part, reference, key, user) as (profile, row):
-        check_if_match(request, collections.encoded(part, _reached(profile), key))
+    """Change a row; return its JSON. Raises ``Problem``: 404, 403, 409, 412, 422."""
+    with locked(collection, reference, key, user) as (profile, row):
+        check_if_match(request, collections.encoded(collection, _access(profile), key))
         if fields.get("position", 0) is None:
-            raise invalid("body.position", "should be a number; leave it out to keep it")
+            raise invalid("body.position", "must be a number; leave it out to keep it")
         prepare(row, profile, linked(fields))
-        _save(part, row)
-        return collections.encoded(part, _reached(profile), key)
+        _save(collection, row)
+        return collections.encoded(collection, _access(profile), key)
 
 
-def delete(part: Part, reference: str, key: UUID, user: Any) -> None:
+def delete(collection: Collection, reference: str, key: UUID, user: Any) -> None:
     """Delete a row. Raises ``Problem``: 404, 403."""
-    with locked(part, reference, key, user) as (_, row):
+    with locked(collection, reference, key, user) as (_, row):
         row.delete()
 
 
-def act(part: Part, reference: str, key: UUID, user: Any, action: Callable[[Any], None]) -> bytes:
-    """Do something to a row that is locked; return how it goes out now."""
-    with locked(part, reference, key, user) as (profile, row):
+def act(
+    collection: Collection, reference: str, key: UUID, user: Any, action: Callable[[Any], None]
+) -> bytes:
+    """Apply ``action`` to a locked row; return its JSON. Raises ``Problem``: 404, 403, 409."""
+    with locked(collection, reference, key, user) as (profile, row):
         action(row)
-        _save(part, row)
-        return collections.encoded(part, _reached(profile), key)
+        _save(collection, row)
+        return collections.encoded(collection, _access(profile), key)
 
 
 @contextmanager
-def locked(part: Part, reference: str, key: UUID, user: Any) -> Iterator[tuple[Profile, Any]]:
-    """Hold a profile of ``user``'s and a row of it until the block ends, in one transaction."""
+def locked(
+    collection: Collection, reference: str, key: UUID, user: Any
+) -> Iterator[tuple[Profile, Any]]:
+    """Lock a profile of ``user`` and yield it with one of its rows, in one transaction."""
     with transaction.atomic():
-        profile = reach.lock_own(reference, user)
-        # The lock on the profile keeps all others from the row.
-        row: Model | None = part.model._default_manager.filter(profile=profile, pk=key).first()
+        profile = access.lock_own_profile(reference, user)
+        # Every write to the row takes the lock on the profile first.
+        row: Model | None = collection.model._default_manager.filter(
+            profile=profile, pk=key
+        ).first()
         if row is None:
-            raise collections.nothing(part)
+            raise collections.not_found(collection)
         row.profile = profile  # type: ignore[attr-defined]
         yield profile, row
 
@@ -106,11 +116,11 @@ def _link(name: str, value: Any) -> tuple[str, Any]:
     return f"{name}_id", found
 
 
-def _save(part: Part, row: Any, **options: Any) -> None:
+def _save(collection: Collection, row: Any, **options: Any) -> None:
     starts_on, ends_on = getattr(row, "starts_on", None), getattr(row, "ends_on", None)
     if starts_on is not None and ends_on is not None and ends_on < starts_on:
-        raise invalid("body.ends_on", "can't be before starts_on")
-    with conflicts(part.conflicts):
+        raise invalid("body.ends_on", "must not be before starts_on")
+    with conflicts(collection.conflicts):
         row.save(**options)
 
 
@@ -118,9 +128,9 @@ def _next_position(model: type[Entry], profile: Profile) -> int:
     entries = model._default_manager.filter(profile=profile)
     last: int | None = entries.aggregate(last=Max("position"))["last"]
     if last == LARGEST:
-        raise Problem(CONFLICT, "No position is left behind the last one: give one.")
+        raise Problem(CONFLICT, "The last position is the largest possible: send a position.")
     return 0 if last is None else last + 1
 
 
-def _reached(profile: Profile) -> Reached:
-    return Reached(profile.pk, profile.slug, profile.owner_id, mine=True)
+def _access(profile: Profile) -> ProfileAccess:
+    return ProfileAccess(profile.pk, profile.slug, profile.owner_id, can_edit=True)

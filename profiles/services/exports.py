@@ -6,26 +6,26 @@ from typing import Any
 import msgspec
 from django.db import transaction
 
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
 from profiles.models import UsageQuota
-from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE, Part
-from profiles.selectors import collections, profiles, reach
+from profiles.selectors import access, collections, profiles
 from profiles.services import quotas
 
 
 def export(reference: str, user: Any) -> bytes:
     """Return everything of a profile, and count it. Raises ``Problem``: 404, 403."""
     with transaction.atomic():
-        profile = reach.lock_own(reference, user)
+        profile = access.lock_own_profile(reference, user)
         quotas.consume(profile, UsageQuota.Feature.EXPORTS)
 
-        def rows(part: Part) -> list[dict[str, Any]]:
-            return collections.everything(part, profile.pk)
+        def rows(collection: Collection) -> list[dict[str, Any]]:
+            return collections.everything(collection, profile.pk)
 
         return msgspec.json.encode(
             {
                 "exported_at": datetime.now(UTC),
                 "profile": msgspec.Raw(profiles.current(profile, user)),
-                "cv": {part.path: rows(part) for part in CV},
+                "cv": {collection.path: rows(collection) for collection in CV},
                 "timeline": rows(TIMELINE),
                 "narratives": rows(NARRATIVES),
                 "applications": rows(APPLICATIONS),

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from midst.kernel.problems import CONFLICT, Problem, invalid
 from profiles import narration
+from profiles.collections import NARRATIVES
 from profiles.models import Narrative, Profile, UsageQuota
-from profiles.parts import NARRATIVES
 from profiles.selectors import material
 from profiles.services import collections, quotas
 from taxonomy import selectors as taxonomy

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from midst.kernel.http import check_if_match
 from midst.kernel.problems import conflicts, invalid
 from profiles.models import Profile, check_not_a_uuid, check_not_reserved
-from profiles.selectors import profiles, reach
+from profiles.selectors import access, profiles
 from profiles.services import quotas
 from taxonomy import selectors as taxonomy
 
@@ -35,7 +35,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
     Raises ``Problem``: 404, 403, 409 for a slug that is taken, 412, 422.
     """
     with transaction.atomic():
-        profile = reach.lock_own(reference, user)
+        profile = access.lock_own_profile(reference, user)
         check_if_match(request, profiles.current(profile, user))
         _apply(profile, fields)
         if "default_mask" in fields and profile.default_mask_id is not None:
@@ -48,7 +48,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
 def delete(reference: str, user: Any) -> None:
     """Delete a profile with all that hangs on it. Raises ``Problem``: 404, 403."""
     with transaction.atomic():
-        reach.lock_own(reference, user).delete()
+        access.lock_own_profile(reference, user).delete()
 
 
 def _apply(profile: Profile, fields: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ from django.http import HttpRequest
 from midst.kernel.http import check_if_match
 from midst.kernel.problems import invalid
 from profiles.models import Subscription
-from profiles.selectors import reach, subscriptions
+from profiles.selectors import access, subscriptions
 
 
 def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, Any]) -> bytes:
     """Change the terms of a profile's plan; return them. Raises ``Problem``: 404, 403, 412, 422."""
     with transaction.atomic():
-        profile = reach.lock_own(reference, user)
+        profile = access.lock_own_profile(reference, user)
         check_if_match(request, subscriptions.encoded(profile.pk))
         found = Subscription.objects.filter(profile=profile).first()
         subscription = found or Subscription(profile=profile)

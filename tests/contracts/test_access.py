@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from midst.api import api
-from profiles.parts import CV
+from profiles.collections import CV
 from tests.world import NAMES, PASSWORD
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
@@ -66,6 +66,7 @@ MATRIX = [
     ("POST", f"{A}/revoke", always(204), {"refresh": "{refresh}"}),
     ("GET", f"{A}/tokens", signed_in(200, 200), None),
     ("POST", f"{A}/tokens", signed_in(201, 201), {"name": "x", "scopes": ["profiles:read"]}),
+    ("DELETE", f"{A}/tokens", signed_in(204, 204), None),
     ("GET", f"{A}/tokens/{{id}}", signed_in(200), None),
     ("DELETE", f"{A}/tokens/{{id}}", signed_in(204), None),
     ("GET", f"{T}/masks", anyone(), None),
@@ -91,14 +92,14 @@ MATRIX = [
     ("DELETE", "/profiles/{id}", own_write(204), None),
     *(
         row
-        for part in CV
+        for each in CV
         for row in (
-            ("GET", f"{P}/{part.path}", anyone(), None),
-            ("POST", f"{P}/{part.path}", own_write(201), {**NAMES[part.path], "external_id": ""}
-             if part.path == "projects" else NAMES[part.path]),
-            ("GET", f"{P}/{part.path}/{{id}}", anyone(), None),
-            ("PATCH", f"{P}/{part.path}/{{id}}", own_write(200), {"tags": ["x"]}),
-            ("DELETE", f"{P}/{part.path}/{{id}}", own_write(204), None),
+            ("GET", f"{P}/{each.path}", anyone(), None),
+            ("POST", f"{P}/{each.path}", own_write(201), {**NAMES[each.path], "external_id": ""}
+             if each.path == "projects" else NAMES[each.path]),
+            ("GET", f"{P}/{each.path}/{{id}}", anyone(), None),
+            ("PATCH", f"{P}/{each.path}/{{id}}", own_write(200), {"tags": ["x"]}),
+            ("DELETE", f"{P}/{each.path}/{{id}}", own_write(204), None),
         )
     ),
     ("GET", f"{P}/timeline", anyone(), None),

@@ -7,14 +7,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from midst.accounts.models import ApiToken
+from profiles.collections import CV, NARRATIVES, TIMELINE
 from profiles.models import JobApplication, JobPosting, Profile
-from profiles.parts import CV, NARRATIVES, TIMELINE
 from tests.contracts.test_access import MATRIX, P, address
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 MORE = 30
-PARTS = {f"{P}/{part.path}": part for part in (*CV, TIMELINE, NARRATIVES)}
-PART_READS = [each for part in (*PARTS, f"{P}/applications") for each in (part, f"{part}/{{id}}")]
+PARTS = {f"{P}/{each.path}": each for each in (*CV, TIMELINE, NARRATIVES)}
+PART_READS = [each for each in (*PARTS, f"{P}/applications") for each in (each, f"{each}/{{id}}")]
 # Of who signs in, for whom nothing is kept, the first one finds the session.
 OWN = {
     "/auth/tokens": 2,
@@ -56,10 +56,10 @@ def copies(row, **changes):
 
 def fill(world):
     """More rows in every list."""
-    for part in PARTS.values():
-        first = part.model.objects.get(pk=world.parts[part.path])
+    for each in PARTS.values():
+        first = each.model.objects.get(pk=world.parts[each.path])
         changes = {"external_id": "x"} if hasattr(first, "external_id") else {}
-        part.model.objects.bulk_create(copies(first, **changes))
+        each.model.objects.bulk_create(copies(first, **changes))
     Profile.objects.bulk_create(copies(world.profile, slug="ada-"))
     ApiToken.objects.bulk_create(copies(ApiToken.objects.first(), token_hash="x"))
     postings = JobPosting.objects.bulk_create(copies(world.posting))

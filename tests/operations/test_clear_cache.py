@@ -8,7 +8,8 @@ import signal
 import pytest
 from django.core.management import CommandError, call_command
 
-from midst.kernel.cache import Outcome, clearing, read
+from midst.kernel.cache import Outcome, read
+from midst.operations.cache_page import clearing
 
 pytestmark = pytest.mark.usefixtures("valkey")
 
@@ -26,12 +27,12 @@ def keep(kind, *keys):
 
 def test_a_kind_is_cleared(things):
     keep(things[0], "thing:1")
-    assert "kind things is void" in clear("--kind", "things", "--yes")
+    assert "region things is invalid" in clear("--region", "things", "--yes")
     assert keep(things[0], "thing:1") == [Outcome.MISS]
 
 
 def test_a_pattern_is_deleted_whole_however_many_goes_it_takes(things, monkeypatch):
-    monkeypatch.setattr(clearing, "_MOST_KEYS", 1)
+    monkeypatch.setattr(clearing, "_BATCH_KEYS", 1)
     monkeypatch.setattr(clearing, "STEP_KEYS", 10)
     keys = [f"thing:{number}" for number in range(100)]
     keep(things[0], *keys)
@@ -44,7 +45,10 @@ def test_a_pattern_is_deleted_whole_however_many_goes_it_takes(things, monkeypat
 
 
 def test_json_names_the_kind(things):
-    assert json.loads(clear("--kind", "others", "--yes", "--format", "json")) == {"kind": "others"}
+    assert json.loads(clear("--kind", "others", "--yes", "--format", "json")) == {
+        "region": "others",
+        "kind": "others",
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,10 +58,10 @@ def test_json_names_the_kind(things):
             ["--kind", "thing", "--yes"],
             r"invalid choice: 'thing' \(choose from '?others'?, '?things'?\)",
         ),
-        (["--pattern", "profil:1", "--yes"], "There are: other, thing, things"),
-        (["--yes"], "one of the arguments --kind --pattern is required"),
+        (["--pattern", "profil:1", "--yes"], "Keys begin with: other, thing, things"),
+        (["--yes"], "one of the arguments --region/--kind --pattern is required"),
         (["--kind", "things", "--pattern", "thing:*"], "not allowed with"),
-        (["--kind", "things"], "say --yes"),
+        (["--kind", "things"], "pass --yes"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(things, monkeypatch, arguments, says):
@@ -82,7 +86,7 @@ def answered(monkeypatch):
 def test_a_person_who_says_no_clears_nothing(things, answered):
     keep(things[0], "thing:1")
     answered("n")
-    with pytest.raises(CommandError, match="Nothing was done"):
+    with pytest.raises(CommandError, match="nothing was done"):
         clear("--kind", "things")
     assert keep(things[0], "thing:1") == [Outcome.HIT]
 
@@ -98,5 +102,5 @@ def test_a_person_who_says_yes_clears(things, answered):
 def test_without_redis_it_says_so(valkey, things, what):
     keep(things[0], "thing:1")
     os.kill(valkey.pid, signal.SIGKILL)
-    with pytest.raises(CommandError, match="Redis does not answer"):
+    with pytest.raises(CommandError, match="Redis is not available"):
         clear(*what, "--yes")

@@ -9,21 +9,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from profiles.models import Experience, Profile, Project, Skill, TimelineEvent
-from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from profiles.selectors import collections
 from tests.world import NAMES
 
-PARTS = [*CV, TIMELINE, NARRATIVES]
-paths = pytest.mark.parametrize("part", PARTS, ids=lambda part: part.path)
+COLLECTIONS = [*CV, TIMELINE, NARRATIVES]
+paths = pytest.mark.parametrize("collection", COLLECTIONS, ids=lambda collection: collection.path)
 
 
 @pytest.mark.usefixtures("empty_cache")
 @paths
-def test_a_public_read_takes_two_queries_and_then_none(world, django_assert_num_queries, part):
+def test_a_public_read_takes_two_queries_then_none(world, django_assert_num_queries, collection):
     for path in (
-        f"/profiles/ada/{part.path}",
-        f"/profiles/ada/{part.path}/{world.parts[part.path]}",
+        f"/profiles/ada/{collection.path}",
+        f"/profiles/ada/{collection.path}/{world.parts[collection.path]}",
     ):
         with django_assert_num_queries(2):  # the profile; the rows
             first = world.nobody.get(path)
@@ -35,40 +35,44 @@ def test_a_public_read_takes_two_queries_and_then_none(world, django_assert_num_
 
 
 @pytest.mark.usefixtures("empty_cache")
-@pytest.mark.parametrize("part", [*PARTS, APPLICATIONS], ids=lambda part: part.path)
+@pytest.mark.parametrize(
+    "collection", [*COLLECTIONS, APPLICATIONS], ids=lambda collection: collection.path
+)
 @pytest.mark.parametrize("rows", [1, 30])
 def test_ones_own_read_takes_as_many_whatever_the_size(
-    world, django_assert_num_queries, part, rows
+    world, django_assert_num_queries, collection, rows
 ):
-    first = part.model.objects.get(pk=world.parts[part.path])
-    if part is not APPLICATIONS:
+    first = collection.model.objects.get(pk=world.parts[collection.path])
+    if collection is not APPLICATIONS:
         for _ in range(rows):
             first.pk, first._state.adding = None, True
             first.pk = first._meta.pk.get_default()
-            if part.path == "projects":
+            if collection.path == "projects":
                 first.external_id = ""
             first.save(force_insert=True)
     with django_assert_num_queries(3):  # the session; the profile; the rows
-        answer = world.owner.get(f"/profiles/ada/{part.path}?limit={rows}")
+        answer = world.owner.get(f"/profiles/ada/{collection.path}?limit={rows}")
     assert answer["Cache-Control"] == "private, no-store"
     with django_assert_num_queries(3):
-        world.owner.get(f"/profiles/ada/{part.path}/{world.parts[part.path]}")
+        world.owner.get(f"/profiles/ada/{collection.path}/{world.parts[collection.path]}")
 
 
 @paths
-def test_the_answers_are_what_the_schemas_say(world, part):
-    listed = world.nobody.get(f"/profiles/ada/{part.path}").json()
+def test_the_answers_are_what_the_schemas_say(world, collection):
+    listed = world.nobody.get(f"/profiles/ada/{collection.path}").json()
     assert set(listed) == {"results", "next", "previous"}
     for row in listed["results"]:
-        assert set(row) == set(part.shown.model_fields)
-        part.shown.model_validate(row)
+        assert set(row) == set(collection.shown.model_fields)
+        collection.shown.model_validate(row)
 
 
 @paths
-def test_a_change_is_seen_by_everyone_at_once(world, part, django_capture_on_commit_callbacks):
-    if part is NARRATIVES:
+def test_a_change_is_seen_by_everyone_at_once(
+    world, collection, django_capture_on_commit_callbacks
+):
+    if collection is NARRATIVES:
         return
-    path = f"/profiles/ada/{part.path}/{world.parts[part.path]}"
+    path = f"/profiles/ada/{collection.path}/{world.parts[collection.path]}"
     for reference in ("ada", str(world.profile.pk)):
         world.nobody.get(path.replace("ada", reference))
     with django_capture_on_commit_callbacks(execute=True):
@@ -82,10 +86,10 @@ def test_a_change_is_seen_by_everyone_at_once(world, part, django_capture_on_com
 
 
 @paths
-def test_who_changes_what_has_changed_meanwhile_is_told(world, part):
-    path = f"/profiles/ada/{part.path}/{world.parts[part.path]}"
+def test_who_changes_what_has_changed_meanwhile_is_told(world, collection):
+    path = f"/profiles/ada/{collection.path}/{world.parts[collection.path]}"
     tag = world.owner.get(path)["ETag"]
-    change = {"revision_note": "x"} if part is NARRATIVES else {"tags": ["first"]}
+    change = {"revision_note": "x"} if collection is NARRATIVES else {"tags": ["first"]}
     first = world.owner.patch(path, change, **{"If-Match": tag})
     assert first.status_code == 200
     second = world.owner.patch(path, change, **{"If-Match": tag})
@@ -211,7 +215,7 @@ class Ownership(TestCase):
             rows.append(Skill.objects.create(profile=profile, name="skill"))
             rows.append(Project.objects.create(profile=profile, name="project"))
         attacker = data.draw(st.sampled_from(users))
-        token = accounts._start_session(attacker).access
+        token = accounts.start_session(attacker).access
         path = data.draw(st.sampled_from(["skills", "projects"]))
         key = data.draw(st.sampled_from([row.pk for row in rows]))
         reference = data.draw(
@@ -249,8 +253,8 @@ def test_all_of_a_profile_goes_with_it_in_one_transaction(
 ):
     with django_capture_on_commit_callbacks(execute=True):
         assert world.owner.delete("/profiles/ada").status_code == 204
-    for part in (*PARTS, APPLICATIONS):
-        assert not part.model.objects.exists()
+    for collection in (*COLLECTIONS, APPLICATIONS):
+        assert not collection.model.objects.exists()
     assert world.nobody.get("/profiles/ada").status_code == 404
 
 
@@ -268,4 +272,4 @@ def test_links_of_a_list_lead_through_it(world):
     )
     foreign = world.nobody.get("/profiles?limit=1").json()
     assert foreign["next"] is None
-    assert collections.nothing(TIMELINE).kind.status == 404
+    assert collections.not_found(TIMELINE).kind.status == 404

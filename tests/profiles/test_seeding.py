@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles import seeding
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE
 from profiles.models import (
     SLUG,
     JobPosting,
@@ -17,7 +18,6 @@ from profiles.models import (
     Subscription,
     TimelineEvent,
 )
-from profiles.parts import APPLICATIONS, CV, NARRATIVES, TIMELINE
 
 
 @given(st.integers(0, 2500), st.integers(0, 300), st.integers(0, 2**31))
@@ -49,12 +49,12 @@ def test_seeding_tops_up_and_keeps_what_is_there():
 def check_what_hangs_on_them():
     """Every row is one that the forms would take, and the spread is about right."""
     seeded = Profile.objects.filter(slug__regex=r"-1-\d+$")
-    for part in (*CV, TIMELINE, NARRATIVES, APPLICATIONS):
-        rows = part.model.objects.filter(profile__in=seeded)
+    for each in (*CV, TIMELINE, NARRATIVES, APPLICATIONS):
+        rows = each.model.objects.filter(profile__in=seeded)
         for row in rows:
             row.clean_fields()
-        assert rows.filter(profile=seeded[0]).count() == 10 or part is not TIMELINE
-    entries = sum(part.model.objects.filter(profile__in=seeded).count() for part in CV)
+        assert rows.filter(profile=seeded[0]).count() == 10 or each is not TIMELINE
+    entries = sum(each.model.objects.filter(profile__in=seeded).count() for each in CV)
     assert 5 * 50 <= entries <= 15 * 50
     assert Subscription.objects.filter(profile__in=seeded).count() == 50
     assert Narrative.objects.filter(profile__in=seeded, status="approved").exists()
@@ -65,8 +65,8 @@ def check_what_hangs_on_them():
 def test_the_same_seed_makes_the_same_rows():
     def everything():
         return {
-            part.path: sorted(part.model.objects.values_list("pk", "profile_id", "tags"), key=str)
-            for part in (*CV, TIMELINE)
+            each.path: sorted(each.model.objects.values_list("pk", "profile_id", "tags"), key=str)
+            for each in (*CV, TIMELINE)
         }
 
     call_command("seed", profiles=20)
@@ -86,7 +86,7 @@ def test_two_people_are_made_by_hand_once(client):
         assert Narrative.objects.filter(profile=profile, status="approved").count() == 2
         epochs = TimelineEvent.objects.filter(profile=profile).values_list("epoch__slug")
         assert len(set(epochs)) >= 4
-        assert all(part.model.objects.filter(profile=profile).exists() for part in CV)
+        assert all(each.model.objects.filter(profile=profile).exists() for each in CV)
     told = client.get("/api/v1/profiles/mara-lindqvist/narratives").json()["results"]
     first = told[-1]["blocks"][0]
     assert first["title"]

@@ -1,19 +1,19 @@
-"""Finished answers kept in Redis, never staler than the last commit. See ``docs/cache.md``."""
+"""Response bodies cached in Redis, never older than the last commit. See ``docs/cache.md``."""
 
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import tag_of
-from midst.kernel.cache.kinds import Answer, Kind, Outcome
+from midst.kernel.cache.invalidation import invalidate, invalidate_on_commit
 from midst.kernel.cache.reading import bypass, read
-from midst.kernel.cache.voiding import void, void_on_commit
+from midst.kernel.cache.regions import Answer, CacheRegion, Outcome
 
 __all__ = [
     "Answer",
-    "Kind",
+    "CacheRegion",
     "Outcome",
     "bypass",
     "circuit",
+    "invalidate",
+    "invalidate_on_commit",
     "read",
     "tag_of",
-    "void",
-    "void_on_commit",
 ]

@@ -1,9 +1,9 @@
-"""Keeps requests from waiting for a Redis that is away, and pays what is owed once it is back.
+"""A circuit breaker: requests do not wait for a Redis that is not available.
 
-*Closed*: Redis is asked. *Open*, after a few failures in a row or an invalidation that did not
-get through: nobody asks. A thread then knocks; when Redis answers, writes go to it again
-(*settling*), and only when every process has had the time to notice is it believed again, and
-nothing that it kept from before.
+*Closed*: Redis is used. *Open*, after a few failures in a row or an invalidation that was not
+delivered: this process does not use Redis. A thread probes it; when Redis replies, writes go to
+it again (*settling*), and only when every process has had the time to notice are reads answered
+from it, and never with entries from before.
 """
 
 import atexit
@@ -15,15 +15,15 @@ from threading import Event, Lock, Thread
 from redis.exceptions import RedisError
 
 from midst.kernel import redis
-from midst.kernel.cache import memory, stamps
+from midst.kernel.cache import memory, versions
 from midst.telemetry import metrics
 
 log = logging.getLogger(__name__)
 
-# So many failures in a row are an outage: a single late answer is not worth an empty cache.
+# So many failures in a row are an outage: one late reply is not worth an empty cache.
 _FAILURES = 3
-KNOCK_S = 0.1
-# More than a knock and the time-out of one: by then every process knows that Redis is back.
+PROBE_INTERVAL_S = 0.1
+# More than a probe and its timeout: by then every process knows that Redis is back.
 SETTLE_S = 0.6
 
 
@@ -40,23 +40,23 @@ class Circuit:
         self._state = _State.CLOSED
         self._failures = 0
         self._outage = False
-        self._owed: set[str] = set()
+        self._queue: set[str] = set()
         self._lock = Lock()
-        self._keeper: Thread | None = None
-        self._now = Event()
+        self._prober: Thread | None = None
+        self._wake = Event()
 
     def is_open(self) -> bool:
         """Say whether reads should leave Redis alone."""
         return self._state is not _State.CLOSED
 
     def takes_writes(self) -> bool:
-        """Say whether it is worth telling Redis of a change."""
+        """Say whether invalidations should be sent to Redis."""
         return self._state is not _State.OPEN
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         self._failures = 0
 
-    def failed(self, error: RedisError) -> None:
+    def record_failure(self, error: RedisError) -> None:
         """Count a failure; the last one of a row opens the circuit."""
         with self._lock:
             self._failures += 1
@@ -64,67 +64,67 @@ class Circuit:
                 self._outage = True
                 self._open(error)
 
-    def owe(self, groups: Collection[str], error: RedisError) -> None:
-        """Remember an invalidation that did not get through; nothing is believed before it does."""
+    def enqueue(self, groups: Collection[str], error: RedisError) -> None:
+        """Queue an invalidation that was not delivered; the circuit stays open until it is."""
         with self._lock:
-            self._owed.update(groups)
+            self._queue.update(groups)
             self._open(error)
 
     def close(self) -> None:
-        """Forget what was: a new start."""
+        """Reset to the initial state, and drop the queue."""
         with self._lock:
             self._close()
 
     def _open(self, error: RedisError) -> None:
         if self._state is _State.CLOSED:
-            log.warning("the cache is away, the database answers: %s", error)
+            log.warning("Redis is not available, reads go to the database: %s", error)
             metrics.CACHE_DEGRADED.set(1)
             memory.store.clear()
         self._state = _State.OPEN
-        # A fork leaves the parent's thread behind.
-        if self._keeper is None or not self._keeper.is_alive():
-            self._keeper = Thread(target=self._keep, name="cache-keeper", daemon=True)
-            self._keeper.start()
+        # A forked process does not inherit its parent's thread.
+        if self._prober is None or not self._prober.is_alive():
+            self._prober = Thread(target=self._probe, name="cache-prober", daemon=True)
+            self._prober.start()
 
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
-            log.warning("the cache is back")
+            log.warning("Redis is available again")
         self._state, self._outage, self._failures = _State.CLOSED, False, 0
-        self._owed.clear()
+        self._queue.clear()
         metrics.CACHE_DEGRADED.set(0)
         memory.store.clear()
 
-    def _keep(self) -> None:
+    def _probe(self) -> None:
         while self.is_open():
-            self._now.wait(KNOCK_S)
+            self._wake.wait(PROBE_INTERVAL_S)
             try:
                 redis.client().ping()
-                if not self._settles():
+                if not self._settle():
                     return
-                self._now.wait(SETTLE_S)
-                self.pay()
-            except RedisError:
-                # Still away; it is known, and we knock again.
+                self._wake.wait(SETTLE_S)
+                self.flush_invalidations()
+            except RedisError as error:
+                log.debug("Redis is still not available: %s", error)
                 with self._lock:
                     if self.is_open():
                         self._state = _State.OPEN
 
-    def _settles(self) -> bool:
-        """From now on writes go to Redis again; False when there is nothing to settle any more."""
+    def _settle(self) -> bool:
+        """Send writes to Redis again; return False when the circuit has been closed meanwhile."""
         with self._lock:
             if self.is_open():
                 self._state = _State.SETTLING
             return self.is_open()
 
-    def pay(self) -> None:
-        """Make void what is owed, after an outage everything, and close. Raises ``RedisError``.
+    def flush_invalidations(self) -> None:
+        """Send the queued invalidations (after an outage: invalidate everything), and close.
 
-        The lock is held meanwhile: who comes to owe more waits, and is not forgotten.
+        Raises ``RedisError``. Holds the lock, so that an ``enqueue`` meanwhile is not lost.
         """
         with self._lock:
-            owed = {stamps.ALL} if self._outage else set(self._owed)
-            if owed:
-                stamps.renew(owed, stamps.new_token())
+            groups = {versions.ALL} if self._outage else set(self._queue)
+            if groups:
+                versions.invalidate(groups, versions.new_token())
             self._close()
 
 
@@ -132,10 +132,10 @@ circuit = Circuit()
 
 
 @atexit.register
-def _pay_at_exit() -> None:
+def _flush_at_exit() -> None:
     if not circuit.is_open():
         return
     try:
-        circuit.pay()
+        circuit.flush_invalidations()
     except RedisError as error:
-        log.warning("invalidations are owed to a cache that is away: %s", error)
+        log.warning("queued invalidations are lost, Redis is not available: %s", error)

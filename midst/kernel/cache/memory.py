@@ -1,7 +1,7 @@
-"""A small cache of this process, for as long as Redis is away.
+"""A small cache in this process's memory, used while Redis is not available.
 
-Other processes can't make its entries void: what it gives is at most ``TTL_S`` old. That is the
-staleness bound of the degraded mode; what this process writes itself is never given stale.
+Other processes can't invalidate its entries, so they live for ``TTL_S`` at most: the staleness
+bound of the degraded mode. A write of this process clears it.
 """
 
 from collections import OrderedDict
@@ -15,13 +15,13 @@ from django.conf import settings
 from midst.kernel.cache.entries import Entry
 
 TTL_S = 2.0
-# Dictionary slots, the key and the tag: measured, not exact.
+# Per entry, for dictionary slots, key and tag: measured, not exact.
 _OVERHEAD_BYTES = 400
 _WAIT_S = 1.0
 
 
 class Memory:
-    """Least recently used entries go first; ``settings.CACHE_MEMORY_BYTES`` is the most."""
+    """Holds ``settings.CACHE_MEMORY_BYTES`` at most; evicts the least recently used entries."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[str, Entry] = OrderedDict()
@@ -36,7 +36,7 @@ class Memory:
 
     @property
     def generation(self) -> int:
-        """Changes with every change that this process has committed."""
+        """A number that every committed change of this process increments."""
         return self._generation
 
     def get(self, key: str) -> Entry | None:
@@ -51,7 +51,7 @@ class Memory:
             return entry
 
     def put(self, key: str, entry: Entry, *, generation: int) -> None:
-        """Keep ``entry`` unless something was committed since ``generation``."""
+        """Store ``entry`` unless this process has committed a change since ``generation``."""
         size = _size(key, entry)
         with self._lock:
             if generation != self._generation or size > settings.CACHE_MEMORY_BYTES:
@@ -69,8 +69,8 @@ class Memory:
             self._bytes = 0
 
     @contextmanager
-    def alone(self, key: str) -> Iterator[None]:
-        """One thread computes a key, the others wait for it a little."""
+    def single_flight(self, key: str) -> Iterator[None]:
+        """Let one thread compute ``key``; the others wait for it, for a second at most."""
         with self._lock:
             flight = self._flights.setdefault(key, Lock())
         held = flight.acquire(timeout=_WAIT_S)

@@ -1,15 +1,15 @@
-"""Django's PostgreSQL backend, which tells the cache before it commits.
+"""Django's PostgreSQL backend with one hook: the cache is told before each COMMIT.
 
-Django runs hooks after a COMMIT only. A process that is killed between the COMMIT and its hooks
-would leave the old answers standing; those that were marked before never count again.
+Django calls ``on_commit`` hooks after the COMMIT only. A process that is killed in between would
+leave old answers valid; groups that were set pending before the COMMIT never become valid again.
 """
 
 from django.db.backends.postgresql import base
 
-from midst.kernel.cache import voiding
+from midst.kernel.cache import invalidation
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def _commit(self) -> None:
-        voiding.announce(self)
+        invalidation.before_commit(self)
         super()._commit()  # type: ignore[misc]

@@ -4,7 +4,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.states import Session
 from perfops.conf import Conf
-from perfops.formatting import time_text
+from perfops.formatting import count_text, time_text
 
 ID = "blocked_sessions"
 TITLE = "Sessions that wait for locks"
@@ -52,8 +52,8 @@ def _advice(holder: Session | None, waiters: list[Session]) -> DetectedIssue:
         object=f"held up by {name}",
         severity="error",
         title=(
-            f"{name} holds up {len(waiters)} "
-            f"session{'' if len(waiters) == 1 else 's'}, for {time_text(longest.query_s or 0.0)}"
+            f"{name} holds up "
+            f"{count_text(len(waiters), 'session')}, for {time_text(longest.query_s or 0.0)}"
         ),
         evidence={
             "waiting": len(waiters),

@@ -1,4 +1,4 @@
-"""``manage.py analyze_db``: the problems of the database, and how to fix them."""
+"""``manage.py analyze_db``: problems of the database, and their fixes."""
 
 import re
 import sys

@@ -1,11 +1,9 @@
 """Sentences that all forms of a report share."""
 
 from perfops.analysis import findings
-from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
-from perfops.formatting import time_text
-
-_NAMES = {"error": "error", "warning": "warning", "info": "hint"}
+from perfops.formatting import severities_text, time_text
 
 
 def name(report: Report) -> str:
@@ -16,11 +14,7 @@ def name(report: Report) -> str:
 
 def counts(report: Report) -> str:
     """Return "1 error, 2 warnings", without what is acknowledged or muted."""
-    parts = [
-        f"{number} {_NAMES[severity]}{'' if number == 1 else 's'}"
-        for severity in ORDER
-        if (number := report.counts[severity])
-    ]
+    parts = [found] if (found := severities_text(report.counts)) else []
     hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
     if hidden:
         parts.append(f"{hidden} acknowledged or muted")

@@ -108,9 +108,9 @@ class Actor:
 
     def commit_and_die(self):
         """PostgreSQL has committed, and nobody can say so any more."""
-        from midst.kernel.cache import voiding
+        from midst.kernel.cache import invalidation
 
-        voiding._renew = lambda *_: os._exit(9)
+        invalidation._invalidate = lambda *_: os._exit(9)
         self.commit()
 
     def degraded(self):
@@ -124,7 +124,7 @@ def quickly():
     from midst.kernel.cache import reading
 
     reading._WAIT_S = 0.02
-    sys.modules["midst.kernel.cache.circuit"].KNOCK_S = 0.02
+    sys.modules["midst.kernel.cache.circuit"].PROBE_INTERVAL_S = 0.02
     sys.modules["midst.kernel.cache.circuit"].SETTLE_S = 0.05
 
 
@@ -181,7 +181,7 @@ def raw(slug, value):
             "UPDATE profiles_profile SET headline = %s WHERE slug = %s RETURNING id", [value, slug]
         )
         (key,) = cursor.fetchone()
-    cache.void_on_commit(f"profile:{slug}", f"profile:{key}")
+    cache.invalidate_on_commit(f"profile:{slug}", f"profile:{key}")
 
 
 def hide(slug, value):
@@ -208,20 +208,20 @@ CHANGES = {
 
 
 def take_the_protection_out():
-    from midst.kernel.cache import stamps
-    from midst.kernel.cache.stamps import Found
+    from midst.kernel.cache import versions
+    from midst.kernel.cache.versions import Lookup
 
     def look_up(key, groups):
-        found = stamps.redis.client().get(stamps._entry(key))
-        return Found(found and stamps.entries.unpack(key, b"", found), b"")
+        found = versions.redis.client().get(versions.entry_key(key))
+        return Lookup(found and versions.entries.unpack(key, b"", found), b"")
 
-    def renew(groups, token):
+    def invalidate(groups, token):
         for group in groups:
-            stamps.redis.client().delete(stamps._entry(group))
+            versions.redis.client().delete(versions.entry_key(group))
 
-    stamps.look_up, stamps.renew = look_up, renew
-    stamps.mark = stamps.unlock = lambda *_: None
-    stamps.lock = lambda *_: True
+    versions.look_up, versions.invalidate = look_up, invalidate
+    versions.set_pending = versions.unlock = lambda *_: None
+    versions.lock = lambda *_: True
 
 
 if __name__ == "__main__":

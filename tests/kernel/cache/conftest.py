@@ -6,9 +6,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from midst.kernel import redis
-from midst.kernel.cache import Kind, circuit, read, reading, stamps
+from midst.kernel.cache import CacheRegion, circuit, read, reading, versions
 
-KIND = Kind("of tests", ttl_s=60)
+REGION = CacheRegion("of tests", ttl_s=60)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def ask():
     """Read ``key``; ``body`` is what the database would say."""
 
     def ask(body=b"body", key="key", groups=("a", "b"), compute=None):
-        return read(KIND, key, groups=groups, compute=compute or (lambda: body))
+        return read(REGION, key, groups=groups, compute=compute or (lambda: body))
 
     return ask
 
@@ -31,7 +31,7 @@ def ask():
 @pytest.fixture
 def written(monkeypatch):
     """No beat is due: look-ups read only."""
-    monkeypatch.setattr(stamps, "_written_at", float("inf"))
+    monkeypatch.setattr(versions, "_written_at", float("inf"))
 
 
 @pytest.fixture
@@ -51,12 +51,12 @@ def patient(monkeypatch, settings):
         max_connections=250,
         timeout=30,
         socket_timeout=30,
-        redis_connect_func=redis.greet,
+        redis_connect_func=redis.connect,
     )
     client = Redis(connection_pool=pool)
     monkeypatch.setattr(redis, "client", lambda: client)
     monkeypatch.setattr(reading, "_WAIT_S", 30.0)
-    monkeypatch.setattr(stamps, "_LOCK_MS", 30_000)
+    monkeypatch.setattr(versions, "_LOCK_MS", 30_000)
     yield
     client.close()
     pool.disconnect()

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from midst.kernel import cache, redis
-from midst.kernel.cache import stamps
+from midst.kernel.cache import versions
 from midst.telemetry import metrics
 
 
@@ -44,7 +44,7 @@ def test_a_commit_in_between_explains_a_difference(ask):
     before = stale()
 
     def compute():
-        cache.void(["a"])
+        cache.invalidate(["a"])
         return b"new"
 
     ask(compute=compute)
@@ -56,7 +56,7 @@ def test_a_commit_that_is_under_way_explains_it_too(ask):
     before = stale()
 
     def compute():
-        stamps.mark(["a"], "somebody")
+        versions.set_pending(["a"], "somebody")
         return b"new"
 
     ask(compute=compute)

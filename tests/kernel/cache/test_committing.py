@@ -1,4 +1,4 @@
-"""From a change to the void: when it happens, for which rows, and who may be killed in between."""
+"""From a change to its invalidation: when it happens, for which rows, and who may be killed."""
 
 from time import sleep
 
@@ -8,11 +8,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import connection, transaction
 
 from midst.kernel import cache
-from midst.kernel.cache import stamps, voiding
-from midst.kernel.cache.kinds import Outcome
+from midst.kernel.cache import invalidation, versions
+from midst.kernel.cache.regions import Outcome
 from midst.kernel.problems import Problem
+from profiles.collections import CV
 from profiles.models import Profile, Skill
-from profiles.parts import CV
 from profiles.selectors import collections, profiles
 from taxonomy.models import Mask
 
@@ -20,22 +20,22 @@ committed = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 @committed
-def test_a_rollback_voids_nothing(ask):
+def test_a_rollback_invalidates_nothing(ask):
     ask()
     with transaction.atomic():
-        cache.void_on_commit("a")
+        cache.invalidate_on_commit("a")
         transaction.set_rollback(True)
     assert ask(b"never").outcome == Outcome.HIT
 
 
 @committed
-def test_a_savepoint_that_is_rolled_back_voids_nothing_the_rest_does(ask):
+def test_a_savepoint_that_is_rolled_back_invalidates_nothing_the_rest_does(ask):
     ask(key="one", groups=("one",))
     ask(key="two", groups=("two",))
     with transaction.atomic():
-        cache.void_on_commit("one")
+        cache.invalidate_on_commit("one")
         with transaction.atomic():
-            cache.void_on_commit("two")
+            cache.invalidate_on_commit("two")
             transaction.set_rollback(True)
     assert ask(b"new", key="one", groups=("one",)).body == b"new"
     assert ask(b"never", key="two", groups=("two",)).outcome == Outcome.HIT
@@ -44,7 +44,7 @@ def test_a_savepoint_that_is_rolled_back_voids_nothing_the_rest_does(ask):
 @committed
 def test_what_a_transaction_has_changed_is_not_kept_from_within_it(ask):
     with transaction.atomic():
-        cache.void_on_commit("a")
+        cache.invalidate_on_commit("a")
         assert ask(b"uncommitted").outcome == Outcome.BYPASS
         assert ask(b"else", key="else", groups=("c",)).outcome == Outcome.MISS
         transaction.set_rollback(True)
@@ -57,15 +57,15 @@ def test_while_somebody_commits_nothing_is_kept_and_nothing_kept_is_served(ask, 
     seen = []
 
     def commit_slowly(connection):
-        announce(connection)
+        before_commit(connection)
         seen.append(ask(b"asked").body)
         seen.append(ask(b"asked again").body)
 
-    announce = voiding.announce
-    monkeypatch.setattr(voiding, "announce", commit_slowly)
+    before_commit = invalidation.before_commit
+    monkeypatch.setattr(invalidation, "before_commit", commit_slowly)
     with transaction.atomic():
         Mask.objects.filter(slug="analyst").update(tone="flat")
-        cache.void_on_commit("a")
+        cache.invalidate_on_commit("a")
     assert seen == [b"asked", b"asked again"]
     assert ask(b"new").outcome == Outcome.MISS
     assert ask(b"never").body == b"new"
@@ -74,27 +74,27 @@ def test_while_somebody_commits_nothing_is_kept_and_nothing_kept_is_served(ask, 
 @committed
 def test_a_writer_that_dies_after_its_commit_leaves_no_lie(ask, monkeypatch):
     ask(b"old")
-    monkeypatch.setattr(voiding, "_renew", lambda *_: None)
+    monkeypatch.setattr(invalidation, "_invalidate", lambda *_: None)
     with transaction.atomic():
-        cache.void_on_commit("a")
+        cache.invalidate_on_commit("a")
     assert ask(b"new").body == b"new"
     assert ask(b"newer").body == b"newer", "its mark is there for some seconds: nothing is kept"
 
 
 def test_two_writers_at_once_each_hold_the_group_until_their_own_end(ask):
-    stamps.mark(["a"], "first")
-    stamps.mark(["a"], "second")
-    stamps.renew(["a"], "first")
+    versions.set_pending(["a"], "first")
+    versions.set_pending(["a"], "second")
+    versions.invalidate(["a"], "first")
     ask(b"old")
     assert ask(b"new").body == b"new", "the second one has not committed yet"
-    stamps.renew(["a"], "second")
+    versions.invalidate(["a"], "second")
     ask(b"kept")
     assert ask(b"never").body == b"kept"
 
 
 def test_a_mark_ends_by_itself(ask, monkeypatch):
-    monkeypatch.setattr(stamps, "MARK_S", 1)
-    stamps.mark(["a"], "killed")
+    monkeypatch.setattr(versions, "PENDING_S", 1)
+    versions.set_pending(["a"], "killed")
     for _ in range(300):
         if ask().outcome == Outcome.HIT:
             return
@@ -113,7 +113,7 @@ def ada(transactional_db):
 
 
 NOBODY = AnonymousUser()
-SKILLS = next(part for part in CV if part.path == "skills")
+SKILLS = next(each for each in CV if each.path == "skills")
 
 
 def shown(address="ada"):
@@ -139,7 +139,7 @@ def atomically(ada, **fields):
 def raw_sql(ada):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE profiles_profile SET display_name = 'Lovelace'")
-        cache.void_on_commit(f"profile:{ada.pk}", "profile:ada")
+        cache.invalidate_on_commit(f"profile:{ada.pk}", "profile:ada")
 
 
 CHANGES = {

@@ -6,7 +6,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from midst.kernel import cache, redis
-from midst.kernel.cache import Outcome, memory, stamps
+from midst.kernel.cache import Outcome, memory, versions
 from midst.kernel.cache.entries import Entry
 from midst.telemetry import metrics
 
@@ -36,14 +36,14 @@ def test_an_outage_is_bridged_from_memory(ask, monkeypatch):
 @pytest.mark.usefixtures("outage")
 def test_memory_never_hides_what_this_process_has_changed(ask):
     ask(b"old")
-    cache.void(["a"])
+    cache.invalidate(["a"])
     assert ask(b"new").body == b"new"
 
 
 @pytest.mark.usefixtures("outage")
 def test_an_answer_computed_before_a_change_is_not_remembered(ask):
     def compute():
-        cache.void(["a"])
+        cache.invalidate(["a"])
         return b"old"
 
     ask(compute=compute)
@@ -81,7 +81,7 @@ def test_an_invalidation_that_did_not_get_through_is_paid_before_redis_is_believ
     ask(b"kept", key="other", groups=("b",))
     with monkeypatch.context() as away:
         away.setattr(redis, "client", nobody)
-        cache.void(["a"])
+        cache.invalidate(["a"])
         assert ask(b"asked", groups=("a",)).body == b"asked"
     until(lambda: not cache.circuit.is_open())
     assert ask(b"new", groups=("a",)).body == b"new"
@@ -94,7 +94,7 @@ def nobody():
 
 def test_a_server_that_takes_no_writes_any_more_is_found_out(ask, monkeypatch):
     """It would go on answering with what it has, and no change would ever reach it."""
-    monkeypatch.setattr(stamps, "_written_at", 0.0)
+    monkeypatch.setattr(versions, "_written_at", 0.0)
     asked = []
 
     class ReadOnly:
@@ -104,7 +104,7 @@ def test_a_server_that_takes_no_writes_any_more_is_found_out(ask, monkeypatch):
 
     client = redis.client()
     ask(b"old")
-    monkeypatch.setattr(stamps, "_written_at", 0.0)
+    monkeypatch.setattr(versions, "_written_at", 0.0)
     monkeypatch.setattr(redis, "client", lambda: ReadOnly() if asked.count("write") < 9 else client)
     assert ask(b"truth").body == b"truth"
 

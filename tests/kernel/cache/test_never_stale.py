@@ -115,7 +115,9 @@ def machine(server, people, owner):  # noqa: C901 -- the rules belong together
             if keep:
                 self.history[key].append(seen)
 
-        @rule(pattern=st.sampled_from(["*:stamp:*", "*:stamp:profile:*", "*:profile:row*", "*"]))
+        @rule(
+            pattern=st.sampled_from(["*:version:*", "*:version:profile:*", "*:profile:row*", "*"])
+        )
         def evict(self, pattern):
             server.forget(pattern)
 

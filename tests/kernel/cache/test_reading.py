@@ -8,7 +8,7 @@ from time import sleep, time
 import pytest
 
 from midst.kernel import cache, redis
-from midst.kernel.cache import Outcome, stamps
+from midst.kernel.cache import Outcome, versions
 from midst.kernel.cache.entries import Entry, tag_of
 from midst.kernel.problems import INVALID, NOT_FOUND, Problem
 
@@ -19,25 +19,25 @@ def test_the_second_read_is_a_hit_with_the_same_body_and_tag(ask):
     assert (first.body, first.tag) == (second.body, second.tag)
 
 
-@pytest.mark.parametrize("group", ["a", "b", "kind:of tests", stamps.ALL])
-def test_any_group_voids_the_entry(ask, group):
+@pytest.mark.parametrize("group", ["a", "b", "region:of tests", versions.ALL])
+def test_any_group_invalidates_the_entry(ask, group):
     ask()
-    cache.void([group])
+    cache.invalidate([group])
     assert ask(b"new").body == b"new"
 
 
 def test_an_answer_computed_before_a_commit_is_never_served_after_it(ask):
     def compute():
-        cache.void(["a"])  # someone commits while we compute
+        cache.invalidate(["a"])  # someone commits while we compute
         return b"old"
 
     ask(compute=compute)
     assert ask(b"new").body == b"new"
 
 
-def test_a_stamp_that_comes_back_after_eviction_is_another_one(ask):
+def test_a_version_that_comes_back_after_eviction_is_another_one(ask):
     ask()
-    redis.client().delete(stamps._stamp("a"))
+    redis.client().delete(versions.version_key("a"))
     assert ask(b"new").outcome == Outcome.MISS
 
 
@@ -58,9 +58,9 @@ def test_what_fails_is_not_kept_and_the_next_one_may_compute_at_once(ask):
 
     with pytest.raises(Problem):
         ask(compute=fail)
-    found = stamps.look_up("key", ("kind:of tests", "a", "b"))
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
     assert found.entry is None
-    assert stamps.lock("key", found.stamps)
+    assert versions.lock("key", found.versions)
 
 
 def test_that_there_is_no_such_thing_is_kept_until_there_is(ask):
@@ -75,7 +75,7 @@ def test_that_there_is_no_such_thing_is_kept_until_there_is(ask):
             ask(compute=missing)
         assert raised.value.kind is NOT_FOUND
     assert next(asked) == 1
-    cache.void(["a"])
+    cache.invalidate(["a"])
     assert ask(b"there").body == b"there"
 
 
@@ -99,12 +99,12 @@ def test_200_misses_at_once_compute_once(ask):
 
 def test_who_waits_for_one_that_died_computes_it(ask, monkeypatch):
     monkeypatch.setattr("midst.kernel.cache.reading._WAIT_S", 0.05)
-    found = stamps.look_up("key", ("kind:of tests", "a", "b"))
-    assert stamps.lock("key", found.stamps)
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
+    assert versions.lock("key", found.versions)
     assert ask().outcome == Outcome.MISS
 
 
-def test_a_void_while_others_wait_makes_them_compute_anew(ask):
+def test_an_invalidation_while_others_wait_makes_them_compute_again(ask):
     """What the first one computes was read before the commit: nobody may be given it."""
     answers = []
 
@@ -112,7 +112,7 @@ def test_a_void_while_others_wait_makes_them_compute_anew(ask):
         with ThreadPoolExecutor(1) as other:
             waiting = other.submit(lambda: ask(b"new").body)
             sleep(0.05)
-            cache.void(["a"])
+            cache.invalidate(["a"])
             answers.append(waiting.result())
         return b"old"
 
@@ -122,10 +122,10 @@ def test_a_void_while_others_wait_makes_them_compute_anew(ask):
 
 
 def test_a_hot_entry_near_its_end_is_computed_by_one_and_served_to_others(ask):
-    found = stamps.look_up("key", ("kind:of tests", "a", "b"))
+    found = versions.look_up("key", ("region:of tests", "a", "b"))
     # It took an hour to compute and ends in a minute: it is due.
     due = Entry(b"old", tag_of(b"old"), expires_at=time() + 60, cost_s=3_600_000)
-    stamps.keep("key", found.stamps, due, ttl_s=60)
+    versions.store("key", found.versions, due, ttl_s=60)
 
     def compute():
         assert ask(b"never").body == b"old"
@@ -147,30 +147,30 @@ def test_a_hot_entry_near_its_end_is_computed_by_one_and_served_to_others(ask):
 def test_a_spoilt_entry_is_not_served(ask, spoil):
     ask()
     client = redis.client()
-    key = stamps._entry("key")
+    key = versions.entry_key("key")
     client.set(key, spoil(client.get(key)))
     assert ask(b"truth").body == b"truth"
 
 
 def test_another_keys_entry_is_not_served(ask):
-    """Groups and stamps are the same, the question is not."""
+    """Groups and versions are the same, the question is not."""
     ask(b"one", key="one")
     client = redis.client()
-    client.set(stamps._entry("two"), client.get(stamps._entry("one")))
+    client.set(versions.entry_key("two"), client.get(versions.entry_key("one")))
     assert ask(b"two", key="two").body == b"two"
 
 
 def test_what_a_server_kept_in_an_earlier_life_is_out_of_reach(ask, monkeypatch):
     ask(b"old")
-    monkeypatch.setattr(redis, "_life", "another1")
+    monkeypatch.setattr(redis, "_run_id", "another1")
     assert ask(b"new").body == b"new"
 
 
 def test_a_command_made_for_an_earlier_life_is_refused(monkeypatch):
     client = redis.client()
     client.ping()
-    monkeypatch.setattr(redis, "_life", "another1")
+    monkeypatch.setattr(redis, "_run_id", "another1")
     client.connection_pool.disconnect()
-    with pytest.raises(redis.AnotherLife):
+    with pytest.raises(redis.ServerChanged):
         client.ping()
     assert client.ping()

@@ -1,13 +1,14 @@
 """Geometry: within its frame, gaps stay gaps, round numbers on the axes."""
 
+import math
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perfops.charts.lines import HEIGHT, WIDTH, Bound, Line, chart
 from perfops.charts.scale import Scale, decades, short, ticks
-from perfops.charts.small import METER_WIDTH, meter, sparkline, thinned
+from perfops.charts.small import METER_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline, thinned
 
 numbers = st.floats(0, 1e6)
 values = st.lists(st.none() | numbers, min_size=1, max_size=150)
@@ -56,6 +57,35 @@ def test_everything_is_drawn_within_the_frame(series, log):
     assert len(places) + len(path.dots) == known
 
 
+anything = st.floats()  # subnormal, infinite, NaN and huge ones among them
+
+
+@given(st.lists(st.none() | anything, min_size=1, max_size=20), st.booleans(), anything)
+@example([0.0, 5e-324], False, 1.0)
+@example([1.7e308, -1.7e308], False, 1.0)
+@example([1e6, 1e6 + 1e-9], False, 1.0)
+@example([math.nan, math.inf, -math.inf], True, math.nan)
+@example([-5.0, 0.0], True, 1.0)
+def test_whatever_the_numbers_are_a_chart_is_drawn_within_its_frame(series, log, level):
+    drawn = draw(series, log, [Bound("threshold", "po-threshold", level)])
+    if not any(v is not None and math.isfinite(v) for v in series):
+        assert drawn is None
+        return
+    marks = [mark.at for mark in (*drawn.y_ticks, *drawn.bounds)]
+    points = re.findall(r"[-\d.e]+,([-\d.e]+)", drawn.paths[0].d)
+    dots = [y for _, y in drawn.paths[0].dots]
+    assert all(0 <= place <= HEIGHT for place in [*marks, *map(float, points), *dots])
+    assert 2 <= len(drawn.y_ticks) <= 310
+    assert len({mark.label for mark in drawn.y_ticks}) == len(drawn.y_ticks)
+
+
+@given(st.lists(st.none() | anything, max_size=20))
+def test_whatever_the_numbers_are_a_sparkline_stays_in_its_line(series):
+    places = re.findall(r"([-\d.e]+),([-\d.e]+)", sparkline(series))
+    assert all(0 <= float(x) <= SPARK_WIDTH for x, _ in places)
+    assert all(0 <= float(y) <= SPARK_HEIGHT for _, y in places)
+
+
 def test_a_gap_in_the_data_is_a_gap_in_the_line():
     (path,) = draw([1, 2, None, 3, 4, None, 5]).paths
     assert path.d.count("M") == 2
@@ -87,7 +117,7 @@ def test_a_sparkline_needs_two_points():
     assert sparkline([None, 1.0, 2.0]).count(",") == 2
 
 
-@given(numbers, numbers, numbers)
+@given(anything, anything, anything)
 def test_a_meter_stays_within_its_bar(value, target, threshold):
     bar = meter(value, target=target, threshold=threshold)
     assert all(0 <= place <= METER_WIDTH for place in (bar.value, bar.target, bar.threshold))

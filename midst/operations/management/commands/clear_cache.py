@@ -1,4 +1,4 @@
-"""``manage.py clear_cache``: an operator's way to make cached answers go."""
+"""``manage.py clear_cache``: invalidates a region of the cache, or deletes entries."""
 
 import json
 import os
@@ -9,36 +9,44 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
 
-from midst.kernel.cache import clearing, kinds
+from midst.kernel.cache.regions import CacheRegion, all_regions
+from midst.operations.cache_page import clearing
 
 
 class Command(BaseCommand):
-    help = "Clear a kind of cached answers at once, or delete those whose keys match a pattern."
+    help = "Invalidate a region of the cache at once, or delete entries whose keys match a pattern."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--kind", choices=[kind.name for kind in kinds.every()])
+        what.add_argument(
+            "--region",
+            "--kind",
+            choices=[region.name for region in all_regions()],
+            help="the region to invalidate (--kind is its former name)",
+        )
         what.add_argument("--pattern", help="a glob of keys without the prefix, like 'profile:a*'")
-        parser.add_argument("--yes", action="store_true", help="do not ask")
+        parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(
-        self, *args: Any, kind: str | None, pattern: str | None, yes: bool, **options: Any
+        self, *args: Any, region: str | None, pattern: str | None, yes: bool, **options: Any
     ) -> None:
         self._json = options["format"] == "json"
         try:
-            if kind is None:
+            if region is None:
                 self._delete(clearing.checked_pattern(pattern or ""), yes=yes)
             else:
-                self._clear(next(each for each in kinds.every() if each.name == kind), yes=yes)
+                self._clear(next(each for each in all_regions() if each.name == region), yes=yes)
         except clearing.BadPattern as error:
             raise CommandError(str(error)) from error
 
-    def _clear(self, kind: kinds.Kind, *, yes: bool) -> None:
-        _confirm(f"Make every cached answer of the kind {kind.name} void?", yes=yes)
-        if not clearing.clear_kind(kind, by=_who()):
-            raise CommandError("Redis does not answer: nothing was cleared. Try again later.")
-        self._report(f"Every cached answer of the kind {kind.name} is void.", kind=kind.name)
+    def _clear(self, region: CacheRegion, *, yes: bool) -> None:
+        _confirm(f"Invalidate every cached answer of the region {region.name}?", yes=yes)
+        if not clearing.clear_region(region, by=_who()):
+            raise CommandError("Redis is not available: nothing was cleared. Try again later.")
+        # "kind" is the field's former name.
+        text = f"Every cached answer of the region {region.name} is invalid now."
+        self._report(text, region=region.name, kind=region.name)
 
     def _delete(self, pattern: str, *, yes: bool) -> None:
         _confirm(f"Delete every cached answer that matches {pattern}?", yes=yes)
@@ -48,7 +56,7 @@ class Command(BaseCommand):
                 done = clearing.delete_matching(pattern, by=_who(), cursor=cursor)
             except RedisError as error:
                 raise CommandError(
-                    f"Redis does not answer ({error}) after {deleted:,} deleted keys. Try again."
+                    f"Redis is not available ({error}); {deleted:,} keys were deleted. Try again."
                 ) from error
             deleted, cursor = deleted + done.keys, done.cursor
             if done.is_finished:
@@ -65,9 +73,9 @@ def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError("Nobody is there to ask: say --yes.")
+        raise CommandError("Not a terminal: pass --yes to confirm.")
     if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-        raise CommandError("Nothing was done.")
+        raise CommandError("Cancelled: nothing was done.")
 
 
 def _who() -> str:

@@ -1,0 +1,60 @@
+"""The collections with rules of their own: timeline, narratives, applications."""
+
+from datetime import date
+from uuid import UUID
+
+from django.db.models import Q
+
+from midst.kernel.input import partial
+from midst.kernel.pagination import Moment, Order
+from profiles import cache, models
+from profiles.collections.declaration import Collection
+from profiles.schemas import jobs, narrative, timeline
+from profiles.schemas.queries import ApplicationQuery
+
+_BY_START = Order("starts_on", "id", (date, UUID))
+_BY_UPDATE = Order("updated_at", "id", (Moment, UUID))
+
+TIMELINE = Collection(
+    path="timeline",
+    noun="event",
+    model=models.TimelineEvent,
+    body=timeline.NewTimelineEvent,
+    changes=partial(timeline.NewTimelineEvent),
+    shown=timeline.TimelineEvent,
+    order=_BY_START,
+    region=cache.TIMELINE,
+    key_prefix="timeline",
+    links={"epoch__slug": "epoch", "stage__slug": "stage"},
+)
+NARRATIVES = Collection(
+    path="narratives",
+    noun="narrative",
+    model=models.Narrative,
+    body=narrative.NewNarrative,
+    changes=narrative.NarrativeChanges,
+    shown=narrative.Narrative,
+    order=_BY_UPDATE,
+    region=cache.NARRATIVES,
+    key_prefix="narratives",
+    links={"mask__slug": "mask"},
+    public=Q(status=models.Narrative.Status.APPROVED),
+    hidden={"meta": {}, "revision_note": ""},
+)
+# Only their owner sees applications, so nothing of them is cached.
+APPLICATIONS = Collection(
+    path="applications",
+    noun="application",
+    model=models.JobApplication,
+    body=jobs.NewJobApplication,
+    changes=jobs.JobApplicationChanges,
+    shown=jobs.JobApplication,
+    order=_BY_UPDATE,
+    region=cache.PROFILES,
+    key_prefix="applications",
+    links={"posting_id": "posting"},
+    public=None,
+    query=ApplicationQuery,
+    description="Last changed first, optionally of one status.",
+    conflicts={"profiles_jobapplication_once": "There is an application for this posting already."},
+)

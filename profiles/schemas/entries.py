@@ -1,0 +1,93 @@
+"""The schemas of the entries of a CV, derived from their models.
+
+Each entry has the common fields below, and its model's own columns with the limits of the model.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from ninja import Schema
+from pydantic import ConfigDict, Field, create_model
+
+from midst.kernel.input import Day, Input, Tags, Whole, link, number, text
+from profiles.models import Entry as EntryModel
+
+LARGEST = 2**31 - 1
+_LONGEST_TEXT = 10_000
+
+
+class NewEntry(Input):
+    position: Whole | None = Field(None, ge=0, le=LARGEST)
+    """At the end when left out."""
+    starts_on: Day | None = None
+    ends_on: Day | None = None
+    tags: Tags = []
+
+
+class Entry(Schema):
+    id: UUID
+    position: int
+    starts_on: date | None
+    ends_on: date | None
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+def new_schema(model: type[EntryModel], *, example: dict[str, Any]) -> type[NewEntry]:
+    """Return the schema of a POST that makes a row of ``model``.
+
+    Raises ``ImproperlyConfigured`` for a column of a type that this module does not know.
+    """
+
+    class WithExample(NewEntry):
+        model_config = ConfigDict(json_schema_extra={"examples": [example]})
+
+    fields: dict[str, Any] = {field.name: _accepted(field) for field in own_fields(model)}
+    return create_model(f"New{model.__name__}", __base__=WithExample, **fields)
+
+
+def shown_schema(model: type[EntryModel]) -> type[Entry]:
+    """Return the schema of a row of ``model`` in answers."""
+    fields: dict[str, Any] = {
+        field.name: (int if isinstance(field, models.IntegerField) else str, ...)
+        for field in own_fields(model)
+    }
+    return create_model(model.__name__, __base__=Entry, **fields)
+
+
+def own_fields(model: type[models.Model]) -> "Iterator[models.Field[Any, Any]]":
+    """Yield the columns that ``model`` has beside those of every entry, in their order."""
+    common = {field.name for field in EntryModel._meta.local_fields}
+    for field in model._meta.local_fields:
+        if field.name not in common:
+            yield field
+
+
+def _accepted(field: "models.Field[Any, Any]") -> tuple[Any, Any]:
+    default = {"default": field.get_default()} if field.blank or field.has_default() else {}
+    if isinstance(field, models.URLField):
+        return str, link(**default)
+    if isinstance(field, models.CharField):
+        return str, text(field.max_length or _LONGEST_TEXT, **default)
+    if isinstance(field, models.TextField):
+        return str, text(_LONGEST_TEXT, **default)
+    if isinstance(field, models.IntegerField):
+        return Whole, number(*_bounds(field), **default)
+    raise ImproperlyConfigured(f"{field}: teach profiles.schemas.entries this type of column.")
+
+
+def _bounds(field: "models.Field[Any, Any]") -> tuple[float, float]:
+    least: Any = 0
+    most: Any = LARGEST
+    for validator in field.validators:
+        if isinstance(validator, MinValueValidator):
+            least = max(least, validator.limit_value)
+        elif isinstance(validator, MaxValueValidator):
+            most = min(most, validator.limit_value)
+    return least, most
