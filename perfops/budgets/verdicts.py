@@ -59,7 +59,13 @@ def _is_proved(evaluation: Evaluation, errors: ValidityErrors) -> bool:
     """A generator that was starved, or never reached the target, slows requests down itself."""
     if errors.nothing_measured:
         return False
-    return not (errors.generator and metric_of(evaluation.budget).depends_on_generator)
+    metric = metric_of(evaluation.budget)
+    if not (errors.generator and metric.depends_on_generator):
+        return True
+    # Late, but not starved: from sending on, the time is the server's.
+    sent = evaluation.run.summary.get("latency_ms", {}).get(getattr(metric, "name", ""))
+    is_late_only = not errors and not evaluation.budget.route
+    return is_late_only and sent is not None and not metric.holds(sent, evaluation.threshold)
 
 
 def _sentence(evaluation: Evaluation) -> str:

@@ -1,5 +1,6 @@
 """Sentences that all forms of a report share."""
 
+from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
 from perfops.formatting import severities_text, time_text
@@ -17,7 +18,23 @@ def counts(report: Report) -> str:
     hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
     if hidden:
         parts.append(f"{hidden} acknowledged or muted")
-    return ", ".join(parts) or "no problems"
+    if report.unchecked:
+        parts.append(f"{len(report.unchecked)} could not be checked")
+    return ", ".join(parts) or healthy(report)
+
+
+def healthy(report: Report) -> str:
+    """Return the words for a report without findings: what could not be read is not healthy."""
+    if not report.window.missing:
+        return "no problems found"
+    number = len(report.window.missing)
+    sources = f"{number} source{'' if number == 1 else 's'}"
+    return f"no problems found in what could be read; {sources} incomplete"
+
+
+def unchecked(report: Report) -> list[str]:
+    """Return a sentence for each open finding that this analysis could not look for."""
+    return [findings.unchecked_text(each) for each in report.unchecked]
 
 
 def window(report: Report) -> str:
