@@ -69,7 +69,7 @@ def compare(server: str, names: set[str]) -> int:
                 f"{took:>6.1f}s  {'' if right else 'WRONG '}{'; '.join(found) or '-'}",
                 flush=True,
             )
-            kinds = {given.kind for given in outcome.advised.accepted if given.offer}
+            kinds = {given.kind for given in outcome.advised.accepted if given.action == "add"}
             for note in (*outcome.advised.missing, *(() if right else outcome.advised.refused)):
                 print(f"    {note}")
             if names:

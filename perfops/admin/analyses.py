@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from django.contrib import admin
 from django.db import DEFAULT_DB_ALIAS
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,6 +17,7 @@ from perfops.admin.pages import minute
 from perfops.analysis import selectors
 from perfops.analysis import services as analyses
 from perfops.analysis import sessions as present
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
@@ -142,7 +144,7 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         "is_finished": analysis.state == State.FINISHED,
         "facts": facts,
         "notes": analysis.notes,
-        "missing": analysis.missing,
+        "missing": msgspec.convert(analysis.missing, list[UnavailableSource]),
         "findings": [
             card(seen.finding, severity=seen.severity, evidence=seen.evidence)
             for seen in selectors.findings_of(analysis, limit=_MOST_FINDINGS)

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
 from perfops.admin import badges
 from perfops.admin.badges import Badge
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.charts.lines import Bound, Chart, Line, chart
@@ -60,7 +62,7 @@ class RunPage:
     routes: list[dict[str, Any]]
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
-    missing: list[dict[str, str]]
+    missing: list[UnavailableSource]
     fingerprint: list[tuple[str, str]]
 
 
@@ -80,7 +82,7 @@ def build(run: LoadRun) -> RunPage:
         routes=[_route(result) for result in runs.route_results(run)],
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
-        missing=run.server.get("missing", []),
+        missing=msgspec.convert(run.server.get("missing", []), list[UnavailableSource]),
         fingerprint=[(name, _flat(value)) for name, value in run.fingerprint.items()],
     )
 

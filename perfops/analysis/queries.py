@@ -23,7 +23,7 @@ _FINDINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class QueryTotals:
     """How often a statement was sent in a window; ``ms``: of all calls together."""
 
     calls: int
@@ -35,7 +35,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Point(Sent):
+class Point(QueryTotals):
     """One hour, day or month."""
 
     at: datetime
@@ -49,11 +49,11 @@ def begin(days: int) -> datetime:
     return to_datetime(_floor(timezone.now() - window, _unit(window)).timestamp())
 
 
-def sent(*, since: datetime) -> dict[int, Sent]:
+def sent(*, since: datetime) -> dict[int, QueryTotals]:
     """Return what was sent since then, by the ID of the statement. One look at each count."""
     rows = QueryOrigin.objects.filter(at__gte=since).values_list("template_id")
     sums = rows.annotate(Sum("calls"), Sum("total_ms")).order_by()
-    return {template_id: Sent(calls, ms) for template_id, calls, ms in sums}
+    return {template_id: QueryTotals(calls, ms) for template_id, calls, ms in sums}
 
 
 def sent_by(word: str, *, since: datetime) -> Q:

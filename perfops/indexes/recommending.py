@@ -133,14 +133,14 @@ def _prove(
         return proofs, ()
     place = limits.REHEARSE_ON.get(alias)
     if place is None:
-        mend = (
+        remedy = (
             f"settings.PERFOPS['REHEARSE_ON'] = {{{alias!r}: {alias!r}}}  # or a staging copy"
             if has_hypopg
             else "CREATE EXTENSION hypopg;  -- or settings.PERFOPS['REHEARSE_ON']"
         )
         what = "GIN indexes" if has_hypopg else "indexes"
         reason = f"{len(rest)} candidates for {what} can't be proved: no rehearsal is allowed"
-        return proofs, (_lacking(reason, mend),)
+        return proofs, (_lacking(reason, remedy),)
     try:
         return [*proofs, *rehearsal.prove(place, rest, queries, tables, limits)], ()
     except DatabaseError as error:
@@ -203,7 +203,7 @@ def _addition(
         return None, str(error)
 
 
-def _lacking(reason: str, mend: str) -> UnavailableSource:
+def _lacking(reason: str, remedy: str) -> UnavailableSource:
     return UnavailableSource(
-        SOURCE, reason, "Indexes that might help are not shown unproved.", mend
+        SOURCE, reason, "Indexes that might help are not shown unproved.", remedy
     )

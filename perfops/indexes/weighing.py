@@ -46,7 +46,7 @@ def choose(
         weighed = [_weigh(p, queries, tables[p.candidate.table], kept, period) for p in rest]
         best = _best(weighed)
         rest.remove(best.proof)
-        reason = objection(best, queries, limits)
+        reason = reason_against(best, queries, limits)
         if reason:
             rejected.setdefault(best.proof.candidate.table, best.decided("rejected", reason))
             continue
@@ -105,7 +105,7 @@ class _Kept:
         )
 
 
-def objection(weighed: _Weighed, queries: Sequence[Query], limits: Conf) -> str:
+def reason_against(weighed: _Weighed, queries: Sequence[Query], limits: Conf) -> str:
     """Return why it is not worth it, empty when it is."""
     affected = {effect.queryid for effect in weighed.effects}
     calls = sum(query.calls for query in queries if query.queryid in affected)

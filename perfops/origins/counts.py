@@ -31,7 +31,7 @@ class CallKey(NamedTuple):
 class ScopeCounter:
     """Calls, seconds and rows of one statement from one place within one scope."""
 
-    __slots__ = ("calls", "code", "database", "rows", "seconds", "site", "text", "told")
+    __slots__ = ("calls", "code", "database", "reported", "rows", "seconds", "site", "text")
 
     def __init__(self, database: str, text: str, site: Site, code: object = None) -> None:
         self.database, self.text, self.site = database, text, site
@@ -39,7 +39,7 @@ class ScopeCounter:
         self.code = code
         self.calls, self.seconds, self.rows = 0, 0.0, 0
         # What the ledger has already.
-        self.told = (0, 0.0, 0)
+        self.reported = (0, 0.0, 0)
 
 
 class CallTotals:

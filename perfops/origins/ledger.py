@@ -73,8 +73,8 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
     now = monotonic()
     with _lock:
         for tally in tallies:
-            calls, seconds, rows = tally.told
-            tally.told = (tally.calls, tally.seconds, tally.rows)
+            calls, seconds, rows = tally.reported
+            tally.reported = (tally.calls, tally.seconds, tally.rows)
             known = _known.get((tally.database, tally.text))
             if known is not None:
                 known.used = now

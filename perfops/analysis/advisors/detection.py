@@ -45,7 +45,7 @@ class DetectedIssue:
 
     @property
     def fingerprint(self) -> str:
-        """Stays the same from analysis to analysis: it knows the illness and the object only."""
+        """Stays the same from analysis to analysis: it knows the problem and the object only."""
         return hashlib.sha256(f"{self.advisor}\0{self.subject or self.object}".encode()).hexdigest()
 
 

@@ -39,6 +39,6 @@ def _advice(index: Index) -> DetectedIssue:
             "Building it failed half-way (a lock, a duplicate, a cancel). No query uses it, "
             "every write may still pay for it, and a unique one guards nothing."
         ),
-        remedy="Mend what made it fail, then build it again; or drop it.",
+        remedy="Fix the cause of the failure, then build it again, or drop it.",
         statement=f"REINDEX INDEX CONCURRENTLY {name};",
     )

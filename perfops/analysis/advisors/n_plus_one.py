@@ -25,7 +25,7 @@ _FROM = re.compile(r'\bFROM "?(\w+)"?(?=[ ,;]|$)', re.IGNORECASE)
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found: dict[str, DetectedIssue] = {}
-    # Costliest first; statements that differ in the length of a list only are one illness.
+    # Costliest first; statements that differ in the length of a list only are one problem.
     for each in window.origins:
         if _is_ill(each, limits):
             advice = _advice(each, limits)

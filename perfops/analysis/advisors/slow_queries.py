@@ -10,7 +10,7 @@ ID = "slow_queries"
 TITLE = "Slow queries"
 NEEDS = ("pg_stat_statements",)
 
-# A statement that takes most of nothing is no illness: at least 5 % of one core.
+# A statement that takes most of nothing is no problem: at least 5 % of one core.
 _MIN_LOAD = 0.05
 
 
@@ -62,6 +62,6 @@ def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> De
         why="Requests that send it wait for it, and it takes the database's time from others.",
         remedy=(
             "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
-            "Mend what reads more than it returns, or send it less often."
+            "Fix what reads more than it returns, or send it less often."
         ),
     )

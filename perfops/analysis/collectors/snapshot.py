@@ -146,7 +146,7 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
 
 
 def _failed(source: str, reason: str) -> UnavailableSource:
-    return UnavailableSource(source, reason, "Advisors that need it are left out.", mend="")
+    return UnavailableSource(source, reason, "Advisors that need it are left out.", remedy="")
 
 
 def _reason(error: Error) -> str:

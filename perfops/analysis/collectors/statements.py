@@ -11,7 +11,7 @@ from perfops.database.connections import MARK, columns, schema_of
 
 SOURCE = "pg_stat_statements"
 _TEXT_CHARACTERS = 4000
-_COST = "Slow queries can't be told, nor the queries of a load run."
+_COST = "Slow queries and the queries of a load run are unknown."
 _PRELOAD = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';  -- then restart"
 _NOT_LOADED = UnavailableSource(SOURCE, "the library is not loaded by the server", _COST, _PRELOAD)
 

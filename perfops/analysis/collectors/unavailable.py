@@ -9,7 +9,8 @@ class UnavailableSource(msgspec.Struct, frozen=True):
     source: str
     reason: str
     cost: str
-    mend: str
+    # Stored rows and the JSON report have named it "mend" since version 0.1.
+    remedy: str = msgspec.field(name="mend")
 
 
 class SourceUnavailable(Exception):

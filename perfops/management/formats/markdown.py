@@ -32,7 +32,7 @@ def render(report: Report) -> str:
     for missing in report.window.missing:
         lines += ["", f"## Could not be read: {_plain(missing.source)}", ""]
         lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
-        lines += _code(missing.mend)
+        lines += _code(missing.remedy)
     return "\n".join(lines) + "\n"
 
 

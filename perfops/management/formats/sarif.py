@@ -32,7 +32,7 @@ def as_data(report: Report) -> dict[str, Any]:
     missing = [
         {
             "level": "warning",
-            "message": {"text": f"{each.source}: {each.reason}. {each.cost} {each.mend}".strip()},
+            "message": {"text": f"{each.source}: {each.reason}. {each.cost} {each.remedy}".strip()},
         }
         for each in report.window.missing
     ]

@@ -45,8 +45,8 @@ def _print(report: Report, out: Console) -> None:
     for missing in report.window.missing:
         out.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
         out.print(f"{_INDENT}[dim]{escape(missing.cost)}[/dim]")
-        if missing.mend:
-            out.print(f"{_INDENT}[bold]{escape(missing.mend)}[/bold]")
+        if missing.remedy:
+            out.print(f"{_INDENT}[bold]{escape(missing.remedy)}[/bold]")
 
 
 def _first_line(advice: DetectedIssue) -> str:

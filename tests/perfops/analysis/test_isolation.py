@@ -51,7 +51,7 @@ def test_a_role_that_may_not_read_the_tables_is_told_what_it_does_not_see(server
     with server.alias(USER="monitor") as alias:
         found = snapshot.take(alias)
     assert {"sequences", "bloat", "pg_stats"} <= sources(found)
-    assert all(each.mend == 'GRANT pg_read_all_data TO "monitor";' for each in found.missing)
+    assert all(each.remedy == 'GRANT pg_read_all_data TO "monitor";' for each in found.missing)
     results = registry.run_advisors(difference.since_reset(found), Conf())
     assert results.complete.isdisjoint({"integer_overflow", "bloat", "missing_statistics"})
     assert "slow_queries" in results.complete

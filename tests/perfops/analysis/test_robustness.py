@@ -40,7 +40,7 @@ def test_without_the_extension_all_but_statements_is_told(server):
     with server.alias() as alias:
         found = snapshot.take(alias)
     assert sources(found) == {"pg_stat_statements"}
-    assert found.missing[0].mend == "CREATE EXTENSION pg_stat_statements;"
+    assert found.missing[0].remedy == "CREATE EXTENSION pg_stat_statements;"
     assert found.tables
     consulted = registry.run_advisors(difference.since_reset(found), Conf())
     assert "slow_queries" not in consulted.complete
@@ -58,7 +58,7 @@ def test_without_the_library_the_report_says_which_setting_it_needs(server):
     finally:
         bare.stop()
     (missing,) = found.missing
-    assert "shared_preload_libraries" in missing.mend
+    assert "shared_preload_libraries" in missing.remedy
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -73,7 +73,7 @@ def test_a_role_without_any_right_gets_what_everyone_may_see(server):
         with server.alias(USER="stranger") as alias:
             found = snapshot.take(alias)
     assert {"pg_stat_statements", "pg_stat_activity"} <= sources(found)
-    assert {each.mend for each in found.missing} >= {'GRANT pg_read_all_stats TO "stranger";'}
+    assert {each.remedy for each in found.missing} >= {'GRANT pg_read_all_stats TO "stranger";'}
     assert {t.name for t in found.tables} == {"kept"}
     assert not any("secret'" in session.text for session in found.sessions)
     assert registry.run_advisors(difference.since_reset(found), Conf())

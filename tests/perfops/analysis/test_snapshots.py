@@ -80,7 +80,7 @@ def test_without_the_extension_the_report_says_so_and_goes_on():
     assert found.statements is None
     assert found.tables
     (missing,) = found.missing
-    assert missing.mend == "CREATE EXTENSION pg_stat_statements;"
+    assert missing.remedy == "CREATE EXTENSION pg_stat_statements;"
 
 
 @pytest.mark.usefixtures("statements_extension")
@@ -96,7 +96,7 @@ def test_a_role_without_rights_is_told_which_grant_it_lacks(settings):
         connection.settings_dict = was
         run("DROP ROLE curious")
     assert found.tables
-    assert 'GRANT pg_read_all_stats TO "curious";' in {each.mend for each in found.missing}
+    assert 'GRANT pg_read_all_stats TO "curious";' in {each.remedy for each in found.missing}
 
 
 SERVER = Server(180000, "18.0", "midst", "midst", started_at=0.0, now=0.0)

@@ -133,7 +133,7 @@ def test_where_nothing_can_be_tried_what_is_planned_with_stays_and_is_said(serve
     (kept,) = [advised for advised in each if advised.rejected_issues]
     (missing,) = [m for m in kept.missing if m.source == recommending.DROPS]
     assert "no rehearsal is allowed" in missing.reason
-    assert "REHEARSE_ON" in missing.mend
+    assert "REHEARSE_ON" in missing.remedy
     # That findings about missing indexes are open or resolved doesn't hang on it.
     assert service.complete(kept) == frozenset(service.TITLES)
 

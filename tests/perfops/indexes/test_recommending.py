@@ -38,7 +38,7 @@ def test_nothing_is_shown_unproved_and_the_report_says_what_would_prove_it(embed
     advised = embedded.advise(EQUALITY, embedded.limits(rehearse=False))
     assert advised.accepted == ()
     (missing,) = advised.missing
-    assert "CREATE EXTENSION hypopg" in missing.mend
+    assert "CREATE EXTENSION hypopg" in missing.remedy
 
 
 def test_hypopg_alone_leaves_gin_indexes_unproved_and_says_so(with_hypopg):
@@ -47,7 +47,7 @@ def test_hypopg_alone_leaves_gin_indexes_unproved_and_says_so(with_hypopg):
     assert [str(given.candidate) for given in advised.accepted] == ["public.orders (customer_id)"]
     (missing,) = advised.missing
     assert "GIN" in missing.reason
-    assert "REHEARSE_ON" in missing.mend
+    assert "REHEARSE_ON" in missing.remedy
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0])
