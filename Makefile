@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test lint format test-django-6 clean
+.PHONY: help install run up down test lint format test-django-6 compose-test clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ down: ## stop what `make up` started
 	@$(PYTHON) manage.py stack down
 
 test: install ## the tests, with coverage of lines and branches
-	@$(PYTHON) -m pytest -n 2 -m "not e2e" --cov --cov-report=term
+	@$(PYTHON) -m pytest -n 2 -m "not e2e and not containers" --cov --cov-report=term
 
 lint: install ## ruff, mypy, djade, import contracts, missing migrations
 	@$(PYTHON) -m ruff check .
@@ -52,7 +52,10 @@ format: install ## put the code in its form
 test-django-6: install ## the tests on Django 6.0, in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(SYNC)
 	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config --compile-bytecode 'django>=6.0,<6.1'
-	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser"
+	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser and not containers"
+
+compose-test: install ## build the image, start docker-compose.yml in containers, test it
+	@$(PYTHON) -m tests.containers
 
 clean: ## throw away the embedded servers' data and all caches
 	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -69,11 +69,11 @@ def compare(server: str, names: set[str]) -> int:
                 f"{took:>6.1f}s  {'' if right else 'WRONG '}{'; '.join(found) or '-'}",
                 flush=True,
             )
-            kinds = {given.offer.proof.kind for given in outcome.advised.given if given.offer}
+            kinds = {given.kind for given in outcome.advised.accepted if given.offer}
             for note in (*outcome.advised.missing, *(() if right else outcome.advised.refused)):
                 print(f"    {note}")
             if names:
-                print(kinds, [given.advice for given in outcome.advised.given])
+                print(kinds, [given.issue for given in outcome.advised.accepted])
         print(f"{wrong} wrong")
         print(entry_cost(made.cursor))
     return 1 if wrong else 0

@@ -5,11 +5,32 @@ from collections.abc import Callable
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.urls import resolve
 from django.views.decorators.http import require_safe
 
 _ALIVE = b'{"status":"ok"}'
 _TIMEOUT_MS = 2000
+_PATHS = {"/health", "/ready"}
+
+
+class ProbeMiddleware:
+    """Answers health checks before any middleware looks at the host name or the scheme.
+
+    A container's own probe asks for 127.0.0.1 and Kubernetes asks for the pod's address, over
+    plain HTTP; neither is in ``ALLOWED_HOSTS``, and a redirect to HTTPS would not be followed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info not in _PATHS:
+            return self.get_response(request)
+        # Metrics and traces take the route's name from it.
+        request.resolver_match = match = resolve(request.path_info)
+        response: HttpResponseBase = match.func(request)
+        return response
 
 
 @require_safe

@@ -17,6 +17,9 @@ class Conf:
 
     # Where a load run goes that names no target.
     DEFAULT_TARGET: str = "http://127.0.0.1:8000"
+    # Targets whose database is the one that perfops reads: only their runs show the database's
+    # side. Empty: DEFAULT_TARGET.
+    OWN_TARGETS: tuple[str, ...] = ()
     # Addresses, networks and host names a load generator may be pointed at.
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
     # The folder that says what a load run asks for: routes.json, scenarios.json.
@@ -38,6 +41,10 @@ class Conf:
     TRACES_URL: str = ""
     # The folder of the alerts' run books, as Prometheus' own configuration names it.
     RUNBOOK_URL: str = "{{ $externalLabels.runbooks }}"
+    # Routes (the label's value) that budgets leave out where they name none: health checks.
+    UNMEASURED_ROUTES: tuple[str, ...] = ()
+    # An alert about requests wants this many in its window: one error of ten wakes nobody.
+    ALERT_MIN_REQUESTS: int = 50
     # Bounds of http_request_duration_seconds: where the share of quicker requests is known.
     LATENCY_EDGES_S: tuple[float, ...] = (
         0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2,

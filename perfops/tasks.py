@@ -7,7 +7,7 @@ from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.budgets import verdicts
 from perfops.conf import conf
-from perfops.indexes import sweeping as rehearsals
+from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
 from perfops.load import execution
 from perfops.load import services as runs

@@ -119,7 +119,7 @@ def world(db):
     _, expired = personal(owner, every, days=-1)
     revoked_token, revoked = personal(owner, every)
     accounts.revoke_api_token(owner, revoked_token.pk)
-    sessions = {each.username: accounts._start_session(each) for each in (owner, other, staff)}
+    sessions = {each.username: accounts.start_session(each) for each in (owner, other, staff)}
     commit()
     return SimpleNamespace(
         profile=profile,

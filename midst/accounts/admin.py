@@ -1,4 +1,4 @@
-"""Accounts for staff; sessions and tokens to look at and to end, never to make or read."""
+"""Accounts, and their sessions and tokens: staff can end these, but not make or read them."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from midst.accounts import secrets
-from midst.accounts.models import ApiToken, Session
+from midst.accounts import secrets, services
+from midst.accounts.models import ApiToken, AuditEvent, Session
 from midst.kernel.pagination import BoundedCountPaginator
 
 admin.site.unregister(User)
@@ -15,7 +15,7 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(UserAdmin):
-    """Django's own pages, for a table that may be large: what has no index is not asked for."""
+    """Django's own pages, without filters and sorting that a large table has no index for."""
 
     sortable_by = ()
     show_full_result_count = False
@@ -24,6 +24,16 @@ class AccountAdmin(UserAdmin):
     list_per_page = 50
     search_fields = ("username__exact",)
     search_help_text = "The exact username."
+    actions = ("revoke_everything",)
+
+    @admin.action(
+        description="End all sessions and revoke all tokens of the selected users",
+        permissions=["change"],
+    )
+    def revoke_everything(self, request: HttpRequest, users: QuerySet[User]) -> None:
+        ended = [services.revoke_all(user) for user in users]
+        sessions, tokens = (sum(each) for each in zip(*ended, strict=True))
+        self.message_user(request, f"{sessions} sessions ended, {tokens} tokens revoked.")
 
 
 class _History(admin.ModelAdmin):
@@ -67,3 +77,26 @@ class ApiTokenAdmin(_History):
     def end(self, request: HttpRequest, tokens: QuerySet[ApiToken]) -> None:
         ended = tokens.filter(revoked_at=None).update(revoked_at=secrets.utc_now())
         self.message_user(request, f"{ended} tokens revoked.")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(admin.ModelAdmin):
+    """The newest first, to read only; see ``accounts.audit``."""
+
+    ordering = ["-id"]
+    sortable_by = ()
+    show_full_result_count = False
+    paginator = BoundedCountPaginator
+    list_display = ["at", "event", "actor_name", "address", "subject"]
+    list_per_page = 50
+    search_fields = ["actor__username__exact"]
+    search_help_text = "The exact username of who did it."
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False

@@ -1,4 +1,4 @@
-"""Signing in over HTTP, and personal API tokens."""
+"""Sign-in over HTTP, and personal API tokens."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -7,20 +7,28 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from midst.accounts import schemas, secrets, selectors, services
+from midst.accounts import audit, schemas, secrets, selectors, services
 from midst.accounts.access import Requires, principal
+from midst.accounts.audit import Event
 from midst.kernel import openapi
 from midst.kernel.http import no_content, send
 from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from midst.kernel.problems import NOT_FOUND, RATE_LIMITED, UNAUTHENTICATED, Problem, invalid
+from midst.kernel.problems import (
+    CONFLICT,
+    NOT_FOUND,
+    RATE_LIMITED,
+    UNAUTHENTICATED,
+    Problem,
+    invalid,
+)
 
 router = Router(tags=["auth"])
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
 Cursor = Annotated[str, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
-_DEFAULT_LIFE = timedelta(days=90)
-_LONGEST_LIFE = timedelta(days=366)
+_DEFAULT_LIFETIME = timedelta(days=90)
+_LONGEST_LIFETIME = timedelta(days=366)
 # No token may make or end tokens.
 _signed_in = Requires(None)
 
@@ -42,15 +50,21 @@ def obtain(request: HttpRequest, data: schemas.Credentials) -> HttpResponse:
     response=schemas.Tokens,
     auth=None,
     summary="Exchange a refresh token",
-    openapi_extra=openapi.problems(UNAUTHENTICATED),
+    openapi_extra=openapi.problems(UNAUTHENTICATED, RATE_LIMITED),
 )
 def refresh(request: HttpRequest, data: schemas.Refresh) -> HttpResponse:
-    return send({**services.refresh(data.refresh)._asdict(), "token_type": "Bearer"})
+    return send({**services.refresh(request, data.refresh)._asdict(), "token_type": "Bearer"})
 
 
-@router.post("/revoke", response={204: None}, auth=None, summary="Sign out")
+@router.post(
+    "/revoke",
+    response={204: None},
+    auth=None,
+    summary="Sign out",
+    openapi_extra=openapi.problems(RATE_LIMITED),
+)
 def revoke(request: HttpRequest, data: schemas.Refresh) -> HttpResponse:
-    services.sign_out(data.refresh)
+    services.sign_out(request, data.refresh)
     return no_content()
 
 
@@ -60,13 +74,25 @@ def tokens(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = 
     return send(selectors.api_tokens(user, path=own_path(request), limit=limit, cursor=cursor))
 
 
+@router.delete("/tokens", response={204: None}, auth=_signed_in, summary="Revoke all your tokens")
+def revoke_tokens(request: HttpRequest) -> HttpResponse:
+    """A new password ends all sessions, but no token: programs go on. This ends all tokens."""
+    revoked = services.revoke_all_api_tokens(principal(request).user)
+    audit.record(Event.TOKENS_REVOKED, request, revoked=revoked)
+    return no_content()
+
+
 @router.post(
-    "/tokens", response={201: schemas.ShownApiToken}, auth=_signed_in, summary="Make a token"
+    "/tokens",
+    response={201: schemas.ShownApiToken},
+    auth=_signed_in,
+    summary="Make a token",
+    openapi_extra=openapi.problems(CONFLICT),
 )
 def make_token(request: HttpRequest, data: schemas.NewApiToken) -> HttpResponse:
     now = secrets.utc_now()
-    expires_at = data.expires_at or now + _DEFAULT_LIFE
-    if not now < expires_at <= now + _LONGEST_LIFE:
+    expires_at = data.expires_at or now + _DEFAULT_LIFETIME
+    if not now < expires_at <= now + _LONGEST_LIFETIME:
         raise invalid("body.expires_at", "must be in the future, and at most a year away")
     token, secret = services.issue_api_token(
         principal(request).user,
@@ -74,6 +100,7 @@ def make_token(request: HttpRequest, data: schemas.NewApiToken) -> HttpResponse:
         scopes=[str(scope) for scope in dict.fromkeys(data.scopes)],
         expires_at=expires_at,
     )
+    audit.record(Event.TOKEN_MADE, request, subject=token.hint, scopes=token.scopes)
     row = selectors.api_token_row(token.user, token.pk)
     return send({**(row or {}), "token": secret}, status=201, location=item_path(request, token.pk))
 
@@ -90,4 +117,5 @@ def token(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002 -- the 
 def revoke_token(request: HttpRequest, id: UUID) -> HttpResponse:  # noqa: A002
     if not services.revoke_api_token(principal(request).user, id):
         raise Problem(NOT_FOUND, "You have no such token.")
+    audit.record(Event.TOKENS_REVOKED, request, subject=str(id))
     return no_content()

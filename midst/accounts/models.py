@@ -1,4 +1,4 @@
-"""Who is signed in, and with what. No secret is stored: only hashes of random tokens."""
+"""Sessions and tokens, and the audit log. Of a token only the hash is stored."""
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -9,11 +9,12 @@ HASH_LENGTH = 64  # SHA-256 in hex digits: enough for a random secret of 256 bit
 
 
 class Session(models.Model):
-    """A client's sign-in: one chain of refresh tokens, ended as a whole."""
+    """A client's sign-in: all refresh tokens that followed from it end together."""
 
     class End(models.TextChoices):
         SIGNED_OUT = "signed_out", "signed out"
-        REUSE = "reuse", "a refresh token came twice"
+        REUSE = "reuse", "a refresh token was used twice"
+        TOO_MANY = "too_many", "the account had too many sessions"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
@@ -24,12 +25,21 @@ class Session(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_because = models.CharField(max_length=20, choices=End, blank=True)
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["ended_at"],
+                name="accounts_session_ended",
+                condition=models.Q(ended_at__isnull=False),
+            )
+        ]
+
     def __str__(self) -> str:
         return str(self.id)
 
 
 class RefreshToken(models.Model):
-    """One link of a session's chain; ``used_at`` tells whether it is the last."""
+    """One of the tokens that a session is continued with; ``used_at`` is null for the newest."""
 
     token_hash = models.CharField(max_length=HASH_LENGTH, primary_key=True)
     session = models.ForeignKey(Session, models.CASCADE, related_name="refresh_tokens")
@@ -48,7 +58,7 @@ class ApiToken(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
     )
     name = models.CharField(max_length=100)
-    hint = models.CharField(max_length=20, help_text="How the token begins, to tell it by.")
+    hint = models.CharField(max_length=20, help_text="How the token begins.")
     token_hash = models.CharField(max_length=HASH_LENGTH, unique=True)
     scopes = ArrayField(models.CharField(max_length=30))
     created_at = models.DateTimeField(auto_now_add=True)
@@ -64,3 +74,36 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.hint}…)"
+
+
+class AuditEvent(models.Model):
+    """Something that matters for security: who did it, from where, to what. Never changed."""
+
+    class Event(models.TextChoices):
+        SIGN_IN = "sign_in", "signed in"
+        SIGN_IN_FAILED = "sign_in_failed", "failed to sign in"
+        SIGN_OUT = "sign_out", "signed out"
+        TOKEN_REUSED = "token_reused", "a refresh token was used twice"
+        TOKEN_MADE = "token_made", "made a personal token"
+        TOKENS_REVOKED = "tokens_revoked", "revoked personal tokens"
+        PASSWORD_CHANGED = "password_changed", "a password was changed"
+        ACCOUNT_CHANGED = "account_changed", "what an account may do was changed"
+        PERMISSIONS_CHANGED = "permissions_changed", "permissions or groups were changed"
+        ADMIN_ACTION = "admin_action", "a write in the admin"
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    event = models.CharField(max_length=30, choices=Event)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    # Stays when the account goes.
+    actor_name = models.CharField(max_length=150, blank=True)
+    address = models.GenericIPAddressField(null=True, blank=True)
+    subject = models.CharField(max_length=200, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name = "audit event"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} UTC {self.event}"

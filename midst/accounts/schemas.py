@@ -1,18 +1,26 @@
-"""What the endpoints of ``/auth`` take and send."""
+"""Bodies of the requests and responses of ``/auth``."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from midst.accounts.scopes import Scope
+from midst.accounts.scopes import NEEDED_WITH, Scope
 from midst.kernel.input import Input, Moment, text
 from midst.kernel.output import Listing
 
-# A password keeps its spaces and may hold anything a keyboard gives.
+# A password keeps its spaces, and may hold any character.
 _Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1024)]
+
+
+def _complete(scopes: list[Scope]) -> list[Scope]:
+    for scope in scopes:
+        for needed in NEEDED_WITH.get(scope, ()):
+            if needed not in scopes:
+                raise ValueError(f"{scope} needs {needed} as well")
+    return scopes
 
 
 class Credentials(Input):
@@ -44,7 +52,9 @@ class NewApiToken(Input):
         }
     )
     name: str = text(100)
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=len(Scope))]
+    scopes: Annotated[
+        list[Scope], Field(min_length=1, max_length=len(Scope)), AfterValidator(_complete)
+    ]
     expires_at: Moment | None = None
     """At most a year from now; 90 days when it is left out."""
 
@@ -62,7 +72,7 @@ class ApiToken(Schema):
 
 class ShownApiToken(ApiToken):
     token: str
-    """Shown this once."""
+    """Shown once, in this answer only."""
 
 
 class ApiTokenList(Listing[ApiToken]):

@@ -1,4 +1,4 @@
-"""Whom a token stands for; each is one query, and none for what can't be a token of ours."""
+"""Which user a token stands for; one query each."""
 
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from django.utils.crypto import constant_time_compare
 
 from midst.accounts import secrets
 from midst.accounts.models import ApiToken, Session
+from midst.accounts.secrets import Access
 from midst.kernel import pagination
 
 _TOKEN = (
@@ -16,11 +17,8 @@ _TOKEN = (
 )  # fmt: skip
 
 
-def user_of_session(token: str) -> AbstractBaseUser | None:
-    """Return the user of an access token, unless it, its session or the account has ended."""
-    access = secrets.read_access(token)
-    if access is None:
-        return None
+def user_of_session(access: Access) -> AbstractBaseUser | None:
+    """Return the user of a valid access token, unless its session or the account has ended."""
     session = (
         Session.objects.filter(
             id=access.session,
@@ -31,16 +29,21 @@ def user_of_session(token: str) -> AbstractBaseUser | None:
         .select_related("user")
         .first()
     )
-    if session is None:
-        return None
-    same = constant_time_compare(session.auth_hash, session.user.get_session_auth_hash())
-    return session.user if same else None
+    return session.user if session is not None and has_same_password(session) else None
+
+
+def has_same_password(session: Session) -> bool:
+    """Say whether the password is still the one that the session began with.
+
+    The hash is made with ``SECRET_KEY``; one made with a fallback of it counts as well.
+    """
+    user: AbstractBaseUser = session.user
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return any(constant_time_compare(session.auth_hash, each) for each in hashes)
 
 
 def api_token(token: str) -> ApiToken | None:
     """Return the personal token with its user, unless it or the account has ended."""
-    if not token.startswith(secrets.API_TOKEN_PREFIX):
-        return None
     return (
         ApiToken.objects.filter(
             token_hash=secrets.hashed(token),
@@ -60,7 +63,7 @@ def api_tokens(user: Any, *, path: str, limit: int, cursor: str) -> bytes:
 
 
 def api_token_row(user: Any, token: UUID) -> dict[str, Any] | None:
-    """Return one token of the user's; None when it is revoked: only the list remembers it."""
+    """Return one token of the user's; None when it is revoked: only the list shows those."""
     row: dict[str, Any] | None = _of(user).filter(id=token, revoked_at=None).values(*_TOKEN).first()
     return row
 

@@ -8,18 +8,25 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.password_validation import validate_password
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from midst.accounts import secrets, throttle
+from midst.accounts import audit, secrets, selectors, throttle
+from midst.accounts.audit import Event
 from midst.accounts.models import ApiToken, RefreshToken, Session
-from midst.kernel.problems import UNAUTHENTICATED, Problem
+from midst.kernel.problems import CONFLICT, UNAUTHENTICATED, Problem
 
 SESSION_LIFE = timedelta(days=30)
+# Two tabs that refresh at once send the same token twice: within this time that is no theft.
+REFRESH_GRACE = timedelta(seconds=10)
+MOST_TOKENS = 50
+MOST_SESSIONS = 100
 # The row of a token is written at most this often.
 _LAST_USED_STEP = timedelta(minutes=1)
-# Ended sessions are kept this long, for whoever asks what happened.
+# Ended sessions are kept this long, so that staff can see why they ended.
 _KEPT_AFTER_END = timedelta(days=7)
+# Rows deleted by one statement: each batch commits, so a time limit loses one at most.
+_BATCH = 1000
 
 
 class Tokens(NamedTuple):
@@ -41,33 +48,44 @@ def sign_in(request: HttpRequest, *, username: str, password: str) -> Tokens:
     user = authenticate(request, username=username, password=password)
     if user is None:
         raise Problem(UNAUTHENTICATED, "Username or password is wrong.")
-    return _start_session(user)
+    throttle.login_succeeded(request, username)
+    audit.record(Event.SIGN_IN, request, actor=user)
+    return start_session(user)
 
 
-def refresh(token: str) -> Tokens:
-    """Exchange a refresh token for new tokens. Raises ``Problem`` (401).
+def refresh(request: HttpRequest, token: str) -> Tokens:
+    """Exchange a refresh token for new tokens. Raises ``Problem``: 401, 429.
 
-    Each is good once. One that comes twice was stolen from somebody, we can't know from whom:
-    its whole session ends.
+    Each is valid once. One that comes again after ``REFRESH_GRACE`` was stolen, from this client
+    or by it: its whole session ends.
     """
+    throttle.require_exchange(request)
     now = secrets.utc_now()
     row = (
         RefreshToken.objects.filter(token_hash=secrets.hashed(token))
         .select_related("session__user")
         .first()
     )
-    if row is None or not _is_good(row.session, now):
+    if row is None or not _is_valid(row.session, now):
         raise _refused()
     with transaction.atomic():
-        # Whoever sets used_at first has it: two at once can't both go on.
-        if RefreshToken.objects.filter(pk=row.pk, used_at=None).update(used_at=now):
+        # Of several at once the first sets used_at; the others wait here, and read it below.
+        first = RefreshToken.objects.filter(pk=row.pk, used_at=None).update(used_at=now)
+        if not first:
+            row.refresh_from_db(fields=["used_at"])
+        if first or (row.used_at is not None and now - row.used_at <= REFRESH_GRACE):
             return _issue(row.session, now)
     _end(row.session, Session.End.REUSE, now)
+    audit.record(Event.TOKEN_REUSED, request, actor=row.session.user)
     raise _refused()
 
 
-def sign_out(token: str) -> None:
-    """End the session of a refresh token; silent about unknown ones (RFC 7009, 2.2)."""
+def sign_out(request: HttpRequest, token: str) -> None:
+    """End the session of a refresh token; silent about unknown ones (RFC 7009, 2.2).
+
+    Raises ``Problem`` (429).
+    """
+    throttle.require_exchange(request)
     row = RefreshToken.objects.filter(token_hash=secrets.hashed(token)).select_related("session")
     for found in row:
         _end(found.session, Session.End.SIGNED_OUT, secrets.utc_now())
@@ -76,17 +94,43 @@ def sign_out(token: str) -> None:
 def issue_api_token(
     user: Any, *, name: str, scopes: list[str], expires_at: datetime
 ) -> tuple[ApiToken, str]:
-    """Make a personal token; the second value is the secret, which nobody can show again."""
+    """Make a personal token; the second value is the secret, which nobody can show again.
+
+    Raises ``Problem`` (409) when the user has ``MOST_TOKENS`` that are valid.
+    """
     secret = secrets.random_token(secrets.API_TOKEN_PREFIX)
-    token = ApiToken.objects.create(
-        user=user,
-        name=name,
-        hint=secret[: secrets.HINT_LENGTH],
-        token_hash=secrets.hashed(secret),
-        scopes=scopes,
-        expires_at=expires_at,
-    )
+    with transaction.atomic():
+        # One at a time for each user: two at once would both see room for one more.
+        get_user_model().objects.select_for_update(no_key=True).get(pk=user.pk)
+        valid = ApiToken.objects.filter(
+            user=user, revoked_at=None, expires_at__gt=secrets.utc_now()
+        )
+        if valid.count() >= MOST_TOKENS:
+            raise Problem(CONFLICT, f"You have {MOST_TOKENS} valid tokens: revoke one first.")
+        token = ApiToken.objects.create(
+            user=user,
+            name=name,
+            hint=secret[: secrets.HINT_LENGTH],
+            token_hash=secrets.hashed(secret),
+            scopes=scopes,
+            expires_at=expires_at,
+        )
     return token, secret
+
+
+def revoke_all(user: Any) -> tuple[int, int]:
+    """End all sessions and personal tokens of the user; return how many of each."""
+    now = secrets.utc_now()
+    sessions = Session.objects.filter(user=user, ended_at=None).update(
+        ended_at=now, ended_because=Session.End.SIGNED_OUT
+    )
+    return sessions, revoke_all_api_tokens(user)
+
+
+def revoke_all_api_tokens(user: Any) -> int:
+    """End all personal tokens of the user; return how many were valid until now."""
+    valid = ApiToken.objects.filter(user=user, revoked_at=None)
+    return valid.update(revoked_at=secrets.utc_now())
 
 
 def revoke_api_token(user: Any, token: UUID) -> bool:
@@ -98,7 +142,7 @@ def revoke_api_token(user: Any, token: UUID) -> bool:
 
 
 def note_use(token: ApiToken) -> None:
-    """Remember that the token was used, to the minute."""
+    """Store that the token was used, to the minute."""
     now = secrets.utc_now()
     if token.last_used_at is None or now - token.last_used_at > _LAST_USED_STEP:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - _LAST_USED_STEP)
@@ -119,14 +163,30 @@ def create_account(
 
 
 def clear_expired() -> int:
-    """Delete sessions that have been over for a week; return how many."""
+    """Delete sessions that have been over for a week; return how many.
+
+    In batches that commit on their own, each found through an index.
+    """
     before = secrets.utc_now() - _KEPT_AFTER_END
-    over = Session.objects.filter(Q(expires_at__lt=before) | Q(ended_at__lt=before))
-    _, deleted = over.delete()
-    return deleted.get("accounts.Session", 0)
+    return sum(
+        _delete_in_batches(over)
+        for over in (
+            Session.objects.filter(expires_at__lt=before).order_by("expires_at"),
+            Session.objects.filter(ended_at__lt=before).order_by("ended_at"),
+        )
+    )
 
 
-def _start_session(user: AbstractBaseUser) -> Tokens:
+def _delete_in_batches(over: QuerySet[Session]) -> int:
+    deleted = 0
+    while batch := list(over.values_list("pk", flat=True)[:_BATCH]):
+        Session.objects.filter(pk__in=batch).delete()
+        deleted += len(batch)
+    return deleted
+
+
+def start_session(user: Any) -> Tokens:
+    """Sign ``user`` in; the oldest sessions beyond ``MOST_SESSIONS`` end."""
     now = secrets.utc_now()
     with transaction.atomic():
         session = Session.objects.create(
@@ -134,6 +194,10 @@ def _start_session(user: AbstractBaseUser) -> Tokens:
             auth_hash=user.get_session_auth_hash(),
             expires_at=now + SESSION_LIFE,
         )
+        running = Session.objects.filter(user_id=user.pk, ended_at=None).order_by("-id")
+        Session.objects.filter(
+            pk__in=list(running.values_list("pk", flat=True)[MOST_SESSIONS:])
+        ).update(ended_at=now, ended_because=Session.End.TOO_MANY)
         return _issue(session, now)
 
 
@@ -141,16 +205,19 @@ def _issue(session: Session, now: datetime) -> Tokens:
     token = secrets.random_token()
     RefreshToken.objects.create(session=session, token_hash=secrets.hashed(token))
     return Tokens(
-        secrets.sign_access(session.pk, now=now), secrets.ACCESS_S, token, session.expires_at
+        secrets.sign_access(session.pk, session.user_id, now=now),
+        secrets.ACCESS_S,
+        token,
+        session.expires_at,
     )
 
 
-def _is_good(session: Session, now: datetime) -> bool:
+def _is_valid(session: Session, now: datetime) -> bool:
     return (
         session.ended_at is None
         and session.expires_at > now
         and session.user.is_active
-        and session.auth_hash == session.user.get_session_auth_hash()
+        and selectors.has_same_password(session)
     )
 
 
@@ -159,4 +226,4 @@ def _end(session: Session, because: Session.End, now: datetime) -> None:
 
 
 def _refused() -> Problem:
-    return Problem(UNAUTHENTICATED, "The refresh token is not good (any more): sign in again.")
+    return Problem(UNAUTHENTICATED, "The refresh token is not valid: sign in again.")

@@ -1,52 +1,88 @@
-"""How often one may try to sign in, and how often one may ask at all."""
+"""How many sign-ins, token exchanges and requests a client may make."""
 
 import unicodedata
 from functools import lru_cache
 from hashlib import sha256
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from midst.kernel import ratelimit
+from midst.kernel.backoff import Backoff
+from midst.kernel.problems import RATE_LIMITED, Problem
 from midst.kernel.ratelimit import Limit
 
-# OWASP's authentication cheat sheet: slow down guessing, by account and by address.
-LOGIN_BY_ACCOUNT = Limit("login-account", 10, 600)
+# Guesses at one account from one address: a delay that grows. Other addresses are not affected, so
+# nobody can lock an account that belongs to somebody else.
+LOGIN_BY_ACCOUNT = Backoff("login-account", free=5, first_s=1, longest_s=900, forget_s=86_400)
+# Failures of one address at whatever accounts.
 LOGIN_BY_ADDRESS = Limit("login-address", 50, 600)
+# What a provider gives to one customer (RFC 6177).
+_IPV6_PREFIX = 64
 
 
 def require_login_attempt(request: HttpRequest, username: str) -> None:
-    """Count an attempt. Raises ``Problem`` (429) when the account or the address had too many.
+    """Count an attempt to sign in. Raises ``Problem`` (429) when it comes too early.
 
-    Names are counted whether there is such an account or not, so the answer tells nothing.
+    It is counted before the password is checked, so that guesses at the same time gain nothing;
+    ``login_succeeded`` takes it back. Names are counted whether there is such an account or not,
+    so the answer tells nothing.
     """
-    name = unicodedata.normalize("NFKC", username).casefold()
-    # No names of people in Redis.
-    account = sha256(f"{settings.SECRET_KEY}:{name}".encode(errors="replace")).hexdigest()[:32]
-    address = ratelimit.spend(LOGIN_BY_ADDRESS, address_of(request))
-    ratelimit.require(address)
-    ratelimit.require(ratelimit.spend(LOGIN_BY_ACCOUNT, account))
+    address = client_of(request)
+    ratelimit.require(ratelimit.spend(LOGIN_BY_ADDRESS, address))
+    wait_s = LOGIN_BY_ACCOUNT.wait_s(_account(username, address))
+    if wait_s:
+        raise Problem(
+            RATE_LIMITED,
+            f"Too many attempts to sign in to this account: wait {wait_s} s.",
+            headers={"Retry-After": str(wait_s)},
+        )
 
 
-def require_request(request: HttpRequest, *, user: int | None, token: str | None) -> None:
-    """Count a request, by token, user or address. Raises ``Problem`` (429)."""
-    if token is not None:
-        limit, client = settings.RATE_LIMITS["token"], token
-    elif user is not None:
-        limit, client = settings.RATE_LIMITS["user"], str(user)
-    else:
-        client = address_of(request)
-        if _is_exempt(client, tuple(settings.RATE_LIMIT_EXEMPT)):
-            return
-        limit = settings.RATE_LIMITS["address"]
-    state = ratelimit.spend(Limit(*limit), client)
-    request.rate_limit = state  # type: ignore[attr-defined]
-    ratelimit.require(state)
+def login_succeeded(request: HttpRequest, username: str) -> None:
+    """Forget the failed attempts of this address at this account."""
+    address = client_of(request)
+    ratelimit.give_back(LOGIN_BY_ADDRESS, address)
+    LOGIN_BY_ACCOUNT.forget(_account(username, address))
+
+
+def require_exchange(request: HttpRequest) -> None:
+    """Count the use of a refresh token, before any look-up. Raises ``Problem`` (429)."""
+    ratelimit.require(ratelimit.spend(_limit("exchange"), client_of(request)))
+
+
+def require_few_bad_tokens(request: HttpRequest) -> None:
+    """Refuse an address that sent too many unknown tokens, before any look-up.
+
+    Raises ``Problem`` (429).
+    """
+    ratelimit.require(ratelimit.look(_limit("bad-token"), client_of(request)))
+
+
+def note_bad_token(request: HttpRequest) -> None:
+    """Count an unknown token. Raises ``Problem`` (429)."""
+    ratelimit.require(ratelimit.spend(_limit("bad-token"), client_of(request)))
+
+
+def require_anonymous(request: HttpRequest) -> None:
+    """Count a request without credentials, by address. Raises ``Problem`` (429)."""
+    if not _is_exempt(address_of(request), tuple(settings.RATE_LIMIT_EXEMPT)):
+        _require(request, "address", client_of(request))
+
+
+def require_user(request: HttpRequest, user: int) -> None:
+    """Count a request of a user, with whatever credentials. Raises ``Problem`` (429)."""
+    _require(request, "user", str(user))
+
+
+def require_token(request: HttpRequest, token_hash: str) -> None:
+    """Count a request with a personal token, before it is looked up. Raises ``Problem`` (429)."""
+    _require(request, "token", token_hash[:32])
 
 
 def address_of(request: HttpRequest) -> str:
-    """Return the client's address: as many proxies back as we were told to trust."""
+    """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says."""
     hops: int = settings.TRUSTED_PROXY_HOPS
     remote: str = request.META.get("REMOTE_ADDR", "")
     if not hops:
@@ -57,6 +93,43 @@ def address_of(request: HttpRequest) -> str:
         return str(ip_address(candidate))
     except ValueError:
         return remote
+
+
+def client_of(request: HttpRequest) -> str:
+    """Return what limits by address count: an IPv4 address, or the /64 network of an IPv6 one."""
+    return _client(address_of(request))
+
+
+@lru_cache(maxsize=4096)
+def _client(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ip_network((parsed, _IPV6_PREFIX), strict=False))
+
+
+def _account(username: str, address: str) -> str:
+    """Name the pair without the name of a person: Redis may be read by others."""
+    name = unicodedata.normalize("NFKC", username).casefold()
+    text = f"{settings.SECRET_KEY}:{address}:{name}"
+    return sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def _limit(name: str) -> Limit:
+    return Limit(*settings.RATE_LIMITS[name])
+
+
+def _require(request: HttpRequest, name: str, client: str) -> None:
+    state = ratelimit.spend(_limit(name), client)
+    shown: ratelimit.State | None = getattr(request, "rate_limit", None)
+    if shown is None or state.remaining < shown.remaining:
+        request.rate_limit = state  # type: ignore[attr-defined]
+    ratelimit.require(state)
 
 
 @lru_cache(maxsize=4096)

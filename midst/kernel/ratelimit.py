@@ -1,4 +1,4 @@
-"""How often a client may ask: a token bucket in Redis, one round trip a request.
+"""How many requests a client may send: a token bucket in Redis, one round trip a request.
 
 The bucket is kept as GCRA does it (ITU-T I.371): one number per client, the time at which the
 bucket will be full again. Redis away: each process limits by itself, and a metric says so.
@@ -20,15 +20,22 @@ from midst.kernel.cache import circuit
 from midst.kernel.problems import RATE_LIMITED, Problem
 from midst.telemetry import metrics
 
-# KEYS[1] the bucket; ARGV: microseconds until one token is back, microseconds for all of them.
+# KEYS[1] the bucket; ARGV: microseconds until one token is back, microseconds for all of them, and
+# how many to take: 1, 0 to look only, -1 to give one back.
 # Returns {allowed, microseconds until the bucket is full}.
 _SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] * 1000000 + now[2]
-local step, whole = tonumber(ARGV[1]), tonumber(ARGV[2])
+local step, whole, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local full_at = math.max(now, tonumber(redis.call('GET', KEYS[1]) or now))
-if full_at + step - now > whole then return {0, full_at - now} end
-full_at = full_at + step
+local allowed = full_at + step - now <= whole
+if cost >= 0 and not allowed then return {0, full_at - now} end
+if cost == 0 then return {1, full_at - now} end
+full_at = full_at + cost * step
+if full_at <= now then
+  redis.call('DEL', KEYS[1])
+  return {1, 0}
+end
 redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000))
 return {1, full_at - now}
 """
@@ -38,7 +45,7 @@ _BUCKETS_IN_MEMORY = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``amount`` requests per ``seconds``, all of them at once if one likes."""
+    """``amount`` requests in ``seconds``, in one burst or spread over them."""
 
     name: str
     amount: int
@@ -86,18 +93,35 @@ class State:
 
 def spend(limit: Limit, client: str) -> State:
     """Take one request out of ``client``'s bucket; never raises."""
+    state, backend = _change(limit, client, 1)
+    outcome = "allowed" if state.allowed else "refused"
+    metrics.RATE_LIMIT_DECISIONS.labels(limit.name, backend, outcome).inc()
+    return state
+
+
+def look(limit: Limit, client: str) -> State:
+    """Return what ``client`` has left, and take nothing; never raises."""
+    return _change(limit, client, 0)[0]
+
+
+def give_back(limit: Limit, client: str) -> None:
+    """Undo one ``spend``; never raises."""
+    _change(limit, client, -1)
+
+
+def _change(limit: Limit, client: str, cost: int) -> tuple[State, str]:
     if not circuit.is_open():
         try:
             allowed, full_in_us = _script()(
                 keys=[f"{redis.prefix()}:limit:{limit.name}:{client}"],
-                args=[limit.step_us, limit.whole_us],
+                args=[limit.step_us, limit.whole_us, cost],
                 client=redis.client(),
             )
         except RedisError as error:
             circuit.record_failure(error)
         else:
-            return _told("redis", State(limit, bool(allowed), full_in_us))
-    return _told("memory", _memory.spend(limit, client))
+            return State(limit, bool(allowed), full_in_us), "redis"
+    return _memory.change(limit, client, cost), "memory"
 
 
 def require(state: State) -> None:
@@ -117,13 +141,13 @@ class _Memory:
         self._full_at: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._lock = Lock()
 
-    def spend(self, limit: Limit, client: str) -> State:
+    def change(self, limit: Limit, client: str, cost: int) -> State:
         now = int(time() * _MICROSECONDS)
         with self._lock:
             full_at = max(now, self._full_at.pop((limit.name, client), now))
             allowed = full_at + limit.step_us - now <= limit.whole_us
-            if allowed:
-                full_at += limit.step_us
+            if cost < 0 or (cost and allowed):
+                full_at = max(now, full_at + cost * limit.step_us)
             self._full_at[limit.name, client] = full_at
             if len(self._full_at) > _BUCKETS_IN_MEMORY:
                 self._full_at.popitem(last=False)
@@ -138,14 +162,8 @@ def _script() -> Any:
     return redis.client().register_script(_SCRIPT)
 
 
-def _told(backend: str, state: State) -> State:
-    outcome = "allowed" if state.allowed else "refused"
-    metrics.RATE_LIMIT_DECISIONS.labels(state.limit.name, backend, outcome).inc()
-    return state
-
-
 class RateLimitHeadersMiddleware:
-    """Tell every limited client what it has left; the check itself is where one is identified."""
+    """Adds the ``RateLimit`` headers; the check itself is where the client is identified."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -16,8 +16,11 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 VERSION = "0.1.0"
 
 SECRET_KEY = env.str("SECRET_KEY")
-# Signs access tokens; production wants one of its own.
+# Earlier keys, while what they signed is still valid: rotate by moving the old key here.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+# Signs access tokens; production requires one of its own.
 TOKEN_SIGNING_KEY = environment.signing_key("TOKEN_SIGNING_KEY", SECRET_KEY)
+TOKEN_SIGNING_KEY_FALLBACKS: list[str] = env.list("TOKEN_SIGNING_KEY_FALLBACKS", default=[])
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -46,6 +49,7 @@ MIDDLEWARE = [
     "midst.telemetry.requests.ObservingMiddleware",
     "midst.kernel.ratelimit.RateLimitHeadersMiddleware",
     "midst.kernel.http.ProblemMiddleware",
+    "midst.health.ProbeMiddleware",
     "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "midst.kernel.security.ContentSecurityPolicyMiddleware",
@@ -54,9 +58,19 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "midst.accounts.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+# Metrics under django-prometheus' own names as well, for dashboards and alerts that ask for them.
+DJANGO_PROMETHEUS_MIDDLEWARE = env.bool("DJANGO_PROMETHEUS_MIDDLEWARE", default=False)
+if DJANGO_PROMETHEUS_MIDDLEWARE:
+    MIDDLEWARE = [
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
+        *MIDDLEWARE,
+        "django_prometheus.middleware.PrometheusAfterMiddleware",
+    ]
 
 ROOT_URLCONF = "midst.urls"
 WSGI_APPLICATION = "midst.wsgi.application"
@@ -84,7 +98,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES: dict[str, Any] = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        # django-redis, with django-prometheus' counts of gets, hits and misses.
+        "BACKEND": "django_prometheus.cache.backends.redis.RedisCache",
         "LOCATION": environment.redis_url(0),
         "KEY_PREFIX": env.str("CACHE_PREFIX", "midst"),
         "OPTIONS": {
@@ -153,15 +168,19 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
-# (name, requests, seconds) a client may spend; by token, else by user, else by address.
+# (name, requests, seconds) that a client may send. With a personal token, by token and by user;
+# otherwise by user, or by address without credentials.
 RATE_LIMITS = {
     "token": ("token", environment.positive_int("RATE_LIMIT_TOKEN", 600), 60),
     "user": ("user", environment.positive_int("RATE_LIMIT_USER", 1200), 60),
     "address": ("address", environment.positive_int("RATE_LIMIT_ADDRESS", 300), 60),
+    # By address, before any look-up: refreshes and sign-outs; tokens that nobody has.
+    "exchange": ("exchange", environment.positive_int("RATE_LIMIT_EXCHANGE", 120), 60),
+    "bad-token": ("bad-token", environment.positive_int("RATE_LIMIT_BAD_TOKEN", 60), 60),
 }
-# Addresses that may ask without credentials as often as they like.
+# Addresses whose requests without credentials are not limited.
 RATE_LIMIT_EXEMPT: list[str] = env.list("RATE_LIMIT_EXEMPT", default=[])
-# How many proxies of ours stand in front and append to X-Forwarded-For.
+# How many proxies of ours append to X-Forwarded-For; 0: the header is not believed.
 TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
 # No body that the API takes is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
@@ -191,6 +210,7 @@ PERFOPS = {
         "PERFOPS_ALLOWED_TARGETS", default=["127.0.0.0/8", "::1", "localhost"]
     ),
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
+    "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),

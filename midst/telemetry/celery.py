@@ -8,6 +8,7 @@ from typing import Any
 
 from celery import signals
 from celery.concurrency.thread import TaskPool as ThreadPool
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
 
 from midst.telemetry import metrics, sentry, tracing
 from midst.telemetry.shared import aggregate
@@ -21,6 +22,7 @@ def install() -> None:
     """Watch the tasks of this process and of those it forks."""
     signals.task_prerun.connect(_begin, dispatch_uid=_UID)
     signals.task_postrun.connect(_end, dispatch_uid=_UID)
+    signals.task_failure.connect(_lost, dispatch_uid=_UID)
     signals.worker_process_init.connect(_start_process, dispatch_uid=_UID)
     signals.worker_process_shutdown.connect(_stop_process, dispatch_uid=_UID)
     signals.worker_ready.connect(_start_threads, dispatch_uid=_UID)
@@ -62,6 +64,12 @@ def _end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
         metrics.CELERY_DURATION.labels(task.name).observe(perf_counter() - started)
     if transaction is not None:
         sentry.end_transaction(transaction, task.name, failed=state == "FAILURE")
+
+
+def _lost(sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
+    """Count a task whose process was killed, by its time limit or outright."""
+    if task_id not in _running and isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
+        metrics.CELERY_TASKS.labels(sender.name, "failure").inc()
 
 
 def _worker_lives(**_: Any) -> None:

@@ -55,6 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
+        """Also HEAD: the same, without the body."""
         path = self.path.partition("?")[0]
         if path == "/metrics":
             body, content_type = render(self.headers.get("Accept", ""))
@@ -68,8 +69,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.send_header("Allow", "GET, HEAD")
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _refuse(self) -> None:
+        # What else the client sends with it is not read.
+        self.close_connection = True
+        self._answer(HTTPStatus.METHOD_NOT_ALLOWED, b"Only GET and HEAD.\n", "text/plain")
+
+    do_HEAD = do_GET  # noqa: N815
+    do_OPTIONS = do_POST = do_PUT = do_PATCH = do_DELETE = _refuse  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Scrapes every few seconds are not worth a line each."""

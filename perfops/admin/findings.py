@@ -12,8 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, statements
-from perfops.admin import recommendations as index_advice
+from perfops.admin import badges, recommendations, statements
 from perfops.admin.finding_card import card
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.analysis import findings, selectors
@@ -77,7 +76,7 @@ class FindingAdmin(MeasuredAdmin):
         return self._page(request, finding, MuteForm(initial={"until": until}))
 
     def migration_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
-        return index_advice.download(self.viewed(request, str(finding_id)))
+        return recommendations.download(self.viewed(request, str(finding_id)))
 
     def acknowledge_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
         return self._act(request, finding_id, findings.acknowledge)
@@ -113,7 +112,7 @@ class FindingAdmin(MeasuredAdmin):
             ("Database", finding.database),
             ("First seen", finding.first_seen_at),
             ("Last seen", finding.last_seen_at),
-            ("Came back", f"{finding.reopened} times"),
+            ("Reopened", f"{finding.reopened} times"),
         ]
         return self.page(
             request,
@@ -123,7 +122,7 @@ class FindingAdmin(MeasuredAdmin):
             is_about_statements=bool(finding.queryids),
             finding=card(finding, severity=finding.severity, evidence=finding.evidence),
             facts=facts,
-            advice=index_advice.context(finding, self.url("migration", finding.pk)),
+            recommendation=recommendations.context(finding, self.url("migration", finding.pk)),
             form=form,
             can_mute=self.may(request, _PERMISSION),
             acknowledge_url=self.url("acknowledge", finding.pk),

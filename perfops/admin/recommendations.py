@@ -8,9 +8,9 @@ from perfops.admin import statements
 from perfops.admin.badges import Badge
 from perfops.indexes import selectors
 from perfops.models.analyses import Finding
-from perfops.models.recommendations import IndexAdvice
+from perfops.models.recommendations import Recommendation
 
-Outcome = IndexAdvice.Outcome
+Outcome = Recommendation.Outcome
 _BADGES = {
     Outcome.FIXED: Badge("good", "✓", "It helped"),
     Outcome.NO_EFFECT: Badge("warning", "!", "It had no effect"),
@@ -19,23 +19,23 @@ _BADGES = {
 
 
 def context(finding: Finding, download_url: str) -> dict[str, Any] | None:
-    """Return the context of ``perfops/_index_advice.html``, None where there is no such advice."""
-    advice = selectors.of_finding(finding)
-    if advice is None:
+    """Return the context of ``perfops/_recommendation.html``, None where there is none."""
+    recommendation = selectors.of_finding(finding)
+    if recommendation is None:
         return None
-    effects = [each for each in advice.effects if "before" in each]
+    effects = [each for each in recommendation.effects if "before" in each]
     urls = statements.urls(finding.database, (each["queryid"] for each in effects))
     return {
-        "proof": advice.proof,
-        "unit": "planner's cost" if advice.unit == "cost" else "ms",
+        "proof": recommendation.proof,
+        "unit": "planner's cost" if recommendation.unit == "cost" else "ms",
         "effects": [_effect(each, urls.get(each["queryid"], "")) for each in effects],
-        "meta": advice.meta,
-        "migration": advice.migration,
-        "file": f"{advice.app_label}/migrations/{advice.migration_name}.py",
-        "download_url": download_url if advice.migration else "",
-        "applied_at": advice.applied_at,
-        "outcome": _BADGES.get(Outcome(advice.outcome)),
-        "measured": [(label, _figure(value)) for label, value in advice.measured],
+        "meta": recommendation.meta,
+        "migration": recommendation.migration,
+        "file": f"{recommendation.app_label}/migrations/{recommendation.migration_name}.py",
+        "download_url": download_url if recommendation.migration else "",
+        "applied_at": recommendation.applied_at,
+        "outcome": _BADGES.get(Outcome(recommendation.outcome)),
+        "measured": [(label, _figure(value)) for label, value in recommendation.measured],
     }
 
 
@@ -61,11 +61,13 @@ def _figure(value: float | str) -> str:
 
 def download(finding: Finding) -> HttpResponse:
     """Return the migration as a file to put into the app. Raises ``Http404``."""
-    advice = selectors.of_finding(finding)
-    if advice is None or not advice.migration:
+    recommendation = selectors.of_finding(finding)
+    if recommendation is None or not recommendation.migration:
         raise Http404(f"Finding {finding.pk} has no migration.")
     return HttpResponse(
-        advice.migration,
+        recommendation.migration,
         content_type="text/x-python; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{advice.migration_name}.py"'},
+        headers={
+            "Content-Disposition": f'attachment; filename="{recommendation.migration_name}.py"'
+        },
     )

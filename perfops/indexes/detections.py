@@ -1,62 +1,57 @@
-"""Index advice as findings: what a person reads."""
+"""Index recommendations as issues: what a person reads."""
 
 from dataclasses import replace
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
-from perfops.indexes.drops import Drop
 from perfops.indexes.migration import Change
-from perfops.indexes.records import Query
-from perfops.indexes.weighing import Offer
+from perfops.indexes.recommendation import Recommendation, how
 
 ID = "missing_index"
 # An index that saves this share of all statement time can't wait.
 _WARNING_SHARE = 0.05
 
 
-def missing(
-    offer: Offer, queries: dict[str, Query], change: Change | None, excuse: str
-) -> DetectedIssue:
+def missing(recommendation: Recommendation, change: Change | None, excuse: str) -> DetectedIssue:
     """Return the finding; ``excuse`` says why there is no migration where there is none."""
-    candidate, proof = offer.candidate, offer.proof
-    severity: SeverityName = "warning" if offer.share >= _WARNING_SHARE else "info"
-    calls = sum(queries[effect.queryid].calls for effect in offer.effects)
+    proof, balance = recommendation.proof, recommendation.balance
+    if proof is None or balance is None:
+        raise ValueError(f"{recommendation.index.name} is not an index to make")
+    candidate, effects = proof.candidate, recommendation.effects
+    severity: SeverityName = "warning" if balance.share >= _WARNING_SHARE else "info"
+    calls = sum(query.calls for query in recommendation.statements)
     evidence: dict[str, float | int | str] = {
-        "proof": how(proof.kind, proof.rows or 0),
-        "statements": len(offer.effects),
+        "proof": recommendation.method,
+        "statements": len(effects),
         "calls": calls,
-        "their time saved": f"{offer.gain:.0%}",
-        "of the database's time": f"{offer.share:.1%}",
+        "their time saved": f"{balance.gain:.0%}",
+        "of the database's time": f"{balance.share:.1%}",
         "size in MB": round(proof.bytes / 1024**2, 1),
-        "upkeep": f"{offer.write_ms / max(offer.saved_ms, 1e-9):.1%} of what it saves",
+        "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
     if proof.build_ms is not None:
         evidence["build time in s"] = round(proof.build_ms / 1000, 2)
-    if offer.lost_hot_updates:
-        evidence["updates that lose HOT, at most"] = offer.lost_hot_updates
-    if offer.replaces:
-        evidence["makes redundant"] = ", ".join(index.name for index in offer.replaces)
+    if balance.lost_hot_updates:
+        evidence["updates that lose HOT, at most"] = balance.lost_hot_updates
+    if balance.replaces:
+        evidence["makes redundant"] = ", ".join(index.name for index in balance.replaces)
     statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=True)};"
     return DetectedIssue(
         advisor=ID,
         object=str(candidate)[:300],
-        queryids=tuple(effect.queryid for effect in offer.effects),
+        queryids=tuple(effect.queryid for effect in effects),
         severity=severity,
-        title=f"An index on {candidate} would save {offer.share:.0%} of the database's time",
+        title=f"An index on {candidate} would save {balance.share:.0%} of the database's time",
+        index=recommendation.index,
         evidence=evidence,
         why=(
-            f"{len(offer.effects)} of the costliest statements read more of {candidate.qualified} "
-            f"than they return; with it they take {offer.gain:.0%} less."
+            f"{len(effects)} of the costliest statements read more of {candidate.qualified} "
+            f"than they return; with it they take {balance.gain:.0%} less."
         ),
         remedy=in_django(change, excuse),
         statement=change.sql if change is not None else statement,
     )
-
-
-def how(kind: str, rows: int | None) -> str:
-    """Return in words how something was proved: ``kind`` of a proof, ``rows`` of its copy."""
-    return "planned with hypopg" if kind == "planned" else f"rehearsed on a copy of {rows:,} rows"
 
 
 def in_django(change: Change | None, excuse: str) -> str:
@@ -69,9 +64,11 @@ def in_django(change: Change | None, excuse: str) -> str:
     )
 
 
-def droppable(drop: Drop, change: Change | None, excuse: str) -> DetectedIssue:
+def droppable(drop: Recommendation, change: Change | None, excuse: str) -> DetectedIssue:
     """Return the advisor's finding with the proof, and the migration in its remedy."""
-    remedy = drop.advice.remedy
+    if drop.issue is None:
+        raise ValueError(f"no advisor found that {drop.index.name} may go")
+    remedy = drop.issue.remedy
     if change is not None:
         remedy = (
             "Make sure no replica and no rare job needs it. Take it out of "
@@ -79,19 +76,19 @@ def droppable(drop: Drop, change: Change | None, excuse: str) -> DetectedIssue:
         )
     elif excuse:
         remedy = f"{remedy} No migration is written, as {excuse}."
-    evidence = {**drop.advice.evidence, "proof": _harmless(drop)}
+    evidence = {**drop.issue.evidence, "proof": _harmless(drop)}
     if drop.effects:
-        calls = {query.queryid: query.calls for query in drop.judged}
+        calls = {query.queryid: query.calls for query in drop.statements}
         for label, figure in (("with it", "before"), ("without it", "after")):
             whole = sum(calls[each.queryid] * getattr(each, figure) for each in drop.effects)
             mean = whole / max(1, sum(calls[each.queryid] for each in drop.effects))
             evidence[f"{drop.unit} per call {label}"] = round(mean, 3)
-    return replace(drop.advice, evidence=evidence, remedy=remedy)
+    return replace(drop.issue, evidence=evidence, remedy=remedy)
 
 
-def _harmless(drop: Drop) -> str:
+def _harmless(drop: Recommendation) -> str:
     """Return in words why no statement needs the index."""
-    table, count = drop.table[1], len(drop.judged)
+    table, count = drop.index.table, len(drop.statements)
     proof = f"none of {count} planned statements of {table} uses it"
     if drop.effects:
         proof = (

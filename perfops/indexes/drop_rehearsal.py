@@ -9,11 +9,10 @@ from django.db.backends.utils import CursorWrapper
 from perfops.conf import Conf
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
-from perfops.indexes import safety, scratch
+from perfops.indexes import scratch
 from perfops.indexes import table_copies as copying
-from perfops.indexes.records import Effect, Query, Table, Without
+from perfops.indexes.records import Clock, Effect, Query, Table, Without
 from perfops.indexes.table_copies import Copy, Pair
-from perfops.indexes.time_limit import Clock
 
 # Rounds of runs until a statement counts as slower: chance makes one slower now and then.
 _TRIES = 3
@@ -89,7 +88,7 @@ def rehearsal(
     Raises ``django.db.DatabaseError`` where no copy can be made.
     """
     scratch.sweep(cursor)
-    runnable = safety.harmless(cursor, [query for query in queries if query.sets])
+    runnable = copying.harmless(cursor, [query for query in queries if query.sets])
     with copying.copied(cursor, clock, table, limits) as copy:
         yield Rehearsal(copy, runnable, limits)
 

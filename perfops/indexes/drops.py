@@ -5,97 +5,53 @@ a copy, with it and without it. Where neither may be, whatever plans with it spe
 """
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.database.connections import MARK
 from perfops.indexes import drop_rehearsal as dropping
-from perfops.indexes import hiding, parameters, workload
+from perfops.indexes import hypopg, parameters, workload
 from perfops.indexes import table_copies as copying
-from perfops.indexes.hypopg import cost
-from perfops.indexes.records import Effect, Query, Table, Without
-from perfops.indexes.time_limit import Clock
+from perfops.indexes.recommendation import Recommendation
+from perfops.indexes.records import Clock, Effect, Query, Table, Without
 
 log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 # From the indexes to do without to each statement's ID and how it does.
 Measure = Callable[[Sequence[Name]], Mapping[str, Without]]
-_DROP = re.compile(r'^DROP INDEX CONCURRENTLY "((?:[^"]|"")+)"\."((?:[^"]|"")+)";?$')
 # So many times more statements are held against a drop than candidates come from.
 _MORE = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Drop:
-    """An index that an advisor would drop, and how the workload does without it.
-
-    ``table`` and ``index`` as (schema, name). ``needed_by``: text of a statement that needs it,
-    empty when none does. ``judged`` could be planned, ``unjudged`` could not. ``effects``: of
-    those that do without it, before is with it. ``lacks_proof``: what plans with it could not
-    be tried without.
-    """
-
-    advice: DetectedIssue
-    table: Name
-    index: Name
-    judged: tuple[Query, ...] = ()
-    unjudged: int = 0
-    needed_by: str = ""
-    effects: tuple[Effect, ...] = ()
-    kind: Literal["planned", "rehearsed"] = "planned"
-    # Of the copy it was rehearsed on.
-    rows: int = 0
-    lacks_proof: bool = False
-
-    @property
-    def unit(self) -> Literal["cost", "ms"]:
-        return "cost" if self.kind == "planned" else "ms"
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """``lacking``: why some could not be tried; empty when nothing went wrong."""
-
-    drops: tuple[Drop, ...] = ()
-    lacking: str = ""
-
-
-def named(advice: DetectedIssue) -> Name | None:
-    """Return (schema, name) of the index that the advice would drop."""
-    match = _DROP.match(advice.statement.strip())
-    return (_unquoted(match[1]), _unquoted(match[2])) if match else None
-
-
-def _unquoted(name: str) -> str:
-    return name.replace('""', '"')
 
 
 def prove(
     cursor: CursorWrapper,
     alias: str,
-    found: Sequence[DetectedIssue],
+    issues: Sequence[DetectedIssue],
     statements: Sequence[Statement],
     limits: Conf,
     clock: Clock,
-) -> Proved:
-    """Return what the workload says to each piece of advice that drops an index.
+) -> tuple[list[Recommendation], str]:
+    """Return what the workload says to each issue whose index may go.
 
-    All statements that name the index's table, or may do so where their text is cut, count:
-    one that can't be planned is no proof.
+    With it, why some could not be tried; empty where all were. All statements that name the
+    index's table, or may do so where their text is cut, count: one that can't be planned is no
+    proof.
     """
-    drops = [drop for advice in found if (drop := _located(cursor, advice)) is not None]
+    drops = [
+        Recommendation("drop", issue.index, issue=issue)
+        for issue in issues
+        if issue.index is not None and _is_there(cursor, issue.index)
+    ]
     if not drops:
-        return Proved()
+        return [], ""
     names = {drop.table[1] for drop in drops}
     reads = [
         statement
@@ -108,29 +64,20 @@ def prove(
     queries = parameters.sample(cursor, queries, tables, clock, on=on)
     plans = _Plans(cursor, [query for query in queries if query.tables & on])
     drops = [_with_statements(drop, reads, queries, plans) for drop in drops]
-    hypopg = hiding.schema(cursor)
-    if hypopg is not None:
-        measure = plans.hiding(hypopg, limits, clock)
-        return Proved(tuple(_in_turn(drops, plans, measure)))
+    hiding = hypopg.hiding_schema(cursor)
+    if hiding is not None:
+        measure = plans.hiding(hiding, limits, clock)
+        return _in_turn(drops, plans, measure), ""
     return _rehearsed(alias, drops, plans, tables, limits, clock)
 
 
-def _located(cursor: CursorWrapper, advice: DetectedIssue) -> Drop | None:
-    index = named(advice)
-    table = _table(cursor, index) if index is not None else None
-    return Drop(advice, table, index) if index is not None and table is not None else None
-
-
-def _table(cursor: CursorWrapper, index: Name) -> Name | None:
+def _is_there(cursor: CursorWrapper, index: IndexSubject) -> bool:
     cursor.execute(
-        f"""{MARK} SELECT n.nspname, t.relname FROM pg_index i
-        JOIN pg_class t ON t.oid = i.indrelid
-        JOIN pg_namespace n ON n.oid = t.relnamespace
-        WHERE i.indexrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s))""",
-        list(index),
+        f"""{MARK} SELECT EXISTS (SELECT FROM pg_index
+        WHERE indexrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)))""",
+        [index.schema, index.name],
     )
-    row = cursor.fetchone()
-    return (row[0], row[1]) if row else None
+    return bool(cursor.fetchone()[0])
 
 
 class _Plans:
@@ -146,7 +93,7 @@ class _Plans:
         self.used: dict[str, frozenset[str]] = {}
         for query in queries:
             try:
-                self.cost[query.queryid], self.used[query.queryid] = cost(cursor, query)
+                self.cost[query.queryid], self.used[query.queryid] = hypopg.cost(cursor, query)
             except (DatabaseError, NoPlan):
                 continue
             self.queries.append(query)
@@ -158,17 +105,17 @@ class _Plans:
         for queryid, found in without.items():
             self.used[queryid] |= found.indexes
 
-    def hiding(self, hypopg: str, limits: Conf, clock: Clock) -> Measure:
+    def hiding(self, schema: str, limits: Conf, clock: Clock) -> Measure:
         """Return what plans all statements without some indexes."""
 
         def measure(indexes: Sequence[Name]) -> dict[str, Without]:
             found: dict[str, Without] = {}
-            with hiding.hidden(self.cursor, hypopg, indexes):
+            with hypopg.hidden(self.cursor, schema, indexes):
                 for query in self.queries:
                     if clock.is_over:
                         break
                     try:
-                        after, used = cost(self.cursor, query)
+                        after, used = hypopg.cost(self.cursor, query)
                     except (DatabaseError, NoPlan):
                         continue
                     before = self.cost[query.queryid]
@@ -182,8 +129,11 @@ class _Plans:
 
 
 def _with_statements(
-    drop: Drop, reads: Sequence[Statement], queries: Sequence[Query], plans: _Plans
-) -> Drop:
+    drop: Recommendation,
+    reads: Sequence[Statement],
+    queries: Sequence[Query],
+    plans: _Plans,
+) -> Recommendation:
     read = {query.queryid: query for query in queries}
     judged, unjudged = [], 0
     for statement in reads:
@@ -196,29 +146,35 @@ def _with_statements(
                 judged.append(query)
             else:
                 unjudged += 1
-    return replace(drop, judged=tuple(judged), unjudged=unjudged)
+    return replace(drop, statements=tuple(judged), unjudged=unjudged)
 
 
-def _in_turn(drops: Sequence[Drop], plans: _Plans, measure: Measure) -> list[Drop]:
+def _in_turn(
+    drops: Sequence[Recommendation], plans: _Plans, measure: Measure
+) -> list[Recommendation]:
     """Judge each as if those before it had gone: of two that serve the same, one must stay."""
     gone: list[Name] = []
     judged = []
     for drop in drops:
-        without = measure([*gone, drop.index])
+        without = measure([*gone, _name(drop)])
         found = _judged(drop, plans, without)
-        if not found.needed_by:
-            gone.append(drop.index)
+        if found.status == "accepted":
+            gone.append(_name(drop))
             plans.let_go(without)
         judged.append(found)
     return judged
 
 
-def _judged(drop: Drop, plans: _Plans, without: Mapping[str, Without]) -> Drop:
+def _name(drop: Recommendation) -> Name:
+    return (drop.index.schema, drop.index.name)
+
+
+def _judged(drop: Recommendation, plans: _Plans, without: Mapping[str, Without]) -> Recommendation:
     effects: list[Effect] = []
     slower: list[str] = []
     untried: list[str] = []
-    for query in drop.judged:
-        uses = plans.uses(query, drop.index)
+    for query in drop.statements:
+        uses = plans.uses(query, _name(drop))
         found = without.get(query.queryid)
         # On a sample the planner may leave alone what it uses on the table: that tells nothing.
         if found is None or (uses and not found.effect.is_used):
@@ -227,24 +183,26 @@ def _judged(drop: Drop, plans: _Plans, without: Mapping[str, Without]) -> Drop:
             slower.append(query.text)
         elif found.effect.is_used:
             effects.append(found.effect)
-    needed_by = next(iter((*slower, *untried)), "")
-    return replace(
-        drop, needed_by=needed_by, effects=tuple(effects), lacks_proof=bool(untried and not slower)
-    )
+    drop = replace(drop, effects=tuple(effects))
+    if slower:
+        return drop.rejected(f"slower without it: {slower[0]}")
+    if untried:
+        return drop.rejected(f"could not be tried without it: {untried[0]}", lacks_proof=True)
+    return replace(drop, status="accepted")
 
 
 def _rehearsed(
     alias: str,
-    drops: Sequence[Drop],
+    drops: Sequence[Recommendation],
     plans: _Plans,
     tables: Mapping[Name, Table],
     limits: Conf,
     clock: Clock,
-) -> Proved:
+) -> tuple[list[Recommendation], str]:
     """Judge the drops table by table; of one that no statement uses, no copy is needed."""
     place = limits.REHEARSE_ON.get(alias)
     time = Clock(min(limits.REHEARSAL_S, clock.left_s / 2))
-    judged: list[Drop] = []
+    judged: list[Recommendation] = []
     lacking = f"not all can be run on {place}" if place else "no rehearsal is allowed"
     for name in dict.fromkeys(drop.table for drop in drops):
         mine = [drop for drop in drops if drop.table == name]
@@ -259,21 +217,27 @@ def _rehearsed(
             log.warning("rehearsal on %s failed: %s", place, reason)
             lacking = f"the rehearsal on {place} failed: {reason}"
             judged += _in_turn(mine, plans, _nothing)
-    return Proved(tuple(judged), lacking if any(d.lacks_proof for d in judged) else "")
+    return judged, lacking if any(d.lacks_proof for d in judged) else ""
 
 
-def _matters(drops: Sequence[Drop], plans: _Plans, table: Table) -> bool:
+def _matters(drops: Sequence[Recommendation], plans: _Plans, table: Table) -> bool:
     """Whether a statement may notice: an index is used, or gives an expression statistics."""
     with_expression = {index.name for index in table.indexes if "" in index.keys}
     return any(
-        drop.index[1] in with_expression or any(plans.uses(q, drop.index) for q in drop.judged)
+        drop.index.name in with_expression
+        or any(plans.uses(query, _name(drop)) for query in drop.statements)
         for drop in drops
     )
 
 
 def _on_copy(
-    place: str, table: Table, drops: Sequence[Drop], plans: _Plans, limits: Conf, clock: Clock
-) -> list[Drop]:
+    place: str,
+    table: Table,
+    drops: Sequence[Recommendation],
+    plans: _Plans,
+    limits: Conf,
+    clock: Clock,
+) -> list[Recommendation]:
     queries = [query for query in plans.queries if table.key in query.tables]
     with (
         copying.writing(place, limits) as cursor,

@@ -1,16 +1,19 @@
 """Proof where hypopg is: the planner is told of an index that isn't there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
+from psycopg import sql
 
+from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.indexes import ddl
 from perfops.indexes import planning as plans
-from perfops.indexes.records import Candidate, Effect, Proof, Query
-from perfops.indexes.time_limit import Clock
+from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query
 
+Name = tuple[str, str]
 METHODS = {"btree"}
 
 
@@ -69,3 +72,32 @@ def _prove(
     finally:
         cursor.execute(f"{MARK} SELECT hypopg_drop_index(%s)", [oid])
     return Proof(candidate, "planned", "cost", int(size), None, tuple(effects))
+
+
+def hiding_schema(cursor: CursorWrapper) -> str | None:
+    """Return where hypopg's functions live, None where it is not there or can't hide."""
+    found = session.schema_of(cursor, "hypopg")
+    if found is None:
+        return None
+    hide = sql.Identifier(found, "hypopg_hide_index").as_string(None)
+    cursor.execute(f"{MARK} SELECT to_regproc(%s) IS NOT NULL", [hide])
+    (can_hide,) = cursor.fetchone()
+    return found if can_hide else None
+
+
+@contextmanager
+def hidden(cursor: CursorWrapper, hypopg: str, indexes: Sequence[Name]) -> Iterator[None]:
+    """Let this session plan without ``indexes`` for a while; nobody else notices."""
+    hide = sql.Identifier(hypopg, "hypopg_hide_index")
+    unhide = sql.Identifier(hypopg, "hypopg_unhide_all_indexes")
+    mark = sql.SQL(MARK)
+    for index in indexes:
+        cursor.execute(
+            sql.SQL("{} SELECT {}(i) FROM to_regclass({}) AS i WHERE i IS NOT NULL").format(
+                mark, hide, sql.Literal(sql.Identifier(*index).as_string(None))
+            )
+        )
+    try:
+        yield
+    finally:
+        cursor.execute(sql.SQL("{} SELECT {}()").format(mark, unhide))

@@ -16,14 +16,14 @@ _WORSE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A statement as it was when the advice was given: ms per call."""
+    """A statement as it was when the index was recommended: ms per call."""
 
     queryid: str
     mean_ms: float
 
 
 @dataclass(frozen=True, slots=True)
-class Aftermath:
+class Impact:
     """``before_ms`` and ``after_ms``: mean per call, weighted by the calls of the window."""
 
     verdict: Verdict
@@ -53,7 +53,7 @@ def judge(
     index: Index | None,
     promised: float,
     min_calls: int,
-) -> Aftermath | None:
+) -> Impact | None:
     """Return what the window, all of it after the change, says; None when it says too little.
 
     ``promised``: share of the statements' time that the advice would save, 0 for a drop. An
@@ -74,7 +74,7 @@ def judge(
         verdict = "worse"
     elif promised and scans and gain >= _KEPT_PROMISE * promised:
         verdict = "fixed"
-    return Aftermath(verdict, before_ms, after_ms, calls, scans)
+    return Impact(verdict, before_ms, after_ms, calls, scans)
 
 
 def means(effects: Sequence[Mapping[str, object]]) -> list[Before]:

@@ -1,4 +1,4 @@
-"""Writing an advised migration into its app."""
+"""Writing a recommended migration into its app."""
 
 from pathlib import Path
 
@@ -6,33 +6,34 @@ from django.apps import apps
 
 from perfops.indexes.declaration import NotDjangos
 from perfops.indexes.migration import Project
-from perfops.models.recommendations import IndexAdvice
+from perfops.models.recommendations import Recommendation
 
 
 class NotWritten(RuntimeError):
     """The file can't be written; the message says why and what to do."""
 
 
-def write(advice: IndexAdvice) -> Path:
-    """Write the migration of ``advice`` as a new file of its app. Raises ``NotWritten``.
+def write(recommendation: Recommendation) -> Path:
+    """Write the migration of ``recommendation`` as a new file of its app. Raises ``NotWritten``.
 
     The app's last migration must still be the one it was made for: two migrations after the
     same one would have to be merged.
     """
-    folder = Path(apps.get_app_config(advice.app_label).path) / "migrations"
+    folder = Path(apps.get_app_config(recommendation.app_label).path) / "migrations"
     try:
-        leaf = Project().leaf(advice.app_label)
+        leaf = Project().leaf(recommendation.app_label)
     except NotDjangos as error:
-        raise NotWritten(f"{advice.migration_name} is not written: {error}.") from error
-    if repr(leaf) not in advice.migration:
+        raise NotWritten(f"{recommendation.migration_name} is not written: {error}.") from error
+    if repr(leaf) not in recommendation.migration:
         raise NotWritten(
-            f"{advice.migration_name} is not written: {advice.app_label} has a newer migration "
-            f"now ({leaf[1]}). Run `manage.py analyze_db` again for advice that follows it."
+            f"{recommendation.migration_name} is not written: "
+            f"{recommendation.app_label} has a newer migration "
+            f"now ({leaf[1]}). Run `manage.py analyze_db` again for one that follows it."
         )
-    path = folder / f"{advice.migration_name}.py"
+    path = folder / f"{recommendation.migration_name}.py"
     try:
         with path.open("x") as file:
-            file.write(advice.migration)
+            file.write(recommendation.migration)
     except OSError as error:
         raise NotWritten(f"{path} can't be written: {error.strerror}.") from error
     return path

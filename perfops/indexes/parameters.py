@@ -17,8 +17,7 @@ from psycopg import sql
 
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
-from perfops.indexes.records import Query, Slot, Table
-from perfops.indexes.time_limit import Clock
+from perfops.indexes.records import Clock, Query, Slot, Table
 
 Name = tuple[str, str]
 Row = dict[str, Any]

@@ -1,5 +1,6 @@
 """What passes between the steps of index advice. Times in ms, sizes in bytes."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -244,3 +245,19 @@ class Proof:
     effects: tuple[Effect, ...] = field(default=())
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Over when ``seconds`` have passed since it was made."""
+
+    seconds: float
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_over(self) -> bool:
+        return self.left_s <= 0
+
+    @property
+    def left_s(self) -> float:
+        return self.seconds - (time.monotonic() - self.began)

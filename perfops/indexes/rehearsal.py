@@ -9,12 +9,11 @@ from psycopg import sql
 
 from perfops.conf import Conf
 from perfops.database.connections import MARK
-from perfops.indexes import ddl, safety, scratch
+from perfops.indexes import ddl, scratch
 from perfops.indexes import planning as plans
 from perfops.indexes import table_copies as copying
-from perfops.indexes.records import Candidate, Effect, Proof, Query, Table
+from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table
 from perfops.indexes.table_copies import Copy
-from perfops.indexes.time_limit import Clock
 
 Name = tuple[str, str]
 _INDEX = "perfops_rehearsed"
@@ -35,7 +34,7 @@ def prove(
     proofs: list[Proof] = []
     with copying.writing(alias, limits) as cursor:
         scratch.sweep(cursor)
-        runnable = safety.harmless(cursor, [query for query in queries if query.sets])
+        runnable = copying.harmless(cursor, [query for query in queries if query.sets])
         for name in dict.fromkeys(candidate.table for candidate in candidates):
             on_it = [query for query in runnable if name in query.tables]
             mine = [candidate for candidate in candidates if candidate.table == name]

@@ -1,4 +1,4 @@
-"""Index advice in an analysis: given, kept with its finding, and measured once it is applied."""
+"""Index recommendations in an analysis: made, kept with their findings, measured once applied."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -8,20 +8,20 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.indexes import detections as wording
-from perfops.indexes import impact as aftermath
-from perfops.indexes import recommending as advising
-from perfops.indexes.recommending import Advised, Given
+from perfops.formatting import identifier
+from perfops.indexes import detections, impact, recommending
+from perfops.indexes.recommendation import Recommendation, Recommendations
+from perfops.models import recommendations as stored
 from perfops.models.analyses import Analysis, Finding
-from perfops.models.recommendations import IndexAdvice
 
-Kind, Outcome = IndexAdvice.Kind, IndexAdvice.Outcome
-AFTERMATH = "index_aftermath"
-TITLES = {wording.ID: "UnavailableSource indexes", AFTERMATH: "Index advice that did not help"}
+Stored = stored.Recommendation
+Kind, Outcome = Stored.Kind, Stored.Outcome
+IMPACT = "index_impact"
+TITLES = {detections.ID: "Missing indexes", IMPACT: "Index recommendations that did not help"}
 
 
 def recommend(
@@ -31,81 +31,81 @@ def recommend(
 
     ``only``: the IDs of advisors that were asked; empty for all.
     """
-    advised, all_issues = give(window, database, issues, only=only)
-    return Recommended(
-        all_issues, with_missing(window, advised), complete(advised), partial(record, advised)
-    )
-
-
-def give(
-    window: Window, database: str, found: list[DetectedIssue], *, only: Collection[str] = ()
-) -> tuple[Advised, list[DetectedIssue]]:
-    """Return the index recommendations for ``window``, and ``found`` with them, worst first."""
-    advised = advising.advise(window, database, found, conf())
+    found = recommending.recommend(window, database, issues, conf())
     if only:
-        given = tuple(each for each in advised.given if each.advice.advisor in only)
-        advised = replace(advised, given=given)
-    proved = {given.advice.fingerprint: given.advice for given in advised.given}
-    kept = [a for a in found if a.fingerprint not in {*proved, *advised.refuted}]
-    advice = sorted(
-        [*kept, *proved.values()], key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)
+        decided = tuple(e for e in found.decided if e.issue and e.issue.advisor in only)
+        found = replace(found, decided=decided)
+    return Recommended(
+        merged(issues, found), with_missing(window, found), complete(found), partial(record, found)
     )
-    return advised, advice
 
 
-def complete(advised: Advised) -> frozenset[str]:
-    """Return the IDs of what saw all it needs: what it does not find any more is mended."""
-    lacks = any(missing.source == advising.SOURCE for missing in advised.missing)
+def merged(issues: Sequence[DetectedIssue], found: Recommendations) -> list[DetectedIssue]:
+    """Return the issues as the recommendations leave them, worst first.
+
+    A drop that was accepted says how it was proved; one that was rejected is no issue.
+    """
+    accepted = {each.issue.fingerprint: each.issue for each in found.accepted if each.issue}
+    replaced = {*accepted, *found.rejected_issues}
+    kept = [issue for issue in issues if issue.fingerprint not in replaced]
+    return sorted(
+        [*kept, *accepted.values()],
+        key=lambda issue: (ORDER.index(issue.severity), issue.advisor, issue.object),
+    )
+
+
+def complete(found: Recommendations) -> frozenset[str]:
+    """Return the IDs of those that saw all they need: what they find no more is resolved."""
+    lacks = any(missing.source == recommending.SOURCE for missing in found.missing)
     return frozenset() if lacks else frozenset(TITLES)
 
 
-def with_missing(window: Window, advised: Advised) -> Window:
-    """Return ``window`` saying as well what index advice could not be had for."""
-    missing = (*window.after.missing, *advised.missing)
-    return replace(window, after=msgspec.structs.replace(window.after, missing=missing))
+def with_missing(window: Window, found: Recommendations) -> Window:
+    """Return ``window`` with what the recommendations could not be had for."""
+    after = msgspec.structs.replace(window.after, missing=(*window.after.missing, *found.missing))
+    return replace(window, after=after, notes=(*window.notes, *found.notes))
 
 
-def record(advised: Advised, seen: Sequence[Finding]) -> None:
-    """Keep the proof and the change of each piece of advice with its finding."""
+def record(found: Recommendations, seen: Sequence[Finding]) -> None:
+    """Keep the proof and the change of each accepted recommendation with its finding."""
     findings = {finding.fingerprint: finding for finding in seen}
-    for given in advised.given:
-        IndexAdvice.objects.update_or_create(
-            finding=findings[given.advice.fingerprint], defaults=_fields(given)
-        )
+    for each in found.accepted:
+        if each.issue is not None:
+            Stored.objects.update_or_create(
+                finding=findings[each.issue.fingerprint], defaults=_fields(each)
+            )
 
 
-def _fields(given: Given) -> dict[str, Any]:
-    change, offer = given.change, given.offer
+def _fields(recommendation: Recommendation) -> dict[str, Any]:
+    change, balance = recommendation.change, recommendation.balance
     return {
-        "kind": Kind.ADD if offer is not None else Kind.DROP,
-        "index_schema": given.index[0],
-        "index_name": given.index[1],
+        "kind": Kind.ADD if recommendation.action == "add" else Kind.DROP,
+        "index_schema": recommendation.index.schema,
+        "index_name": recommendation.index.name,
         "app_label": change.app_label if change else "",
         "migration_name": change.name if change else "",
         "migration": change.text if change else "",
         "meta": "\n".join([*change.imports, change.meta]) if change else "",
-        # Given again: whatever was applied once is not there any more.
+        # Recommended again: whatever was applied once is not there any more.
         "applied_at": None,
         "outcome": Outcome.WAITING,
         "measured": [],
-        "proof": given.proof,
-        "unit": given.unit,
-        "gain": offer.gain if offer is not None else 0.0,
-        "effects": given.effects(),
+        "proof": recommendation.method,
+        "unit": recommendation.unit,
+        "gain": balance.gain if balance is not None else 0.0,
+        "effects": recommendation.effects_as_data(),
     }
 
 
 def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
-    """Look at what was advised before: note what is applied, judge what has been for a while.
+    """Note which recommendations were applied, and judge those that have been for a while.
 
-    Returns findings for what did not help.
+    Returns issues for those that did not help.
     """
     found = []
-    rows = IndexAdvice.objects.filter(finding__database=analysis.database)
+    rows = Stored.objects.filter(finding__database=analysis.database)
     for row in rows.select_related("finding").order_by("id"):
-        index = aftermath.index_in(
-            window.after.indexes, schema=row.index_schema, name=row.index_name
-        )
+        index = impact.index_in(window.after.indexes, schema=row.index_schema, name=row.index_name)
         if (index is not None) != (row.kind == Kind.ADD):
             continue
         if row.applied_at is None:
@@ -114,19 +114,19 @@ def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
             continue
         judged = None
         if row.outcome == Outcome.WAITING and _is_after(row, analysis):
-            judged = aftermath.judge(
-                aftermath.means(row.effects), window, index=index, promised=row.gain,
+            judged = impact.judge(
+                impact.means(row.effects), window, index=index, promised=row.gain,
                 min_calls=conf().INDEX_MIN_CALLS,
             )  # fmt: skip
         if judged is not None:
             row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
             row.save(update_fields=["outcome", "measured"])
         if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
-            found.append(_disappointment(row))
+            found.append(_without_effect(row))
     return found
 
 
-def _is_after(row: IndexAdvice, analysis: Analysis) -> bool:
+def _is_after(row: Stored, analysis: Analysis) -> bool:
     """Whether the whole window lies after the change was seen."""
     baseline = analysis.baseline
     return (
@@ -136,7 +136,7 @@ def _is_after(row: IndexAdvice, analysis: Analysis) -> bool:
     )
 
 
-def _disappointment(row: IndexAdvice) -> DetectedIssue:
+def _without_effect(row: Stored) -> DetectedIssue:
     was_made = row.kind == Kind.ADD
     what = f"{row.index_schema}.{row.index_name}"
     change = "made" if was_made else "dropped"
@@ -147,11 +147,12 @@ def _disappointment(row: IndexAdvice) -> DetectedIssue:
         else "Make it again: what it served is slower without it."
     )
     return DetectedIssue(
-        advisor=AFTERMATH,
+        advisor=IMPACT,
+        index=IndexSubject(row.index_schema, "", row.index_name),
         object=f"{change} {what}",
         queryids=tuple(effect["queryid"] for effect in row.effects),
         severity="warning",
-        title=f"Index {what} was {change} as advised, and that {effect}",
+        title=f"Index {what} was {change} as recommended, and that {effect}",
         evidence=dict(row.measured),
         why="Every index costs each write; one that helps nobody is only cost.",
         remedy=remedy,
@@ -159,7 +160,6 @@ def _disappointment(row: IndexAdvice) -> DetectedIssue:
     )
 
 
-def _undo(row: IndexAdvice) -> str:
+def _undo(row: Stored) -> str:
     """Return the statement that takes an index away again."""
-    schema, name = (part.replace('"', '""') for part in (row.index_schema, row.index_name))
-    return f'DROP INDEX CONCURRENTLY "{schema}"."{name}";'
+    return f"DROP INDEX CONCURRENTLY {identifier(row.index_schema, row.index_name)};"

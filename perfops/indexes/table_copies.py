@@ -5,21 +5,26 @@ finds it under the table's own name; all other tables it reads are the real ones
 table nothing but ACCESS SHARE is held, and only while it is copied.
 """
 
+import logging
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
+from sqlglot import exp
 
-from perfops.conf import Conf
+from perfops.conf import Conf, conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
 from perfops.indexes import scratch
-from perfops.indexes.records import Table
-from perfops.indexes.time_limit import Clock
+from perfops.indexes.records import Clock, Query, Table
+from perfops.indexes.workload import parse
+
+log = logging.getLogger(__name__)
 
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
@@ -161,3 +166,43 @@ def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:
             f"{MARK} SELECT set_config('statement_timeout', %s, true)", [str(left_ms)]
         )
         return plans.run(copy.cursor, text)
+
+
+def harmless(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Query]:
+    """Return those that call no volatile function: a read-only transaction doesn't stop all."""
+    called = {query.queryid: _functions(query.text) for query in queries}
+    names = sorted({name for each in called.values() for name in each})
+    cursor.execute(
+        f"{MARK} SELECT DISTINCT proname FROM pg_proc"
+        " WHERE proname = ANY(%s::text[]) AND provolatile = 'v'",
+        [names],
+    )
+    volatile = {name for (name,) in cursor.fetchall()}
+    return [query for query in queries if not called[query.queryid] & volatile]
+
+
+def _functions(text: str) -> set[str]:
+    tree = parse(text)
+    found = tree.find_all(exp.Func) if tree is not None else ()
+    return {
+        (each.name if isinstance(each, exp.Anonymous) else each.sql_name()).lower()
+        for each in found
+    }
+
+
+def sweep() -> list[str]:
+    """Drop the scratch schemas of dead rehearsals wherever one is allowed; return their names.
+
+    One that is alive is let alone, and a database that can't be swept is only logged.
+    """
+    swept: list[str] = []
+    for alias in sorted(set(conf().REHEARSE_ON.values())):
+        try:
+            with writing(alias, conf()) as cursor:
+                swept += scratch.sweep(cursor)
+        except DatabaseError as error:
+            reason = str(error).partition("\n")[0]
+            log.warning("what rehearsals have left on %s is not swept: %s", alias, reason)
+    if swept:
+        log.info("swept what killed rehearsals have left: %s", ", ".join(swept))
+    return swept

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from perfops.analysis.advisors.detection import IndexSubject
 from perfops.conf import Conf
+from perfops.indexes.declaration import name_of
+from perfops.indexes.recommendation import Balance, Recommendation, Status
 from perfops.indexes.records import Candidate, Effect, Existing, Fixed, Proof, Query, Table
 
 Name = tuple[str, str]
@@ -23,49 +26,20 @@ class Period:
     of_writes: float
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An index that pays: what it saves and costs in the window."""
-
-    proof: Proof
-    effects: tuple[Effect, ...]
-    affected_ms: float
-    saved_ms: float
-    write_ms: float
-    lost_hot_updates: int
-    share: float
-    replaces: tuple[Existing, ...]
-
-    @property
-    def candidate(self) -> Candidate:
-        return self.proof.candidate
-
-    @property
-    def gain(self) -> float:
-        """Return which share of the affected statements' time goes."""
-        return self.saved_ms / self.affected_ms if self.affected_ms else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    candidate: Candidate
-    reason: str
-
-
 def choose(
     proofs: Sequence[Proof],
     queries: Sequence[Query],
     tables: Mapping[Name, Table],
     period: Period,
     limits: Conf,
-) -> tuple[list[Offer], list[Refusal]]:
-    """Return what pays, the best first, and why the others don't.
+) -> list[Recommendation]:
+    """Return what pays as accepted, the best first, and then the rest with why it does not.
 
     Greedy, one index after the other: a second one on the same table must pay for what the
     first has left.
     """
-    offers: list[Offer] = []
-    refused: dict[Name, Refusal] = {}
+    accepted: list[tuple[float, Recommendation]] = []
+    rejected: dict[Name, Recommendation] = {}
     kept = _Kept()
     rest = list(proofs)
     while rest:
@@ -74,13 +48,38 @@ def choose(
         rest.remove(best.proof)
         reason = objection(best, queries, limits)
         if reason:
-            refused.setdefault(best.candidate.table, Refusal(best.candidate, reason))
+            rejected.setdefault(best.proof.candidate.table, best.decided("rejected", reason))
             continue
-        offers.append(best)
+        accepted.append((-best.balance.saved_ms, best.decided("accepted")))
         kept.take(best.proof)
-    served = {offer.candidate.table for offer in offers}
-    left = [refusal for table, refusal in refused.items() if table not in served]
-    return sorted(offers, key=lambda offer: -offer.saved_ms), left
+    served = {each.candidate.table for _, each in accepted}
+    left = [each for table, each in rejected.items() if table not in served]
+    return [each for _, each in sorted(accepted, key=lambda pair: pair[0])] + left
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A proof with what it saves and costs beside those taken before it."""
+
+    proof: Proof
+    effects: tuple[Effect, ...]
+    balance: Balance
+    statements: tuple[Query, ...]
+
+    def decided(self, status: Status, reason: str = "") -> Recommendation:
+        candidate = self.proof.candidate
+        return Recommendation(
+            "add",
+            IndexSubject(*candidate.table, name_of(candidate), str(candidate)),
+            status=status,
+            reason=reason,
+            statements=self.statements,
+            effects=self.effects,
+            kind=self.proof.kind,
+            rows=self.proof.rows,
+            proof=self.proof,
+            balance=self.balance,
+        )
 
 
 class _Kept:
@@ -106,40 +105,42 @@ class _Kept:
         )
 
 
-def objection(offer: Offer, queries: Sequence[Query], limits: Conf) -> str:
-    """Return why ``offer`` is not worth it, empty when it is."""
-    affected = {effect.queryid for effect in offer.effects}
+def objection(weighed: _Weighed, queries: Sequence[Query], limits: Conf) -> str:
+    """Return why it is not worth it, empty when it is."""
+    affected = {effect.queryid for effect in weighed.effects}
     calls = sum(query.calls for query in queries if query.queryid in affected)
     if not affected:
         return "the planner does not use it"
     if calls < limits.INDEX_MIN_CALLS:
         return f"its statements were called {calls} times only"
-    if offer.gain < limits.INDEX_MIN_GAIN:
-        return f"it saves {offer.gain:.0%} of its statements' time only"
-    if offer.share < limits.INDEX_MIN_SHARE:
-        return f"it saves {offer.share:.2%} of the database's time only"
-    if offer.write_ms > limits.INDEX_MAX_WRITE_SHARE * offer.saved_ms:
+    balance = weighed.balance
+    if balance.gain < limits.INDEX_MIN_GAIN:
+        return f"it saves {balance.gain:.0%} of its statements' time only"
+    if balance.share < limits.INDEX_MIN_SHARE:
+        return f"it saves {balance.share:.2%} of the database's time only"
+    if balance.write_ms > limits.INDEX_MAX_WRITE_SHARE * balance.saved_ms:
         return "the table is written too much for what is read of it"
     return ""
 
 
-def _best(weighed: Sequence[Offer]) -> Offer:
+def _best(weighed: Sequence[_Weighed]) -> _Weighed:
     """Return the one that saves most, or one of its table that does nearly, and is smaller."""
-    net = {id(offer): offer.saved_ms - offer.write_ms for offer in weighed}
-    top = max(weighed, key=lambda offer: net[id(offer)])
+    net = {id(each): each.balance.saved_ms - each.balance.write_ms for each in weighed}
+    top = max(weighed, key=lambda each: net[id(each)])
     most = net[id(top)]
     near = [
-        offer
-        for offer in weighed
-        if offer.candidate.table == top.candidate.table
-        and net[id(offer)] >= (_NEARLY * most if most > 0 else most)
+        each.proof
+        for each in weighed
+        if each.proof.candidate.table == top.proof.candidate.table
+        and net[id(each)] >= (_NEARLY * most if most > 0 else most)
     ]
-    return min(near, key=lambda o: (o.proof.bytes, len(o.candidate.keys), str(o.candidate)))
+    best = min(near, key=lambda p: (p.bytes, len(p.candidate.keys), str(p.candidate)))
+    return next(each for each in weighed if each.proof is best)
 
 
 def _weigh(
     proof: Proof, queries: Sequence[Query], table: Table, kept: _Kept, period: Period
-) -> Offer:
+) -> _Weighed:
     by_id = {query.queryid: query for query in queries}
     affected = []
     saved = affected_ms = 0.0
@@ -151,9 +152,7 @@ def _weigh(
             affected_ms += by_id[effect.queryid].total_ms
             saved += by_id[effect.queryid].total_ms * gained
     lost_hot = _lost_hot_updates(proof.candidate, queries, table)
-    return Offer(
-        proof=proof,
-        effects=tuple(affected),
+    balance = Balance(
         affected_ms=affected_ms,
         saved_ms=saved,
         write_ms=_write_ms(proof.candidate, table, lost_hot) * period.of_writes,
@@ -161,6 +160,8 @@ def _weigh(
         share=saved / period.total_ms if period.total_ms else 0.0,
         replaces=redundant(proof.candidate, table.indexes),
     )
+    statements = tuple(by_id[effect.queryid] for effect in affected)
+    return _Weighed(proof, tuple(affected), balance, statements)
 
 
 # Measured with benchmarks/index_advice.py: an entry of a B-tree in memory takes 5 to 8 us, one

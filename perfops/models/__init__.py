@@ -3,7 +3,7 @@
 from perfops.models.analyses import Analysis, Finding, Occurrence, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
-from perfops.models.recommendations import IndexAdvice
+from perfops.models.recommendations import Recommendation
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
@@ -11,12 +11,12 @@ __all__ = [
     "Budget",
     "Evaluation",
     "Finding",
-    "IndexAdvice",
     "LoadRun",
     "Occurrence",
     "QueryOrigin",
     "QueryPlan",
     "QueryTemplate",
+    "Recommendation",
     "RouteResult",
     "Sample",
     "StoredSnapshot",

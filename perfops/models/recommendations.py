@@ -1,11 +1,11 @@
-"""Index advice with its proof and its change, and what it did once it was applied."""
+"""Index recommendations with proof and change, and their impact once they were applied."""
 
 from django.db import models
 
 from perfops.models.analyses import Finding
 
 
-class IndexAdvice(models.Model):
+class Recommendation(models.Model):
     """What stands behind a finding about an index: kept when the finding is resolved."""
 
     class Kind(models.TextChoices):
@@ -18,7 +18,7 @@ class IndexAdvice(models.Model):
         NO_EFFECT = "no effect", "no effect"
         WORSE = "worse", "worse"
 
-    finding = models.OneToOneField(Finding, models.CASCADE, related_name="index_advice")
+    finding = models.OneToOneField(Finding, models.CASCADE, related_name="recommendation")
     kind = models.CharField(max_length=4, choices=Kind)
     index_schema = models.CharField(max_length=63)
     index_name = models.CharField(max_length=63)
@@ -38,9 +38,6 @@ class IndexAdvice(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default=Outcome.WAITING)
     # Pairs of label and figure, as a finding's evidence has them.
     measured = models.JSONField(default=list, blank=True)
-
-    class Meta:
-        verbose_name_plural = "index advice"
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.index_name}"

@@ -78,6 +78,7 @@ def test_revoking_twice_is_fine_and_anothers_is_not_there(client, post, made, si
     [
         ({"scopes": []}, "body.scopes"),
         ({"scopes": ["everything"]}, "body.scopes.0"),
+        ({"scopes": ["profiles:write"]}, "body.scopes"),
         ({"name": ""}, "body.name"),
         ({"name": "a\x00b"}, "body.name"),
         ({"name": "x" * 101}, "body.name"),
@@ -116,3 +117,43 @@ def test_a_revoked_token_is_gone_from_its_address_and_stays_in_the_list(sign_in,
     assert client.get(made["Location"], headers=headers).status_code == 404
     (listed,) = client.get("/api/v1/auth/tokens", headers=headers).json()["results"]
     assert listed["revoked_at"] is not None
+
+
+def test_a_token_that_may_only_write_reads_nothing_by_writing(client, ada):
+    """Those of before: a write answers with the whole profile, e-mail and phone included."""
+    _, token = services.issue_api_token(
+        ada, name="old", scopes=["profiles:write"], expires_at=datetime.now(UTC) + timedelta(days=1)
+    )
+    answer = client.patch(
+        "/api/v1/profiles/ada", {}, content_type="application/json", headers=bearer(token)
+    )
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:midst:problem:scope-missing")
+    assert "profiles:read" in answer.json()["detail"]
+
+
+def test_nobody_has_more_than_so_many_tokens(client, post, signed_in, monkeypatch):
+    monkeypatch.setattr(services, "MOST_TOKENS", 2)
+    made = [post("/tokens", {"name": "x", "scopes": SCOPES}, signed_in) for _ in range(3)]
+    assert [answer.status_code for answer in made] == [201, 201, 409]
+    client.delete(made[0]["Location"], headers=bearer(signed_in))
+    assert post("/tokens", {"name": "x", "scopes": SCOPES}, signed_in).status_code == 201
+
+
+def test_tokens_outlive_a_new_password_until_all_are_revoked(client, post, made, ada, sign_in):
+    token = made.json()["token"]
+    ada.set_password("another good one")
+    ada.save()
+    assert client.get("/api/v1/profiles/me", headers=bearer(token)).status_code == 200
+    again = sign_in(password="another good one").json()["access"]
+    assert client.delete(URL, headers=bearer(token)).status_code == 403
+    assert client.delete(URL, headers=bearer(again)).status_code == 204
+    assert client.get("/api/v1/profiles/me", headers=bearer(token)).status_code == 401
+
+
+def test_staff_ends_everything_of_an_account(admin_client, client, made, signed_in, ada):
+    admin_client.post(
+        reverse("admin:auth_user_changelist"),
+        {"action": "revoke_everything", "_selected_action": [str(ada.pk)]},
+    )
+    for token in (made.json()["token"], signed_in):
+        assert client.get("/api/v1/profiles/me", headers=bearer(token)).status_code == 401

@@ -55,7 +55,7 @@ def full(transactional_db):
         owner, name="n" * 60, scopes=list(Scope),
         expires_at=timezone.now() + timedelta(30),
     )  # fmt: skip
-    accounts._start_session(owner)
+    accounts.start_session(owner)
     return longest
 
 
@@ -109,7 +109,7 @@ def test_who_guesses_passwords_is_told_to_wait(chromium, live_server, empty_cach
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{live_server.url}/admin/login/")
-    for _ in range(LOGIN_BY_ACCOUNT.amount):
+    for _ in range(LOGIN_BY_ACCOUNT.free):
         page.fill("#id_username", "somebody")
         page.fill("#id_password", "a guess")
         with page.expect_navigation():

@@ -66,6 +66,7 @@ MATRIX = [
     ("POST", f"{A}/revoke", always(204), {"refresh": "{refresh}"}),
     ("GET", f"{A}/tokens", signed_in(200, 200), None),
     ("POST", f"{A}/tokens", signed_in(201, 201), {"name": "x", "scopes": ["profiles:read"]}),
+    ("DELETE", f"{A}/tokens", signed_in(204, 204), None),
     ("GET", f"{A}/tokens/{{id}}", signed_in(200), None),
     ("DELETE", f"{A}/tokens/{{id}}", signed_in(204), None),
     ("GET", f"{T}/masks", anyone(), None),

@@ -213,6 +213,15 @@ def _exporters(stack: Live) -> None:
         REDIS_ADDR=f"redis://{redis.hostname}:{redis.port}",
         REDIS_PASSWORD=redis.password or "",
     )
+    stack.addresses["probe"] = f"{stack.url}/health"
+    stack.addresses["blackbox"] = address = f"127.0.0.1:{free_port()}"
+    stack.start(
+        "blackbox_exporter",
+        program("blackbox_exporter"),
+        "--config.file=infra/blackbox/blackbox.yml",
+        f"--web.listen-address={address}",
+        listens=address,
+    )
 
 
 def _prometheus(stack: Live) -> None:

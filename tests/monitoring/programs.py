@@ -15,6 +15,7 @@ NAMES = {
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
     "amtool": ("amtool",),
     "postgres_exporter": ("prometheus-postgres-exporter", "postgres_exporter"),
+    "blackbox_exporter": ("prometheus-blackbox-exporter", "blackbox_exporter"),
     "redis_exporter": ("prometheus-redis-exporter", "redis_exporter"),
 }
 

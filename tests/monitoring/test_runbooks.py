@@ -15,7 +15,7 @@ def test_every_alert_has_its_run_book(name):
     page = RUNBOOKS / f"{name}.md"
     assert page.exists(), f"Write docs/runbooks/{name}.md."
     text = page.read_text()
-    for part in (f"# {name}", "## What it means", "## Look", "## Mend", "## Check afterwards"):
+    for part in (f"# {name}", "## What it means", "## Look", "## Fix", "## Check afterwards"):
         assert part in text, f"{page.name} has no {part!r}."
 
 

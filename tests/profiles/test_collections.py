@@ -215,7 +215,7 @@ class Ownership(TestCase):
             rows.append(Skill.objects.create(profile=profile, name="skill"))
             rows.append(Project.objects.create(profile=profile, name="project"))
         attacker = data.draw(st.sampled_from(users))
-        token = accounts._start_session(attacker).access
+        token = accounts.start_session(attacker).access
         path = data.draw(st.sampled_from(["skills", "projects"]))
         key = data.draw(st.sampled_from([row.pk for row in rows]))
         reference = data.draw(

@@ -3,7 +3,9 @@
 import time
 
 import pytest
-from celery import signals
+from celery import shared_task, signals
+from celery.exceptions import TimeLimitExceeded, WorkerLostError
+from prometheus_client import REGISTRY
 
 from midst.telemetry import celery as telemetry_celery
 from midst.telemetry import metrics
@@ -37,3 +39,27 @@ def test_what_beat_sends_is_its_sign_of_life():
 def test_what_others_send_is_not():
     signals.after_task_publish.send(sender="task")
     assert metrics.CELERY_BEAT_HEARTBEAT._value.get() == 0
+
+
+def failures(task):
+    labels = {"task": task, "state": "failure"}
+    return REGISTRY.get_sample_value("celery_tasks_total", labels) or 0.0
+
+
+@shared_task(name="telemetry-test.breaks")
+def breaks():
+    raise ValueError
+
+
+@pytest.mark.parametrize("error", [WorkerLostError("killed"), TimeLimitExceeded(1)])
+def test_a_task_whose_process_was_killed_counts_as_failed(error):
+    before = failures(breaks.name)
+    # What the worker's main process says of it: the child says nothing any more.
+    signals.task_failure.send(sender=breaks, task_id="killed", exception=error)
+    assert failures(breaks.name) == before + 1
+
+
+def test_a_task_that_fails_by_itself_counts_once():
+    before = failures(breaks.name)
+    breaks.apply()
+    assert failures(breaks.name) == before + 1

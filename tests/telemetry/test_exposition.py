@@ -5,9 +5,12 @@ import subprocess
 import sys
 import threading
 import urllib.request
+from urllib.error import HTTPError
 
 import pytest
 from django.test import Client
+from prometheus_client import parser as plain_parser
+from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from midst.telemetry import exposition
 
@@ -69,6 +72,46 @@ def test_the_metrics_server_speaks_openmetrics_when_asked(address):
     with urllib.request.urlopen(request, timeout=10) as response:
         assert response.headers["Content-Type"].startswith("application/openmetrics-text")
         assert response.read().rstrip().endswith(b"# EOF")
+
+
+PROMETHEUS_3 = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
+    "application/openmetrics-text;version=0.0.1;q=0.4,"
+    "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse"),
+    [(PROMETHEUS_3, openmetrics_parser), ("", plain_parser)],
+    ids=["Prometheus 3", "anyone"],
+)
+def test_the_reference_parser_reads_every_scrape(address, client: Client, accept, parse):
+    client.get("/health")
+    client.get("/nowhere")
+    request = urllib.request.Request(f"{address}/metrics", headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        text = response.read().decode()
+    families = {family.name for family in parse.text_string_to_metric_families(text)}
+    assert {"http_requests", "http_request_duration_seconds"} <= families
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health"])
+def test_the_metrics_server_answers_head_without_a_body(address, path):
+    request = urllib.request.Request(address + path, method="HEAD")
+    with urllib.request.urlopen(request, timeout=10) as response:
+        assert response.status == 200
+        assert int(response.headers["Content-Length"]) > 0
+        assert response.read() == b""
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "POST", "DELETE"])
+def test_the_metrics_server_refuses_other_methods(address, method):
+    request = urllib.request.Request(f"{address}/metrics", method=method)
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=10)
+    assert (refused.value.code, refused.value.headers["Allow"]) == (405, "GET, HEAD")
+    refused.value.close()
 
 
 def test_metrics_on_the_api_port_are_for_listed_addresses(client: Client):

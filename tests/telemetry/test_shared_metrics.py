@@ -120,6 +120,108 @@ Gauge("used", {0!r}, multiprocess_mode="livesum").set({1})
     assert (value(told, "beat"), value(told, "used")) == (5, 8)
 
 
+def test_when_a_process_was_last_heard_of_stays_true_after_its_end(tmp_path):
+    run(tmp_path, "metrics.CELERY_BEAT_HEARTBEAT.set(5)\nmetrics.CELERY_WORKER_HEARTBEAT.set(7)\n")
+    run(tmp_path, "metrics.CELERY_BEAT_HEARTBEAT.set(6)\n")
+    told = scrape(tmp_path)
+    assert value(told, "celery_beat_heartbeat_timestamp_seconds") == 6
+    assert value(scrape(tmp_path), "celery_worker_heartbeat_timestamp_seconds") == 7
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"something else", b"\xff" * 5000, None], ids=["empty", "text", "noise", "cut"]
+)
+def test_a_file_that_is_none_of_ours_is_left_out_and_counted(tmp_path, content):
+    run(tmp_path, COUNT)
+    if content is None:
+        (own,) = tmp_path.glob("*.cells")
+        content = own.read_bytes()[:100]
+    (tmp_path / "1-foreign.cells").write_bytes(content)
+    (tmp_path / "2-folder.cells").mkdir()
+    for _ in range(2):
+        told = scrape(tmp_path)
+        assert (value(told, HITS), value(told, "metrics_files_skipped")) == (1, 2)
+
+
+def test_an_archive_that_was_damaged_is_set_aside(tmp_path):
+    run(tmp_path, COUNT)
+    scrape(tmp_path)
+    archive = tmp_path / "archive.folded"
+    content = bytearray(archive.read_bytes())
+    content[-3] ^= 1
+    archive.write_bytes(content)
+    run(tmp_path, COUNT)
+    assert value(scrape(tmp_path), HITS) == 1
+    assert (tmp_path / "archive.folded.damaged").exists()
+    assert value(scrape(tmp_path), HITS) == 1
+
+
+READER = """
+from tests.telemetry.processes import scrape, value
+directory = Path(sys.argv[1])
+print("ready", flush=True)
+seen = [0]
+ended = False
+while not ended:
+    # One more scrape after all is over.
+    ended = bool(select.select([sys.stdin], [], [], 0)[0])
+    seen.append(value(scrape(directory), 'cache_hits_total{cache_type="masks"}') or 0)
+print(seen == sorted(seen), seen[-1])
+"""
+COMING_AND_GOING = """
+for number in range(120):
+    child = os.fork()
+    if child == 0:
+        for other in range(number % 7):
+            metrics.CACHE_MISSES.labels(f"type-{number}-{other}").inc(1e194)
+        metrics.CACHE_HITS.labels("masks").inc()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+def test_readers_that_fold_beside_each_other_never_see_a_wrong_number(tmp_path):
+    """A file's inode comes again as soon as it is free: it says nothing of what is in it."""
+    code = f"import select\nsys.argv.append({str(tmp_path)!r})\n{READER}"
+    # Their own numbers go elsewhere.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    readers = [start(elsewhere, code) for _ in range(4)]
+    for reader in readers:
+        assert reader.stdout.readline() == "ready\n"
+    run(tmp_path, COMING_AND_GOING)
+    answers = [reader.communicate("\n", timeout=PATIENCE_S)[0] for reader in readers]
+    assert answers == ["True 120.0\n"] * 4
+    assert value(scrape(tmp_path), HITS) == 120
+
+
+FULL = """
+import subprocess
+directory = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size={size}k", "tmpfs", directory], check=True)
+# This process' numbers have their place: a child of a fork begins anew, on the small disk.
+if child := os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+metrics.CACHE_HITS.labels("masks").inc()
+for number in range(3000):
+    metrics.CACHE_MISSES.labels(f"type-{{number}}").inc()
+print(metrics.CACHE_MISSES.labels("type-2999")._value.get())
+print(len(list(directory.glob("*.cells"))), len(list(directory.glob("*.new"))))
+"""
+
+
+@pytest.mark.parametrize(("size", "files"), [(100, 1), (20, 0)], ids=["later", "at the start"])
+def test_a_disk_that_is_full_kills_nobody(tmp_path, size, files):
+    """Writing to a page that the disk has no room for is SIGBUS."""
+    user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
+    own_mounts = ("unshare", *user, "--mount")
+    if subprocess.run([*own_mounts, "true"], check=False).returncode:
+        pytest.skip("this machine lets nobody have mounts of its own")
+    process = start(tmp_path, FULL.format(size=size), within=own_mounts)
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, output) == (0, f"1.0\n{files} 0\n")
+
+
 def test_folding_killed_half_way_counts_nothing_twice(tmp_path):
     for _ in range(3):
         run(tmp_path, COUNT)
@@ -231,7 +333,12 @@ metrics.HTTP_DURATION.labels("GET", "/health").observe(0.003)
 
 def test_both_formats_read_as_what_was_counted(tmp_path):
     """Read by the library's own parsers, which know the rules we write by."""
-    run(tmp_path, 'metrics.CACHE_HITS.labels("a\\n\\"b\\\\").inc(2)\n' + COUNT)
+    several = """
+for route in ("/a", "/b"):
+    metrics.HTTP_DB_SECONDS.labels(route).observe(0.1)
+    metrics.DB_DURATION.labels("select", route).observe(0.1)
+"""
+    run(tmp_path, 'metrics.CACHE_HITS.labels("a\\n\\"b\\\\").inc(2)\n' + COUNT + several)
     families = [
         *plain.text_string_to_metric_families(scrape(tmp_path)),
         *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True) + "# EOF\n"),

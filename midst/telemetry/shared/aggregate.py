@@ -29,8 +29,15 @@ _GAUGE = b'["gauge"'
 # The key of what the archive has taken in; those of numbers are lists.
 _TAKEN_IN = b"{"
 
-# Kept from scrape to scrape: a file only grows.
-_layouts: dict[str, Layout] = {}
+# Kept from scrape to scrape, by name and with the identity of the file: a file only grows.
+_layouts: dict[str, tuple[int, Layout]] = {}
+# Files that were left out, each said once.
+_reported: set[str] = set()
+_SKIPPED = json.dumps(
+    ["gauge", "livemax", "metrics_files_skipped", "metrics_files_skipped", [], [],
+     "Files of metrics that could not be read, and whose numbers are missing."],
+    separators=(",", ":"),
+).encode()  # fmt: skip
 
 
 @dataclass
@@ -40,12 +47,12 @@ class Totals:
     numbers: dict[bytes, float] = field(default_factory=dict)
     exemplars: dict[bytes, tuple[float, ...]] = field(default_factory=dict)
 
-    def add(self, layout: Layout, content: bytes, *, gauges: bool = True) -> None:
+    def add(self, layout: Layout, content: bytes, *, ended: bool = False) -> None:
         """Add one file: sums, but gauges as their mode says."""
         numbers, cells = self.numbers, segment.cells_of(content)
         for key, first, count in layout.records:
             if count == 1:
-                if gauges or not key.startswith(_GAUGE):
+                if not ended or _outlives(key):
                     number = cells[first]
                     numbers[key] = combine(key, numbers[key], number) if key in numbers else number
             elif key.startswith(EXEMPLAR_MARK):
@@ -57,16 +64,26 @@ class Totals:
 
 
 def totals(folder: Path) -> Totals:
-    """Return every number over all processes, living and ended; folds on the way."""
+    """Return every number over all processes, living and ended; folds on the way.
+
+    A file that can't be read, or is none of ours, is left out and counted.
+    """
     with _alone(folder):
-        result = _fold(folder)
+        result, read = _fold(folder)
+        skipped = 0
         for path in _files(folder):
-            content = path.read_bytes()
-            result.add(_layout(path.name, content), content)
+            if path.name in read:
+                continue
+            found = _read(path)
+            if found is None:
+                skipped += 1
+            else:
+                result.add(*found)
         if process.segment is not None and folder == directory():
             with process.lock:
                 content = process.segment.content()
-            result.add(_layout("own", content, id(process.segment)), content)
+            result.add(_layout("own", content), content)
+        result.numbers[_SKIPPED] = skipped
         return result
 
 
@@ -90,22 +107,43 @@ def combine(key: bytes, a: float, b: float) -> float:
     return min(a, b) if mode == "min" else max(a, b)
 
 
-@lru_cache
+@lru_cache(maxsize=4096)
 def _mode(key: bytes) -> str:
     mode: str = json.loads(key)[1]
     return mode.removeprefix("live")
 
 
-def _layout(name: str, content: bytes, edition: int = 0) -> Layout:
-    """Return the layout of the file ``name``; another ``edition`` of it has another."""
-    key = f"{name} {edition}"
-    layout = _layouts.get(key)
-    if layout is None:
-        for old in [each for each in _layouts if each.startswith(f"{name} ")]:
-            del _layouts[old]
-        layout = _layouts[key] = Layout()
-    layout.follow(content)
-    return layout
+@lru_cache(maxsize=4096)
+def _outlives(key: bytes) -> bool:
+    """Say whether a number counts after its process has ended.
+
+    What a process had in use, nobody has in use any more; when it was last heard of stays true.
+    """
+    return not key.startswith(_GAUGE) or json.loads(key)[1] in {"max", "min", "sum"}
+
+
+def _read(path: Path) -> tuple[Layout, bytes] | None:
+    """Return a file's layout and content, or None, once said, when it can't be used."""
+    try:
+        content = path.read_bytes()
+        return _layout(path.name, content), content
+    except FileNotFoundError:
+        return None
+    except (OSError, segment.Damaged) as error:
+        if path.name not in _reported:
+            _reported.add(path.name)
+            log.warning("the metrics in %s are left out: %s", path, error)
+        return None
+
+
+def _layout(name: str, content: bytes) -> Layout:
+    """Return the layout of the file ``name``; another file of that name has another."""
+    identity = segment.identity_of(content)
+    known = _layouts.get(name)
+    if known is None or known[0] != identity:
+        known = _layouts[name] = identity, Layout()
+    known[1].follow(content)
+    return known[1]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -113,30 +151,45 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.glob(f"*{SUFFIX}") if path != own]
 
 
-def _fold(folder: Path) -> Totals:
-    """Take what the dead have counted into the archive; return what that holds.
+def _fold(folder: Path) -> tuple[Totals, set[str]]:
+    """Take what the ended have counted into the archive; return that, and the files it covers.
 
-    Gauges go: what a process that has ended had in use, nobody has in use.
+    When the archive can't be written (the disk is full), what they counted is still returned.
     """
     archive = folder / _ARCHIVE
     kept = Totals()
     if archive.exists():
-        content = archive.read_bytes()
-        layout = _layout(_ARCHIVE, content, archive.stat().st_ino)
-        kept.add(layout, content)
-        for name in _taken_in(layout):
+        found = _read(archive)
+        if found is None:
+            # Set aside, so that what ends from now on has a place again.
+            archive.replace(folder / f"{_ARCHIVE}.damaged")
+        else:
+            kept.add(*found)
+            for name in _taken_in(found[0]):
+                (folder / name).unlink(missing_ok=True)
+    ended: list[str] = []
+    for path in _files(folder):
+        if _has_ended(path) and (found := _read(path)) is not None:
+            kept.add(*found, ended=True)
+            ended.append(path.name)
+    if ended:
+        names = json.dumps({"taken_in": ended}).encode()
+        try:
+            segment.write(archive, _records(names, kept))
+        except OSError as error:
+            log.warning("the metrics of ended processes stay in their files: %s", error)
+            return kept, set(ended)
+        for name in ended:
             (folder / name).unlink(missing_ok=True)
-    dead = [path for path in _files(folder) if segment.is_dead(path)]
-    for path in dead:
-        content = path.read_bytes()
-        kept.add(_layout(path.name, content), content, gauges=False)
-    if dead:
-        names = json.dumps({"taken_in": [path.name for path in dead]}).encode()
-        segment.write(archive, _records(names, kept))
-        for path in dead:
-            path.unlink()
-            del _layouts[f"{path.name} 0"]
-    return kept
+            _layouts.pop(name, None)
+    return kept, set(ended)
+
+
+def _has_ended(path: Path) -> bool:
+    try:
+        return segment.is_dead(path)
+    except OSError:
+        return False
 
 
 def _taken_in(layout: Layout) -> list[str]:

@@ -21,13 +21,14 @@ _Line = tuple[str, list[bytes]]
 
 @dataclass
 class _Metric:
-    """How one metric is written down; a histogram's buckets by their bound and its count's line."""
+    """How one metric is written down; a histogram's buckets and sum by its count's line."""
 
     name: str
     type: str
     help: str
     lines: dict[str, list[bytes]] = field(default_factory=dict)
     buckets: dict[str, dict[float, _Line]] = field(default_factory=dict)
+    sums: dict[str, _Line] = field(default_factory=dict)
 
     def head(self, *, openmetrics: bool) -> str:
         """OpenMetrics names a counter without ``_total``."""
@@ -60,6 +61,9 @@ def _plan(keys: tuple[bytes, ...]) -> list[_Metric]:
     for metric in metrics.values():
         for count, buckets in metric.buckets.items():
             metric.buckets[count] = dict(sorted(buckets.items()))
+            labels_of_it = count.removeprefix(f"{metric.name}_count")
+            sum_line = f"{metric.name}_sum{labels_of_it}"
+            metric.sums[count] = sum_line, metric.lines.pop(sum_line)
     return list(metrics.values())
 
 
@@ -77,6 +81,7 @@ def encode(totals: Totals, *, openmetrics: bool) -> bytes:
     Buckets become cumulative, and a histogram's count is their sum.
     """
     numbers, parts = totals.numbers, []
+    # All samples of one label set stand together: OpenMetrics asks for it.
     exemplars = totals.exemplars if openmetrics else {}
     for metric in _plan(tuple(numbers)):
         parts.append(metric.head(openmetrics=openmetrics))
@@ -88,6 +93,8 @@ def encode(totals: Totals, *, openmetrics: bool) -> bytes:
                 exemplar = _exemplar(exemplars[keys[0]]) if keys[0] in exemplars else ""
                 parts.append(f"{line}{count!r}{exemplar}\n")
             parts.append(f"{count_line}{count!r}\n")
+            sum_line, keys = metric.sums[count_line]
+            parts.append(f"{sum_line}{_together(numbers, keys)!r}\n")
     return "".join(parts).encode()
 
 

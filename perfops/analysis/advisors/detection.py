@@ -13,12 +13,22 @@ ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
 
 
 @dataclass(frozen=True, slots=True)
+class IndexSubject:
+    """The index that an issue is about; ``definition`` as the server writes it."""
+
+    schema: str
+    table: str
+    name: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DetectedIssue:
-    """One illness of one object. ``evidence``: label to number or text, in reading order.
+    """One problem of one object. ``evidence``: label to number or text, in reading order.
 
     ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
     ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the
-    fingerprint.
+    fingerprint. ``index``: the index it is about, where it is about one.
     """
 
     advisor: str
@@ -31,6 +41,7 @@ class DetectedIssue:
     evidence: dict[str, float | int | str] = field(default_factory=dict)
     subject: str = ""
     queryids: tuple[str, ...] = ()
+    index: IndexSubject | None = None
 
     @property
     def fingerprint(self) -> str:

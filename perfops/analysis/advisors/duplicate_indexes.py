@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.advisors.index_identity import is_equal, is_prefix
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index
@@ -68,6 +68,7 @@ def _advice(index: Index, better: Index, package: str, *, matters: bool) -> Dete
     return DetectedIssue(
         advisor=ID,
         object=index.qualified,
+        index=IndexSubject(index.schema, index.table, index.name, index.definition),
         severity="warning" if matters else "info",
         title=f"Index {index.qualified} {what} {better.name}",
         evidence={

@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.advisors.index_identity import serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
@@ -59,6 +59,7 @@ def _advice(index: Index, days: float, package: str) -> DetectedIssue:
     return DetectedIssue(
         advisor=ID,
         object=index.qualified,
+        index=IndexSubject(index.schema, index.table, index.name, index.definition),
         severity="warning",
         title=f"Index {index.qualified} has not been used for {days:.0f} days",
         evidence={

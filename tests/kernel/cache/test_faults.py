@@ -74,7 +74,7 @@ def token():
     Profile.objects.create(
         owner=owner, slug="ada", display_name="Ada", visibility="public", headline="0"
     )
-    return accounts._start_session(owner).access
+    return accounts.start_session(owner).access
 
 
 class Load:

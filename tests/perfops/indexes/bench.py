@@ -11,9 +11,9 @@ from django.db import connections
 
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import conf
-from perfops.indexes import recommending as advising
+from perfops.indexes import recommending
 from perfops.indexes.planning import plan_of
-from perfops.indexes.recommending import Advised
+from perfops.indexes.recommendation import Recommendations
 from tests.perfops.clusters import tell_counters
 from tests.perfops.indexes.workloads import TABLES
 
@@ -29,13 +29,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Outcome:
-    advised: Advised
+    advised: Recommendations
     before: Cost
     after: Cost
 
     @property
     def candidates(self):
-        return [str(given.offer.candidate) for given in self.advised.given if given.offer]
+        return [str(each.candidate) for each in self.advised.accepted if each.action == "add"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Bench:
         return difference.between(before, snapshot.take(self.alias))
 
     def advise(self, workload, bounds, found=()):
-        return advising.advise(self.window(workload), self.alias, list(found), bounds)
+        return recommending.recommend(self.window(workload), self.alias, list(found), bounds)
 
     def tried(self, workload, bounds):
         """Return the advice for the workload, and what it costs before and after applying it.
@@ -80,17 +80,17 @@ class Bench:
         try:
             for _ in range(max(1, len(workload.cured_by))):
                 advised = self.advise(workload, bounds)
-                for each in advised.given:
-                    self.cursor.execute(each.advice.statement)
-                    names.append(_NAME.search(each.advice.statement)[1])
-                given += advised.given
+                for each in advised.accepted:
+                    self.cursor.execute(each.issue.statement)
+                    names.append(_NAME.search(each.issue.statement)[1])
+                given += advised.accepted
                 # What autovacuum does in time: an index alone answers where all is visible.
                 self.cursor.execute("VACUUM ANALYZE")
             after = self.measured(workload)
         finally:
             for name in names:
                 self.cursor.execute(f'DROP INDEX "{name}"')
-        return Outcome(replace(advised, given=tuple(given)), before, after)
+        return Outcome(replace(advised, decided=tuple(given)), before, after)
 
     def measured(self, workload):
         """Return the mean blocks and ms of the workload's statements, by EXPLAIN ANALYZE."""

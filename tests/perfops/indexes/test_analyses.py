@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from perfops.analysis import services as analyses
-from perfops.models import Finding, IndexAdvice, LoadRun, Sample
+from perfops.models import Finding, LoadRun, Recommendation, Sample
 from tests.perfops.clusters import tell_counters
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -50,11 +50,11 @@ def call(capsys, *command):
 
 
 def test_a_slow_statement_becomes_a_migration(slow_statement, capsys, tmp_path, monkeypatch):
-    before = IndexAdvice.objects.count()
+    before = Recommendation.objects.count()
     call(capsys, "analyze_db", "--no-store")
-    assert IndexAdvice.objects.count() == before
+    assert Recommendation.objects.count() == before
     code, out, _ = call(capsys, "analyze_db", "--since", slow_statement, "--fail-on", "warning")
-    advice = IndexAdvice.objects.get(finding__object="public.perfops_sample (requests)")
+    advice = Recommendation.objects.get(finding__object="public.perfops_sample (requests)")
     assert code == 1, out
     assert "CREATE INDEX CONCURRENTLY" in out
     assert advice.finding.title in out

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from perfops.analysis.advisors.detection import DetectedIssue
-from perfops.indexes import hiding
-from perfops.indexes import recommending as advising
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
+from perfops.indexes import hypopg, recommending
 from perfops.indexes import services as service
 from tests.perfops.indexes.workloads import Workload, none, one
 
@@ -22,6 +21,7 @@ def drop_of(index):
     return DetectedIssue(
         "unused_indexes", f"public.{index}", "warning", "unused", "why", "Drop it.",
         statement=f'DROP INDEX CONCURRENTLY "public"."{index}";', evidence={"scans": 0},
+        index=IndexSubject("public", "orders", index),
     )  # fmt: skip
 
 
@@ -54,42 +54,42 @@ def fingerprints(*names):
 
 
 def used(given):
-    return [effect for effect in given.effects() if "before" in effect]
+    return [effect for effect in given.effects_as_data() if "before" in effect]
 
 
 def test_an_index_that_no_statement_uses_can_go(bench):
     others = Workload("others", (("SELECT sum(total) FROM orders", none),))
-    (given,) = proved(bench, others, "orders_shop").given
-    assert given.advice.evidence["proof"] == "none of 1 planned statements of orders uses it"
-    assert given.advice.fingerprint == drop_of("orders_shop").fingerprint
-    assert (used(given), given.proof, given.unit) == ([], "", "")
+    (given,) = proved(bench, others, "orders_shop").accepted
+    assert given.issue.evidence["proof"] == "none of 1 planned statements of orders uses it"
+    assert given.issue.fingerprint == drop_of("orders_shop").fingerprint
+    assert (used(given), given.method, given.unit) == ([], "", "")
 
 
 def test_an_index_without_which_a_statement_is_slower_stays(bench):
     advised = proved(bench, SHOP, "orders_shop")
-    assert advised.given == ()
-    assert advised.refuted == fingerprints("orders_shop")
+    assert advised.accepted == ()
+    assert advised.rejected_issues == fingerprints("orders_shop")
     assert advised.missing == ()
 
 
 @pytest.mark.parametrize("name", ["orders_shop", "orders_twin"])
 def test_of_twins_each_can_go_as_the_other_serves_its_statements_as_well(bench, name):
     with beside(bench, orders_twin="(shop_id, is_gift)"):
-        (given,) = proved(bench, SHOP, name).given
+        (given,) = proved(bench, SHOP, name).accepted
     # The planner uses one of them; of that one it is shown how its statement does without.
     if used(given):
-        assert "use it and do as well without it" in given.advice.evidence["proof"]
-        assert f"{given.unit} per call without it" in given.advice.evidence
+        assert "use it and do as well without it" in given.issue.evidence["proof"]
+        assert f"{given.unit} per call without it" in given.issue.evidence
 
 
 def test_one_of_the_twins_is_used_and_how_it_was_proved_is_said(bench):
     with beside(bench, orders_twin="(shop_id, is_gift)"):
-        each = [proved(bench, SHOP, name).given[0] for name in ("orders_shop", "orders_twin")]
+        each = [proved(bench, SHOP, name).accepted[0] for name in ("orders_shop", "orders_twin")]
     (given,) = [given for given in each if used(given)]
     ways = {"cost": "planned with hypopg", "ms": "rehearsed on a copy of 40,000 rows"}
-    assert given.proof == ways[given.unit]
-    assert given.proof in given.advice.evidence["proof"]
-    hides = hiding.schema(bench.cursor) is not None
+    assert given.method == ways[given.unit]
+    assert given.method in given.issue.evidence["proof"]
+    hides = hypopg.hiding_schema(bench.cursor) is not None
     assert given.unit == ("cost" if hides else "ms")
     (effect,) = used(given)
     assert json.loads(json.dumps(effect)) == effect
@@ -99,17 +99,17 @@ def test_one_of_the_twins_is_used_and_how_it_was_proved_is_said(bench):
 def test_of_twins_that_are_both_to_go_one_stays(bench):
     with beside(bench, orders_twin="(shop_id, is_gift)"):
         advised = proved(bench, SHOP, "orders_shop", "orders_twin")
-    (given,) = advised.given
-    assert given.index == ("public", "orders_shop")
-    assert advised.refuted == fingerprints("orders_twin")
+    (given,) = advised.accepted
+    assert given.index.name == "orders_shop"
+    assert advised.rejected_issues == fingerprints("orders_twin")
 
 
 def test_the_beginning_of_another_index_can_go_when_that_serves_as_well(bench):
     with beside(bench, orders_prefix="(shop_id)"):
-        (given,) = proved(bench, SHOP, "orders_prefix").given
-        assert given.index == ("public", "orders_prefix")
+        (given,) = proved(bench, SHOP, "orders_prefix").accepted
+        assert given.index.name == "orders_prefix"
         advised = proved(bench, COUNT, "orders_prefix")
-    assert advised.refuted == frozenset()
+    assert advised.rejected_issues == frozenset()
 
 
 def test_the_beginning_of_an_index_so_wide_that_it_serves_badly_stays(bench):
@@ -119,7 +119,7 @@ def test_the_beginning_of_an_index_so_wide_that_it_serves_badly_stays(bench):
             advised = proved(bench, COUNT, "orders_prefix")
         finally:
             bench.cursor.execute("CREATE INDEX orders_shop ON orders (shop_id, is_gift)")
-    assert advised.refuted == fingerprints("orders_prefix")
+    assert advised.rejected_issues == fingerprints("orders_prefix")
 
 
 @pytest.mark.parametrize("server", ["embedded", "with_hypopg"])
@@ -129,18 +129,18 @@ def test_where_nothing_can_be_tried_what_is_planned_with_stays_and_is_said(serve
         each = [
             proved(bench, SHOP, name, rehearse=False) for name in ("orders_shop", "orders_twin")
         ]
-    assert sorted(len(advised.given) for advised in each) == [0, 1]
-    (kept,) = [advised for advised in each if advised.refuted]
-    (missing,) = [m for m in kept.missing if m.source == advising.DROPS]
+    assert sorted(len(advised.accepted) for advised in each) == [0, 1]
+    (kept,) = [advised for advised in each if advised.rejected_issues]
+    (missing,) = [m for m in kept.missing if m.source == recommending.DROPS]
     assert "no rehearsal is allowed" in missing.reason
     assert "REHEARSE_ON" in missing.mend
-    # That findings about missing indexes are open or mended doesn't hang on it.
+    # That findings about missing indexes are open or resolved doesn't hang on it.
     assert service.complete(kept) == frozenset(service.TITLES)
 
 
 def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):
     advised = proved(embedded, SHOP, "orders_shop", REHEARSAL_ROWS=20)
-    assert advised.refuted == fingerprints("orders_shop")
+    assert advised.rejected_issues == fingerprints("orders_shop")
     assert advised.missing == ()
 
 
@@ -155,9 +155,9 @@ def test_a_staging_copy_without_rows_proves_nothing(embedded, with_hypopg):
     finally:
         staging.execute("DROP TABLE orders")
         staging.execute("ALTER TABLE full_orders RENAME TO orders")
-    assert advised.refuted == fingerprints("orders_shop")
+    assert advised.rejected_issues == fingerprints("orders_shop")
     (missing,) = advised.missing
-    assert missing.source == advising.DROPS
+    assert missing.source == recommending.DROPS
 
 
 def test_a_function_with_side_effects_is_not_run_and_its_index_stays(embedded):
@@ -168,7 +168,7 @@ def test_a_function_with_side_effects_is_not_run_and_its_index_stays(embedded):
     )
     with beside(embedded, orders_twin="(shop_id, is_gift)"):
         each = [proved(embedded, locks, name) for name in ("orders_shop", "orders_twin")]
-    assert sorted(len(advised.refuted) for advised in each) == [0, 1]
+    assert sorted(len(advised.rejected_issues) for advised in each) == [0, 1]
 
 
 def test_a_hypopg_somewhere_else_hides_as_well(with_hiding):
@@ -180,33 +180,33 @@ def test_a_hypopg_somewhere_else_hides_as_well(with_hiding):
     finally:
         cursor.execute("ALTER EXTENSION hypopg SET SCHEMA public")
         cursor.execute("DROP SCHEMA elsewhere")
-    assert advised.refuted == fingerprints("orders_shop")
+    assert advised.rejected_issues == fingerprints("orders_shop")
 
 
 def test_after_the_proof_of_a_drop_every_index_counts_again(with_hiding):
     """What is proposed beside a drop is planned with the indexes that are there."""
     advised = with_hiding.advise(SHOP, with_hiding.limits(), [drop_of("orders_shop")])
-    assert (advised.given, advised.refuted) == ((), fingerprints("orders_shop"))
+    assert (advised.accepted, advised.rejected_issues) == ((), fingerprints("orders_shop"))
 
 
 def test_an_index_that_is_gone_already_is_not_proved(embedded):
     advised = proved(embedded, SHOP, "no_such")
-    assert (advised.given, advised.refuted) == ((), frozenset())
+    assert (advised.accepted, advised.rejected_issues) == ((), frozenset())
 
 
 def test_a_drop_beside_a_statement_that_can_not_be_read_has_no_migration(bench):
     # Longer than what is kept of a statement.
     unread = one("cut", f"SELECT max(total) /* {'x' * 4000} */ FROM orders", none)
-    (given,) = proved(bench, unread, "orders_shop").given
-    assert "1 could not be planned" in given.advice.evidence["proof"]
+    (given,) = proved(bench, unread, "orders_shop").accepted
+    assert "1 could not be planned" in given.issue.evidence["proof"]
     assert given.change is None
 
 
 def test_unknown_values_are_no_matter_as_there_are_generic_plans(bench):
     # Nobody knows the values of an expression.
     unknown = one("md5", "SELECT * FROM orders WHERE md5(note) = %s", lambda n: [str(n)])
-    (given,) = proved(bench, unknown, "orders_shop").given
-    assert given.advice.evidence["proof"] == "none of 1 planned statements of orders uses it"
+    (given,) = proved(bench, unknown, "orders_shop").accepted
+    assert given.issue.evidence["proof"] == "none of 1 planned statements of orders uses it"
     with beside(bench, orders_md5="(md5(note))"):
         advised = proved(bench, unknown, "orders_md5")
-    assert advised.refuted == fingerprints("orders_md5")
+    assert advised.rejected_issues == fingerprints("orders_md5")

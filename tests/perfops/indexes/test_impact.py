@@ -8,16 +8,16 @@ import pytest
 from django.utils import timezone
 
 from perfops.analysis import findings
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.records import Index, Statement
-from perfops.indexes import impact as aftermath
-from perfops.indexes import recommending as advising
-from perfops.indexes import services
+from perfops.indexes import impact, services
 from perfops.indexes.impact import Before
 from perfops.indexes.migration import Change
+from perfops.indexes.recommendation import Balance, Recommendation, Recommendations
 from perfops.indexes.records import Candidate, Effect, Key, Proof, Query
-from perfops.indexes.weighing import Offer
-from perfops.models import Analysis, Finding, IndexAdvice
+from perfops.models import Analysis, Finding
+from perfops.models import Recommendation as Stored
 from tests.perfops.analysis.test_snapshots import look
 
 CANDIDATE = Candidate(("public", "orders"), (Key("customer"),))
@@ -34,7 +34,7 @@ def window(mean_ms, *, calls=100, indexes=()):
 
 
 def judge(mean_ms, *, promised=0.9, scans=100, calls=100):
-    return aftermath.judge(
+    return impact.judge(
         [Before("7", 10.0)], window(mean_ms, calls=calls), index=index(scans), promised=promised,
         min_calls=10,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_drop_is_right_when_nothing_became_slower():
 
 def test_too_few_calls_tell_nothing():
     assert judge(1.0, calls=5) is None
-    assert aftermath.judge([], window(1.0), index=index(), promised=1, min_calls=1) is None
+    assert impact.judge([], window(1.0), index=index(), promised=1, min_calls=1) is None
 
 
 @pytest.fixture
@@ -66,10 +66,13 @@ def given():
     query = Query("7", "SELECT $1", 100, 1000.0, 1.0, (), {}, frozenset({("public", "orders")}))
     effect = Effect("7", 100.0, 5.0, True)
     proof = Proof(CANDIDATE, "planned", "cost", 1000, None, (effect,))
-    offer = Offer(proof, (effect,), 1000.0, 950.0, 1.0, 0, 0.5, ())
+    balance = Balance(1000.0, 950.0, 1.0, 0, 0.5)
     change = Change("shop", "Order", "0002_add_i", "text", "models.Index(),", (), "i", "CREATE")
-    advice = services.DetectedIssue("missing_index", "orders (customer)", "warning", "t", "w", "r")
-    return advising.Given(advice, offer, change, ("public", "i"), {"7": query})
+    issue = DetectedIssue("missing_index", "orders (customer)", "warning", "t", "w", "r")
+    return Recommendation(
+        "add", IndexSubject("public", "orders", "i"), "accepted", statements=(query,),
+        effects=(effect,), issue=issue, change=change, proof=proof, balance=balance,
+    )  # fmt: skip
 
 
 def analysed(*advice, at=None, baseline=None):
@@ -81,22 +84,22 @@ def analysed(*advice, at=None, baseline=None):
 
 
 @pytest.mark.django_db
-def test_advice_is_followed_from_the_offer_to_what_it_did(given):
-    analysis, seen = analysed(given.advice)
-    services.record(advising.Advised((given,)), seen)
-    row = IndexAdvice.objects.get()
+def test_a_recommendation_is_followed_from_the_proposal_to_what_it_did(given):
+    analysis, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), seen)
+    row = Stored.objects.get()
     assert (row.kind, row.index_name, row.migration_name) == ("add", "i", "0002_add_i")
     # Not applied yet.
-    assert services.measure(analysis, window(10.0)) == []
+    assert services.measure_impact(analysis, window(10.0)) == []
     # Applied: noticed, and the window in which that happened says nothing.
     second, _ = analysed(at=timezone.now() + timedelta(hours=1), baseline=analysis)
-    assert services.measure(second, window(1.0, indexes=[index()])) == []
+    assert services.measure_impact(second, window(1.0, indexes=[index()])) == []
     row.refresh_from_db()
     assert row.applied_at is not None
     assert row.outcome == ""
     # A window after it.
     third, _ = analysed(baseline=second)
-    assert services.measure(third, window(1.0, indexes=[index()])) == []
+    assert services.measure_impact(third, window(1.0, indexes=[index()])) == []
     row.refresh_from_db()
     assert row.outcome == "fixed"
     assert ["ms per call after", 1.0] in row.measured
@@ -105,23 +108,23 @@ def test_advice_is_followed_from_the_offer_to_what_it_did(given):
 @pytest.mark.django_db
 @pytest.mark.parametrize(("mean_ms", "says"), [(10.0, "changed nothing"), (15.0, "slower")])
 def test_what_did_not_help_is_a_finding_of_its_own(given, mean_ms, says):
-    first, seen = analysed(given.advice, at=timezone.now() + timedelta(hours=1))
-    services.record(advising.Advised((given,)), seen)
-    services.measure(first, window(10.0, indexes=[index()]))
+    first, seen = analysed(given.issue, at=timezone.now() + timedelta(hours=1))
+    services.record(Recommendations((given,)), seen)
+    services.measure_impact(first, window(10.0, indexes=[index()]))
     later, _ = analysed(baseline=first)
-    (advice,) = services.measure(later, window(mean_ms, indexes=[index()]))
-    assert advice.advisor == "index_aftermath"
+    (advice,) = services.measure_impact(later, window(mean_ms, indexes=[index()]))
+    assert advice.advisor == "index_impact"
     assert says in advice.title
     assert advice.statement == 'DROP INDEX CONCURRENTLY "public"."i";'
 
 
 @pytest.mark.django_db
-def test_advice_given_again_is_measured_again(given):
-    _, seen = analysed(given.advice)
-    services.record(advising.Advised((given,)), seen)
-    IndexAdvice.objects.update(applied_at=timezone.now(), outcome="worse")
-    _, seen = analysed(given.advice)
-    services.record(advising.Advised((given,)), seen)
-    row = IndexAdvice.objects.get()
+def test_what_is_recommended_again_is_measured_again(given):
+    _, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), seen)
+    Stored.objects.update(applied_at=timezone.now(), outcome="worse")
+    _, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), seen)
+    row = Stored.objects.get()
     assert (row.applied_at, row.outcome) == (None, "")
     assert Finding.objects.count() == 1

@@ -14,12 +14,11 @@ from django.db import DatabaseError, connections
 
 from perfops import tasks
 from perfops.analysis.collectors.records import Statement
-from perfops.indexes import recommending as advising
-from perfops.indexes import rehearsal, scratch, workload
-from perfops.indexes import sweeping as rehearsals
+from perfops.indexes import recommending, rehearsal, scratch, workload
 from perfops.indexes import table_copies as copying
+from perfops.indexes import table_copies as rehearsals
 from perfops.indexes.records import Candidate, Key
-from perfops.indexes.safety import harmless
+from perfops.indexes.table_copies import harmless
 from tests.perfops import programs
 from tests.perfops.indexes.workloads import WORKLOADS
 
@@ -157,7 +156,7 @@ def test_a_place_that_does_not_answer_is_not_swept_and_breaks_nothing(embedded, 
 
 def test_a_rehearsal_that_ends_well_leaves_nothing(embedded):
     outcome = embedded.advise(named("equality"), embedded.limits())
-    assert outcome.given
+    assert outcome.accepted
     assert schemas(embedded.cursor) == []
 
 
@@ -175,10 +174,10 @@ def test_a_sweep_leaves_schemas_alone_that_only_look_alike(embedded):
 
 def test_a_large_table_is_rehearsed_as_a_sample(embedded):
     bounds = embedded.limits(REHEARSAL_ROWS=10_000)
-    (given,) = embedded.advise(named("equality"), bounds).given
-    assert 5_000 < given.offer.proof.rows < 20_000
+    (given,) = embedded.advise(named("equality"), bounds).accepted
+    assert 5_000 < given.rows < 20_000
     # Its size is that of an index on all rows.
-    assert given.offer.proof.bytes > 200_000
+    assert given.proof.bytes > 200_000
 
 
 def test_a_busy_table_is_not_waited_for(embedded):
@@ -187,10 +186,10 @@ def test_a_busy_table_is_not_waited_for(embedded):
         other.execute("BEGIN")
         other.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         try:
-            advised = advising.advise(window, embedded.alias, [], embedded.limits())
+            advised = recommending.recommend(window, embedded.alias, [], embedded.limits())
         finally:
             other.execute("ROLLBACK")
-    assert advised.given == ()
+    assert advised.accepted == ()
     assert schemas(embedded.cursor) == []
 
 
@@ -218,12 +217,12 @@ def test_a_role_that_may_not_make_a_schema_is_told_so(embedded):
         connections[embedded.alias].settings_dict = {
             **was, "USER": "humble", "PASSWORD": "humble",
         }  # fmt: skip
-        advised = advising.advise(window, embedded.alias, [], embedded.limits())
+        advised = recommending.recommend(window, embedded.alias, [], embedded.limits())
     finally:
         connections[embedded.alias].settings_dict = was
         cursor.execute("DROP OWNED BY humble")
         cursor.execute("DROP ROLE humble")
-    assert advised.given == ()
+    assert advised.accepted == ()
     (missing,) = advised.missing
     assert "permission denied" in missing.reason
 

@@ -28,7 +28,7 @@ def check(outcome, workload):
         assert any(re.search(pattern, each) for pattern in workload.cured_by), each
     if found:
         assert outcome.after.blocks <= MOST_BLOCKS * outcome.before.blocks, outcome
-        made = {given.index[1] for given in outcome.advised.given}
+        made = {given.index.name for given in outcome.advised.accepted}
         assert made & outcome.after.indexes, (made, outcome.after)
     assert not outcome.advised.missing
 
@@ -37,7 +37,7 @@ def check(outcome, workload):
 def test_rehearsed_advice_cures_the_workload_or_there_is_none(workload, embedded):
     outcome = embedded.tried(workload, embedded.limits())
     check(outcome, workload)
-    kinds = {given.offer.proof.kind for given in outcome.advised.given}
+    kinds = {given.kind for given in outcome.advised.accepted}
     assert kinds <= {"rehearsed"}
 
 
@@ -45,7 +45,7 @@ def test_rehearsed_advice_cures_the_workload_or_there_is_none(workload, embedded
 def test_advice_planned_with_hypopg_cures_the_workload_or_there_is_none(workload, with_hypopg):
     outcome = with_hypopg.tried(workload, with_hypopg.limits())
     check(outcome, workload)
-    kinds = {given.offer.proof.kind for given in outcome.advised.given}
+    kinds = {given.kind for given in outcome.advised.accepted}
     assert kinds <= {"planned"}
 
 
@@ -53,7 +53,7 @@ def test_what_hypopg_can_not_imagine_is_rehearsed_beside_it(with_hypopg):
     tags = next(workload for workload in WORKLOADS if workload.name == "tags that hold")
     outcome = with_hypopg.tried(tags, with_hypopg.limits())
     check(outcome, tags)
-    assert {given.offer.proof.kind for given in outcome.advised.given} == {"rehearsed"}
+    assert {given.kind for given in outcome.advised.accepted} == {"rehearsed"}
 
 
 def test_there_are_at_least_thirty_workloads():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from tests.perfops.admin.test_index_advice import MIGRATION, advice
+from tests.perfops.admin.test_recommendations import MIGRATION, advice
 
 __all__ = ["advice"]
 pytestmark = [

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
-from perfops.models import Analysis, Finding, IndexAdvice, QueryTemplate
+from perfops.models import Analysis, Finding, QueryTemplate, Recommendation
 
 pytestmark = pytest.mark.django_db
 MIGRATION = "class Migration(migrations.Migration):\n\n    atomic = False\n"
@@ -30,7 +30,7 @@ def advice():
         {"queryid": "2", "text": "SELECT 2", "calls": 5, "mean_ms": 1.0, "before": 1812.0,
          "after": 8.4, "blocks_before": None, "blocks_after": None},
     ]  # fmt: skip
-    return IndexAdvice.objects.create(
+    return Recommendation.objects.create(
         finding=Finding.objects.get(), kind="add", index_schema="public", index_name="x",
         proof="rehearsed on a copy of 40,000 rows", unit="ms", effects=effects, gain=0.9,
         app_label="shop", migration_name="0007_add_x", migration=MIGRATION,
@@ -60,7 +60,7 @@ def test_of_a_drop_the_page_shows_how_its_statements_do_without(admin_client, ad
          "after": 2.0, "blocks_before": 9.0, "blocks_after": 10.0},
         {"queryid": "2", "text": "SELECT nothing_to_it", "calls": 5, "mean_ms": 1.0},
     ]  # fmt: skip
-    IndexAdvice.objects.update(kind="drop", gain=0.0, effects=effects)
+    Recommendation.objects.update(kind="drop", gain=0.0, effects=effects)
     text = admin_client.get(page(advice)).content.decode()
     for part in ("rehearsed on a copy of 40,000 rows", "9 → 10", "1.0 times"):
         assert part in text
@@ -74,7 +74,7 @@ def test_the_migration_is_downloaded_as_the_file_it_will_be(admin_client, advice
 
 
 def test_a_finding_without_a_migration_has_no_download(admin_client, advice):
-    IndexAdvice.objects.update(migration="")
+    Recommendation.objects.update(migration="")
     assert admin_client.get(download(advice)).status_code == 404
     assert download(advice) not in admin_client.get(page(advice)).content.decode()
     advice.delete()

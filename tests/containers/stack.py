@@ -1,0 +1,157 @@
+"""docker-compose.yml started for real, with a ``.env`` made from ``.env.example``."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.containers.engine import ROOT, Engine
+
+IMAGE = "midst:0.1.0"
+# beat has nothing to ask for its health, and migrate ends.
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+HEALTHY_S = 240
+# What .env.example says to change for `--profile proxy`.
+PROXIED = {"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1"}
+
+
+def fill_in(example: str, **values: str) -> str:
+    """Return ``example`` with a value for each variable that has none; ``values`` go first."""
+    lines = []
+    for line in example.splitlines():
+        name, sign, value = line.partition("=")
+        if sign and not line.startswith("#"):
+            value = values.get(name) or value or _value(name)
+            lines.append(f"{name}={value}")
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _value(name: str) -> str:
+    if name == "SENTRY_DSN":
+        return ""
+    if "URL" in name:
+        return "http://127.0.0.1:9/"
+    return secrets.token_hex(24)
+
+
+class Stack:
+    """The services of docker-compose.yml in containers of the project ``midst-test``."""
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self.engine = engine
+        self.env = folder / ".env"
+        self._done = threading.Event()
+        self._prober: threading.Thread | None = None
+
+    def start(self, *profiles: str, **variables: str) -> None:
+        """Start on images that are built (``python -m tests.containers``), wait for health.
+
+        Raises ``AssertionError`` with the logs of what was not healthy within 4 minutes.
+        """
+        self.env.write_text(fill_in((ROOT / ".env.example").read_text(), **variables))
+        self._flags = [flag for profile in profiles for flag in ("--profile", profile)]
+        if self.engine.program == "docker":
+            self.compose("up", "--detach", "--wait", "--no-build")
+            return
+        # Without systemd nothing runs podman's health checks, and before 4.6 podman-compose
+        # can't wait for them: so what others wait for is started first.
+        self._prober = threading.Thread(target=self._probe, daemon=True)
+        self._prober.start()
+        for service, condition in _waited_for():
+            self.compose("up", "--detach", "--no-build", "--no-deps", service)
+            self.wait(lambda service=service, condition=condition: self._met(service, condition))
+        self.compose("up", "--detach", "--no-build")
+        self.wait(lambda: not self.unwell())
+
+    def compose(self, *arguments: str) -> str:
+        return self.engine.composed(*self._flags, *arguments, env=self.env)
+
+    def name(self, service: str) -> str:
+        """Return the name of the service's container."""
+        name: str = self.engine.containers()[service]["Name"]
+        return name.lstrip("/")
+
+    def unwell(self) -> dict[str, str]:
+        """Return by service the state of each that is not as it should be."""
+        containers = self.engine.containers()
+        return {
+            service: state
+            for service in containers
+            if (state := _state(containers[service])) not in {"healthy", "running", "ended"}
+        }
+
+    def wait(self, condition: Callable[[], bool], *, seconds: float = HEALTHY_S) -> float:
+        """Return after how many seconds ``condition`` was met."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > seconds:
+                unwell = self.unwell()
+                names = [self.name(service) for service in unwell]
+                raise AssertionError(f"{seconds} s: {unwell}\n{self.engine.logs(names)}")
+            time.sleep(1)
+        return time.monotonic() - began
+
+    def stop(self) -> None:
+        """Remove the containers, networks and volumes."""
+        self._done.set()
+        if self._prober is not None:
+            self._prober.join(30)
+        self.compose("down", "--volumes")
+
+    def _met(self, service: str, condition: str) -> bool:
+        container = self.engine.containers().get(service)
+        wanted = {"ended"} if condition == "service_completed_successfully" else {"healthy"}
+        return container is not None and _state(container) in wanted
+
+    def _probe(self) -> None:
+        """Do what systemd's timers would: run each health check about as often as it says."""
+        due: dict[str, float] = {}
+        while not self._done.wait(1):
+            for service, container in self.engine.containers().items():
+                check = SERVICES[service].get("healthcheck")
+                if check is None or container["State"]["Status"] != "running":
+                    continue
+                now = time.monotonic()
+                if now >= due.get(service, 0):
+                    healthy = _state(container) == "healthy"
+                    due[service] = now + (_seconds(check["interval"]) if healthy else 2)
+                    self.engine.run("healthcheck", "run", container["Id"], check=False)
+
+
+def _state(container: dict[str, Any]) -> str:
+    """Return ``healthy``, ``running`` (nothing to ask), ``ended`` (well) or what is wrong."""
+    state = container["State"]
+    service = SERVICES[container["Config"]["Labels"]["com.docker.compose.service"]]
+    if state["Status"] == "exited" and state["ExitCode"] == 0 and service["restart"] == "no":
+        return "ended"
+    if state["Status"] != "running":
+        return f"{state['Status']} ({state['ExitCode']})"
+    if "healthcheck" not in service:
+        return "running"
+    health = state.get("Health") or state.get("Healthcheck") or {}
+    status: str = health.get("Status") or "starting"
+    return status
+
+
+def _seconds(interval: str) -> float:
+    return float(interval.removesuffix("s"))
+
+
+def _waited_for() -> list[tuple[str, str]]:
+    """Return (service, condition) of all that others wait for, each after what it waits for."""
+    conditions: dict[str, str] = {}
+
+    def visit(service: str) -> None:
+        for other, wait in SERVICES[service].get("depends_on", {}).items():
+            visit(other)
+            conditions[other] = wait["condition"]
+
+    for service in SERVICES:
+        visit(service)
+    return list(conditions.items())

@@ -1,0 +1,117 @@
+"""docker-compose.yml, started as README says: what it must be able to do."""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+
+import pytest
+
+from tests.containers.stack import SERVICES, Stack
+
+pytestmark = pytest.mark.containers
+# Caddy's own authority made the certificate of localhost.
+UNVERIFIED = ssl.create_default_context()
+UNVERIFIED.check_hostname = False
+UNVERIFIED.verify_mode = ssl.CERT_NONE
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *arguments: object) -> None:
+        return None
+
+
+def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, Message, bytes]:
+    """Return status, headers and content, whatever the status is."""
+    opener = urllib.request.build_opener(
+        NoRedirects(), urllib.request.HTTPSHandler(context=UNVERIFIED)
+    )
+    try:
+        answer = opener.open(urllib.request.Request(url, headers=dict(headers or {})), timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        return answer.status, answer.headers, answer.read()
+
+
+def test_every_service_becomes_healthy(stack: Stack) -> None:
+    assert set(stack.engine.containers()) == set(SERVICES)
+    assert stack.unwell() == {}
+
+
+def test_web_is_well_and_answers_whatever_host_a_probe_names(stack: Stack) -> None:
+    for host in ("localhost", "10.244.1.17:3001"):
+        status, _, content = ask("http://127.0.0.1:3001/ready", {"Host": host})
+        assert status == 200, content
+    assert ask("http://127.0.0.1:3001/api/v1/profiles", {"Host": "10.244.1.17:3001"})[0] == 400
+
+
+def test_prometheus_scrapes_every_target_and_its_probes_succeed(stack: Stack) -> None:
+    def query(expr: str) -> list[dict[str, list[str]]]:
+        _, _, content = ask(f"http://127.0.0.1:9090/api/v1/query?query={expr}")
+        found: list[dict[str, list[str]]] = json.loads(content)["data"]["result"]
+        return found
+
+    for expr in ("up", "probe_success"):
+        stack.wait(
+            lambda expr=expr: (
+                [one["value"][1] for one in query(expr)] != []
+                and {one["value"][1] for one in query(expr)} == {"1"}
+            ),
+            seconds=120,
+        )
+
+
+def test_the_proxy_redirects_to_https_and_says_so_for_a_year(stack: Stack) -> None:
+    status, headers, _ = ask("http://localhost/api/v1/profiles")
+    assert (status, headers["Location"]) == (308, "https://localhost/api/v1/profiles")
+    status, headers, _ = ask("https://localhost/api/v1/profiles")
+    assert status == 200
+    assert headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/ready"])
+def test_the_proxy_keeps_inside_what_is_for_those_inside(stack: Stack, path: str) -> None:
+    assert ask(f"https://localhost{path}")[0] == 404
+
+
+def test_the_admin_and_its_static_files_come_through_the_proxy(stack: Stack) -> None:
+    status, headers, page = ask("https://localhost/admin/login/")
+    assert status == 200
+    assert "Secure" in headers["Set-Cookie"]
+    style = page.decode().split('rel="stylesheet" href="')[1].split('"')[0]
+    assert ask(f"https://localhost{style}")[0] == 200
+
+
+def test_an_address_that_a_client_makes_up_does_not_reach_web(stack: Stack) -> None:
+    """It is limited by its real address, whatever the header says (300 a minute)."""
+    statuses = set()
+    for number in range(1500):
+        claimed = {"X-Forwarded-For": f"203.0.{number // 250}.{number % 250}"}
+        statuses.add(ask("https://localhost/api/v1/taxonomy/epochs", claimed)[0])
+        if 429 in statuses:
+            break
+    assert statuses == {200, 429}
+
+
+def test_k6_in_the_worker_reaches_web_and_is_not_limited(stack: Stack) -> None:
+    """Its requests are counted on nobody: the answers name no limit."""
+    script = (
+        "import urllib.request as u; answer = u.urlopen('http://web:3001/api/v1/taxonomy/epochs');"
+        "print(answer.status, answer.headers['RateLimit'])"
+    )
+    answered = stack.engine.run("exec", stack.name("worker"), "python", "-c", script)
+    assert answered.strip() == "200 None"
+
+
+def test_the_worker_takes_what_beat_sends(stack: Stack) -> None:
+    stack.wait(lambda: "reap_lost_runs" in stack.engine.logs([stack.name("worker")]), seconds=60)
+
+
+def test_no_process_of_ours_or_of_redis_is_root(stack: Stack) -> None:
+    for service in ("web", "worker", "beat", "metrics", "redis", "prometheus", "alertmanager"):
+        name = stack.name(service)
+        owner = stack.engine.run("exec", name, "sh", "-c", "id -u").strip()
+        assert owner != "0", service
