@@ -1,6 +1,6 @@
 """Which answers on profiles are cached, under which keys, and what invalidates them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -106,8 +106,11 @@ def detail_key(address: str) -> str:
     return f"profile:{address}"
 
 
-def collection_key(prefix: str, address: str, *, limit: int, cursor: str) -> str:
-    return f"{prefix}:{address}:list:{limit}:{cursor}"
+def collection_key(
+    prefix: str, address: str, *, limit: int, cursor: str, filters: Mapping[str, str]
+) -> str:
+    chosen = "".join(f":{name}={value}" for name, value in sorted(filters.items()))
+    return f"{prefix}:{address}:list:{limit}:{cursor}{chosen}"
 
 
 def row_key(prefix: str, address: str, key: str) -> str:

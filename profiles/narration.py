@@ -1,11 +1,12 @@
-"""A narrative told through a mask. Pure: the same input gives the same blocks."""
+"""Makes a narrative through a mask. Pure: the same input gives the same blocks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from math import ceil
 from typing import Any
 
+from profiles.dates import years_only
 from taxonomy.selection import MaskView
 
 _EXACT, _SUBSTRING = 2.0, 1.0
@@ -16,7 +17,7 @@ _TITLE, _BODY = 200, 10_000
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Something of a profile that can be told; ``kind`` like ``experience`` or ``event``."""
+    """A row of a profile that can become a block; ``kind`` like ``experience`` or ``milestone``."""
 
     key: str
     kind: str
@@ -29,18 +30,18 @@ class Material:
 
 
 def narrate(material: Iterable[Material], mask: MaskView, *, as_of: date) -> list[dict[str, Any]]:
-    """Return the blocks ``{title, body, tags, weight, template}``, the weightiest first.
+    """Return the blocks ``{title, body, tags, weight, template}``, the largest weight first.
 
-    What the mask's redaction excludes is left out; of the rest the weightiest are kept, as many
-    as the compression ratio says, rounded up. Ties: the later first, then by key.
+    What the mask's redaction excludes is left out; of the rest, those with the most
+    weight are used: the share is the compression ratio, rounded up. Ties: later first, then by key.
     """
     allowed = [each for each in material if not _is_redacted(each, mask)]
     weighed = sorted(
         ((weigh(each, mask, as_of), each) for each in allowed),
         key=lambda pair: (-pair[0], -_moment(pair[1]).toordinal(), pair[1].key),
     )
-    kept = weighed[: ceil(len(weighed) * mask.compression_ratio)]
-    return [_block(each, weight, mask) for weight, each in kept]
+    selected = weighed[: ceil(len(weighed) * mask.compression_ratio)]
+    return [_block(each, weight, mask) for weight, each in selected]
 
 
 def weigh(material: Material, mask: MaskView, as_of: date) -> float:
@@ -62,8 +63,8 @@ def recency(day: date | None, as_of: date) -> float:
 
 
 def _by_tags(tags: Sequence[str], mask: MaskView) -> float:
-    """2 for a tag that the mask includes, 1 for one that has such a tag in it or is within one;
-    an exact one with a priority weight weighs that in addition. Excluded tags count against.
+    """Return 2 for each tag that the mask includes, 1 for each that contains or is part of one,
+    plus the mask's priority weight of the tag, minus the same for tags that the mask excludes.
     """
     total = 0.0
     for tag in {tag.casefold() for tag in tags}:
@@ -85,13 +86,13 @@ def _is_redacted(material: Material, mask: MaskView) -> bool:
 
 
 def _last_day(material: Material, as_of: date) -> date | None:
-    """What has begun and not ended goes on."""
+    """Return the last day of what the row describes; without an end it is ``as_of``."""
     if material.ends_on is None and material.starts_on is not None and material.kind in _LASTING:
         return max(material.starts_on, as_of)
     return material.ends_on or material.starts_on
 
 
-# Without an end these go on; the others happened on one day.
+# These go on while they have no end; the others happened on one day.
 _LASTING = frozenset({"experience", "education", "project", "role"})
 
 
@@ -100,21 +101,17 @@ def _moment(material: Material) -> date:
 
 
 def _block(material: Material, weight: float, mask: MaskView) -> dict[str, Any]:
-    when = _when(material, years_only=mask.obfuscate_dates)
+    plain = years_only if mask.obfuscate_dates else str
+    when = " to ".join(dict.fromkeys(plain(day.isoformat()) for day in _days(material)))
+    body = "\n\n".join(part for part in (when, plain(material.body)) if part)
     return {
-        "title": material.title[:_TITLE],
-        "body": "\n\n".join(part for part in (when, material.body) if part)[:_BODY],
-        "tags": list(material.tags),
+        "title": plain(material.title)[:_TITLE],
+        "body": body[:_BODY],
+        "tags": [plain(tag) for tag in material.tags],
         "weight": weight,
         "template": f"{mask.rhetorical_mode}/{material.kind}"[:50],
     }
 
 
-def _when(material: Material, *, years_only: bool) -> str:
-    days = [day for day in (material.starts_on, material.ends_on) if day is not None]
-    return " to ".join(dict.fromkeys(_written(days, years_only=years_only)))
-
-
-def _written(days: Iterable[date], *, years_only: bool) -> Iterator[str]:
-    for day in days:
-        yield f"{day.year:04}" if years_only else day.isoformat()
+def _days(material: Material) -> list[date]:
+    return [day for day in (material.starts_on, material.ends_on) if day is not None]

@@ -86,6 +86,8 @@ def create_mask(request: HttpRequest, data: schemas.NewMask) -> HttpResponse:
 )
 def change_mask(request: HttpRequest, slug: str, data: schemas.MaskChanges) -> HttpResponse:  # type: ignore[valid-type]
     fields = sent(data)
+    if "redaction" in fields:
+        fields["redaction"] = sent(data.redaction)  # type: ignore[attr-defined]
     return send_own(request, services.change_mask(request, slug, fields))
 
 

@@ -98,7 +98,16 @@ class MaskTerms(Input):
     redaction: RedactionTerms = Field(default_factory=RedactionTerms)
 
 
-MaskChanges = partial(MaskTerms)
+RedactionChanges = partial(RedactionTerms)
+
+
+class MaskPatch(MaskTerms):
+    """A PATCH merges into ``redaction`` as into the mask: what is left out stays."""
+
+    redaction: RedactionChanges = Field(default_factory=RedactionTerms)  # type: ignore[valid-type]
+
+
+MaskChanges = partial(MaskPatch)
 
 
 class NewMask(MaskTerms):

@@ -8,7 +8,7 @@ from django.db.models import PROTECT, F, ManyToOneRel, Model, Q, QuerySet
 
 from midst.kernel import cache
 from midst.kernel.cache import Answer
-from midst.kernel.problems import NOT_FOUND, Problem
+from midst.kernel.problems import NOT_FOUND, Problem, invalid
 from taxonomy.cache import (
     EPOCHS,
     MASKS,
@@ -99,11 +99,16 @@ def epoch_now(slug: str) -> bytes:
 
 
 def stages(*, offset: int, limit: int, epoch: str = "") -> Answer:
-    """Return stages by slug; those of one epoch in their order there."""
+    """Return stages by slug, or those of one epoch in its order.
+
+    Raises ``Problem`` (422) for an epoch that does not exist.
+    """
 
     def compute() -> bytes:
         queryset = Stage.objects.order_by("slug")
         if epoch:
+            if epoch_id(epoch) is None:
+                raise invalid("query.epoch", f"There is no epoch {epoch!r}.")
             in_epoch = Stage.objects.filter(epochstage__epoch__slug=epoch)
             queryset = in_epoch.order_by("epochstage__position")
         return _listing(queryset, _STAGE, offset, limit, list)

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from midst.kernel import redis
-from midst.kernel.cache import CacheRegion, circuit, regions
+from midst.kernel.cache import CacheRegion, circuit, regions, versions
 from midst.stack import process
 from midst.stack.valkey import Valkey
 
@@ -36,3 +36,9 @@ def things(monkeypatch):
         CacheRegion("things", ttl_s=60, key_prefixes=("thing", "things")),
         CacheRegion("others", ttl_s=3600, key_prefixes=("other",)),
     )
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """No heartbeat is due: look-ups only read."""
+    monkeypatch.setattr(versions, "_written_at", float("inf"))

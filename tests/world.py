@@ -16,7 +16,9 @@ from profiles.collections import CV
 from taxonomy.models import Epoch, Mask, Stage
 
 PASSWORD = "correct horse battery"
+# The least that a row needs; a collection that is not named here gets its own example.
 NAMES = {
+    **{each.path: each.body.model_config["json_schema_extra"]["examples"][0] for each in CV},
     "experience": {"role": "Analyst", "organization": "Engines"},
     "education": {"institution": "University"},
     "projects": {"name": "Note G", "external_id": "g"},

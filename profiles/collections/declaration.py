@@ -49,7 +49,9 @@ class Collection:
     table, as Django spells it, to the field that shows it.
 
     ``public`` selects the rows that others may see (None: none at all), and ``hidden`` holds what
-    others see in place of a field's value. ``conflicts`` maps the name of a database constraint to
+    others see in place of a field's value. ``redact`` changes a row before others see it; it gets
+    the columns ``redact_by`` in addition. ``groups`` are further cache groups that answers depend
+    on. ``conflicts`` maps the name of a database constraint to
     the message of the 409. ``query`` is the schema of the list's query parameters: fields beside
     those of ``PageQuery`` filter by equality. ``description`` explains the list in the OpenAPI
     document. ``region`` and ``key_prefix`` say where the cache keeps the answers.
@@ -67,6 +69,9 @@ class Collection:
     links: Mapping[str, str] = field(default_factory=dict)
     public: Q | None = field(default_factory=Q)
     hidden: Mapping[str, Any] = field(default_factory=dict)
+    redact: Callable[[dict[str, Any]], None] | None = None
+    redact_by: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     conflicts: Mapping[str, str] = field(default_factory=dict)
     query: type[PageQuery] = PageQuery
     description: str = ""
@@ -77,7 +82,8 @@ class Collection:
     def columns(self) -> list[str]:
         """The columns that a query for rows selects."""
         column_of = {shown: column for column, shown in self.links.items()}
-        return [column_of.get(name, name) for name in self.shown.model_fields]
+        shown = [column_of.get(name, name) for name in self.shown.model_fields]
+        return [*shown, *self.redact_by]
 
     @property
     def invalidates(self) -> Invalidates:
@@ -88,4 +94,8 @@ class Collection:
         """Return a selected row as the API sends it to a user who can edit it, or to others."""
         for column, shown in self.links.items():
             row[shown] = row.pop(column)
+        if self.redact is not None and not can_edit:
+            self.redact(row)
+        for column in self.redact_by:
+            del row[column]
         return row if can_edit else {**row, **self.hidden}

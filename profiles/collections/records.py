@@ -1,6 +1,7 @@
 """The collections with rules of their own: timeline, narratives, applications."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -9,11 +10,23 @@ from midst.kernel.input import partial
 from midst.kernel.pagination import Moment, Order
 from profiles import cache, models
 from profiles.collections.declaration import Collection
+from profiles.dates import years_only
 from profiles.schemas import jobs, narrative, timeline
-from profiles.schemas.queries import ApplicationQuery
+from profiles.schemas.queries import ApplicationQuery, NarrativeQuery
+from taxonomy.cache import MASKS
 
 _BY_START = Order("starts_on", "id", (date, UUID))
 _BY_UPDATE = Order("updated_at", "id", (Moment, UUID))
+
+
+def _reduce_dates(row: dict[str, Any]) -> None:
+    """Leave only the years of the dates in a narrative whose mask says so."""
+    if not row["mask__obfuscate_dates"]:
+        return
+    for block in row["blocks"]:
+        block["title"], block["body"] = years_only(block["title"]), years_only(block["body"])
+        block["tags"] = [years_only(tag) for tag in block["tags"]]
+
 
 TIMELINE = Collection(
     path="timeline",
@@ -40,6 +53,12 @@ NARRATIVES = Collection(
     links={"mask__slug": "mask"},
     public=Q(status=models.Narrative.Status.APPROVED),
     hidden={"meta": {}, "revision_note": ""},
+    redact=_reduce_dates,
+    redact_by=("mask__obfuscate_dates",),
+    # A mask decides what is redacted.
+    groups=(MASKS.group,),
+    query=NarrativeQuery,
+    description="Last changed first, optionally of one mask or status.",
 )
 # Only their owner sees applications, so nothing of them is cached.
 APPLICATIONS = Collection(

@@ -10,11 +10,12 @@ from django.db.models import QuerySet
 
 from midst.kernel import cache, pagination
 from midst.kernel.cache import Answer
-from midst.kernel.problems import NOT_FOUND, Problem
+from midst.kernel.problems import NOT_FOUND, Problem, invalid
 from profiles.cache import collection_group, collection_key, profile_group, row_key
 from profiles.collections import Collection
 from profiles.selectors import access
 from profiles.selectors.access import ProfileAccess
+from taxonomy import selectors as taxonomy
 
 Rows = QuerySet[Any, dict[str, Any]]
 
@@ -31,12 +32,12 @@ def listed(
 ) -> tuple[Answer, bool]:
     """Return a page of a collection, and whether it is a private view of ``user``.
 
-    Two queries at most: one for the profile, one for the rows. ``filters``, by exact value, are
-    for collections without a public view. Raises ``Problem``: 404, 403, 422.
+    Two queries at most: one for the profile, one for the rows. ``filters`` compare
+    fields of ``collection.query`` by equality. Raises ``Problem``: 404, 403, 422.
     """
 
     def read(granted: ProfileAccess) -> bytes:
-        rows = _rows(collection, granted, filters)
+        rows = _rows(collection, granted).filter(**_conditions(filters))
         page = pagination.page(rows, limit=limit, cursor=cursor, order=collection.order)
         shown = [collection.show(row, can_edit=granted.can_edit) for row in page.rows]
         return pagination.encode(
@@ -44,7 +45,9 @@ def listed(
         )
 
     address = access.address(reference)
-    key = collection_key(collection.key_prefix, address, limit=limit, cursor=cursor)
+    key = collection_key(
+        collection.key_prefix, address, limit=limit, cursor=cursor, filters=filters
+    )
     return _answer(collection, address, user, key, read)
 
 
@@ -64,7 +67,7 @@ def detail(collection: Collection, reference: str, key: UUID, *, user: Any) -> t
 
 def encoded(collection: Collection, granted: ProfileAccess, key: UUID) -> bytes:
     """Return a row from the database as the API sends it. Raises ``Problem`` (404)."""
-    row = _rows(collection, granted, {}).filter(pk=key).first()
+    row = _rows(collection, granted).filter(pk=key).first()
     if row is None:
         raise not_found(collection)
     return msgspec.json.encode(collection.show(row, can_edit=granted.can_edit))
@@ -100,14 +103,48 @@ def _answer(
     def compute() -> bytes:
         return read(access.resolve_profile(address, AnonymousUser()))
 
-    groups = (profile_group(address), collection_group(collection.path, address))
+    groups = (
+        profile_group(address),
+        collection_group(collection.path, address),
+        *collection.groups,
+    )
     return cache.read(collection.region, key, groups=groups, compute=compute), False
 
 
-def _rows(collection: Collection, granted: ProfileAccess, filters: dict[str, str]) -> Rows:
-    rows = collection.model._default_manager.filter(
-        profile_id=granted.id, **{name: value for name, value in filters.items() if value}
-    )
+def linked_id(name: str, slug: str, *, part: str) -> int:
+    """Return the key of the mask, epoch or stage (``name``) with this slug.
+
+    Raises ``Problem`` (422) for the field ``name`` of ``part``, "body" or "query".
+    """
+    found = _LINKED[name](slug)
+    if found is None:
+        raise invalid(f"{part}.{name}", f"There is no {name} {slug!r}.")
+    return found
+
+
+def is_linked(name: str) -> bool:
+    """Say whether a field holds the slug of a mask, epoch or stage."""
+    return name in _LINKED
+
+
+_LINKED: dict[str, Callable[[str], int | None]] = {
+    "mask": taxonomy.mask_id,
+    "epoch": taxonomy.epoch_id,
+    "stage": taxonomy.stage_id,
+}
+
+
+def _conditions(filters: dict[str, str]) -> dict[str, Any]:
+    return {
+        f"{name}_id" if is_linked(name) else name: (
+            linked_id(name, value, part="query") if is_linked(name) else value
+        )
+        for name, value in filters.items()
+    }
+
+
+def _rows(collection: Collection, granted: ProfileAccess) -> Rows:
+    rows = collection.model._default_manager.filter(profile_id=granted.id)
     if not granted.can_edit and collection.public is not None:
         rows = rows.filter(collection.public)
     return rows.values(*collection.columns)

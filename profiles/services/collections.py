@@ -16,7 +16,6 @@ from profiles.models import Entry, Profile
 from profiles.schemas.entries import LARGEST
 from profiles.selectors import access, collections
 from profiles.selectors.access import ProfileAccess
-from taxonomy import selectors as taxonomy
 
 Prepare = Callable[[Any, Profile, dict[str, Any]], None]
 
@@ -103,16 +102,9 @@ def linked(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _link(name: str, value: Any) -> tuple[str, Any]:
-    look_up = {
-        "mask": taxonomy.mask_id,
-        "epoch": taxonomy.epoch_id,
-        "stage": taxonomy.stage_id,
-    }.get(name)
-    if look_up is None:
+    if not collections.is_linked(name):
         return name, value
-    found = None if value is None else look_up(value)
-    if value is not None and found is None:
-        raise invalid(f"body.{name}", f"There is no {name} {value!r}.")
+    found = None if value is None else collections.linked_id(name, value, part="body")
     return f"{name}_id", found
 
 

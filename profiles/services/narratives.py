@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from midst.kernel.problems import CONFLICT, Problem, invalid
+from midst.kernel.problems import CONFLICT, NOT_FOUND, Problem, invalid
 from profiles import narration
 from profiles.collections import NARRATIVES
 from profiles.models import Narrative, Profile, UsageQuota
@@ -16,7 +16,7 @@ _STATUS = Narrative.Status
 
 
 def prepare(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
-    """A new narrative spends the quota; one that is changed is a draft again."""
+    """Count a new narrative against the quota; make a changed one a draft again."""
     if row._state.adding:
         quotas.consume(profile, UsageQuota.Feature.NARRATIVES)
     if "mask_id" in fields:
@@ -29,23 +29,23 @@ def prepare(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
 def generate(
     reference: str, user: Any, *, mask: str | None, as_of: date | None
 ) -> tuple[UUID, bytes]:
-    """Write a draft through a mask (the profile's default one); return its id, and the draft.
+    """Write a draft through a mask (None: the profile's default); return its id and its JSON.
 
-    Raises ``Problem``: 404, 403 when the plan allows no more, 422.
+    Raises ``Problem``: 404 for the profile or the mask, 403 when the quota is used up, 422.
     """
     as_of = as_of or datetime.now(UTC).date()
 
-    def tell(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
+    def write(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
         view = _mask(profile, mask)
         blocks = narration.narrate(material.of(profile.pk), view, as_of=as_of)
         made = {"generated": {"mask": view.slug, "as_of": as_of.isoformat()}}
         prepare(row, profile, {"mask_id": view.id, "blocks": blocks, "meta": made})
 
-    return collections.create(NARRATIVES, reference, user, {}, tell)
+    return collections.create(NARRATIVES, reference, user, {}, write)
 
 
 def approve(reference: str, key: UUID, user: Any) -> bytes:
-    """Let everyone see it. Raises ``Problem``: 404, 403, 409 when it is approved already."""
+    """Make a narrative public. Raises ``Problem``: 404, 403, 409 when it is approved already."""
 
     def act(row: Narrative) -> None:
         _refuse_if(row, _STATUS.APPROVED)
@@ -55,7 +55,7 @@ def approve(reference: str, key: UUID, user: Any) -> bytes:
 
 
 def reject(reference: str, key: UUID, user: Any, *, note: str) -> bytes:
-    """Refuse it, with a note what to change. Raises ``Problem``: 404, 403, 409."""
+    """Reject a narrative, with a note what to change. Raises ``Problem``: 404, 403, 409."""
 
     def act(row: Narrative) -> None:
         _refuse_if(row, _STATUS.REJECTED)
@@ -76,5 +76,5 @@ def _mask(profile: Profile, slug: str | None) -> Any:
     filters = {"pk": profile.default_mask_id} if slug is None else {"slug": slug}
     found = taxonomy.mask_views(**filters)
     if not found:
-        raise invalid("body.mask", f"There is no mask {slug!r}.")
+        raise Problem(NOT_FOUND, f"There is no mask {slug!r}.")
     return found[0]

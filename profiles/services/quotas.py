@@ -1,4 +1,4 @@
-"""What a profile has used of its plan. Every check is one statement, or under a lock."""
+"""Quotas of a profile's plan. Every check is one atomic statement, or under the profile's lock."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,7 @@ from profiles import plans
 from profiles.models import Narrative, Profile, UsageQuota
 from profiles.selectors import subscriptions
 
-# ``limit`` null: no limit. A row of a period that is over is never met again: the next period
-# has its own.
+# ``limit`` null: no limit. Each period has its own row.
 _CONSUME = """
 INSERT INTO profiles_usagequota AS quota (profile_id, feature, period_start, period_end, used)
 SELECT %(profile)s, %(feature)s, %(start)s, %(end)s, %(amount)s
@@ -25,7 +24,7 @@ RETURNING used
 def consume(profile: Profile, feature: str, amount: int = 1) -> int:
     """Use ``amount`` of ``feature`` in this month; return how much is used now.
 
-    Atomic however many ask at once. Raises ``Problem`` (403) when the plan does not allow it.
+    Atomic with any number of concurrent calls. Raises ``Problem`` (403) beyond the plan's limit.
     """
     now = datetime.now(UTC)
     tier = subscriptions.tier_of(profile.pk, now)
@@ -44,11 +43,7 @@ def consume(profile: Profile, feature: str, amount: int = 1) -> int:
         )
         row = cursor.fetchone()
     if row is None:
-        name = UsageQuota.Feature(feature).label
-        raise Problem(
-            QUOTA_EXHAUSTED,
-            f"The {tier} plan allows {limit} {name} a month; again from {period.end:%Y-%m-%d} on.",
-        )
+        raise Problem(QUOTA_EXHAUSTED, _exhausted(profile, feature, tier, limit or 0, period))
     used: int = row[0]
     return used
 
@@ -56,15 +51,44 @@ def consume(profile: Profile, feature: str, amount: int = 1) -> int:
 def require_mask(
     profile: Profile, mask_id: int, *, instead_of: Narrative | None = None, default: bool = False
 ) -> None:
-    """Refuse a mask that is one more than the plan allows; ``profile`` must be locked.
+    """Check that the plan allows one more mask in use; ``profile`` must be locked.
 
-    It comes in place of what ``instead_of`` has now, or of the present default mask. Raises
+    The mask replaces that of ``instead_of``, or with ``default`` the profile's default mask. Raises
     ``Problem`` (403).
     """
-    limit = plans.LIMITS[plans.MASKS][subscriptions.tier_of(profile.pk, datetime.now(UTC))]
+    tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
+    limit = plans.LIMITS[plans.MASKS][tier]
     others = subscriptions.masks_in_use(
         profile.pk, but=instead_of.pk if instead_of else None, default=not default
     )
-    # One that is in use anyway is none more, even where a plan has become smaller.
+    # A mask that is in use already adds nothing, even where the plan has become smaller.
     if limit is not None and mask_id not in others and len(others) >= limit:
-        raise Problem(QUOTA_EXHAUSTED, f"The plan allows {limit} masks in use at the same time.")
+        raise Problem(
+            QUOTA_EXHAUSTED,
+            f"The {tier} plan allows {limit} masks in use at the same time, and {len(others)} are "
+            f"in use. {_upgrade(plans.MASKS, tier)}".strip(),
+        )
+
+
+def _exhausted(profile: Profile, feature: str, tier: str, limit: int, period: plans.Period) -> str:
+    quota = UsageQuota.objects.filter(
+        profile=profile, feature=feature, period_start=period.start
+    ).first()
+    left = max(0, limit - (quota.used if quota else 0))
+    name = UsageQuota.Feature(feature).label
+    text = (
+        f"The {tier} plan allows {limit} {name} a month; {left} are left until "
+        f"{period.end:%Y-%m-%d} (UTC)."
+    )
+    return f"{text} {_upgrade(feature, tier)}".strip()
+
+
+def _upgrade(feature: str, tier: str) -> str:
+    """Say which plan allows more, and how much; "" when none does."""
+    limits = plans.LIMITS[feature]
+    for better, limit in limits.items():
+        if limit is None and limits[tier] is not None:
+            return f"The {better} plan has no limit."
+        if limit is not None and limit > (limits[tier] or 0):
+            return f"The {better} plan allows {limit}."
+    return ""

@@ -182,7 +182,6 @@ def test_without_a_mask_the_default_one_is_taken(world):
     assert made.json()["mask"] == "analyst"
     world.profile.default_mask = None
     world.profile.save()
-    for body in ({}, {"mask": "nobody"}):
-        refused = world.owner.post("/profiles/ada/narratives/generate", body)
-        assert refused.status_code == 422
-        assert refused.json()["errors"][0]["field"] == "body.mask"
+    refused = world.owner.post("/profiles/ada/narratives/generate", {})
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["field"] == "body.mask"

@@ -126,3 +126,15 @@ def test_the_admin_says_what_is_in_the_way_without_loading_it(
     change = admin_client.get(reverse("admin:taxonomy_mask_change", args=[mask.pk]))
     assert 'name="slug"' not in change.content.decode()
     assert get_user_model().objects.filter(is_superuser=True).exists()
+
+
+def test_a_patch_of_the_redaction_keeps_what_it_leaves_out(world):
+    path = "/taxonomy/masks/spare"
+    world.staff.patch(path, {"redaction": {"private_tags": ["secret"], "obfuscate_dates": True}})
+    changed = world.staff.patch(path, {"redaction": {"excluded_entities": ["award"]}})
+    assert changed.json()["redaction"] == {
+        "private_tags": ["secret"],
+        "excluded_entities": ["award"],
+        "obfuscate_dates": True,
+    }
+    assert world.staff.patch(path, {"redaction": {"private_tags": None}}).status_code == 422

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # So many failures in a row are an outage: one late reply is not worth an empty cache.
 _FAILURES = 3
+# More groups than this cost more than to invalidate everything once.
+_MOST_QUEUED = 10_000
 PROBE_INTERVAL_S = 0.1
 # More than a probe and its timeout: by then every process knows that Redis is back.
 SETTLE_S = 0.6
@@ -39,7 +41,6 @@ class Circuit:
     def __init__(self) -> None:
         self._state = _State.CLOSED
         self._failures = 0
-        self._outage = False
         self._queue: set[str] = set()
         self._lock = Lock()
         self._prober: Thread | None = None
@@ -61,13 +62,14 @@ class Circuit:
         with self._lock:
             self._failures += 1
             if self._failures >= _FAILURES:
-                self._outage = True
                 self._open(error)
 
     def enqueue(self, groups: Collection[str], error: RedisError) -> None:
         """Queue an invalidation that was not delivered; the circuit stays open until it is."""
         with self._lock:
             self._queue.update(groups)
+            if len(self._queue) > _MOST_QUEUED:
+                self._queue = {versions.ALL}
             self._open(error)
 
     def close(self) -> None:
@@ -89,7 +91,7 @@ class Circuit:
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
             log.warning("Redis is available again")
-        self._state, self._outage, self._failures = _State.CLOSED, False, 0
+        self._state, self._failures = _State.CLOSED, 0
         self._queue.clear()
         metrics.CACHE_DEGRADED.set(0)
         memory.store.clear()
@@ -117,14 +119,16 @@ class Circuit:
             return self.is_open()
 
     def flush_invalidations(self) -> None:
-        """Send the queued invalidations (after an outage: invalidate everything), and close.
+        """Send the queued invalidations, and close. Raises ``RedisError``.
 
-        Raises ``RedisError``. Holds the lock, so that an ``enqueue`` meanwhile is not lost.
+        Only what this process has changed: the other processes send their own, and a Redis that
+        was restarted has another run id. To invalidate everything whenever one process had
+        waited in vain would empty the cache of all processes just when they are busiest.
+        Holds the lock, so that an ``enqueue`` meanwhile is not lost.
         """
         with self._lock:
-            groups = {versions.ALL} if self._outage else set(self._queue)
-            if groups:
-                versions.invalidate(groups, versions.new_token())
+            if self._queue:
+                versions.invalidate(self._queue, versions.new_token())
             self._close()
 
 

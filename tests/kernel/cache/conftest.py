@@ -29,12 +29,6 @@ def ask():
 
 
 @pytest.fixture
-def written(monkeypatch):
-    """No beat is due: look-ups read only."""
-    monkeypatch.setattr(versions, "_written_at", float("inf"))
-
-
-@pytest.fixture
 def away(monkeypatch):
     """Redis is away: nobody listens there."""
     nobody = Redis(port=1, retry=Retry(NoBackoff(), 0))

@@ -1,0 +1,64 @@
+"""A mask that obfuscates dates leaves only years, in every text that others see through it."""
+
+import pytest
+
+from profiles.dates import years_only
+from taxonomy.models import Mask
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Started on 2023-01-01.", "Started on 2023."),
+        ("2023-01-01T12:00:00Z to 01.02.2024", "2023 to 2024"),
+        ("May 5, 2021; 5th of May 2021; Jan 2020", "2021; 2021; 2020"),
+        ("12/31/1999, 2020-03, Q1 2023, 2023-W05", "1999, 2020, 2023, 2023"),
+        ("am 3. Mai 2020, le 14 juillet 1789", "am 2020, le 1789"),
+        ("on 5 March, or March 3", "on [date], or [date]"),
+        ("2023-01-01/2024-02-02", "2023/2024"),
+        ("Version 1.2.3, 555-1234, 2019-2021", "Version 1.2.3, 555-1234, 2019-2021"),
+    ],
+)
+def test_dates_in_a_text_are_reduced_to_their_years(text, shown):
+    assert years_only(text) == shown
+
+
+def write(world, text):
+    body = {"mask": "architect", "blocks": [{"title": text, "body": text, "tags": [text]}]}
+    made = world.owner.post("/profiles/ada/narratives", body).json()
+    path = f"/profiles/ada/narratives/{made['id']}"
+    assert world.owner.post(f"{path}/approve", {}).status_code == 200
+    return path
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_mask_reduces_dates_in_all_texts_at_once(world, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        path = write(world, "Since 2023-01-01")
+    assert "2023-01-01" in world.nobody.get(path).content.decode()
+    with django_capture_on_commit_callbacks(execute=True):
+        changed = world.staff.patch(
+            "/taxonomy/masks/architect", {"redaction": {"obfuscate_dates": True}}
+        )
+    assert changed.status_code == 200
+    (block,) = world.nobody.get(path).json()["blocks"]
+    assert (block["title"], block["body"], block["tags"]) == ("Since 2023",) * 2 + (["Since 2023"],)
+    assert "2023-01-01" not in world.nobody.get("/profiles/ada/narratives").content.decode()
+    assert "2023-01-01" in world.owner.get(path).content.decode()
+
+
+def test_a_generated_narrative_has_no_dates_in_its_texts(world):
+    Mask.objects.filter(slug="analyst").update(obfuscate_dates=True, compression_ratio=1)
+    world.owner.post(
+        "/profiles/ada/projects",
+        {
+            "name": "Begun 2023-01-01",
+            "description": "Started on May 5, 2021.",
+            "starts_on": "2020-02-03",
+        },
+    )
+    made = world.owner.post("/profiles/ada/narratives/generate", {"mask": "analyst"})
+    text = made.content.decode()
+    assert "Begun 2023" in text
+    for date in ("2023-01-01", "May 5", "2020-02-03"):
+        assert date not in text
