@@ -28,6 +28,12 @@ RUN SECRET_KEY=only-for-collectstatic \
     .venv/bin/python manage.py collectstatic --noinput --verbosity 0
 
 FROM python:3.13.9-slim-bookworm
+# docker build --build-arg REVISION=$(git rev-parse HEAD)
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Midst" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision=$REVISION \
+    org.opencontainers.image.licenses="BSD-3-Clause"
 RUN groupadd --gid 10001 midst && useradd --uid 10001 --gid midst --no-create-home midst
 COPY --from=k6 /usr/bin/k6 /usr/local/bin/k6
 COPY --from=build /app /app

@@ -34,7 +34,7 @@ from midst.stack import process, servers
 ROOT = Path(__file__).resolve().parents[1]
 VARIANTS = (
     "nothing", "metrics", "metrics, log line", "metrics, tracing 10%", "metrics, tracing 100%",
-    "metrics, Sentry", "all at 10%",
+    "metrics, stock tracing 10%", "metrics, Sentry", "metrics, Sentry tracing 10%", "all at 10%",
 )  # fmt: skip
 NOTHING, ALL = VARIANTS[0], VARIANTS[-1]
 BOUNDS = {"cached": 0.30, "database": 0.12}
@@ -80,6 +80,7 @@ def variables(variant: str, *, sink: str, folder: Path) -> dict[str, str]:
         }
     if "Sentry" in variant or variant == ALL:
         found["SENTRY_DSN"] = f"{sink.replace('://', '://key@')}/1"
+        found["SENTRY_TRACES_SAMPLE_RATE"] = "0.1" if "Sentry tracing" in variant else "0"
     return found
 
 
@@ -94,6 +95,8 @@ def serve(variant: str) -> None:
     from midst.telemetry import tracing
 
     tracing.start()
+    if "stock" in variant:
+        full = _stock_handler()
     numbers = itertools.count()
 
     def spent(kind: str, requests: int, *, telemetry: bool) -> float:
@@ -133,6 +136,21 @@ def _handlers(full: Any) -> tuple[Any, Any]:
     plain = WSGIHandler()
     settings.MIDDLEWARE = every
     return plain, full
+
+
+def _stock_handler() -> Any:
+    """Return the application with the instrumentation's middleware for every request, ungated."""
+    from django.conf import settings
+    from django.core.handlers.wsgi import WSGIHandler
+
+    from midst.telemetry import tracing
+
+    tracing._sampler = None
+    every = settings.MIDDLEWARE
+    settings.MIDDLEWARE = [every[0], "midst.telemetry.tracing.around_request", *every[1:]]
+    handler = WSGIHandler()
+    settings.MIDDLEWARE = every
+    return handler
 
 
 def _measure_servers(wanted: bool) -> None:
@@ -186,6 +204,7 @@ class Variant:
 
     def start(self, environment: dict[str, str], log: Path) -> None:
         """Logs go to a pipe that somebody reads, as systemd and containers have it."""
+        self._log = log
         self._reader = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=log.open("w"))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.telemetry", "--serve", self.name],
@@ -203,7 +222,11 @@ class Variant:
         """Note the CPU ms per request without and with what this variant turns on."""
         self._commands.write(f"{kind} {requests}\n")
         self._commands.flush()
-        self.figures[kind] += json.loads(self._answers.readline())
+        answer = self._answers.readline()
+        if not answer:
+            self._process.wait(30)
+            raise SystemExit(f"{self.name!r} ended:\n{self._log.read_text()[-2000:]}")
+        self.figures[kind] += json.loads(answer)
 
     def end(self) -> None:
         self._commands.close()

@@ -1,12 +1,19 @@
 """gunicorn for Midst; every value can be overridden on gunicorn's command line."""
 
+import gc
 import os
 from typing import Any
 
 bind = os.environ.get("BIND", "127.0.0.1:3001")
-worker_class = "gthread"
+# asgi: one event loop in front of Django's threads, with deadlines for slow clients. gthread and
+# sync are gunicorn's own: behind a proxy that buffers requests and answers only.
+worker = os.environ.get("WEB_WORKER", "asgi")
+worker_class = "midst.server.worker.Worker" if worker == "asgi" else worker
+wsgi_app = "midst.asgi:application" if worker == "asgi" else "midst.wsgi:application"
+asgi_lifespan = "off"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "4"))
+# The asgi worker has none of gunicorn's threads: ``midst.asgi`` starts its own.
+threads = int(os.environ.get("WEB_THREADS", "4")) if worker == "gthread" else 1
 timeout = 60
 graceful_timeout = 20
 keepalive = 30
@@ -19,13 +26,17 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 # By default it opens a socket in the home directory.
 control_socket_disable = True
 accesslog = None
-wsgi_app = "midst.wsgi:application"
+# No header of a client names a mount point or a user.
+forwarder_headers = ""
 
 
 def post_worker_init(worker: Any) -> None:
     """After the fork: threads do not survive one."""
     from midst.telemetry import database, metrics, tracing
 
+    # What was loaded stays for good: no collection looks at it again.
+    gc.collect()
+    gc.freeze()
     metrics.HTTP_WORKERS.set(1)
     database.watch_pools()
     tracing.start()

@@ -10,6 +10,7 @@ from django.db import connections, router
 
 from perfops import plugins
 from perfops.analysis.advisors import registry
+from perfops.budgets.metrics import registry as metrics
 from perfops.conf import conf
 from perfops.load import routes
 from perfops.load import scenarios as plan
@@ -68,7 +69,7 @@ def _plugins() -> list[CheckMessage]:
     hint = "See perfops/plugins.py, or remove it from its entry points or from the setting."
     return [
         checks.Warning(fault, hint=hint, id="perfops.W004")
-        for fault in plugins.faults([registry.GROUP, formats.GROUP])
+        for fault in plugins.faults([registry.GROUP, metrics.GROUP, plan.GROUP, formats.GROUP])
     ]
 
 

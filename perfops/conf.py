@@ -17,6 +17,9 @@ class Conf:
 
     # Where a load run goes that names no target.
     DEFAULT_TARGET: str = "http://127.0.0.1:8000"
+    # Targets whose database is the one that perfops reads: only their runs show the database's
+    # side. Empty: DEFAULT_TARGET.
+    OWN_TARGETS: tuple[str, ...] = ()
     # Addresses, networks and host names a load generator may be pointed at.
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
     # The folder that says what a load run asks for: routes.json, scenarios.json.

@@ -1,5 +1,6 @@
 """Names, statements, sizes and durations as reports and pages write them."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from psycopg import sql
@@ -67,3 +68,38 @@ def time_text(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit}"
     return f"{seconds:,.0f} seconds"
+
+
+def ms_text(ms: float | None) -> str:
+    """Return milliseconds as a person reads them: 0.25 ms, 140 ms, 12.5 s, 3.1 h; "-" for None."""
+    if ms is None:
+        return "-"
+    if ms < 1000:
+        return f"{ms:,.2f} ms" if ms < 10 else f"{ms:,.1f} ms" if ms < 100 else f"{ms:,.0f} ms"
+    seconds = ms / 1000
+    if seconds < 600:
+        return f"{seconds:,.1f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
+
+
+def percent_text(share: float | None) -> str:
+    """Return a share from 0 to 1 as a percentage; "-" for None."""
+    return "-" if share is None else f"{share:.2%}"
+
+
+def count_text(number: int, noun: str) -> str:
+    """Return "1 session", "2 sessions": for nouns whose plural has an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+# What people call the severities.
+_SEVERITIES = {"error": "error", "warning": "warning", "info": "hint"}
+
+
+def severities_text(counts: Mapping[str, int]) -> str:
+    """Return ``{"error": 1, "warning": 2}`` as "1 error, 2 warnings"; "" when there are none."""
+    return ", ".join(
+        count_text(counts[severity], noun)
+        for severity, noun in _SEVERITIES.items()
+        if counts.get(severity)
+    )

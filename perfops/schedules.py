@@ -8,7 +8,6 @@ from typing import Any
 from django.db import router
 from django.db.migrations import Migration
 
-from perfops.conf import conf
 from perfops.load import scenarios as plans
 
 # Migrations, and whether each was taken back.
@@ -145,7 +144,7 @@ def _is_possible(schedule: Schedule) -> bool:
     """Say whether the project has the scenario that is to be run, if it is a load run."""
     try:
         return "scenario" not in schedule.arguments or bool(
-            plans.load(conf().SCENARIO_DIR, schedule.arguments["scenario"])
+            plans.find(schedule.arguments["scenario"])
         )
     except plans.UnknownScenario:
         return False

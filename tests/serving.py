@@ -15,16 +15,23 @@ PATIENCE_S = 120
 
 
 @contextmanager
-def serving(environment, log, *, workers=2, threads=4):
-    """Yield the address of a server with these variables; it writes to ``log``."""
+def serving(environment, log, *, workers=2, threads=4, worker="asgi"):
+    """Yield the address of a server with these variables; it writes to ``log``.
+
+    ``worker``: what production sets as ``WEB_WORKER``.
+    """
     port = ports.choose(None)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "gunicorn", "midst.wsgi", f"--bind=127.0.0.1:{port}",
-                f"--workers={workers}", f"--threads={threads}", "--no-control-socket",
+                sys.executable, "-m", "gunicorn", "-c", "infra/gunicorn.conf.py",
+                f"--bind=127.0.0.1:{port}",
             ],
-            env=environment, cwd=settings.BASE_DIR, stdout=output, stderr=output,
+            env={
+                **environment, "WEB_CONCURRENCY": str(workers), "WEB_THREADS": str(threads),
+                "WEB_WORKER": worker,
+            },
+            cwd=settings.BASE_DIR, stdout=output, stderr=output,
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:

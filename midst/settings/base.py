@@ -63,6 +63,15 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+# Metrics under django-prometheus' own names as well, for dashboards and alerts that ask for them.
+DJANGO_PROMETHEUS_MIDDLEWARE = env.bool("DJANGO_PROMETHEUS_MIDDLEWARE", default=False)
+if DJANGO_PROMETHEUS_MIDDLEWARE:
+    MIDDLEWARE = [
+        "django_prometheus.middleware.PrometheusBeforeMiddleware",
+        *MIDDLEWARE,
+        "django_prometheus.middleware.PrometheusAfterMiddleware",
+    ]
+
 ROOT_URLCONF = "midst.urls"
 WSGI_APPLICATION = "midst.wsgi.application"
 APPEND_SLASH = True
@@ -89,7 +98,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES: dict[str, Any] = {
     "default": {
-        "BACKEND": "django_redis.cache.RedisCache",
+        # django-redis, with django-prometheus' counts of gets, hits and misses.
+        "BACKEND": "django_prometheus.cache.backends.redis.RedisCache",
         "LOCATION": environment.redis_url(0),
         "KEY_PREFIX": env.str("CACHE_PREFIX", "midst"),
         "OPTIONS": {

@@ -10,9 +10,11 @@ from threading import Event, Thread
 from time import perf_counter
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django_prometheus import db as django_db
 
 from midst.telemetry import metrics, request_context, sentry, spans
 from midst.telemetry.shared.values import Timed
@@ -99,6 +101,8 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
                 sentry.add_statement(request.transaction, " ".join(labels), seconds)
         if spans.is_recording():
             spans.statement(text, labels, seconds, failure)
+        if failure is not None:
+            django_db.errors_total.labels(*_names(context), type(failure).__name__).inc()
         # An exception and its frame would keep each other.
         failure = None
 
@@ -109,8 +113,28 @@ def install() -> None:
 
 
 def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
-    if measure not in connection.execute_wrappers:
-        connection.execute_wrappers.append(measure)
+    django_db.connections_total.labels(connection.alias, connection.vendor).inc()
+    if measure in connection.execute_wrappers:
+        return
+    connection.execute_wrappers.append(measure)
+    if settings.DJANGO_PROMETHEUS_MIDDLEWARE:
+        connection.execute_wrappers.append(_measure_for_django_prometheus)
+
+
+def _measure_for_django_prometheus(
+    execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]
+) -> Any:
+    """Count and time a statement under django-prometheus' own names too."""
+    names, number = _names(context), len(params) if many else 1
+    django_db.execute_total.labels(*names).inc(number)
+    if many:
+        django_db.execute_many_total.labels(*names).inc(number)
+    with django_db.query_duration_seconds.labels(*names).time():
+        return execute(sql, params, many, context)
+
+
+def _names(context: dict[str, Any]) -> tuple[str, str]:
+    return context["connection"].alias, context["connection"].vendor
 
 
 def watch_pools() -> Event:

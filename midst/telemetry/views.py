@@ -2,12 +2,15 @@
 
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import cast
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
+from django_prometheus.exports import ExportToDjangoView
 
 from midst.telemetry import exposition
+from midst.telemetry.shared.values import directory
 
 
 @cache
@@ -26,5 +29,9 @@ def metrics(request: HttpRequest) -> HttpResponse:
         ip_address(address) in network for network in _allowed(tuple(settings.METRICS_ALLOW))
     ):
         raise Http404
-    body, content_type = exposition.render(request.headers.get("Accept", ""))
+    accept = request.headers.get("Accept", "")
+    if directory() is None and "openmetrics" not in accept:
+        # One process: django-prometheus' view. It knows neither exemplars nor the shared files.
+        return cast(HttpResponse, ExportToDjangoView(request))
+    body, content_type = exposition.render(accept)
     return HttpResponse(body, content_type=content_type)

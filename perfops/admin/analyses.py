@@ -113,7 +113,7 @@ class AnalysisAdmin(InsidePages):
     def outcome(self, analysis: Analysis) -> SafeString:
         return badges.of_analysis(analysis).html()
 
-    @admin.display(description="Asked for")
+    @admin.display(description="Requested")
     def when(self, analysis: Analysis) -> str:
         return minute(analysis.created_at)
 
@@ -125,8 +125,8 @@ class AnalysisAdmin(InsidePages):
 def _page(analysis: Analysis) -> dict[str, Any]:
     facts = [
         ("Database", analysis.database),
-        ("Asked for", analysis.created_at),
-        ("By", analysis.requested_by or analysis.get_trigger_display()),
+        ("Requested", analysis.created_at),
+        ("Requested by", analysis.requested_by or analysis.get_trigger_display()),
         ("Window", _window(analysis)),
     ]
     if analysis.state == State.LOST and analysis.worker:
@@ -153,12 +153,16 @@ def _page(analysis: Analysis) -> dict[str, Any]:
 
 def _sentence(analysis: Analysis) -> str:
     if analysis.state == State.QUEUED:
-        return "It waits for a worker."
+        return "Waiting for a worker."
     if analysis.state == State.RUNNING:
-        return "A worker is looking at the database."
+        return "A worker is analysing the database."
     if analysis.state in _IN_VAIN:
         return analysis.error
-    return "Findings are below, worst first." if any(analysis.counts.values()) else "All is well."
+    return (
+        "Findings are below, worst first."
+        if any(analysis.counts.values())
+        else "No problems found."
+    )
 
 
 def _window(analysis: Analysis) -> str:

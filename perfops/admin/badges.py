@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from perfops.formatting import severities_text
 from perfops.models.analyses import Analysis, Finding, Severity
 from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
@@ -94,16 +95,5 @@ def of_analysis(analysis: Analysis) -> Badge:
         return Badge(*_ANALYSES[state], str(state.label))
     found = [s for s in Severity.values if analysis.counts.get(s)]
     if not found:
-        return Badge(*_GOOD, "nothing to mend")
-    return Badge(_SEVERITIES[Severity(found[0])][0], "!", sentence(analysis.counts))
-
-
-def sentence(counts: dict[str, int]) -> str:
-    """Return ``{"error": 1, "warning": 2}`` as "1 error, 2 warnings"."""
-    named = {"error": "error", "warning": "warning", "info": "hint"}
-    parts = [
-        f"{counts[key]} {name}{'' if counts[key] == 1 else 's'}"
-        for key, name in named.items()
-        if counts.get(key)
-    ]
-    return ", ".join(parts) or "nothing"
+        return Badge(*_GOOD, "no problems")
+    return Badge(_SEVERITIES[Severity(found[0])][0], "!", severities_text(analysis.counts))

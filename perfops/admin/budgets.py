@@ -10,20 +10,45 @@ from django.utils.safestring import SafeString
 
 from perfops.admin import badges
 from perfops.budgets import selectors
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
+from perfops.budgets.metrics.units import SHARE, WrongValue
 from perfops.budgets.selectors import Judgement
+from perfops.budgets.services import bound
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import meter
 from perfops.models.budgets import Budget
 
+_BOUNDS = ("target", "threshold")
+
 
 class BudgetForm(forms.ModelForm):
+    """Bounds are typed with their units: ``85%``, ``300 ms``, ``500 req/s``."""
+
+    target = forms.CharField(max_length=30, help_text="With its unit: 300 ms, 85%, 1000 req/s.")
+    threshold = forms.CharField(max_length=30, help_text="Reaching it violates the budget.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            unit = metric_of(self.instance).unit
+            for name in _BOUNDS:
+                self.initial[name] = unit.bound_text(getattr(self.instance, name))
+
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        if {"metric", "target", "threshold"} <= given.keys():
-            measure = MEASURES[given["metric"]]
-            if measure.is_eased(given["target"], given["threshold"]):
-                self.add_error("target", "It is easier to meet than the threshold.")
+        if "metric" not in given:
+            return given
+        budget = Budget(metric=given["metric"])
+        for name in _BOUNDS:
+            if name in given:
+                try:
+                    given[name] = bound(budget, given[name])
+                except WrongValue as error:
+                    self.add_error(name, str(error))
+        if {*_BOUNDS} <= given.keys() and metric_of(budget).is_eased(
+            given["target"], given["threshold"]
+        ):
+            self.add_error("target", "The target must be at least as strict as the threshold.")
         return given
 
 
@@ -50,7 +75,7 @@ class BudgetAdmin(admin.ModelAdmin):
             found = judgements.get(budget.pk)
             return f"{found.value_text} (run {found.run_id})" if found else "-"
 
-        @admin.display(description="Where it stands")
+        @admin.display(description="Value against bounds")
         def margin(budget: Budget) -> SafeString | str:
             found = judgements.get(budget.pk)
             return _meter(found) if found else "-"
@@ -61,7 +86,7 @@ class BudgetAdmin(admin.ModelAdmin):
             return (
                 badges.of_outcome(found.outcome, found.label).html()
                 if found
-                else "no run could tell yet"
+                else "not measured yet"
             )
 
         return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]
@@ -81,19 +106,19 @@ class BudgetAdmin(admin.ModelAdmin):
 
     @admin.display(description="Target")
     def target_text(self, budget: Budget) -> str:
-        return MEASURES[budget.metric].bound_text(budget.target)
+        return metric_of(budget).bound_text(budget.target)
 
     @admin.display(description="Threshold")
     def threshold_text(self, budget: Budget) -> str:
-        return MEASURES[budget.metric].bound_text(budget.threshold)
+        return metric_of(budget).bound_text(budget.threshold)
 
 
 def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
     """Return the budget's values over the runs; one that can't tell is a gap."""
     if not history:
         return None
-    measure = MEASURES[budget.metric]
-    factor, unit = (100, "%") if measure.unit == "share" else (1, measure.unit)
+    measure = metric_of(budget)
+    factor, unit = (100, "%") if measure.unit == SHARE else (1, measure.unit.name)
     places = list(range(len(history)))
     return chart(
         f"{budget} over the last {len(history)} runs, in {unit}",

@@ -112,7 +112,7 @@ class FindingAdmin(MeasuredAdmin):
             ("Database", finding.database),
             ("First seen", finding.first_seen_at),
             ("Last seen", finding.last_seen_at),
-            ("Came back", f"{finding.reopened} times"),
+            ("Reopened", f"{finding.reopened} times"),
         ]
         return self.page(
             request,

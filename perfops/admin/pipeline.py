@@ -7,7 +7,7 @@ from perfops.admin.badges import Badge
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 
 _NOT_CONFIGURED = (
-    "Prometheus is not configured: nothing here knows whether anyone is watching. Set "
+    "Prometheus is not configured: the state of monitoring is unknown. Set "
     'PERFOPS["PROMETHEUS_URL"] (PERFOPS_PROMETHEUS_URL) to its address, such as '
     "http://127.0.0.1:9090, and start again."
 )
@@ -56,7 +56,7 @@ def _badge(pipeline: Pipeline) -> Badge:
     if not pipeline.targets:
         return Badge("bad", "✗", "nothing is scraped")
     if pipeline.down or any(figure.is_bad for figure in pipeline.figures):
-        return Badge("bad", "✗", "partly blind")
+        return Badge("bad", "✗", "some targets are down")
     if pipeline.firing:
         return Badge("warning", "!", "alerts fire")
     return Badge("good", "✓", "watching")
@@ -85,7 +85,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return {
         "name": figure.name,
         "value": f"{figure.value:,.0f}" if known else "-",
-        "note": figure.note if known else "nothing measures it",
+        "note": figure.note if known else "not measured",
         "kind": "bad" if figure.is_bad else "",
     }
 

@@ -12,11 +12,11 @@ from django.views.decorators.http import require_POST
 from perfops.admin import query_page, statements
 from perfops.admin.pages import MeasuredAdmin
 from perfops.admin.query_list import WINDOWS, CostliestFirst, DatabaseFilter, WindowFilter, since
-from perfops.admin.query_page import duration
 from perfops.analysis import queries
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.plans.explain import NoPlan
 from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
+from perfops.formatting import ms_text
 from perfops.models.origins import QueryTemplate
 
 _PERMISSION = "explain_query"
@@ -94,7 +94,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
 
     @admin.display(description="Total")
     def total(self, row: Any) -> str:
-        return duration(row.sent.ms)
+        return ms_text(row.sent.ms)
 
     @admin.display(description="Share")
     def share(self, row: Any) -> str:
@@ -106,7 +106,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
 
     @admin.display(description="Mean")
     def mean(self, row: Any) -> str:
-        return "-" if row.sent.mean_ms is None else duration(row.sent.mean_ms)
+        return "-" if row.sent.mean_ms is None else ms_text(row.sent.mean_ms)
 
     @admin.display(description="Trend")
     def trend(self, row: Any) -> SafeString:

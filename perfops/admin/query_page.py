@@ -11,6 +11,7 @@ from perfops.analysis.plans import tree
 from perfops.analysis.plans.drawing import BAR_WIDTH, Step, draw
 from perfops.analysis.queries import Point
 from perfops.charts.lines import Chart, Line, chart
+from perfops.formatting import ms_text
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
@@ -55,8 +56,8 @@ def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:
     rows = sum(s.rows for s in shares)
     return [
         ("Calls", f"{calls:,}"),
-        ("Total time", duration(ms)),
-        ("Mean", duration(ms / calls) if calls else "-"),
+        ("Total time", ms_text(ms)),
+        ("Mean", ms_text(ms / calls) if calls else "-"),
         ("Share of all time", f"{ms / all_ms:.1%}" if all_ms else "-"),
         ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
     ]
@@ -73,8 +74,8 @@ def _share(share: Share) -> dict[str, Any]:
         "bar": round(share.share * BAR_WIDTH, 1),
         "cells": [
             f"{share.calls:,}",
-            duration(share.total_ms),
-            duration(share.total_ms / share.calls) if share.calls else "-",
+            ms_text(share.total_ms),
+            ms_text(share.total_ms / share.calls) if share.calls else "-",
             f"{each:,.1f}, most {share.max_calls_per_execution:,}" if each else "-",
         ],
     }
@@ -122,13 +123,3 @@ def _chart(
         lines=[Line(label, style, values)],
         x_label="time (UTC)",
     )
-
-
-def duration(ms: float) -> str:
-    """Return a time as a person reads it: 0.25 ms, 12.5 s, 3.1 h."""
-    if ms < 1000:
-        return f"{ms:,.2f} ms"
-    seconds = ms / 1000
-    if seconds < 600:
-        return f"{seconds:,.1f} s"
-    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:,.0f} min"

@@ -15,12 +15,12 @@ from perfops.budgets.selectors import Judgement
 from perfops.charts.lines import Bound, Chart, Line, chart
 from perfops.charts.small import Meter, meter
 from perfops.conf import conf
+from perfops.formatting import ms_text, percent_text
 from perfops.load import k6
 from perfops.load import selectors as runs
 from perfops.load.selectors import Point
 from perfops.models.runs import LoadRun, RouteResult
 
-_SHORT_MS = 100
 _MEGABYTE = 1024**2
 
 
@@ -124,7 +124,7 @@ def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
             y_text=lambda ms: f"{ms:,.1f} ms",
         ),
         draw(
-            "Virtual users, and iterations that found none free",
+            "Virtual users and dropped iterations",
             [line("VUs", "po-line-1", "vus"), line("dropped", "po-line-bad", "dropped")],
         ),
     ]  # fmt: skip
@@ -135,13 +135,13 @@ def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
     if progress is None:
         return ""
     if run.cancel_requested_at:
-        return "It is being canceled."
+        return "Canceling."
     if run.state == LoadRun.State.QUEUED:
         return "Waiting for a Celery worker to take it."
     if run.state == LoadRun.State.JUDGING:
-        return "All is measured; the budgets are being checked."
+        return "The measurement is complete; budgets are being checked."
     latest = progress.latest
-    now = f", {latest.requests} req/s, p95 {_ms(latest.p95_ms)}" if latest else ""
+    now = f", {latest.requests} req/s, p95 {ms_text(latest.p95_ms)}" if latest else ""
     return (
         f"{progress.seconds} of {progress.planned_s:.0f} s: {progress.requests:,} requests, "
         f"{progress.errors:,} errors{now}"
@@ -152,13 +152,13 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
         ("Scenario", run.scenario),
         ("Target", run.target),
-        ("Asked for", run.created_at),
-        ("By", run.requested_by or run.get_trigger_display()),
+        ("Requested", run.created_at),
+        ("Requested by", run.requested_by or run.get_trigger_display()),
     ]
     if run.started_at:
         facts.append(("Started", run.started_at))
     if run.duration_s is not None:
-        facts.append(("Took", f"{run.duration_s:.0f} s"))
+        facts.append(("Duration", f"{run.duration_s:.0f} s"))
     if run.plan:
         planned = f"{run.plan['requests']:,.0f} requests in {run.plan['duration_s']:.0f} s"
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
@@ -198,14 +198,20 @@ def _figures(run: LoadRun) -> list[Figure]:
     sent = f"{summary['achieved']:.1%} of the plan"
     cores = f"{summary['generator_cpu']:.2f} cores"
     return [
-        Figure("p50 latency", _ms(latency["p50"])),
-        Figure("p95 latency", _ms(latency["p95"]), f"from the due time {_ms(intended['p95'])}"),
-        Figure("p99 latency", _ms(latency["p99"]), f"from the due time {_ms(intended['p99'])}"),
-        Figure("Slowest", _ms(latency["max"])),
+        Figure("p50 latency", ms_text(latency["p50"])),
+        *(
+            Figure(
+                f"{name} latency",
+                ms_text(latency[name]),
+                f"including waiting {ms_text(intended[name])}",
+            )
+            for name in ("p95", "p99")
+        ),
+        Figure("Slowest", ms_text(latency["max"])),
         Figure("Held for 30 s", f"{summary['sustained_throughput']:,.0f} req/s", sent),
         Figure("Requests", f"{summary['requests']:,}", f"{summary['dropped']:,} dropped"),
-        Figure("Errors", _percent(summary["error_rate"]), f"{summary['errors']:,} requests"),
-        Figure("Cache hits", _percent(summary["cache_hit_rate"]), f"of {cached:,} cacheable"),
+        Figure("Errors", percent_text(summary["error_rate"]), f"{summary['errors']:,} requests"),
+        Figure("Cache hits", percent_text(summary["cache_hit_rate"]), f"of {cached:,} cacheable"),
         Figure("Generator", cores, f"{summary['peak_vus']} VUs at most"),
     ]
 
@@ -236,8 +242,8 @@ def _route(result: RouteResult) -> dict[str, Any]:
         "cells": [
             f"{result.requests:,}",
             f"{result.errors:,}",
-            *map(_ms, latencies),
-            _percent(result.cache_hits / cached) if cached else "-",
+            *map(ms_text, latencies),
+            percent_text(result.cache_hits / cached) if cached else "-",
         ],
     }
 
@@ -263,7 +269,7 @@ def _statement(each: dict[str, Any]) -> dict[str, str]:
     return {
         "text": each["text"],
         "calls": f"{each['calls']:,}",
-        "total_ms": _ms(each["total_ms"]),
+        "total_ms": ms_text(each["total_ms"]),
         "mean_ms": f"{each['mean_ms']:,.3f} ms",
         "rows": f"{each['rows']:,}",
     }
@@ -273,13 +279,3 @@ def _flat(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
     return "unknown" if value is None else str(value)
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.1f} ms" if value < _SHORT_MS else f"{value:,.0f} ms"
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2%}"

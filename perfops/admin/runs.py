@@ -101,7 +101,7 @@ class LoadRunAdmin(MeasuredAdmin):
         """Show the form; start on POST and go to the run's page."""
         self.require(request, "run_loadrun")
         try:
-            scenarios = plans.scenarios(conf().SCENARIO_DIR)
+            scenarios = plans.every()
         except plans.UnknownScenario as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(self.url("changelist"))
@@ -145,7 +145,7 @@ class LoadRunAdmin(MeasuredAdmin):
     def name(self, run: LoadRun) -> str:
         return f"{run.pk} · {run.scenario}"
 
-    @admin.display(description="Asked for")
+    @admin.display(description="Requested")
     def when(self, run: LoadRun) -> str:
         return minute(run.created_at)
 

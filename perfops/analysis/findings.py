@@ -1,7 +1,7 @@
 """The life of findings between analyses."""
 
 from collections.abc import Collection, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -82,6 +82,32 @@ def _resolve(
     gone.exclude(pk__in=[f.pk for f in seen]).update(
         status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
     )
+
+
+def unchecked(
+    analysis: Analysis,
+    seen: Collection[Finding],
+    complete: Collection[str] | None,
+    *,
+    only: Collection[str] = (),
+) -> list[Finding]:
+    """Return the findings that are not resolved, not seen, and that no advisor could look for.
+
+    ``only``: the advisors that were asked; what the others found is no part of this report.
+    """
+    if complete is None:
+        return []
+    left = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
+    if only:
+        left = left.filter(advisor__in=only)
+    left = left.exclude(advisor__in=complete).exclude(pk__in=[f.pk for f in seen])
+    return list(left.order_by("severity", "advisor", "object"))
+
+
+def unchecked_text(finding: Finding) -> str:
+    """Return the sentence that a report has for a finding that could not be checked."""
+    since = finding.last_seen_at.astimezone(UTC)
+    return f"could not be checked since {since:%Y-%m-%d %H:%M} UTC: {finding.title}"
 
 
 def _see(finding: Finding, advice: DetectedIssue) -> None:

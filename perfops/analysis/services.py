@@ -1,4 +1,4 @@
-"""Analysing a database: snapshot, difference, advice, and the findings that live on."""
+"""Analysing a database: snapshot, difference, detected issues, and the findings kept."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -17,6 +17,7 @@ from perfops.analysis.baselines import Since
 from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import conf
 from perfops.database import packages
 from perfops.jobs import lifecycle
@@ -43,8 +44,15 @@ class Report:
     analysis_id: int | None
     # Advisors whose sources were all available; None for all.
     complete: frozenset[str] | None = None
+    # Open findings whose advisor could not look: they are neither seen nor resolved.
+    unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+
+    def has(self, severities: Collection[str]) -> bool:
+        """Say whether something of ``severities`` is open, seen now or not looked for."""
+        kept = any(f.severity in severities and f.status == f.Status.OPEN for f in self.unchecked)
+        return kept or any(self.counts[severity] for severity in severities)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -160,20 +168,16 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     analysis.baseline = baseline.analysis if baseline else None
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
-        without_effect = [
-            issue
-            for recommender in recommenders.registered()
-            for issue in recommender.measure_impact(analysis, report.window)
-        ]
-        issues = [*report.issues, *without_effect]
-        seen = findings.record(analysis, issues, complete=report.complete)
+        report = _with_impact(report, analysis)
+        seen = findings.record(analysis, report.issues, complete=report.complete)
+        unchecked = findings.unchecked(analysis, seen, report.complete, only=only)
         for store in report.stores:
             store(seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
-        report = replace(report, issues=issues, hidden=hidden, analysis_id=analysis.pk)
+        report = replace(report, hidden=hidden, analysis_id=analysis.pk, unchecked=tuple(unchecked))
         analysis.state, analysis.finished_at = Analysis.State.FINISHED, timezone.now()
         analysis.window_s, analysis.covered = report.window.seconds, report.window.covered
-        analysis.notes = list(report.window.notes)
+        analysis.notes = [*report.window.notes, *map(findings.unchecked_text, unchecked)]
         analysis.missing = msgspec.to_builtins(report.window.missing)
         analysis.counts = report.counts
         analysis.save()
@@ -210,10 +214,40 @@ def _report(
         window, origins=sent, plan_changes=changes, packages=packages.of_tables(database)
     )
     found = registry.run_advisors(window, conf(), only=only)
+    window = _lacking(window, *found.failed)
     issues, complete, stores = found.issues, found.complete, []
     for recommender in recommenders.registered():
-        recommended = recommender.recommend(window, database, issues, only=only)
+        try:
+            recommended = recommender.recommend(window, database, issues, only=only)
+        except Exception as error:
+            log.exception("the recommender of %s failed", ", ".join(recommender.TITLES))
+            window = _lacking(
+                window, *(registry.left_out(id_, error) for id_ in recommender.TITLES)
+            )
+            continue
         issues, window = recommended.issues, recommended.window
-        complete |= recommended.complete
+        complete |= {id_ for id_ in recommended.complete if not only or id_ in only}
         stores.append(recommended.store)
-    return Report(database, window, issues, frozenset(), None, complete, tuple(stores))
+    return Report(database, window, issues, frozenset(), None, complete, (), tuple(stores))
+
+
+def _with_impact(report: Report, analysis: Analysis) -> Report:
+    """Return ``report`` with what applied recommendations did not improve."""
+    for recommender in recommenders.registered():
+        try:
+            with transaction.atomic():
+                without_effect = recommender.measure_impact(analysis, report.window)
+        except Exception as error:
+            log.exception("the impact of applied recommendations can't be measured")
+            failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]
+            complete = (report.complete or frozenset()) - set(recommender.TITLES)
+            window = _lacking(report.window, *failed)
+            report = replace(report, window=window, complete=complete)
+        else:
+            report = replace(report, issues=[*report.issues, *without_effect])
+    return report
+
+
+def _lacking(window: Window, *sources: UnavailableSource) -> Window:
+    after = msgspec.structs.replace(window.after, missing=(*window.after.missing, *sources))
+    return replace(window, after=after)

@@ -3,7 +3,7 @@
 from django.db.models import Count
 
 from perfops.budgets import selectors as budgets
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
 from perfops.models.analyses import Finding, Severity
 from perfops.models.budgets import Budget
 
@@ -35,7 +35,7 @@ def _ratios() -> dict[str, float]:
         budget = known.get(pk)
         if budget is None or latest.value is None:
             continue
-        lower = MEASURES[budget.metric].lower_is_better
+        lower = metric_of(budget).lower_is_better
         over, under = (latest.value, latest.threshold) if lower else (
             latest.threshold, latest.value
         )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.prometheus import rules as rules_of_budgets
 from perfops.budgets.prometheus.rule_file import render
 from perfops.models.budgets import Budget, Evaluation
@@ -82,7 +82,7 @@ def rules() -> str:
 
 
 def judgement(row: Evaluation) -> Judgement:
-    measure = MEASURES[row.budget.metric]
+    measure = metric_of(row.budget)
     return Judgement(
         budget_id=row.budget_id,
         name=str(row.budget),

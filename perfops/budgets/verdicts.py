@@ -1,49 +1,76 @@
-"""From numbers to a verdict: *valid?* comes before *good?*."""
+"""From numbers to a verdict: fail, invalid, warn or pass."""
 
 from perfops.budgets import services as budgets
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
+from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
 
 Verdict = LoadRun.Verdict
+Outcome = Evaluation.Outcome
 
 
-def decide(run: LoadRun, validity_errors: list[str], *, judged: bool) -> tuple[Verdict, list[str]]:
+def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdict, list[str]]:
     """Return the verdict on a measured run and the sentences behind it.
 
-    ``validity_errors``: why it is not valid. A scenario that is not ``judged`` (stress) gets none.
+    What was measured may break a budget even where requests were dropped or timed out: those
+    could only make it worse, so the run *fails*. It is *invalid* when nothing is proved and
+    ``errors`` says why it can't be valid. A scenario that is not ``judged`` gets no verdict.
     """
-    if validity_errors:
-        return Verdict.INVALID, validity_errors
     if not judged:
+        if errors:
+            return Verdict.INVALID, list(errors.reasons)
         held = run.summary["sustained_throughput"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
-    return weigh(budgets.evaluate(run))
+    return weigh(budgets.evaluate(run), errors)
 
 
-def weigh(evaluations: list[Evaluation]) -> tuple[Verdict, list[str]]:
+def weigh(
+    evaluations: list[Evaluation], errors: ValidityErrors = VALID
+) -> tuple[Verdict, list[str]]:
     """Return what the evaluations amount to. No budget at all proves nothing: invalid."""
+    proved = [_sentence(e) for e in evaluations if _fails(e) and _is_proved(e, errors)]
+    if proved:
+        return Verdict.FAILED, [*proved, *errors.reasons]
+    if errors:
+        return Verdict.INVALID, list(errors.reasons)
+    if any(map(_fails, evaluations)):
+        return Verdict.INVALID, [errors.generator]
     if not evaluations:
         return Verdict.INVALID, ["No budget is enabled: there is nothing to judge by."]
-    violated = [e for e in evaluations if e.outcome == Evaluation.Outcome.VIOLATED]
-    unknown = [
-        e
-        for e in evaluations
-        if e.outcome == Evaluation.Outcome.UNKNOWN and e.budget.action == Budget.Action.FAIL
-    ]
-    reasons = [_sentence(e) for e in violated]
-    if any(e.budget.action == Budget.Action.FAIL for e in violated):
-        return Verdict.FAILED, reasons
+    unknown = [e for e in evaluations if e.outcome == Outcome.UNKNOWN and _is_gate(e)]
     if unknown:
         return Verdict.INVALID, [f"{e.budget}: {e.reason}" for e in unknown]
+    violated = [_sentence(e) for e in evaluations if e.outcome == Outcome.VIOLATED]
     if violated:
-        return Verdict.WARNED, reasons
+        return Verdict.WARNED, violated
     return Verdict.PASSED, ["Every budget that this run can tell about holds."]
 
 
+def _is_gate(evaluation: Evaluation) -> bool:
+    return evaluation.budget.action == Budget.Action.FAIL
+
+
+def _fails(evaluation: Evaluation) -> bool:
+    return evaluation.outcome == Outcome.VIOLATED and _is_gate(evaluation)
+
+
+def _is_proved(evaluation: Evaluation, errors: ValidityErrors) -> bool:
+    """A generator that was starved, or never reached the target, slows requests down itself."""
+    if errors.nothing_measured:
+        return False
+    metric = metric_of(evaluation.budget)
+    if not (errors.generator and metric.depends_on_generator):
+        return True
+    # Late, but not starved: from sending on, the time is the server's.
+    sent = evaluation.run.summary.get("latency_ms", {}).get(getattr(metric, "name", ""))
+    is_late_only = not errors and not evaluation.budget.route
+    return is_late_only and sent is not None and not metric.holds(sent, evaluation.threshold)
+
+
 def _sentence(evaluation: Evaluation) -> str:
-    measure = MEASURES[evaluation.budget.metric]
+    metric = metric_of(evaluation.budget)
     return (
-        f"{evaluation.budget} is {measure.text(evaluation.value)}; "
-        f"it must be {measure.bound_text(evaluation.threshold)}."
+        f"{evaluation.budget} is {metric.text(evaluation.value)}; "
+        f"it must be {metric.bound_text(evaluation.threshold)}."
     )

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import DatabaseError, NotSupportedError, ProgrammingError, connections
+import psycopg
+from django.db import DatabaseError, NotSupportedError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
-from psycopg.errors import InsufficientPrivilege
 from psycopg.pq import TransactionStatus
 
 from perfops.conf import conf
@@ -140,7 +140,7 @@ class _Pooled:
         server.execute(f"{MARK} SAVEPOINT {_SAVEPOINT}")
         try:
             _set_local(server, {"pg_stat_statements.track": "none"})
-        except InsufficientPrivilege:
+        except psycopg.Error:
             # The mark tells our statements from the others.
             server.execute(f"{MARK} {_UNDO}")
 
@@ -181,9 +181,10 @@ def _limit_session(cursor: CursorWrapper) -> None:
         cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, str(value)])
     try:
         cursor.execute(f"{MARK} SELECT set_config('pg_stat_statements.track', 'none', false)")
-    except ProgrammingError:
+    except DatabaseError:
         # Only a superuser may; the mark tells our statements from the others.
-        return
+        if cursor.db.connection.closed:
+            raise
 
 
 def columns(cursor: CursorWrapper, relation: str) -> set[str]:

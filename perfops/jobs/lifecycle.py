@@ -15,7 +15,7 @@ from threading import Event, Thread
 from typing import Any
 
 from django.apps import apps
-from django.db import Error, connections, router
+from django.db import Error, IntegrityError, connections, router, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -98,6 +98,22 @@ def renew(job: Job) -> None:
         wanted = ours.filter(cancel_requested_at__isnull=True)
     if not wanted.update(heartbeat_at=timezone.now()):
         raise CancelRequested if ours.exists() else ClaimLost
+
+
+def reclaim(job: Job) -> bool:
+    """Take back a job that was called lost while this process could not reach the database.
+
+    False when it has ended otherwise, or another process has taken it or its place.
+    """
+    lost = _rows(type(job)).filter(pk=job.pk, state="lost", worker=worker_name())
+    try:
+        with transaction.atomic(using=router.db_for_write(type(job))):
+            taken: int = lost.update(
+                state="running", heartbeat_at=timezone.now(), finished_at=None, **job.outcome()
+            )
+    except IntegrityError:
+        return False
+    return taken > 0
 
 
 @contextmanager

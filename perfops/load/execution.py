@@ -1,9 +1,8 @@
 """Running a queued load run to its verdict."""
 
 import logging
-import os
 import time
-from collections.abc import Iterable
+from dataclasses import asdict
 from functools import partial
 from threading import Thread
 from typing import Any, Protocol
@@ -18,15 +17,17 @@ from perfops.charts.small import thinned
 from perfops.conf import conf
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
-from perfops.load import fingerprint, k6, routes, targets, validity
+from perfops.load import cores, fingerprint, k6, routes, storing, targets, validity
 from perfops.load import parser as stream
 from perfops.load import scenarios as plans
 from perfops.load import server_side as server
-from perfops.load.recording import ALL, Cell, Recording, Second
+from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan
-from perfops.load.selectors import series
-from perfops.load.summary import summarise, sustained
-from perfops.models.runs import LoadRun, RouteResult, Sample
+from perfops.load.schedule import Schedule
+from perfops.load.storing import Storage
+from perfops.load.summary import Summary, summarise, sustained
+from perfops.load.validity import ValidityErrors
+from perfops.models.runs import LoadRun
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,11 @@ _SPARK_POINTS = 40
 class Judge(Protocol):
     """Decides the verdict on a measured run (``perfops.budgets.verdicts.decide``).
 
-    ``validity_errors``: why the run is not valid; ``judged``: whether budgets apply to it.
+    ``errors``: why the run is not valid; ``judged``: whether budgets apply to it.
     """
 
     def __call__(
-        self, run: LoadRun, validity_errors: list[str], *, judged: bool
+        self, run: LoadRun, errors: ValidityErrors, *, judged: bool
     ) -> tuple[LoadRun.Verdict, list[str]]: ...
 
 
@@ -91,7 +92,7 @@ def _claim(run_id: int) -> LoadRun | None:
 
 
 def _execute(run: LoadRun, judge: Judge) -> None:
-    plan = plans.load(conf().SCENARIO_DIR, run.scenario)
+    plan = plans.find(run.scenario)
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:
@@ -100,60 +101,74 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         return
     run.fingerprint = fingerprint.take(plan, path)
     run.save(update_fields=["fingerprint"])
-    recording = Recording()
+    recording = Recording(Schedule(plan.spec))
     with routes.ready(plan.routes) as file:
         # Afterwards: what fills in the routes is no part of the load.
-        before = _look()
+        before = _look(run)
         lifecycle.renew(run)
         with k6.running(path, plan, file, run.target, run.pk) as process:
-            _watch(run, plan, process, recording)
+            storage = Storage(run, recording)
+            storage.start()
+            _watch(plan, process, recording, storage)
             run.log = process.log()
             exit_code = process.popen.returncode
-    _store(run, recording, final=True)
+    storage.finish()
     if not recording.first_at and exit_code:
         last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
         raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
-    lifecycle.renew(run)
     summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
-    points = series(run)
+    storing.patiently(run, partial(_conclude, run, plan, recording, summary, before, judge))
+
+
+def _conclude(
+    run: LoadRun,
+    plan: Plan,
+    recording: Recording,
+    summary: Summary,
+    before: snapshot.Snapshot | UnavailableSource,
+    judge: Judge,
+) -> None:
+    """Store the outcome and judge it; may be done again when the database was away."""
+    storing.keep_claim(run)
+    good, p95 = recording.over_time()
     run.summary = {
         **summary.as_row(),
-        "sustained_throughput": sustained([point.requests for point in points]),
+        "sustained_throughput": sustained(good),
         # For the sparkline in lists: it outlives the series, and saves reading it.
-        "p95_over_time": thinned([point.p95_ms for point in points], _SPARK_POINTS),
+        "p95_over_time": thinned(p95, _SPARK_POINTS),
     }
-    run.server = _server_truth(before, _look(), summary.requests)
-    _to_judging(run)
-    _store_routes(run, recording.routes())
-    limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, os.cpu_count() or 1)
-    validity_errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
-    verdict, reasons = judge(run, validity_errors, judged=plan.spec.judged)
+    run.server = _server_truth(before, _look(run), summary.requests)
+    run.state = State.JUDGING
+    run.save(update_fields=["state", "log", "summary", "server"])
+    storing.store_routes(run, recording.routes())
+    limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, cores.usable())
+    errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
+    run.summary["validity"] = asdict(errors)
+    run.save(update_fields=["summary"])
+    verdict, reasons = judge(run, errors, judged=plan.spec.judged)
     lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=verdict)
 
 
-def _watch(run: LoadRun, plan: Plan, process: k6.Process, recording: Recording) -> None:
-    """Store what comes in, second by second, until k6 has ended and all of it is read."""
+def _watch(plan: Plan, process: k6.Process, recording: Recording, storage: Storage) -> None:
+    """Wait until k6 has ended and all of its output is read; never for the database."""
     failures: list[BaseException] = []
     listener = Thread(target=_listen, args=(process, recording, failures), daemon=True)
     listener.start()
     latest_end = time.monotonic() + plan.duration_s + _OVERTIME_S
-    next_beat = 0.0
     while process.is_running() or listener.is_alive():
         listener.join(_TICK_S)
         if not listener.is_alive() and process.is_running():
             process.popen.wait(k6.STOP_PATIENCE_S)
         if failures:
             raise failures[0]
-        _store(run, recording)
-        if time.monotonic() >= next_beat:
-            lifecycle.renew(run)
-            next_beat = time.monotonic() + conf().HEARTBEAT_S
+        if storage.failure is not None:
+            raise storage.failure
         if time.monotonic() > latest_end:
             raise _Unusable(f"k6 did not end within {_OVERTIME_S} s of the plan's end.")
 
 
 def _listen(process: k6.Process, recording: Recording, failures: list[BaseException]) -> None:
-    """In a thread of its own: the other must send heartbeats while k6 is silent."""
+    """In a thread of its own: the other must notice a cancel while k6 is silent."""
     try:
         for event in stream.events(process.lines):
             recording.record(event)
@@ -161,73 +176,32 @@ def _listen(process: k6.Process, recording: Recording, failures: list[BaseExcept
         failures.append(error)
 
 
-def _to_judging(run: LoadRun) -> None:
-    lifecycle.renew(run)
-    run.state = State.JUDGING
-    run.save(update_fields=["state", "log", "summary", "server"])
-
-
-def _store(run: LoadRun, recording: Recording, *, final: bool = False) -> None:
-    Sample.objects.bulk_create(
-        recording.take_changed(partial(_samples, run), final=final),
-        update_conflicts=True,
-        unique_fields=["run", "route", "second"],
-        update_fields=[*_measured(Cell()), "dropped", "vus"],
-    )
-
-
-def _samples(run: LoadRun, number: int, second: Second) -> Iterable[Sample]:
-    yield Sample(
-        run=run,
-        second=number,
-        route=ALL,
-        dropped=second.dropped,
-        vus=second.vus,
-        **_measured(second.overall()),
-    )
-    for route, cell in second.routes.items():
-        yield Sample(run=run, second=number, route=route, **_measured(cell))
-
-
-def _store_routes(run: LoadRun, routes: Iterable[tuple[str, Cell]]) -> None:
-    with transaction.atomic():
-        run.routes.all().delete()
-        RouteResult.objects.bulk_create(
-            RouteResult(run=run, route=route, **_measured(cell)) for route, cell in routes
-        )
-
-
-def _measured(cell: Cell) -> dict[str, Any]:
-    """Return the fields of ``perfops.models.runs.Measurement``."""
-    return {
-        "requests": cell.requests,
-        "errors": cell.errors,
-        "cache_hits": cell.cache_hits,
-        "cache_misses": cell.cache_misses,
-        "p50_ms": cell.latency.quantile(0.50),
-        "p95_ms": cell.latency.quantile(0.95),
-        "p99_ms": cell.latency.quantile(0.99),
-        "max_ms": cell.latency.max(),
-        "sketch": cell.latency.encode(),
-    }
-
-
-def _look() -> snapshot.Snapshot | str:
+def _look(run: LoadRun) -> snapshot.Snapshot | UnavailableSource:
     """Return a snapshot, or why there is none: a run goes on without the server's side."""
+    own = conf().OWN_TARGETS or (conf().DEFAULT_TARGET,)
+    if not targets.is_one_of(run.target, own):
+        return UnavailableSource(
+            "database",
+            f"{run.target} is not one of PERFOPS['OWN_TARGETS'], so its database is not known",
+            "The queries of this run are unknown.",
+            "",
+        )
     try:
         return snapshot.take(light=True)
     except Error as error:
         log.warning("no snapshot of the database: %s", error)
-        return str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0]
+        return UnavailableSource("database", reason, "The queries of this run are unknown.", "")
 
 
 def _server_truth(
-    before: snapshot.Snapshot | str, after: snapshot.Snapshot | str, requests: int
+    before: snapshot.Snapshot | UnavailableSource,
+    after: snapshot.Snapshot | UnavailableSource,
+    requests: int,
 ) -> dict[str, Any]:
-    if isinstance(before, str) or isinstance(after, str):
-        reason = before if isinstance(before, str) else str(after)
-        missing = UnavailableSource(
-            "database", reason, "The server's side of this run is unknown.", ""
-        )
-        return {"missing": [msgspec.to_builtins(missing)]}
+    for each in (before, after):
+        if isinstance(each, UnavailableSource):
+            return {"missing": [msgspec.to_builtins(each)]}
+    assert isinstance(before, snapshot.Snapshot)  # noqa: S101 -- told apart above
+    assert isinstance(after, snapshot.Snapshot)  # noqa: S101
     return server.truth(difference.between(before, after), requests=requests)

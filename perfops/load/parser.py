@@ -1,7 +1,12 @@
 """k6's CSV output, row by row, as typed events. k6 1.x and 2.x write the same columns."""
 
+import csv
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from perfops.load.cache_header import outcome
+from perfops.load.schedule import Start
 
 _MICROSECONDS = 1_000_000
 _TIMING, _INTENDED, _DROPPED, _VUS = (
@@ -10,12 +15,13 @@ _TIMING, _INTENDED, _DROPPED, _VUS = (
     "dropped_iterations",
     "vus",
 )
-_WANTED = tuple(f"{name}," for name in (_TIMING, _INTENDED, _DROPPED, _VUS))
+_WANTED = (_TIMING, _INTENDED, _DROPPED, _VUS)
 _COLUMNS = {
     "metric_name", "timestamp", "metric_value", "error_code", "expected_response", "name",
-    "scenario", "status", "extra_tags",
+    "scenario", "status", "extra_tags", "metadata",
 }  # fmt: skip
 _FIRST_CONNECTION_ERROR, _LAST_CONNECTION_ERROR = 1000, 1399
+_STARTED = ("n", "at", "scenario_at", "took")
 
 
 class UnknownStream(ValueError):
@@ -33,12 +39,16 @@ class Timing(NamedTuple):
 
 
 class Intended(NamedTuple):
-    """The same request timed from the moment it was due; ``cache`` is its X-Cache header."""
+    """The same request timed from its scheduled start, as far as the script knows it.
+
+    ``start``: what the schedule needs to know it exactly. ``cache``: HIT, MISS or "".
+    """
 
     at: float
     route: str
     ms: float
     cache: str
+    start: Start | None = None
 
 
 class Dropped(NamedTuple):
@@ -63,42 +73,51 @@ def events(lines: Iterable[str]) -> Iterator[Event]:
 
     Raises ``UnknownStream``.
     """
-    rows = iter(lines)
-    header = next(rows, "").rstrip("\n").split(",")
-    if header == [""]:
+    rows = csv.reader(lines)
+    header = next(rows, [])
+    if not header:
         return
     if not set(header) >= _COLUMNS:
         raise UnknownStream(f"k6 writes other columns than expected: {header}")
     place = {name: header.index(name) for name in _COLUMNS}
     for row in rows:
-        if row.startswith(_WANTED):
-            event = _event(row.rstrip("\n").split(","), place)
+        if row and row[place["metric_name"]] in _WANTED:
+            event = _event({name: row[column] for name, column in place.items()})
             if event is not None:
                 yield event
 
 
-def _event(cells: list[str], place: dict[str, int]) -> Event | None:
-    metric = cells[0]
-    at = int(cells[place["timestamp"]]) / _MICROSECONDS
-    value = float(cells[place["metric_value"]])
+def _event(cells: dict[str, str]) -> Event | None:
+    metric = cells["metric_name"]
+    at = int(cells["timestamp"]) / _MICROSECONDS
+    value = float(cells["metric_value"])
     if metric == _DROPPED:
         return Dropped(at, int(value))
     if metric == _VUS:
         return Vus(at, int(value))
-    if not cells[place["scenario"]]:
+    if not cells["scenario"]:
         return None  # setup() looks for ids: that is not the load
-    route = cells[place["name"]]
+    route = cells["name"]
     if metric == _INTENDED:
-        _, _, cache = cells[place["extra_tags"]].partition("cache=")
-        return Intended(at, route, value, cache.partition("&")[0])
-    code = cells[place["error_code"]]
+        _, _, cache = cells["extra_tags"].partition("cache=")
+        return Intended(at, route, value, outcome(cache), _start(cells["metadata"]))
+    code = cells["error_code"]
     return Timing(
         at,
         route,
         value,
-        error=cells[place["expected_response"]] != "true",
+        error=cells["expected_response"] != "true",
         unreachable=_is_connection_error(code),
     )
+
+
+def _start(metadata: str) -> Start | None:
+    """Read what ``run.js`` notes of each request; None where a script of the project does not."""
+    noted = dict(parse_qsl(metadata))
+    if not noted.keys() >= set(_STARTED):
+        return None
+    number, began_ms, scenario_ms, took_ms = (float(noted[name]) for name in _STARTED)
+    return Start(int(number), began_ms / 1000, scenario_ms / 1000, took_ms)
 
 
 def _is_connection_error(code: str) -> bool:

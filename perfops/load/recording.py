@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from perfops.load.parser import Dropped, Event, Intended, Timing
+from perfops.load.schedule import Schedule
 from perfops.statistics.sketch import Sketch
 
 ALL = ""
@@ -23,6 +24,8 @@ class Cell:
     cache_hits: int = 0
     cache_misses: int = 0
     latency: Sketch = field(default_factory=Sketch)
+    # Response time from the scheduled start.
+    scheduled: Sketch = field(default_factory=Sketch)
 
     def add(self, other: "Cell") -> None:
         self.requests += other.requests
@@ -31,6 +34,7 @@ class Cell:
         self.cache_hits += other.cache_hits
         self.cache_misses += other.cache_misses
         self.latency.add(other.latency)
+        self.scheduled.add(other.scheduled)
 
 
 @dataclass(slots=True)
@@ -49,7 +53,8 @@ class Second:
 class Recording:
     """Takes events from one thread while another reads; seconds count from the first request."""
 
-    def __init__(self) -> None:
+    def __init__(self, schedule: Schedule | None = None) -> None:
+        self._schedule = schedule
         self._lock = Lock()
         self._start: float | None = None
         self._open: defaultdict[int, Second] = defaultdict(Second)
@@ -58,6 +63,9 @@ class Recording:
         self._newest = 0
         self._totals: defaultdict[str, Cell] = defaultdict(Cell)
         self.intended = Sketch()
+        self.lag = Sketch()
+        # Of each closed second: requests answered as expected, and the p95 of all (ms).
+        self.per_second: dict[int, tuple[int, float | None]] = {}
         self.dropped = 0
         self.peak_vus = 0
         self.first_at: float | None = None
@@ -73,11 +81,13 @@ class Recording:
             if isinstance(event, Timing):
                 _count(second.routes[event.route], event)
             elif isinstance(event, Intended):
-                self.intended.record(event.ms)
                 cell = second.routes[event.route]
+                self._note_scheduled(cell, event)
                 cell.cache_hits += event.cache == "HIT"
                 cell.cache_misses += event.cache == "MISS"
             elif isinstance(event, Dropped):
+                if self._schedule is not None:
+                    self._schedule.note_dropped(event.at, event.number)
                 second.dropped += event.number
                 self.dropped += event.number
             else:
@@ -99,15 +109,35 @@ class Recording:
             self._dirty.clear()
             horizon = self._newest + 1 if final else self._newest - _SETTLED_AFTER_S
             for number in [n for n in self._open if n < horizon]:
-                for route, cell in self._open.pop(number).routes.items():
-                    self._totals[route].add(cell)
+                self._close(number, self._open.pop(number))
             self._closed_before = max(self._closed_before, horizon)
             return changed
+
+    def _note_scheduled(self, cell: Cell, event: Intended) -> None:
+        ms = event.ms
+        if self._schedule is not None and event.start is not None:
+            lag_ms = self._schedule.lag_ms(event.start)
+            self.lag.record(lag_ms)
+            ms = lag_ms + event.start.took_ms
+        self.intended.record(ms)
+        cell.scheduled.record(ms)
+
+    def _close(self, number: int, second: Second) -> None:
+        overall = second.overall()
+        good = overall.requests - overall.errors
+        self.per_second[number] = (good, overall.latency.quantile(0.95))
+        for route, cell in second.routes.items():
+            self._totals[route].add(cell)
 
     def routes(self) -> Iterator[tuple[str, Cell]]:
         """Yield each route's total over the closed seconds, all together (``ALL``) first."""
         yield ALL, _sum(self._totals.values())
         yield from sorted(self._totals.items())
+
+    def over_time(self) -> tuple[list[int], list[float | None]]:
+        """Return, for each second with a request, the good answers and the p95 in ms."""
+        closed = [self.per_second[number] for number in sorted(self.per_second)]
+        return [good for good, _ in closed], [p95 for _, p95 in closed]
 
     @property
     def window_s(self) -> float:

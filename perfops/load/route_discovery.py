@@ -1,5 +1,6 @@
 """The project's own URLs, as a ``routes.json`` to begin with."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,20 +13,26 @@ from perfops.load.routes import FIELD
 from perfops.origins.middleware import template
 
 _NOT_THEIRS = "admin"
+# Monitoring, and what signs people in or out: no load may ask for them unasked.
+_LEFT_OUT = re.compile(
+    r"(^|[/_.-])(metrics|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt)"
+    r"($|[/_.-])"
+)
 View = Callable[..., Any]
 
 
 def routes() -> dict[str, Any]:
     """Return what can be asked for by GET, as far as it is known, under the names of origins.
 
-    The admin is left out. Where nobody knows what fills a ``{field}``, ``paths`` are left empty
-    for the project to write.
+    The admin, metrics and whatever signs people in or out are left out. Where nobody knows what
+    fills a ``{field}``, ``paths`` are left empty for the project to write.
     """
     found: dict[str, Any] = {}
     for view, route, namespaces, _ in extract_views_from_urlpatterns(get_resolver().url_patterns):
         if _NOT_THEIRS not in (namespaces or ()) and _answers(view):
             path = template(route)
-            found.setdefault(path, _entry(path, view))
+            if not _LEFT_OUT.search(path.lower()):
+                found.setdefault(path, _entry(path, view))
     return found
 
 

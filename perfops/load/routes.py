@@ -21,6 +21,7 @@ FIELD = re.compile(r"\{(\w+)\}")
 _NEVER_IN_A_NAME = frozenset(',"\r\n')
 
 Share = Annotated[float, msgspec.Meta(gt=0)]
+Status = Annotated[int, msgspec.Meta(ge=100, le=599)]
 Fields = dict[str, str | int | float | bool | None]
 
 
@@ -32,13 +33,14 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How large its share of the requests is, and its paths; without ``paths`` its name is one.
 
     ``model``: "app.Model" whose rows (those that ``where`` lets pass, newest first) fill in the
-    ``{field}`` of a path.
+    ``{field}`` of a path. ``statuses``: those that are as expected; without them 200 to 299.
     """
 
     share: Share = 1.0
     paths: tuple[str, ...] = ()
     model: str = ""
     where: Fields = {}
+    statuses: tuple[Status, ...] = ()
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Listed(msgspec.Struct, frozen=True):
     name: str
     share: float
     paths: tuple[str, ...]
+    statuses: tuple[int, ...] = ()
 
 
 def read(file: Path) -> dict[str, Route]:
@@ -70,7 +73,10 @@ def read(file: Path) -> dict[str, Route]:
 
 def filled(routes: dict[str, Route]) -> list[Listed]:
     """Return the routes with every path written out; reads rows. Raises ``UnusableRoutes``."""
-    return [Listed(name, route.share, _paths(name, route)) for name, route in routes.items()]
+    return [
+        Listed(name, route.share, _paths(name, route), route.statuses)
+        for name, route in routes.items()
+    ]
 
 
 @contextmanager

@@ -11,6 +11,9 @@ from typing import Any
 
 import msgspec
 
+from perfops.conf import conf
+from perfops.plugins import Group, usable
+
 SCRIPTS = Path(__file__).parent / "scripts"
 _FILE = "scenarios.json"
 _ROUTES = ("routes.js", "routes.json")
@@ -86,6 +89,54 @@ class Plan:
             "start_rate": self.spec.start_rate,
             "stages": [msgspec.to_builtins(stage) for stage in self.spec.stages],
         }
+
+
+def _wrong(package: Any) -> str:
+    """Return why ``package`` is no folder of scenarios, or "" when it is one."""
+    if not getattr(package, "__path__", None):
+        return "a folder of scenarios is a package, with scenarios.json in it"
+    try:
+        for name in scenarios(_folder(package)):
+            load(_folder(package), name)
+    except UnknownScenario as error:
+        return str(error)
+    return ""
+
+
+def _folder(package: Any) -> Path:
+    return Path(package.__path__[0])
+
+
+GROUP = Group("perfops.scenarios", "SCENARIO_DIRS", _wrong)
+
+
+def every() -> dict[str, Scenario]:
+    """Return the scenarios of the project's folder and of other packages; the first name wins.
+
+    Raises ``UnknownScenario`` when there is none at all.
+    """
+    return {name: plans[name] for plans in reversed(_by_folder().values()) for name in plans}
+
+
+def find(scenario: str) -> Plan:
+    """Return the plan of ``scenario``, of whichever folder. Raises ``UnknownScenario``."""
+    for folder, plans in _by_folder().items():
+        if scenario in plans:
+            return load(folder, scenario)
+    raise UnknownScenario(
+        f"There is no scenario {scenario!r}. Known: {', '.join(sorted(every()))}."
+    )
+
+
+def _by_folder() -> dict[Path, dict[str, Scenario]]:
+    added = {_folder(package): scenarios(_folder(package)) for package in usable(GROUP)}
+    own = conf().SCENARIO_DIR
+    try:
+        return {own: scenarios(own), **added}
+    except UnknownScenario:
+        if added:
+            return added
+        raise
 
 
 def scenarios(directory: Path) -> dict[str, Scenario]:

@@ -1,5 +1,6 @@
 """The server's side of a run, from the difference of its own statistics."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -10,7 +11,15 @@ from perfops.analysis.collectors.records import Statement
 _TOP = 20
 # What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
 _OUR_TABLES = '"perfops_'
+_BEAT_TABLES = '"django_celery_beat_'
 _KEY_CHECK = "FOR KEY SHARE OF x"
+# Transactions and sessions: no query of the application.
+_CONTROL = {
+    "begin", "start", "commit", "rollback", "savepoint", "release", "abort", "end",
+    "set", "reset", "show", "discard", "deallocate", "close", "listen", "unlisten", "notify",
+}  # fmt: skip
+# What exporters of metrics and people's tools read.
+_STATISTICS = re.compile(r"\bpg_(stat|statio|settings|locks|database_size|catalog)", re.IGNORECASE)
 
 
 def truth(window: Window, *, requests: int) -> dict[str, Any]:
@@ -40,5 +49,13 @@ def truth(window: Window, *, requests: int) -> dict[str, Any]:
 
 
 def _is_theirs(statement: Statement) -> bool:
-    """Say whether the application sent it, and not the run that watches it."""
-    return _OUR_TABLES not in statement.text and not statement.text.endswith(_KEY_CHECK)
+    """Say whether a request sent it: no transaction control, exporter, beat, or perfops itself."""
+    text = statement.text.strip()
+    verb = text.partition(" ")[0].rstrip(";").lower()
+    return not (
+        verb in _CONTROL
+        or _OUR_TABLES in text
+        or _BEAT_TABLES in text
+        or text.endswith(_KEY_CHECK)
+        or _STATISTICS.search(text)
+    )

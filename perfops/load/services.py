@@ -40,7 +40,7 @@ def request_run(
     not run*, it raises nothing. Raises ``RunRefused``.
     """
     try:
-        plan = plans.load(conf().SCENARIO_DIR, scenario)
+        plan = plans.find(scenario)
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
     except (plans.UnknownScenario, targets.TargetRefused) as error:
         raise RunRefused(str(error)) from error

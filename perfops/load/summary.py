@@ -24,18 +24,21 @@ class Summary:
     offered: float
     achieved: float
     dropped: int
+    # Goodput: only responses as expected count.
     throughput: float
     # The highest rate that was planned.
     offered_rate: float
     duration_s: float
     latency_ms: dict[str, float | None]
-    # From the moment each request was due: a stall of the server shows here in full.
+    # From the scheduled start of each request, connecting and waiting included.
     intended_latency_ms: dict[str, float | None]
     cache_hits: int
     cache_misses: int
     cache_hit_rate: float | None
     # Cores that the generator used.
     generator_cpu: float
+    # One request in twenty was sent later than this after its scheduled start (ms).
+    generator_lag_ms: float | None
     peak_vus: int
     k6_exit_code: int
 
@@ -56,7 +59,7 @@ def summarise(recording: Recording, plan: Plan, *, cpu_s: float, exit_code: int)
         offered=plan.requests,
         achieved=min(1.0, overall.requests / plan.requests) if plan.requests else 0.0,
         dropped=recording.dropped,
-        throughput=overall.requests / window if window else 0.0,
+        throughput=(overall.requests - overall.errors) / window if window else 0.0,
         offered_rate=plan.peak_rate,
         duration_s=window,
         latency_ms=describe(overall.latency),
@@ -65,6 +68,7 @@ def summarise(recording: Recording, plan: Plan, *, cpu_s: float, exit_code: int)
         cache_misses=overall.cache_misses,
         cache_hit_rate=overall.cache_hits / cached if cached else None,
         generator_cpu=cpu_s / window if window else 0.0,
+        generator_lag_ms=recording.lag.quantile(0.95),
         peak_vus=recording.peak_vus,
         k6_exit_code=exit_code,
     )

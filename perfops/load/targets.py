@@ -9,6 +9,8 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
 PREFLIGHT_TIMEOUT_S = 5
+# k6 gets no proxy from our environment, so what looks whether the target answers takes none.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class TargetRefused(ValueError):
@@ -59,10 +61,25 @@ def _all_within(host: str, port: int, places: list[str]) -> bool:
     return all(any(address in network for network in networks) for address in found)
 
 
+def is_one_of(url: str, others: Iterable[str]) -> bool:
+    """Say whether ``url`` names the same server as one of ``others``, by addresses and port."""
+    return any(_servers(url) & _servers(other) for other in others)
+
+
+def _servers(url: str) -> set[tuple[str, int]]:
+    parts = urlsplit(url)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port)
+    except (OSError, UnicodeError):
+        return set()
+    return {(str(info[4][0]), port) for info in found}
+
+
 def unreachable(url: str) -> str | None:
     """Return why nothing answers at ``url``; None when something does, whatever it says."""
     try:
-        urllib.request.urlopen(f"{url}/health", timeout=PREFLIGHT_TIMEOUT_S).close()  # noqa: S310
+        _DIRECT.open(f"{url}/health", timeout=PREFLIGHT_TIMEOUT_S).close()
     except urllib.error.HTTPError:
         return None
     except urllib.error.URLError as error:

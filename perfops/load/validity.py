@@ -1,6 +1,8 @@
-"""Is a run valid? That comes before whether it is good. Pure: numbers in, sentences out."""
+"""Is a run valid? Pure: numbers in, sentences out."""
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 from perfops.load.summary import Summary
 
@@ -8,9 +10,17 @@ from perfops.load.summary import Summary
 _ENDED_BY_ITSELF = {0, 99}
 # A percentile needs ten requests beyond it: n >= 10 / (1 - q).
 _BEYOND = 10
-_HIGHEST_QUANTILE = 0.99
-MIN_REQUESTS = round(_BEYOND / (1 - _HIGHEST_QUANTILE))
+_SLACK = 1e-9
 _MOSTLY = 0.5
+_MOST_LAG_MS = 50.0
+
+
+def requests_for(q: float) -> int:
+    """Return how many requests the quantile ``q`` (0..1) takes: ten must lie beyond it."""
+    return math.ceil(_BEYOND / (1 - q) - _SLACK)
+
+
+MIN_REQUESTS = requests_for(0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +29,45 @@ class Limits:
 
     min_achieved: float
     max_generator_cpu: float
-    cores: int
+    cores: float
 
 
-def validity_errors(summary: Summary, limits: Limits, *, seeks_limit: bool = False) -> list[str]:
-    """Return why the run does not measure what it says; empty when it does.
+@dataclass(frozen=True, slots=True)
+class ValidityErrors:
+    """Why a run is not valid; false when it is.
 
-    ``seeks_limit``: a stress run goes on until iterations are dropped, that is its purpose.
+    ``generator``: how the generator itself was slow, so that latencies prove nothing; "" if not.
+    ``nothing_measured``: the target was never reached, so no figure proves anything.
+    """
+
+    reasons: tuple[str, ...] = ()
+    generator: str = ""
+    nothing_measured: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.reasons)
+
+    @classmethod
+    def of(cls, summary: dict[str, Any]) -> "ValidityErrors | None":
+        """Return what was stored with a run; None for a run of an earlier version."""
+        stored = summary.get("validity")
+        return None if stored is None else cls(**{**stored, "reasons": tuple(stored["reasons"])})
+
+
+VALID = ValidityErrors()
+
+
+def validity_errors(
+    summary: Summary, limits: Limits, *, seeks_limit: bool = False
+) -> ValidityErrors:
+    """Return why the run does not measure what it says.
+
+    Errors of the server are none: time-outs, resets and refused connections count as failed
+    requests. ``seeks_limit``: a stress run goes on until iterations are dropped by purpose.
     """
     if not summary.requests:
-        return [f"No request was sent (k6 ended with {summary.k6_exit_code})."]
+        reason = f"No request was sent (k6 ended with {summary.k6_exit_code})."
+        return ValidityErrors((reason,), nothing_measured=True)
     found = []
     if summary.k6_exit_code not in _ENDED_BY_ITSELF:
         found.append(f"k6 did not end by itself: exit code {summary.k6_exit_code}.")
@@ -37,22 +76,39 @@ def validity_errors(summary: Summary, limits: Limits, *, seeks_limit: bool = Fal
             f"The target could not be reached: {summary.unreachable:,} of "
             f"{summary.requests:,} requests got no connection."
         )
-    elif summary.unreachable:
-        found.append(
-            f"The target was away for a while: {summary.unreachable:,} requests got no connection."
-        )
     if not seeks_limit:
         found += _not_as_planned(summary, limits)
     if summary.requests < MIN_REQUESTS:
         found.append(
             f"{summary.requests:,} requests are too few for a p99: it takes {MIN_REQUESTS:,}."
         )
-    if summary.generator_cpu > limits.max_generator_cpu * limits.cores:
-        found.append(
-            f"The generator was starved: k6 used {summary.generator_cpu:.1f} of "
-            f"{limits.cores} cores. Run it on a machine of its own."
-        )
-    return found
+    starved = _starved(summary, limits)
+    if starved:
+        found.append(starved)
+    return ValidityErrors(
+        tuple(found),
+        generator=starved or _late(summary),
+        nothing_measured=summary.unreachable == summary.requests,
+    )
+
+
+def _starved(summary: Summary, limits: Limits) -> str:
+    if summary.generator_cpu <= limits.max_generator_cpu * limits.cores:
+        return ""
+    return (
+        f"The generator was starved: k6 used {summary.generator_cpu:.1f} of "
+        f"{limits.cores:g} cores. Run it on a machine of its own."
+    )
+
+
+def _late(summary: Summary) -> str:
+    """k6 drops what finds no free VU; what it starts late, it had no CPU for."""
+    if (summary.generator_lag_ms or 0.0) <= _MOST_LAG_MS:
+        return ""
+    return (
+        f"The generator was late: one request in twenty was sent {summary.generator_lag_ms:,.0f} "
+        "ms or more after its scheduled start. Run it on a machine of its own."
+    )
 
 
 def _not_as_planned(summary: Summary, limits: Limits) -> list[str]:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
+from perfops.formatting import ms_text
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
 from perfops.models.budgets import Evaluation
@@ -46,7 +47,9 @@ def run_as_text(run: LoadRun, console: Console) -> None:
 
 def _figures(run: LoadRun, console: Console) -> None:
     summary, latency = run.summary, run.summary["latency_ms"]
-    quantiles = "  ".join(f"{name} {_ms(latency[name])}" for name in ("p50", "p95", "p99", "max"))
+    quantiles = "  ".join(
+        f"{name} {ms_text(latency[name])}" for name in ("p50", "p95", "p99", "max")
+    )
     console.print(
         f"  {summary['requests']:,} requests in {summary['duration_s']:.0f} s, "
         f"{summary['sustained_throughput']:,.0f} req/s held, {summary['errors']:,} errors, "
@@ -88,7 +91,7 @@ def _slowest(run: LoadRun, console: Console) -> None:
     for route in runs.route_results(run)[:_SLOWEST]:
         table.add_row(
             f"  {route.route}", f"{route.requests:,}", f"{route.errors:,}",
-            _ms(route.p50_ms), _ms(route.p95_ms), _ms(route.p99_ms),
+            ms_text(route.p50_ms), ms_text(route.p95_ms), ms_text(route.p99_ms),
         )  # fmt: skip
     console.print(table)
 
@@ -128,7 +131,3 @@ def run_as_data(run: LoadRun) -> dict[str, Any]:
 def judgements_as_data(judgements: list[Judgement]) -> list[dict[str, Any]]:
     names = ("name", "action", "outcome", "value", "target", "threshold", "margin", "reason")
     return [{name: getattr(each, name) for name in names} for each in judgements]
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f} ms"

@@ -89,7 +89,7 @@ class Severity(models.TextChoices):
 
 
 class Finding(models.Model):
-    """One illness of one object. ``fingerprint`` stays the same from analysis to analysis."""
+    """One problem of one object. ``fingerprint`` stays the same from analysis to analysis."""
 
     class Status(models.TextChoices):
         OPEN = "open", "open"
@@ -113,7 +113,7 @@ class Finding(models.Model):
     evidence = models.JSONField(default=list)
     why = models.TextField()
     remedy = models.TextField()
-    statement = models.TextField(blank=True, help_text="The exact SQL that mends it, if one does.")
+    statement = models.TextField(blank=True, help_text="SQL that fixes it, if there is one.")
 
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()

@@ -106,6 +106,9 @@ class Measurement(models.Model):
     p95_ms = models.FloatField(null=True)
     p99_ms = models.FloatField(null=True)
     max_ms = models.FloatField(null=True)
+    # Response time from the scheduled start, connecting and waiting included.
+    scheduled_p95_ms = models.FloatField(null=True)
+    scheduled_p99_ms = models.FloatField(null=True)
     sketch = models.BinaryField(default=b"")
 
     class Meta:

@@ -75,6 +75,12 @@ def _identify(
             # Someone has locked its table: it stays pending, and the next flush asks again.
             log.debug("a statement's id has to wait: %s", error)
             continue
+        except DatabaseError:
+            raise
+        except Exception:
+            # Parameters that can't be sent again, for one: this statement stays without an id.
+            log.debug("a statement has no id", exc_info=True)
+            queryid = None
         known.pending.pop(signature, None)
         looked_at.append(signature)
         if queryid is not None:

@@ -38,7 +38,7 @@ def tasks() -> list[str]:
 
 
 def advisors() -> list[str]:
-    folder = ROOT / "perfops" / "advisors"
+    folder = ROOT / "perfops" / "analysis" / "advisors"
     return [name for name in modules(folder) if "\ndef run(" in (folder / f"{name}.py").read_text()]
 
 
@@ -81,7 +81,7 @@ def test_the_lists_above_are_not_empty(kind):
 
 
 # It names no model: the project's file does.
-TOLD_BY_A_FILE = ROOT / "perfops" / "loadtest" / "routes.py"
+TOLD_BY_A_FILE = ROOT / "perfops" / "load" / "routes.py"
 
 
 def foreign_models() -> list[str]:

@@ -115,7 +115,7 @@ def test_a_limit_is_red_on_the_side_where_the_trouble_is():
 )
 def test_a_line_is_where_its_alert_fires(alert, limit):
     (rule,) = (rule for rule in ALERTS if rule["alert"] == alert)
-    assert rule["expr"].endswith(f"> {limit:g}")
+    assert re.search(rf"> {limit:g}$", rule["expr"], re.MULTILINE)
 
 
 def test_shares_and_seconds_are_shown_as_what_they_are():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import characters, text
 
 from perfops.budgets.prometheus import rules as budgets
+from perfops.budgets.prometheus.expressions import edge_for
 from perfops.budgets.prometheus.rule_file import quoted, render
 from perfops.budgets.selectors import rules
 from perfops.models import Budget
@@ -174,7 +175,7 @@ def test_any_route_is_one_label_to_prometheus(tmp_path):
     ("ms", "edge"), [(300, 0.3), (299.9, 0.2), (0.5, 0.001), (60_000, 10.0), (1000, 1.0)]
 )
 def test_the_share_of_quick_answers_is_known_at_bounds_only(ms, edge):
-    assert budgets.edge_for(ms / 1000) == edge
+    assert edge_for(ms / 1000) == edge
 
 
 def test_numbers_are_written_as_they_were_typed():

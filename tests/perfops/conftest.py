@@ -27,6 +27,7 @@ class Handler(BaseHTTPRequestHandler):
         broken = next(server.numbers) % 100 < server.error_share * 100 and self.is_load()
         body = b"{}" if broken else PAGE
         server.paths.add(self.path)
+        server.count += 1
         if self.headers.get("Authorization"):
             server.tokens.add(self.headers["Authorization"])
         moved = self.path == "/moved"
@@ -54,6 +55,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024
     delay_s = 0.0
     error_share = 0.0
+    # Requests so far.
+    count = 0
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)

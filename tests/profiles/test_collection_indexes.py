@@ -68,7 +68,7 @@ def with_quotas():
         (NARRATIVES, "profiles_narrative_latest"),
         (APPLICATIONS, "profiles_jobapplication_latest"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "path", value),
 )
 def test_the_page_of_a_collection_walks_its_index(profile, collection, index):
     rows = collection.model.objects.filter(profile_id=profile).order_by(*collection.order.columns())

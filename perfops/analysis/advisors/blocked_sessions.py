@@ -4,13 +4,18 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.states import Session
 from perfops.conf import Conf
-from perfops.formatting import time_text
+from perfops.formatting import count_text, time_text
 
 ID = "blocked_sessions"
 TITLE = "Sessions that wait for locks"
 NEEDS = ("pg_stat_activity",)
 
 _TEXT_CHARACTERS = 200
+# A process id of this moment may be another session's when the finding is read.
+_WHO = (
+    "SELECT pid, pg_blocking_pids(pid) AS blocked_by, usename, application_name, state "
+    "FROM pg_stat_activity WHERE wait_event_type = 'Lock' ORDER BY query_start;"
+)
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -22,7 +27,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     # One finding for each kind of holder: pids come and go.
     found: dict[str, DetectedIssue] = {}
     for pid, waiters in sorted(waiting.items(), key=lambda item: -len(item[1])):
-        advice = _advice(pid, by_pid.get(pid), waiters)
+        advice = _advice(by_pid.get(pid), waiters)
         found.setdefault(advice.object, advice)
     return list(found.values())
 
@@ -39,7 +44,7 @@ def root(session: Session, by_pid: dict[int, Session]) -> int:
     return session.pid
 
 
-def _advice(pid: int, holder: Session | None, waiters: list[Session]) -> DetectedIssue:
+def _advice(holder: Session | None, waiters: list[Session]) -> DetectedIssue:
     name = f"{holder.user} {holder.application}".strip() if holder else "another session"
     longest = max(waiters, key=lambda s: s.query_s or 0.0)
     return DetectedIssue(
@@ -47,8 +52,8 @@ def _advice(pid: int, holder: Session | None, waiters: list[Session]) -> Detecte
         object=f"held up by {name}",
         severity="error",
         title=(
-            f"{name} (pid {pid}) holds up {len(waiters)} "
-            f"session{'' if len(waiters) == 1 else 's'}, for {time_text(longest.query_s or 0.0)}"
+            f"{name} holds up "
+            f"{count_text(len(waiters), 'session')}, for {time_text(longest.query_s or 0.0)}"
         ),
         evidence={
             "waiting": len(waiters),
@@ -62,8 +67,8 @@ def _advice(pid: int, holder: Session | None, waiters: list[Session]) -> Detecte
         },
         why="Everyone who comes after stands in the same queue: one lock can stop a whole site.",
         remedy=(
-            "Let it commit, or end it. So that it does not happen again: lock_timeout in "
-            "migrations, short transactions, rows locked in one order everywhere."
+            "Let it commit, or end it on the page of sessions. So that it does not happen again: "
+            "lock_timeout in migrations, short transactions, rows locked in one order everywhere."
         ),
-        statement=f"SELECT pg_terminate_backend({pid});",
+        statement=_WHO,
     )

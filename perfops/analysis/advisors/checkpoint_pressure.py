@@ -23,7 +23,7 @@ def _advice(window: Window, found: Checkpoints) -> DetectedIssue:
     evidence: dict[str, float | int | str] = {
         "requested": found.requested,
         "timed": found.timed,
-        "seconds between two": round(window.seconds_seen / number, 1),
+        "seconds between two": round(window.seconds_of("pg_stat_checkpointer") / number, 1),
         "MB written each": megabytes(found.buffers * window.after.server.block_bytes / number),
         "buffers written by sessions": found.by_sessions,
     }

@@ -24,7 +24,7 @@ class IndexSubject:
 
 @dataclass(frozen=True, slots=True)
 class DetectedIssue:
-    """One illness of one object. ``evidence``: label to number or text, in reading order.
+    """One problem of one object. ``evidence``: label to number or text, in reading order.
 
     ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
     ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the

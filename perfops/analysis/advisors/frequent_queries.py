@@ -20,10 +20,10 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     least = max(
         limits.FREQUENT_MIN_CALLS,
         limits.FREQUENT_SHARE * calls,
-        limits.FREQUENT_PER_S * window.seconds_seen,
+        limits.FREQUENT_PER_S * window.seconds_of("pg_stat_statements"),
     )
     return [
-        _advice(statement, calls, window.seconds_seen)
+        _advice(statement, calls, window.seconds_of("pg_stat_statements"))
         for statement in window.statements
         if statement.calls >= least and not all(part in statement.text for part in _KEY_CHECK)
     ]

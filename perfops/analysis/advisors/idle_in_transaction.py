@@ -15,6 +15,11 @@ _WHY = (
     "database, not only on what it touched."
 )
 _TEXT_CHARACTERS = 200
+# A process id of this moment may be another session's when the finding is read.
+_WHO = (
+    "SELECT pid, usename, application_name, client_addr, now() - state_change AS idle "
+    "FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' ORDER BY state_change;"
+)
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -54,17 +59,17 @@ def _session(holder: str, session: Session, number: int) -> DetectedIssue:
             "sessions": number,
             "longest idle": idle,
             "transaction open for": time_text(session.transaction_s or 0.0),
-            "pid": session.pid,
             "client": session.client or "local",
             "last statement": " ".join(session.text.split())[:_TEXT_CHARACTERS],
         },
         why=_WHY,
         remedy=(
             "Find what it does between its statements (a call over the network inside atomic(), "
-            "a shell left open) and take that out. As a net: "
-            "idle_in_transaction_session_timeout = '5min' for the role."
+            "a shell left open) and take that out. The page of sessions shows who holds one now "
+            "and can end it. To limit all of them: idle_in_transaction_session_timeout = '5min' "
+            "for the role."
         ),
-        statement=f"SELECT pg_terminate_backend({session.pid});",
+        statement=_WHO,
     )
 
 

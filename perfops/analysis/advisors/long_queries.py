@@ -11,6 +11,12 @@ TITLE = "Long running queries"
 NEEDS = ("pg_stat_activity",)
 
 _TEXT_CHARACTERS = 300
+# A process id of this moment may be another session's when the finding is read.
+_WHO = (
+    "SELECT pid, usename, application_name, client_addr, now() - query_start AS running "
+    "FROM pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() "
+    "ORDER BY query_start;"
+)
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -33,15 +39,15 @@ def _advice(session: Session) -> DetectedIssue:
         title=f"{session.user} {session.application} has been running a statement for {lasts}",
         evidence={
             "running for": lasts,
-            "pid": session.pid,
             "client": session.client or "local",
             "waits for": session.waits_for or "nothing: it works",
             "statement": text,
         },
         why="It holds old rows from vacuum, and a connection; whoever waits for it has left.",
         remedy=(
-            "Cancel it if nobody needs it. A statement_timeout for the role of the web site ends "
-            "such statements by itself; long reports belong on a replica."
+            "If it still runs and nobody needs it, cancel it on the page of sessions. A "
+            "statement_timeout for the role of the web site ends such statements by itself; long "
+            "reports belong on a replica."
         ),
-        statement=f"SELECT pg_cancel_backend({session.pid});",
+        statement=_WHO,
     )

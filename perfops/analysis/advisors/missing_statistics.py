@@ -8,7 +8,7 @@ from perfops.formatting import identifier, time_text
 
 ID = "missing_statistics"
 TITLE = "Statistics never gathered, or out of date"
-NEEDS = ("pg_stat_user_tables",)
+NEEDS = ("pg_stat_user_tables", "pg_stats")
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:

@@ -1,5 +1,6 @@
 """All advisors: modules of this package, of other apps and of installed packages."""
 
+import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -10,16 +11,22 @@ from typing import cast
 from perfops.analysis import advisors
 from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor, wrong
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
 from perfops.plugins import Group, usable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AdvisorResults:
-    """``issues``, worst first; ``complete``: the IDs of advisors that had all their sources."""
+    """``issues``, worst first; ``complete``: the IDs of advisors that had all their sources;
+    ``failed``: those that raised.
+    """
 
     issues: list[DetectedIssue]
     complete: frozenset[str]
+    failed: tuple[UnavailableSource, ...] = ()
 
 
 GROUP = Group("perfops.advisors", "ADVISORS", wrong)
@@ -51,9 +58,29 @@ def titles() -> dict[str, str]:
 def run_advisors(window: Window, limits: Conf, *, only: Collection[str] = ()) -> AdvisorResults:
     """Ask all advisors, or those whose IDs are in ``only``."""
     asked = [advisor for advisor in every() if not only or advisor.ID in only]
-    found = [issue for advisor in asked for issue in advisor.run(window, limits)]
-    missing = {each.source for each in window.missing}
+    found: list[DetectedIssue] = []
+    failed = {}
+    for advisor in asked:
+        try:
+            found += advisor.run(window, limits)
+        except Exception as error:
+            # Also one of another package: what it raises costs its own findings alone.
+            log.exception("the advisor %s failed", advisor.ID)
+            failed[advisor.ID] = left_out(advisor.ID, error)
     return AdvisorResults(
         issues=sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)),
-        complete=frozenset(a.ID for a in asked if missing.isdisjoint(a.NEEDS)),
+        complete=frozenset(
+            a.ID for a in asked if a.ID not in failed and all(map(window.is_complete, a.NEEDS))
+        ),
+        failed=tuple(failed.values()),
+    )
+
+
+def left_out(advisor: str, error: Exception) -> UnavailableSource:
+    """Return what the report says of an advisor or recommender that raised ``error``."""
+    return UnavailableSource(
+        f"advisor {advisor}",
+        f"it failed with {type(error).__name__}: {str(error).partition(chr(10))[0]}",
+        "Its findings stay as they were. The log has the traceback.",
+        "",
     )

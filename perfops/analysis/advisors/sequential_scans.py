@@ -16,7 +16,9 @@ _ERROR_ROWS_PER_S = 1_000_000
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
-        _advice(table, window.seconds_seen) for table in window.tables if _is_ill(table, limits)
+        _advice(table, window.seconds_of("pg_stat_user_tables"))
+        for table in window.tables
+        if _is_ill(table, limits)
     ]
 
 

@@ -75,7 +75,7 @@ def _outgrown(window: Window, limits: Conf) -> Iterator[DetectedIssue]:
             buffers, "warning", why, remedy, _RESTART.format(name=buffers.name, value="'2GB'")
         )
     work_mem = window.after.setting("work_mem")
-    hours = max(1.0, window.seconds_seen / 3600)
+    hours = max(1.0, window.seconds_of("pg_stat_database") / 3600)
     busy = database.temp_bytes >= limits.TEMP_BYTES_PER_HOUR * hours
     if busy and work_mem is not None and _bytes(work_mem) <= _SMALL_WORK_MEM:
         why = f"{size_text(database.temp_bytes)} were sorted and joined on disk in the window."

@@ -18,7 +18,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     total_ms = sum(statement.total_ms for statement in window.statements)
     found = []
     for statement in window.statements:
-        severity = _severity(statement, total_ms, window.seconds_seen, limits)
+        severity = _severity(statement, total_ms, window.seconds_of("pg_stat_statements"), limits)
         if severity is not None:
             found.append(_advice(statement, severity, total_ms))
     return found

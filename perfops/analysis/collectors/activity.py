@@ -1,5 +1,8 @@
 """Who is connected, what they do, and who waits for whom."""
 
+import re
+
+import msgspec
 from django.db import connections as django_connections
 from django.db.backends.utils import CursorWrapper
 
@@ -8,6 +11,13 @@ from perfops.analysis.collectors.states import Connections, Prepared, Session
 from perfops.database.connections import MARK
 
 _TEXT_CHARACTERS = 1000
+# Comments, texts (also cut off before their end) and numbers, but not those within a name.
+_LITERAL = re.compile(
+    r"""--[^\n]*|/\*.*?(?:\*/|\Z)|(?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?:(?P=tag)|\Z)
+    |\b(?:E|e)'(?:[^'\\]|\\.|'')*(?:'|\Z)|(?:\b[BbXxNn]|\b[Uu]&)?'(?:[^']|'')*(?:'|\Z)
+    |(?<![\w$"])\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?(?!\w)|(?P<name>"(?:[^"]|"")*(?:"|\Z))""",
+    re.DOTALL | re.VERBOSE,
+)
 
 
 def sessions(cursor: CursorWrapper) -> tuple[Session, ...]:
@@ -35,6 +45,30 @@ def sessions(cursor: CursorWrapper) -> tuple[Session, ...]:
         [_TEXT_CHARACTERS],
     )
     return fetch(cursor, Session)
+
+
+def without_literals(session: Session) -> Session:
+    """Return ``session`` with ``$1``, ``$2`` for the values in its text, and without comments.
+
+    As pg_stat_statements writes it, which does not know a statement before its first end.
+    """
+    return msgspec.structs.replace(session, text=normalised(session.text))
+
+
+def normalised(text: str) -> str:
+    """Return the statement ``text`` without any value that its author wrote into it."""
+    number = 0
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal number
+        if match["name"] is not None:
+            return match[0]
+        if match[0].startswith(("--", "/*")):
+            return " "
+        number += 1
+        return f"${number}"
+
+    return _LITERAL.sub(replaced, text)
 
 
 def prepared(cursor: CursorWrapper) -> tuple[Prepared, ...]:

@@ -1,6 +1,6 @@
 """pg_stat_database, who we talk to, and how old the server's databases are."""
 
-from django.db import ProgrammingError
+from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.collectors.records import Database, Server, fetch
@@ -29,8 +29,10 @@ def _identity(cursor: CursorWrapper) -> str:
     found += " || CASE WHEN pg_is_in_recovery() THEN '/replica' ELSE '' END"
     try:
         cursor.execute(f"{MARK} SELECT {found}")
-    except ProgrammingError:
-        # Hosted servers take the right away: then a change is told by the counters alone.
+    except DatabaseError:
+        if cursor.db.connection.closed:
+            raise
+        # Managed services refuse it: then a change is told by the counters alone.
         return "''"
     return found
 

@@ -30,6 +30,8 @@ _DATABASE = (
 _CHECKPOINTS = (
     "timed", "requested", "write_ms", "sync_ms", "buffers", "by_sessions", "cleaner_stops",
 )  # fmt: skip
+# What a window may lack of a source's counters while the rest still speaks for all of it.
+_MOST_OF_IT, _DAY_S = 0.9, 86_400.0
 _WAL = ("records", "full_pages", "bytes", "buffers_full")
 
 
@@ -54,6 +56,10 @@ class Window:
     # From our own tables: who sent what, and which plans changed.
     origins: tuple[Origin, ...] = ()
     plan_changes: tuple[PlanChange, ...] = ()
+    # Over how many seconds each source was really counted, by the source whose reset ends it.
+    seen: Mapping[str, float] = field(default_factory=dict)
+    # Whether the two snapshots are of one server and version.
+    comparable: bool = True
     # Tables that installed packages declare, each with its package.
     packages: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,22 +69,40 @@ class Window:
 
     @property
     def seconds_seen(self) -> float:
-        """Return over how many seconds the counters were really counted: rates divide by it."""
+        """Return over how many seconds every counter was really counted."""
         return self.seconds * self.covered
+
+    def seconds_of(self, source: str) -> float:
+        """Return over how many seconds ``source`` was really counted: its rates divide by it."""
+        return self.seen.get(epochs.RESET_WITH.get(source, source), self.seconds_seen)
+
+    def is_complete(self, source: str) -> bool:
+        """Say whether what ``source`` does not show (any more) is really not there.
+
+        Counters must have been counted over most of the window, or for a day.
+        """
+        if any(each.source == source for each in self.missing):
+            return False
+        if source not in epochs.RESET_WITH:
+            return True
+        enough = min(_MOST_OF_IT * self.seconds, _DAY_S)
+        return self.comparable and self.seconds_of(source) >= enough
 
 
 def between(before: Snapshot, after: Snapshot) -> Window:
     """Return what happened from ``before`` to ``after``."""
     seconds = max(0.0, after.taken_at - before.taken_at)
     found = epochs.between(before, after)
-    covered = 1.0
-    if found.began and seconds:
-        covered = max(0.0, min(1.0, (after.taken_at - max(found.began)) / seconds))
+    seen = dict.fromkeys(epochs.RESET_WITH.values(), seconds)
+    seen |= {source: max(0.0, after.taken_at - at) for source, at in found.began.items()}
+    covered = max(0.0, min(1.0, min(seen.values()) / seconds)) if seconds else 1.0
     # Another server's counters, or another version's ids, have nothing to be subtracted from.
     earlier = before if found.comparable else _nothing(before)
     return Window(
         seconds=seconds,
         covered=covered,
+        seen=seen,
+        comparable=found.comparable,
         notes=found.notes,
         database=_one(earlier.database, after.database, _DATABASE),
         statements=_statements(earlier, after),
@@ -91,7 +115,7 @@ def between(before: Snapshot, after: Snapshot) -> Window:
         ),
         after=after,
         before=before,
-        checkpoints=_one(earlier.checkpoints, after.checkpoints, _CHECKPOINTS),
+        checkpoints=_one(_checkpoints(earlier, after), after.checkpoints, _CHECKPOINTS),
         wal=_one(earlier.wal, after.wal, _WAL),
     )  # fmt: skip
 
@@ -102,6 +126,10 @@ def since_reset(snapshot: Snapshot) -> Window:
     return Window(
         seconds=max(0.0, snapshot.taken_at - began),
         covered=1.0,
+        seen={
+            source: max(0.0, snapshot.taken_at - at)
+            for source, at in epochs.lifetimes(snapshot).items()
+        },
         notes=("no earlier snapshot: everything since the statistics began",),
         database=snapshot.database,
         statements=snapshot.statements or (),
@@ -118,6 +146,14 @@ def statistics_since(snapshot: Snapshot) -> float:
     """Return since when (Unix time) the table and index counters count; at worst since start."""
     reset = snapshot.database.reset_at if snapshot.database else None
     return reset if reset is not None else snapshot.server.started_at
+
+
+def _checkpoints(before: Snapshot, after: Snapshot) -> Checkpoints | None:
+    """Return the earlier counters; what pg_stat_io counted for them begins with its own reset."""
+    old, new = before.checkpoints, after.checkpoints
+    if old is None or new is None or old.io_reset_at == new.io_reset_at:
+        return old
+    return msgspec.structs.replace(old, by_sessions=0)
 
 
 def _nothing(before: Snapshot) -> Snapshot:

@@ -7,14 +7,26 @@ from perfops.analysis.collectors.snapshot import Snapshot
 _MAJOR = 10_000
 
 
+# The sources of counters, each with the one whose reset begins them anew.
+RESET_WITH = {
+    "pg_stat_database": "pg_stat_database",
+    "pg_stat_user_tables": "pg_stat_database",
+    "pg_stat_user_indexes": "pg_stat_database",
+    "pg_stat_statements": "pg_stat_statements",
+    "pg_stat_checkpointer": "pg_stat_checkpointer",
+    "pg_stat_wal": "pg_stat_wal",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Epochs:
-    """``began``: when (Unix time) counters began anew within the window.
+    """``began``: when (Unix time) a source's counters began anew within the window.
 
-    ``comparable``: whether the earlier counters are those of the same server and version.
+    ``comparable``: whether the earlier counters are those of the same server and version; where
+    they are not, ``began`` has every source, and lies before the window for most.
     """
 
-    began: tuple[float, ...]
+    began: dict[str, float]
     notes: tuple[str, ...]
     comparable: bool
 
@@ -22,14 +34,37 @@ class Epochs:
 def between(before: Snapshot, after: Snapshot) -> Epochs:
     another = _another_server(before, after)
     if another:
-        return Epochs((max(_began(after), before.taken_at),), (another,), comparable=False)
-    resets = _resets(before, after)
-    notes = [f"{source} was reset within the window" for source in resets]
+        return Epochs(lifetimes(after), (another,), comparable=False)
+    began = _resets(before, after)
+    notes = [f"{source} was reset within the window" for source in began]
+    if _fell(before, after) and "pg_stat_database" not in began:
+        # A crash empties the statistics without a word; the start that followed is known.
+        since = max(after.server.started_at, before.taken_at)
+        began = dict.fromkeys(RESET_WITH.values(), since) | began
+        notes.append("the statistics were reset within the window")
     if _deallocated(before, after):
         notes.append(
             "pg_stat_statements threw statements away: raise pg_stat_statements.max to keep all"
         )
-    return Epochs(tuple(resets.values()), tuple(notes), comparable=True)
+    return Epochs(began, tuple(notes), comparable=True)
+
+
+def lifetimes(snapshot: Snapshot) -> dict[str, float]:
+    """Return since when (Unix time) each source counts: its reset, else the server's start."""
+    return {
+        source: snapshot.server.started_at if at is None else at
+        for source, at in _reset_times(snapshot).items()
+    }
+
+
+def _reset_times(snapshot: Snapshot) -> dict[str, float | None]:
+    kept = {
+        "pg_stat_database": snapshot.database,
+        "pg_stat_statements": snapshot.statements_info,
+        "pg_stat_checkpointer": snapshot.checkpoints,
+        "pg_stat_wal": snapshot.wal,
+    }
+    return {source: getattr(each, "reset_at", None) for source, each in kept.items()}
 
 
 def _another_server(before: Snapshot, after: Snapshot) -> str:
@@ -44,27 +79,20 @@ def _another_server(before: Snapshot, after: Snapshot) -> str:
     return ""
 
 
-def _began(after: Snapshot) -> float:
-    reset = after.database.reset_at if after.database else None
-    return after.server.started_at if reset is None else reset
-
-
 def _resets(before: Snapshot, after: Snapshot) -> dict[str, float]:
     """Return the sources that were reset in between, and when."""
-    found = {}
-    pairs = {
-        "pg_stat_database": (before.database, after.database),
-        "pg_stat_statements": (before.statements_info, after.statements_info),
+    old, new = _reset_times(before), _reset_times(after)
+    has_been_read = {
+        "pg_stat_database": before.database,
+        "pg_stat_statements": before.statements_info,
+        "pg_stat_checkpointer": before.checkpoints,
+        "pg_stat_wal": before.wal,
     }
-    for source, (old, new) in pairs.items():
-        if old is None or new is None or new.reset_at is None:
-            continue
-        if new.reset_at != old.reset_at:
-            found[source] = new.reset_at
-    if not found and _fell(before, after):
-        # A crash empties the statistics without a word; the start that followed is known.
-        found["the statistics"] = max(after.server.started_at, before.taken_at)
-    return found
+    return {
+        source: at
+        for source, at in new.items()
+        if at is not None and has_been_read[source] is not None and at != old[source]
+    }
 
 
 def _fell(before: Snapshot, after: Snapshot) -> bool:

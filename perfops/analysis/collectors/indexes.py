@@ -45,8 +45,9 @@ def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[
         else "false"
     )
     cursor.execute(
-        f"""{MARK} SELECT s.schemaname AS schema, s.relname AS table, s.indexrelname AS name,
-            s.indexrelid::bigint AS oid, definition.text AS definition,
+        # Size and definition are NULL where the index was dropped since the query began.
+        f"""{MARK} SELECT * FROM (SELECT s.schemaname AS schema, s.relname AS table,
+            s.indexrelname AS name, s.indexrelid::bigint AS oid, definition.text AS definition,
             (i.indkey::int2[])[0:i.indnkeyatts - 1] AS columns,
             (i.indkey::int2[])[i.indnkeyatts:] AS included,
             ({size})::bigint AS bytes, s.idx_scan AS scans, {last_scan} AS last_scan_at,
@@ -69,7 +70,7 @@ def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[
         LEFT JOIN pg_constraint k ON k.conindid = s.indexrelid AND k.contype IN ('p', 'u', 'x')
             AND k.conrelid = i.indrelid
         WHERE c.relpersistence <> 't'
-        ORDER BY 1, 2, 3"""
+        ) found WHERE bytes IS NOT NULL AND definition IS NOT NULL ORDER BY 1, 2, 3"""
     )
     return fetch(cursor, Index)
 

@@ -180,6 +180,8 @@ class Checkpoints(msgspec.Struct, frozen=True):
     by_sessions: int
     cleaner_stops: int
     reset_at: float | None = None
+    # When pg_stat_io, which has ``by_sessions`` since 17, was reset.
+    io_reset_at: float | None = None
 
 
 class Wal(msgspec.Struct, frozen=True):

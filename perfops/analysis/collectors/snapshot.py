@@ -1,5 +1,6 @@
 """Everything one look at a database's statistics tells, frozen."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from perfops.analysis.collectors import (
     bloat,
     constraints,
     indexes,
+    privileges,
     replication,
     server_settings,
     statements,
@@ -45,6 +47,8 @@ from perfops.analysis.collectors.states import (
 from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
 from perfops.conf import conf
 from perfops.database import connections as session
+
+log = logging.getLogger(__name__)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -99,6 +103,10 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
             missing.append(error.missing)
         except Error as error:
             missing.append(_failed(source, _reason(error)))
+        except Exception as error:
+            # A fault of ours, or rows of a shape that we don't know: it costs this source alone.
+            log.exception("the source %s can't be read", source)
+            missing.append(_failed(source, f"{type(error).__name__}: {error}".partition("\n")[0]))
         return otherwise
 
     def state[T](source: str, read: Callable[[CursorWrapper], tuple[T, ...]]) -> tuple[T, ...]:
@@ -112,7 +120,8 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
         snapshot = Snapshot(
             taken_at=server.now,
             server=server,
-            sessions=sessions,
+            # Their texts hold anyone's data: those with literals are on the live page alone.
+            sessions=tuple(activity.without_literals(one) for one in sessions),
             connections=used,
             database=collect("pg_stat_database", databases.read, otherwise=None),
             statements=collect("pg_stat_statements", statements.read, otherwise=None),
@@ -132,7 +141,7 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
             bloat=state("bloat", bloat.read),
         )
         nothing: tuple[UnavailableSource, ...] = ()
-        hidden = collect("privileges", statements.hidden, otherwise=nothing)
+        hidden = collect("privileges", privileges.hidden, otherwise=nothing)
     return msgspec.structs.replace(snapshot, missing=(*missing, *hidden))
 
 

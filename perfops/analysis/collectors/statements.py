@@ -99,29 +99,6 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
     return fetch(cursor, StatementsInfo)[0]
 
 
-def hidden(cursor: CursorWrapper) -> tuple[UnavailableSource, ...]:
-    """Say so when other users' statements are hidden from us."""
-    cursor.execute(f"{MARK} SELECT pg_has_role('pg_read_all_stats', 'USAGE'), current_user")
-    allowed, role = cursor.fetchone()
-    if allowed:
-        return ()
-    mend = f"GRANT pg_read_all_stats TO {sql.Identifier(role).as_string(None)};"
-    return (
-        UnavailableSource(
-            SOURCE,
-            f"the role {role} sees its own statements only",
-            "What other users ask of this database is not in the analysis.",
-            mend,
-        ),
-        UnavailableSource(
-            "pg_stat_activity",
-            f"the role {role} sees what its own sessions do only",
-            "Long queries and open transactions of other users are not in the analysis.",
-            mend,
-        ),
-    )
-
-
 def _view(cursor: CursorWrapper, name: str) -> str:
     schema = schema_of(cursor, "pg_stat_statements")
     if schema is None:

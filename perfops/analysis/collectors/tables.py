@@ -32,7 +32,8 @@ def read(cursor: CursorWrapper) -> tuple[Table, ...]:
 
 def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]:
     cursor.execute(
-        f"""{MARK} WITH known AS (
+        # A size is NULL where the table was dropped since the query began.
+        f"""{MARK} SELECT * FROM (WITH known AS (
             SELECT schemaname, tablename, count(*) AS columns FROM pg_stats
             WHERE NOT inherited GROUP BY 1, 2
         )
@@ -75,6 +76,6 @@ def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]
             FROM pg_options_to_table(c.reloptions)
         ) options ON c.reloptions IS NOT NULL
         WHERE c.relpersistence <> 't'
-        ORDER BY 1, 2"""
+        ) found WHERE bytes IS NOT NULL AND heap_bytes IS NOT NULL ORDER BY 1, 2"""
     )
     return fetch(cursor, Table)

@@ -4,7 +4,7 @@ import msgspec
 
 
 class UnavailableSource(msgspec.Struct, frozen=True):
-    """Which source, why, what the analysis lacks for it, and the statement that mends it."""
+    """Which source, why, what the analysis lacks for it, and the statement that fixes it."""
 
     source: str
     reason: str

@@ -25,6 +25,7 @@ _MOVED = f"""{MARK} SELECT num_timed AS timed, num_requested AS requested,
     (SELECT coalesce(sum(writes), 0)::bigint FROM pg_stat_io
         WHERE backend_type = 'client backend' AND object = 'relation' AND context = 'normal')
         AS by_sessions,
+    (SELECT extract(epoch FROM max(stats_reset))::float FROM pg_stat_io) AS io_reset_at,
     (SELECT maxwritten_clean FROM pg_stat_bgwriter) AS cleaner_stops,
     extract(epoch FROM stats_reset)::float AS reset_at
 FROM pg_stat_checkpointer"""

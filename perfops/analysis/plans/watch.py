@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from django.db import DatabaseError
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -65,20 +66,28 @@ def watch(database: str = "default") -> list[QueryPlan]:
     A statement that can't be planned so is left out. Raises ``django.db.DatabaseError`` when
     the database does not answer.
     """
-    changed = []
+    changed: list[QueryPlan] = []
     with session.reading(database) as cursor:
         for template in _costliest(database):
             try:
-                plan = explain.generic(cursor, template.text)
+                changed += _look_at(cursor, template)
             except NoPlan as error:
                 log.debug("no plan of statement %s: %s", template.pk, error)
-                continue
-            circumstances = causes.look(cursor, tree.relations(plan))
-            for queryid in template.queryids:
-                found = _note(database, queryid, plan, circumstances)
-                if found is not None:
-                    changed.append(found)
+            except DatabaseError:
+                raise
+            except Exception:
+                # A plan of a shape that we don't know costs this statement alone.
+                log.exception("the plan of statement %s can't be read", template.pk)
     return changed
+
+
+def _look_at(cursor: CursorWrapper, template: QueryTemplate) -> list[QueryPlan]:
+    plan = explain.generic(cursor, template.text)
+    circumstances = causes.look(cursor, tree.relations(plan))
+    noted = (
+        _note(template.database, queryid, plan, circumstances) for queryid in template.queryids
+    )
+    return [each for each in noted if each is not None]
 
 
 def _costliest(database: str) -> list[QueryTemplate]:

@@ -46,7 +46,7 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """``value`` is None where nothing measures it; above 0 is trouble if ``is_trouble``."""
+    """``value`` is None where not measured; above 0 is trouble if ``is_trouble``."""
 
     name: str
     value: float | None

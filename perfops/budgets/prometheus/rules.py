@@ -4,16 +4,15 @@ Seconds where a budget says milliseconds. Objective of a burn rate: the budget's
 the plain alert holds its *threshold*. Burn rates and windows: Google's SRE workbook, chapter 5.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from perfops.budgets.metrics import MEASURES
+from perfops.budgets.metrics.registry import metric_of
+from perfops.budgets.metrics.units import MS
+from perfops.budgets.prometheus.expressions import in_seconds
 from perfops.budgets.prometheus.rule_file import Alert, Group, Recording, Rule, literal, quoted
 from perfops.conf import conf
 from perfops.models.budgets import Budget
-
-Metric = Budget.Metric
 
 COMMENT = """\
 Made from the budgets by `manage.py budget_rules`: change a budget, not this file.
@@ -23,22 +22,11 @@ shares, requests a second). budget:outcome: 0 target met, 1 over target but with
 many of all may.
 Throughput is no promise about how much is asked for: load runs judge it, not production."""
 
-_QUANTILES = {Metric.LATENCY_P95: 0.95, Metric.LATENCY_P99: 0.99}
-# The alert's name, and how long the threshold must be crossed.
-_ALERTS = {
-    Metric.LATENCY_P95: ("LatencyP95High", "5m"),
-    Metric.LATENCY_P99: ("LatencyP99High", "5m"),
-    Metric.ERROR_RATE: ("ErrorRateHigh", "5m"),
-    Metric.CACHE_HIT_RATE: ("CacheHitRateLow", "10m"),
-    Metric.DB_CACHE_HIT_RATE: ("DatabaseCacheHitLow", "10m"),
-}
 _SEVERITIES = {
     Budget.Action.FAIL: "critical",
     Budget.Action.ALERT: "warning",
     Budget.Action.WARN: "warning",
 }
-# Measured for the whole application, whatever route was asked.
-_WITHOUT_ROUTES = {Metric.CACHE_HIT_RATE, Metric.DB_CACHE_HIT_RATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +52,8 @@ _QUICK, _SLOW = ("5m", "30m", "1h", "2h"), ("6h", "1d", "3d")
 
 def groups(budgets: Iterable[Budget]) -> list[Group]:
     """Return the rules of ``budgets``. One that no metric can show is left to the load runs."""
-    shown = [b for b in budgets if not (b.route and b.metric in _WITHOUT_ROUTES)]
-    promised = [b for b in shown if b.metric != Metric.THROUGHPUT]
+    shown = [budget for budget in budgets if _is_shown(budget)]
+    promised = [budget for budget in shown if _is_promised(budget)]
     return [
         Group("budgets", "30s", tuple(rule for b in shown for rule in _stand(b))),
         Group("budget-alerts", "30s", tuple(_alert(b) for b in promised)),
@@ -75,6 +63,16 @@ def groups(budgets: Iterable[Budget]) -> list[Group]:
     ]
 
 
+def _is_shown(budget: Budget) -> bool:
+    metric = metric_of(budget)
+    has_route = not budget.route or metric.prometheus_has_routes
+    return has_route and bool(metric.prometheus_value(budget))
+
+
+def _is_promised(budget: Budget) -> bool:
+    return bool(metric_of(budget).prometheus_bad_share(budget, "5m"))
+
+
 def name(budget: Budget) -> str:
     """Return what the label ``budget`` says: ``latency_p95``, ``latency_p95:/api/v1/profiles``."""
     return f"{budget.metric}:{budget.route}" if budget.route else budget.metric
@@ -82,16 +80,7 @@ def name(budget: Budget) -> str:
 
 def in_prometheus(budget: Budget, bound: float) -> float:
     """Return ``bound`` in Prometheus' units: seconds instead of milliseconds."""
-    return bound / 1000 if MEASURES[budget.metric].unit == "ms" else bound
-
-
-def allowance(budget: Budget) -> float:
-    """Return the share of events that may miss the target."""
-    if budget.metric in _QUANTILES:
-        return round(1 - _QUANTILES[Metric(budget.metric)], 6)
-    if budget.metric == Metric.ERROR_RATE:
-        return budget.target
-    return round(1 - budget.target, 6)
+    return in_seconds(bound) if metric_of(budget).unit == MS else bound
 
 
 def _labels(budget: Budget) -> dict[str, str]:
@@ -103,17 +92,6 @@ def _alert_labels(budget: Budget) -> dict[str, str]:
     return {label: literal(value) for label, value in _labels(budget).items()}
 
 
-def _selector(budget: Budget, *matchers: str) -> str:
-    unmeasured = "|".join(map(re.escape, conf().UNMEASURED_ROUTES))
-    route = []
-    if budget.route:
-        route = [f"route={quoted(budget.route)}"]
-    elif unmeasured:
-        route = [f"route!~{quoted(unmeasured)}"]
-    inside = ", ".join([*matchers, *route])
-    return f"{{{inside}}}" if inside else ""
-
-
 def _stand(budget: Budget) -> list[Rule]:
     labels = _labels(budget)
     target = _number(in_prometheus(budget, budget.target))
@@ -121,9 +99,10 @@ def _stand(budget: Budget) -> list[Rule]:
     rules: list[Rule] = [
         Recording("budget:target", f"vector({target})", labels),
         Recording("budget:threshold", f"vector({threshold})", labels),
-        Recording("budget:value", _value(budget), labels),
+        Recording("budget:value", metric_of(budget).prometheus_value(budget), labels),
     ]
-    if budget.metric != Metric.THROUGHPUT:
+    if _is_promised(budget):
+        allowance = _number(metric_of(budget).allowance(budget))
         value = f"budget:value{_matching(budget)}"
         # Equal to itself: without a single event the value is NaN, and there is no outcome.
         missed = (
@@ -132,7 +111,7 @@ def _stand(budget: Budget) -> list[Rule]:
         )
         rules += [
             Recording("budget:outcome", missed, labels),
-            Recording("budget:allowance", f"vector({_number(allowance(budget))})", labels),
+            Recording("budget:allowance", f"vector({allowance})", labels),
         ]
     return rules
 
@@ -144,65 +123,21 @@ def _number(value: float) -> str:
 
 def _missing(budget: Budget) -> str:
     """A bound that is just reached does not hold any more."""
-    return ">=" if MEASURES[budget.metric].lower_is_better else "<="
-
-
-def _value(budget: Budget) -> str:
-    if budget.metric in _QUANTILES:
-        bucket = f"http_request_duration_seconds_bucket{_selector(budget)}"
-        quantile = _QUANTILES[Metric(budget.metric)]
-        return f"histogram_quantile({quantile:g}, sum by (le) (rate({bucket}[5m])))"
-    if budget.metric == Metric.THROUGHPUT:
-        return f"sum(rate(http_requests_total{_selector(budget)}[5m]))"
-    bad = _share_bad(budget, "5m")
-    return bad if budget.metric == Metric.ERROR_RATE else f"1 - ({bad})"
+    return ">=" if metric_of(budget).lower_is_better else "<="
 
 
 def _bad(budget: Budget, window: str) -> Recording:
-    return Recording(f"budget:bad:ratio{window}", _share_bad(budget, window), _labels(budget))
-
-
-def _share_bad(budget: Budget, window: str) -> str:
-    """Return the expression of the share of events in ``window`` that were not as promised."""
-    if budget.metric in _QUANTILES:
-        edge = quoted(str(edge_for(in_prometheus(budget, budget.target))))
-        good = f"http_request_duration_seconds_bucket{_selector(budget, f'le={edge}')}"
-        every = f"http_request_duration_seconds_count{_selector(budget)}"
-        return f"1 - sum(rate({good}[{window}]))\n  / sum(rate({every}[{window}]))"
-    if budget.metric == Metric.ERROR_RATE:
-        matcher = 'status=~"5.."'
-        bad = f"http_requests_total{_selector(budget, matcher)}"
-        every = f"http_requests_total{_selector(budget)}"
-        return _share(bad, [every], window)
-    if budget.metric == Metric.CACHE_HIT_RATE:
-        return _share("cache_misses_total", ["cache_misses_total", "cache_hits_total"], window)
-    read, hit = "pg_stat_database_blks_read", "pg_stat_database_blks_hit"
-    return _share(read, [read, hit], window)
-
-
-def _share(bad: str, every: list[str], window: str) -> str:
-    """A counter that nothing has been counted in yet is absent: that is 0."""
-    whole = [f"(sum(rate({each}[{window}])) or vector(0))" for each in every]
-    total = whole[0] if len(whole) == 1 else f"({' + '.join(whole)})"
-    return f"(sum(rate({bad}[{window}])) or vector(0))\n  / {total}"
-
-
-def edge_for(seconds: float) -> float:
-    """Return the highest histogram bound that is not above ``seconds``: rather too strict.
-
-    Only at a bound is the share of quicker requests known.
-    """
-    edges = conf().LATENCY_EDGES_S
-    return float(max((edge for edge in edges if edge <= seconds), default=edges[0]))
+    bad = metric_of(budget).prometheus_bad_share(budget, window)
+    return Recording(f"budget:bad:ratio{window}", bad, _labels(budget))
 
 
 def _alert(budget: Budget) -> Alert:
-    measure = MEASURES[budget.metric]
-    alert, lasting = _ALERTS[Metric(budget.metric)]
+    measure = metric_of(budget)
+    alert, lasting = measure.alert
     missed = f"budget:value{_matching(budget)} {_missing(budget)}"
     bound = in_prometheus(budget, budget.threshold)
     shown = "{{ $value | humanizePercentage }}"
-    if measure.unit == "ms":
+    if measure.unit == MS:
         shown = "{{ $value | humanizeDuration }}"
     return Alert(
         alert,
@@ -220,18 +155,15 @@ def _alert(budget: Budget) -> Alert:
 
 def _with_traffic(budget: Budget, window: str) -> str:
     """Return the condition that there were enough requests in ``window`` to judge by."""
-    if budget.metric in _WITHOUT_ROUTES:
+    requests = metric_of(budget).prometheus_requests(budget)
+    if not requests:
         return ""
-    series = "http_requests_total"
-    if budget.metric in _QUANTILES:
-        series = "http_request_duration_seconds_count"
-    requests = f"{series}{_selector(budget)}"
     return f"\nand on () sum(increase({requests}[{window}])) >= {conf().ALERT_MIN_REQUESTS}"
 
 
 def _burns(budget: Budget) -> list[Alert]:
     """No more than all events can be bad: a rate that would take more can't fire, and is left."""
-    allowed = allowance(budget)
+    allowed = metric_of(budget).allowance(budget)
     quiet = budget.action == Budget.Action.WARN
     return [
         _burn(budget, burn, round(burn.rate * allowed, 6), quiet=quiet)
@@ -256,8 +188,8 @@ def _burn(budget: Budget, burn: Burn, limit: float, *, quiet: bool) -> Alert:
         {
             "summary": f"{literal(str(budget))} uses up its allowance {burn.rate:g} times too fast",
             "description": "{{ $value | humanizePercentage }} of the last "
-            f"{burn.long} missed {MEASURES[budget.metric].bound_text(budget.target)}; "
-            f"{allowance(budget):.3g} of all may.",
+            f"{burn.long} missed {metric_of(budget).bound_text(budget.target)}; "
+            f"{metric_of(budget).allowance(budget):.3g} of all may.",
             "runbook_url": runbook(burn.alert),
         },
     )

@@ -1,4 +1,4 @@
-// Routes as perfops lists them: [{ name, share, paths }], with every path written out.
+// Routes as perfops lists them: [{ name, share, paths, statuses }], with every path written out.
 import { SharedArray } from 'k6/data';
 
 // Evenly spread over a square (the plastic number): which route, and which of its paths.
@@ -17,7 +17,7 @@ export function listed(file) {
     const route = mix.find((each) => (left -= each.share) < 0) || mix[0];
     // Popular things are asked for more often: the cube leans towards the front.
     const place = Math.floor(route.count * ((n * PATH) % 1) ** 3);
-    return [route.name, paths[route.first + place]];
+    return [route.name, paths[route.first + place], {}, route.statuses];
   }
 
   return { requestOf };
@@ -25,8 +25,8 @@ export function listed(file) {
 
 function placed(routes) {
   let first = 0;
-  return routes.map(({ name, share, paths }) => {
+  return routes.map(({ name, share, paths, statuses }) => {
     first += paths.length;
-    return { name, share, count: paths.length, first: first - paths.length };
+    return { name, share, statuses, count: paths.length, first: first - paths.length };
   });
 }

@@ -1,4 +1,4 @@
-"""``manage.py analyze_db``: what ails the database, and what mends it."""
+"""``manage.py analyze_db``: problems of the database, and their fixes."""
 
 import re
 import sys
@@ -51,8 +51,7 @@ class Command(ReportCommand):
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)
         grave = ORDER[: ORDER.index(options["fail_on"]) + 1]
-        failed = any(found.counts[severity] for severity in grave)
-        sys.exit(console.NOT_FINE if failed else console.FINE)
+        sys.exit(console.NOT_FINE if found.has(grave) else console.FINE)
 
 
 def since(text: str) -> Since:

@@ -8,8 +8,10 @@ from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
-from perfops.management import console, report
+from perfops.load.validity import VALID, ValidityErrors
+from perfops.management import budget_report, console, report
 from perfops.management.base_command import ReportCommand
+from perfops.management.budget_report import BudgetReport
 from perfops.models.runs import LoadRun
 
 
@@ -17,41 +19,36 @@ class Command(ReportCommand):
     help = "Hold the newest load run against the budgets. Exit codes: 0 pass, 1 fail, 2 can't tell."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument(
+            "--format", choices=["text", "json", "markdown", "junit"], default="text"
+        )
         parser.add_argument("--run", type=int, metavar="ID", help="this run instead of the newest")
         parser.add_argument("--scenario", default="", help="the newest run of this scenario")
 
     def handle(self, *args: Any, **options: Any) -> None:
         run = _run(options["run"], options["scenario"])
         code, reasons = _judge(run)
-        judgements = budgets.of_run(run) if run else []
+        found = BudgetReport(run, code, reasons, budgets.of_run(run) if run else [])
         if options["format"] == "json":
-            console.print_json(
-                {
-                    "run": run.pk if run else None,
-                    "exit_code": code,
-                    "reasons": reasons,
-                    "budgets": report.judgements_as_data(judgements),
-                }
-            )
+            console.print_json(budget_report.as_data(found))
+        elif options["format"] == "text":
+            _print(found)
         else:
-            self._print(run, code, reasons, judgements)
+            self.stdout.write(_RENDERERS[options["format"]](found), ending="")
         sys.exit(code)
 
-    def _print(
-        self, run: LoadRun | None, code: int, reasons: list[str], judgements: list[Any]
-    ) -> None:
-        out = console.out()
-        kind, word = {
-            console.FINE: ("pass", "PASS"),
-            console.NOT_FINE: ("fail", "FAIL"),
-            console.COULD_NOT_TELL: ("invalid", "COULD NOT TELL"),
-        }[code]
-        of = f" of run {run.pk} ({run.scenario})" if run else ""
-        out.print(f"\nBudgets{of}   {console.coloured(word, kind)}")
-        for reason in reasons:
-            out.print(f"  {reason}", markup=False)
-        report.judgements_as_text(judgements, out)
+
+_RENDERERS = {"markdown": budget_report.as_markdown, "junit": budget_report.as_junit}
+_COLOURS = {console.FINE: "pass", console.NOT_FINE: "fail", console.COULD_NOT_TELL: "invalid"}
+
+
+def _print(found: BudgetReport) -> None:
+    out = console.out()
+    word = console.coloured(budget_report.WORDS[found.code], _COLOURS[found.code])
+    out.print(f"\n{found.title}   {word}")
+    for reason in found.reasons:
+        out.print(f"  {reason}", markup=False)
+    report.judgements_as_text(found.judgements, out)
 
 
 def _run(run_id: int | None, scenario: str) -> LoadRun | None:
@@ -61,16 +58,21 @@ def _run(run_id: int | None, scenario: str) -> LoadRun | None:
 
 
 def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
-    """Hold a valid run against the budgets of today: they may have changed since."""
+    """Hold a run against the budgets of today: they may have changed since."""
     if run is None:
         reason = "There is no such load run: make one with `manage.py run_load_test smoke`."
         return console.COULD_NOT_TELL, [reason]
-    if report.exit_code(run) == console.COULD_NOT_TELL and not run.evaluations.exists():
+    errors = ValidityErrors.of(run.summary)
+    if run.state != LoadRun.State.FINISHED or (
+        errors is None
+        and report.exit_code(run) == console.COULD_NOT_TELL
+        and not run.evaluations.exists()
+    ):
         return console.COULD_NOT_TELL, [f"Run {run.pk}: {report.verdict(run)}.", *run.reasons]
     if not run.plan.get("judged", True):
         reason = f"{run.scenario} is not judged by budgets: run one that is."
         return console.COULD_NOT_TELL, [reason]
-    verdict, reasons = verdicts.weigh(evaluate(run))
+    verdict, reasons = verdicts.weigh(evaluate(run), errors or VALID)
     codes = {
         LoadRun.Verdict.FAILED: console.NOT_FINE,
         LoadRun.Verdict.INVALID: console.COULD_NOT_TELL,

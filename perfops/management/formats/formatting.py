@@ -1,10 +1,9 @@
 """Sentences that all forms of a report share."""
 
-from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis import findings
+from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
-from perfops.formatting import time_text
-
-_NAMES = {"error": "error", "warning": "warning", "info": "hint"}
+from perfops.formatting import severities_text, time_text
 
 
 def name(report: Report) -> str:
@@ -15,15 +14,27 @@ def name(report: Report) -> str:
 
 def counts(report: Report) -> str:
     """Return "1 error, 2 warnings", without what is acknowledged or muted."""
-    parts = [
-        f"{number} {_NAMES[severity]}{'' if number == 1 else 's'}"
-        for severity in ORDER
-        if (number := report.counts[severity])
-    ]
+    parts = [found] if (found := severities_text(report.counts)) else []
     hidden = sum(advice.fingerprint in report.hidden for advice in report.issues)
     if hidden:
         parts.append(f"{hidden} acknowledged or muted")
-    return ", ".join(parts) or "nothing to mend"
+    if report.unchecked:
+        parts.append(f"{len(report.unchecked)} could not be checked")
+    return ", ".join(parts) or healthy(report)
+
+
+def healthy(report: Report) -> str:
+    """Return the words for a report without findings: what could not be read is not healthy."""
+    if not report.window.missing:
+        return "no problems found"
+    number = len(report.window.missing)
+    sources = f"{number} source{'' if number == 1 else 's'}"
+    return f"no problems found in what could be read; {sources} incomplete"
+
+
+def unchecked(report: Report) -> list[str]:
+    """Return a sentence for each open finding that this analysis could not look for."""
+    return [findings.unchecked_text(each) for each in report.unchecked]
 
 
 def window(report: Report) -> str:

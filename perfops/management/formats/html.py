@@ -17,6 +17,8 @@ def render(report: Report) -> str:
             "counts": wording.counts(report),
             "window": wording.window(report),
             "findings": [(each, wording.evidence(each)) for each in shown],
+            "healthy": wording.healthy(report),
+            "unchecked": wording.unchecked(report),
             "missing": report.window.missing,
         },
     )

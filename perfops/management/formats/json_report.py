@@ -39,5 +39,15 @@ def as_data(report: Report) -> dict[str, Any]:
             }
             for advice in report.issues
         ],
+        "unchecked": [
+            {
+                "fingerprint": finding.fingerprint,
+                "advisor": finding.advisor,
+                "severity": finding.severity,
+                "title": finding.title,
+                "last_seen_at": finding.last_seen_at,
+            }
+            for finding in report.unchecked
+        ],
         "missing": msgspec.to_builtins(window.missing),
     }

@@ -28,8 +28,9 @@ def render(report: Report) -> str:
         ]
     for each in shown:
         lines += _in_full(each)
+    lines += [f"- {_plain(sentence)}" for sentence in wording.unchecked(report)]
     for missing in report.window.missing:
-        lines += ["", f"## UnavailableSource: {_plain(missing.source)}", ""]
+        lines += ["", f"## Could not be read: {_plain(missing.source)}", ""]
         lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
         lines += _code(missing.mend)
     return "\n".join(lines) + "\n"

@@ -38,7 +38,10 @@ def _print(report: Report, out: Console) -> None:
     if len(advice) > _LINES:
         out.print(f"  ... and {_rest(advice[_LINES:])}: --format markdown, or the admin.")
     if not advice:
-        out.print("  Nothing to mend.")
+        healthy = wording.healthy(report)
+        out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
+    for sentence in wording.unchecked(report):
+        out.print(f"  [yellow]not checked[/yellow]  {escape(sentence)}")
     for missing in report.window.missing:
         out.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
         out.print(f"{_INDENT}[dim]{escape(missing.cost)}[/dim]")

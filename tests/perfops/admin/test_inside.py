@@ -136,7 +136,7 @@ def test_connections_and_locks_are_those_of_this_moment(admin_client):
     assert "midst" in page
     assert admin_client.get(url("now") + "?database=nothing").status_code == 404
     # Tests beside this one, on the same server, may wait for one now and then.
-    calm = "Nobody waits for a lock."
+    calm = "No session waits for a lock."
     until(lambda: calm in admin_client.get(url("now")).content.decode(), "somebody always waits")
 
 

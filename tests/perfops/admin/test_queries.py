@@ -107,7 +107,7 @@ def test_an_empty_list_says_how_it_fills(admin_client):
 
 def test_a_query_that_nobody_sent_lately_is_still_a_page(admin_client):
     page = admin_client.get(url("change", template().pk)).content.decode()
-    assert "Nobody sent it in this window" in page
+    assert "Not sent in this window" in page
     assert "No plan is kept yet" in page
 
 

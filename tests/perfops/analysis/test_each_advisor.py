@@ -241,8 +241,8 @@ def session(pid, *blocked_by, seconds=60.0, **changes):
 def test_the_one_at_the_head_of_the_queue_is_blamed():
     queue = [session(1), session(2, 1), session(3, 2), session(4, 3, 1), session(5)]
     (advice,) = blocked_sessions.run(window(sessions=queue), LIMITS)
-    assert advice.title.startswith("u app1 (pid 1) holds up 3 sessions")
-    assert advice.statement == "SELECT pg_terminate_backend(1);"
+    assert advice.title.startswith("u app1 holds up 3 sessions")
+    assert "pg_terminate_backend" not in advice.statement
 
 
 def test_a_circle_of_waiters_and_a_holder_out_of_sight_are_no_endless_loop():

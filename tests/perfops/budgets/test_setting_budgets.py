@@ -10,6 +10,8 @@ from perfops.models import Budget
 pytestmark = pytest.mark.django_db
 P95 = {"metric": "latency_p95", "target": 50, "threshold": 80}
 
+HITS = {"metric": "cache_hit_rate", "target": 0.85, "threshold": 0.7}
+
 
 @pytest.fixture
 def told(tmp_path, capsys):
@@ -54,6 +56,10 @@ def test_the_file_is_all_that_counts_and_the_others_are_kept_turned_off(told):
         ([{**P95, "target": 81}], "easier to meet than its threshold"),
         ([P95, {"metric": "throughput", "target": 10, "threshold": 20}], "throughput: its target"),
         ([P95, P95], "the same metric and route"),
+        ([{**HITS, "target": 85}], "cache_hit_rate: target: It is a share .*: write 85% or 0.85"),
+        ([{**HITS, "target": "8500%"}], "target: It is a share from 0 to 1"),
+        ([{**P95, "target": -1}], "latency_p95: target: It must not be negative"),
+        ([{**P95, "target": "fast"}], "target: 'fast' is not a number of ms"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_changed(told, text, says):
@@ -62,6 +68,13 @@ def test_what_is_wrong_is_told_and_nothing_is_changed(told, text, says):
         told(text)
     assert error.value.returncode == 2
     assert enabled() == before
+
+
+def test_bounds_may_be_written_with_their_unit(told):
+    told([{**HITS, "target": "85%", "threshold": "70 %"}])
+    assert enabled() == [("cache_hit_rate", "", 0.85, 0.7, "fail")]
+    told([{**P95, "target": "300 ms", "threshold": "500ms"}])
+    assert enabled() == [("latency_p95", "", 300, 500, "fail")]
 
 
 def test_a_file_that_is_not_there():

@@ -5,9 +5,11 @@ import time
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection, transaction
 
 from perfops.budgets import verdicts
-from perfops.load import execution, selectors
+from perfops.jobs import lifecycle
+from perfops.load import execution, selectors, targets
 from perfops.load import services as runs
 from perfops.load.summary import Summary
 from perfops.models import LoadRun
@@ -22,6 +24,15 @@ pytestmark = [
 ]
 
 
+def load_valid(name, target):
+    """A generator that has to share a busy machine may fall behind: then once more."""
+    for _ in range(3):
+        run = load(name, target)
+        if run.verdict != Verdict.INVALID:
+            break
+    return run
+
+
 def load(name, target):
     run = runs.request_run(scenario=name, target=target, enqueue=False)
     execution.execute(run.pk, verdicts.decide)
@@ -29,8 +40,9 @@ def load(name, target):
     return run
 
 
-def test_a_good_run_passes_and_is_measured_in_full(scenario, site):
-    run = load(scenario(), site.url)
+def test_a_good_run_passes_and_is_measured_in_full(scenario, site, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "OWN_TARGETS": [site.url]}
+    run = load_valid(scenario(), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.PASSED), (run.reasons, run.log)
     summary = run.summary
     assert set(summary) >= set(Summary.__dataclass_fields__)
@@ -59,15 +71,15 @@ def test_seconds_and_routes_add_up_to_the_whole(scenario, site):
     assert shares["/ready"] == pytest.approx(0.05, abs=0.01)
 
 
-def test_a_server_that_stops_in_the_middle_makes_the_run_invalid(scenario, site):
+def test_a_server_that_stops_in_the_middle_fails_the_run(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
     wait_until(lambda: selectors.progress(run).requests > 50)
     site.die()
     thread.join(PATIENCE_S)
     run.refresh_from_db()
-    assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
-    assert any("got no connection" in reason for reason in run.reasons), run.reasons
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.FAILED)
+    assert any("error rate" in reason for reason in run.reasons), run.reasons
 
 
 def test_a_wrong_port_makes_the_run_invalid(scenario):
@@ -82,11 +94,42 @@ def test_dropped_iterations_make_the_run_invalid(scenario, site):
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
     assert any("were dropped" in reason for reason in run.reasons), run.reasons
     assert run.summary["dropped"] > 0
+    # Dropped iterations take up their places in the schedule: those that were sent waited for
+    # none of them.
+    sent, scheduled = run.summary["latency_ms"], run.summary["intended_latency_ms"]
+    assert scheduled["p50"] < sent["p50"] * 2
+    assert any(result.scheduled_p95_ms for result in run.routes.all())
+    assert run.server["missing"][0]["reason"].startswith(f"{site.url} is not one of")
+    assert "queries_per_request" not in run.server
+
+
+def test_budgets_fail_a_slow_server_even_where_iterations_were_dropped(scenario, site):
+    site.delay_s = 0.5
+    Budget.objects.filter(metric="latency_p95").update(target=100, threshold=200)
+    run = load(scenario(rate=400, max_vus=25), site.url)
+    assert run.summary["dropped"] > 0
+    assert run.verdict == Verdict.FAILED, run.reasons
+
+
+def test_redirects_and_errors_are_no_throughput(scenario, site, settings, tmp_path):
+    (tmp_path / "k6" / "routes.js").write_text(
+        "export const requestOf = (n) => ['/moved', '/moved'];\n"
+    )
+    run = load(scenario(), site.url)
+    assert run.summary["requests"] == run.summary["errors"] > 0
+    assert run.summary["sustained_throughput"] == run.summary["throughput"] == 0
+
+
+def test_a_proxy_in_the_environment_is_not_asked(scenario, site, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    assert targets.unreachable(site.url) is None
 
 
 def test_too_few_requests_make_the_run_invalid(scenario, site):
     run = load(scenario(rate=50), site.url)
-    assert run.verdict == Verdict.INVALID
+    assert run.verdict == Verdict.INVALID, run.reasons
     assert any("too few for a p99" in reason for reason in run.reasons), run.reasons
 
 
@@ -107,7 +150,7 @@ def test_a_slow_server_fails_the_run_by_latency(scenario, site):
 
 def test_a_warning_budget_does_not_fail_the_run(scenario, site):
     Budget.objects.filter(metric="latency_p99").update(target=0.001, threshold=0.001)
-    run = load(scenario(), site.url)
+    run = load_valid(scenario(), site.url)
     assert run.verdict == Verdict.WARNED, run.reasons
     violated = run.evaluations.get(budget__metric="latency_p99")
     assert violated.outcome == Evaluation.Outcome.VIOLATED
@@ -115,7 +158,7 @@ def test_a_warning_budget_does_not_fail_the_run(scenario, site):
 
 @pytest.mark.parametrize("name", ["api-load", "stress"])
 def test_the_other_scenarios_run_as_well(scenario, site, name):
-    run = load(scenario(name=name), site.url)
+    run = load_valid(scenario(name=name), site.url)
     assert run.verdict == Verdict.PASSED, (run.reasons, run.log)
 
 
@@ -132,7 +175,7 @@ def test_the_plans_are_those_of_the_design():
 
 
 def test_stress_is_not_judged(scenario, site):
-    run = load(scenario(judged=False), site.url)
+    run = load_valid(scenario(judged=False), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.NONE)
     assert not run.evaluations.exists()
 
@@ -207,3 +250,23 @@ def test_executing_twice_does_it_once(scenario, site):
     execution.execute(run.pk, verdicts.decide)
     run.refresh_from_db()
     assert run.finished_at == finished
+
+
+def test_a_run_goes_on_while_the_database_stalls_and_stores_what_it_measured_later(
+    scenario, site, settings
+):
+    """The table of samples is locked, and the run is called lost in the meantime."""
+    settings.PERFOPS = {**settings.PERFOPS, "LOST_AFTER_S": 1.0}
+    run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 50)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE perfops_sample IN ACCESS EXCLUSIVE MODE")
+        wait_until(lifecycle.reap)
+        assert LoadRun.objects.get(pk=run.pk).state == State.LOST
+        asked = site.count
+        wait_until(lambda: site.count > asked + 100)
+    thread.join(PATIENCE_S)
+    run.refresh_from_db()
+    assert run.state == State.FINISHED, run.reasons
+    assert sum(point.requests for point in selectors.series(run)) == run.summary["requests"] > 1000

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from perfops.load.parser import Dropped, Intended, Timing, UnknownStream, Vus, events
 from perfops.load.recording import ALL, Cell, Recording
+from perfops.load.schedule import Start
 
 HEADER = (
     "metric_name,timestamp,metric_value,error_code,expected_response,name,scenario,status,"
@@ -23,6 +24,8 @@ def test_rows_become_events():
         "http_req_duration,1700000001000000,3,1500,false,/ready,smoke,500,,",
         "http_req_duration,1700000001000000,0,1212,false,/ready,smoke,0,,",
         "intended_duration,1700000001000000,14,,,/health,smoke,,cache=HIT,",
+        'intended_duration,1700000001000000,14,,,"/a,b",smoke,,"cache=MISS, HIT",'
+        "at=1700000000986&n=7&scenario_at=1700000000000&took=13.5",
         "dropped_iterations,1700000001000000,2,,,,smoke,,,",
         "vus,1700000001000000,7,,,,,,,",
     ) == [
@@ -30,6 +33,7 @@ def test_rows_become_events():
         Timing(1700000001.0, "/ready", 3.0, error=True, unreachable=False),
         Timing(1700000001.0, "/ready", 0.0, error=True, unreachable=True),
         Intended(1700000001.0, "/health", 14.0, "HIT"),
+        Intended(1700000001.0, "/a,b", 14.0, "HIT", Start(7, 1700000000.986, 1700000000.0, 13.5)),
         Dropped(1700000001.0, 2),
         Vus(1700000001.0, 7),
     ]

@@ -95,7 +95,7 @@ def test_a_broker_that_is_away_is_the_runs_outcome(django_capture_on_commit_call
         run = runs.request_run(scenario="smoke")
     run.refresh_from_db()
     assert run.state == State.FAILED
-    assert "broker is away" in run.reasons[0]
+    assert "The broker does not answer" in run.reasons[0]
 
 
 def claimed(age_s, **fields):
@@ -114,7 +114,7 @@ def test_a_silent_worker_loses_its_run_and_a_living_one_keeps_it():
     for run in (silent, alive, judging):
         run.refresh_from_db()
     assert (silent.state, alive.state, judging.state) == (State.LOST, State.RUNNING, State.LOST)
-    assert "worker was not heard of" in silent.reasons[0]
+    assert "worker has not reported for" in silent.reasons[0]
 
 
 @pytest.mark.django_db

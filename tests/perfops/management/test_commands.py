@@ -87,8 +87,8 @@ def test_check_budget_without_a_run_says_what_to_do(capsys):
     ("changes", "expected"),
     [
         ({}, 0),
-        ({"latency_ms": {**LATENCY, "p99": 5000.0}}, 0),
-        ({"latency_ms": {**LATENCY, "p95": 5000.0}}, 1),
+        ({"intended_latency_ms": {**LATENCY, "p99": 5000.0}}, 0),
+        ({"intended_latency_ms": {**LATENCY, "p95": 5000.0}}, 1),
         ({"error_rate": None}, 2),
     ],
 )

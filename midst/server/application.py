@@ -1,0 +1,142 @@
+"""The ASGI application: reads a request whole, has Django answer it, sends the answer.
+
+No thread ever waits for a client. What of bodies is in memory is bounded for the whole worker.
+"""
+
+import io
+import sys
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from midst.server.connections import Receive, Scope, Send
+from midst.server.threads import Answer, Busy, Threads
+
+# Bodies that are being received, of all clients (bytes).
+MOST_BUFFERED = 64 * 1024 * 1024
+_RETRY_AFTER_S = 1
+_UNNAMED = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
+
+
+def problem(status: int, title: str, detail: str, *headers: tuple[bytes, bytes]) -> Answer:
+    body = msgspec.json.encode(
+        {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    )
+    return Answer(
+        status,
+        [
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            *headers,
+        ],
+        body,
+    )
+
+
+_RETRY = (b"retry-after", str(_RETRY_AFTER_S).encode())
+_BUSY = problem(503, "Service Unavailable", "The server is busy: try again soon.", _RETRY)
+_SLOW = problem(
+    408, "Request Timeout", "The body took too long to arrive.", (b"connection", b"close")
+)
+
+
+class Gone(Exception):
+    """The client has left before its request was complete."""
+
+
+class Server:
+    """``threads`` run Django; ``largest_body`` (bytes): what a view may take, more is not read."""
+
+    def __init__(self, threads: Threads, *, largest_body: int) -> None:
+        self._threads = threads
+        self._largest_body = largest_body
+        self._buffered = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await refuse(scope, send)
+            return
+        environ = environ_of(scope)
+        try:
+            if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
+                answer = await self._with_body(environ, receive)
+            else:
+                environ["wsgi.input"] = io.BytesIO()
+                answer = await self._threads.run(environ)
+        except Busy:
+            answer = _BUSY
+        except TimeoutError:
+            answer = _SLOW
+        except Gone:
+            return
+        await send_answer(answer, send)
+
+    async def _with_body(self, environ: dict[str, Any], receive: Receive) -> Answer:
+        length = environ.get("CONTENT_LENGTH", "")
+        if length.isdecimal() and int(length) > self._largest_body:
+            # Django refuses it by its length.
+            environ["wsgi.input"] = io.BytesIO()
+            return await self._threads.run(environ)
+        held, body = 0, bytearray()
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                piece = message.get("body", b"")
+                body += piece
+                self._buffered += len(piece)
+                held += len(piece)
+                if self._buffered > MOST_BUFFERED:
+                    raise Busy
+                if len(body) > self._largest_body or not message.get("more_body"):
+                    break
+            environ["CONTENT_LENGTH"] = str(len(body))
+            environ["wsgi.input"] = io.BytesIO(body)
+            return await self._threads.run(environ)
+        finally:
+            self._buffered -= held
+
+
+async def refuse(scope: Scope, send: Send) -> None:
+    """WebSockets are not served; gunicorn asks for nothing else."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+
+
+async def send_answer(answer: Answer, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """Return PEP 3333's environ of an ASGI ``scope``, but for ``wsgi.input``.
+
+    The path is that of the request line; nothing of it is believed to be a mount point.
+    """
+    server, client = scope.get("server") or ("", 0), scope.get("client") or ("", 0)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": server[0] or "localhost",
+        "SERVER_PORT": str(server[1] or ""),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0] or "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope["headers"]:
+        key = _UNNAMED.get(name) or f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}"
+        text = value.decode("latin-1")
+        if key in environ:
+            text = environ[key] + ("; " if name == b"cookie" else ",") + text
+        environ[key] = text
+    return environ

@@ -1,0 +1,68 @@
+"""Django in a few threads: a bounded number of requests wait for one, the next gets a 503."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Busy(Exception):
+    """As many requests wait as may."""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Threads:
+    """``size`` threads that run ``application``, and room for ``waiting`` requests more."""
+
+    def __init__(self, application: WSGI, *, size: int, waiting: int) -> None:
+        self._application = application
+        self._most = size + waiting
+        self._inside = 0
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="django")
+
+    async def run(self, environ: dict[str, Any]) -> Answer:
+        """Return Django's answer, finished. Raises ``Busy``.
+
+        What a view does goes on to its end, whether its client waits for it or not.
+        """
+        if self._inside >= self._most:
+            raise Busy
+        self._inside += 1
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._pool, self._answer, environ)
+        future.add_done_callback(self._left)
+        return await asyncio.shield(future)
+
+    def _left(self, future: asyncio.Future[Answer]) -> None:
+        self._inside -= 1
+        if not future.cancelled():
+            # Looked at here: the client of a failed request may be gone.
+            future.exception()
+
+    def _answer(self, environ: dict[str, Any]) -> Answer:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: Any, exc_info: Any = None) -> None:
+            started[:] = status, headers
+
+        response = self._application(environ, start_response)
+        try:
+            body = b"".join(response)
+        finally:
+            # Sends request_finished: the connection goes back to its pool before the client reads.
+            close = getattr(response, "close", None)
+            if close is not None:
+                close()
+        status, headers = started
+        return Answer(
+            int(status[:3]),
+            [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers],
+            body,
+        )

@@ -1,0 +1,1 @@
+"""What budgets measure: one module per metric, found by ``registry``; see ``metric``."""

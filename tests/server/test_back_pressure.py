@@ -1,0 +1,138 @@
+"""What a worker does with more requests than it has threads, and how it ends."""
+
+import asyncio
+import threading
+
+import pytest
+
+from midst.server.application import Server, environ_of
+from midst.server.threads import Busy, Threads
+
+
+def application(environ, start_response):
+    """Answer with the body; wait for what the environ holds."""
+    gate = environ.get("gate")
+    if gate is not None:
+        assert gate.wait(60)
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def scope(method="GET", headers=(), path=b"/", query=b""):
+    return {
+        "type": "http", "method": method, "raw_path": path, "path": path.decode(),
+        "query_string": query, "http_version": "1.1", "scheme": "http", "headers": list(headers),
+        "client": ("192.0.2.7", 1234), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+
+
+def receiving(*pieces):
+    messages = [
+        {"type": "http.request", "body": piece, "more_body": number < len(pieces)}
+        for number, piece in enumerate(pieces, 1)
+    ]
+
+    async def receive():
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    return receive
+
+
+async def ask(server, asked, receive=None):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await server(asked, receive or receiving(b""), send)
+    return sent
+
+
+def test_a_full_queue_is_refused_at_once_and_what_waits_is_served():
+    async def run():
+        gate = threading.Event()
+        threads = Threads(application, size=2, waiting=3)
+        environ = {"gate": gate, "wsgi.input": type("Empty", (), {"read": lambda self: b"x"})()}
+        running = [asyncio.create_task(threads.run(dict(environ))) for _ in range(5)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await threads.run(dict(environ))
+        gate.set()
+        answers = await asyncio.gather(*running)
+        assert [each.status for each in answers] == [200] * 5
+        assert (await threads.run(dict(environ))).status == 200
+
+    asyncio.run(run())
+
+
+def test_a_refused_request_is_told_when_to_come_again():
+    async def run():
+        start, body = await ask(
+            Server(Threads(application, size=1, waiting=-1), largest_body=10), scope()
+        )
+        assert start["status"] == 503
+        assert (b"retry-after", b"1") in start["headers"]
+        assert b'"status":503' in body["body"]
+
+    asyncio.run(run())
+
+
+def test_a_body_in_pieces_without_a_length_arrives_whole():
+    async def run():
+        server = Server(Threads(application, size=1, waiting=1), largest_body=10)
+        asked = scope("POST", [(b"transfer-encoding", b"chunked")])
+        _, body = await ask(server, asked, receiving(b"ab", b"cd", b"e"))
+        assert body["body"] == b"abcde"
+
+    asyncio.run(run())
+
+
+def test_a_body_that_is_too_large_is_not_read_on():
+    async def run():
+        server = Server(Threads(application, size=1, waiting=1), largest_body=4)
+        asked = scope("POST", [(b"transfer-encoding", b"chunked")])
+        _, body = await ask(server, asked, receiving(b"abc", b"de", b"fgh"))
+        assert body["body"] == b"abcde"
+
+    asyncio.run(run())
+
+
+def test_a_client_that_leaves_within_its_body_is_not_answered():
+    async def run():
+        server = Server(Threads(application, size=1, waiting=1), largest_body=10)
+
+        async def receive():
+            return {"type": "http.disconnect"}
+
+        assert await ask(server, scope("POST", [(b"content-length", b"5")]), receive) == []
+
+    asyncio.run(run())
+
+
+def test_an_error_of_the_application_reaches_the_server():
+    def broken(environ, start_response):
+        raise LookupError("broken")
+
+    async def run():
+        with pytest.raises(LookupError):
+            await Threads(broken, size=1, waiting=1).run({})
+
+    asyncio.run(run())
+
+
+def test_the_environ_is_that_of_the_request_line():
+    headers = [
+        (b"host", b"example.org"), (b"cookie", b"a=1"), (b"cookie", b"b=2"),
+        (b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-for", b"192.0.2.2"),
+        (b"content-type", b"text/plain"),
+    ]  # fmt: skip
+    environ = environ_of(scope(headers=headers, path=b"/a%20b/%C3%A4", query=b"q=%20"))
+    assert environ["PATH_INFO"] == "/a b/ä".encode().decode("latin-1")
+    assert environ["QUERY_STRING"] == "q=%20"
+    assert environ["SCRIPT_NAME"] == ""
+    assert environ["HTTP_HOST"] == "example.org"
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+    assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1,192.0.2.2"
+    assert environ["CONTENT_TYPE"] == "text/plain"
+    assert environ["REMOTE_ADDR"] == "192.0.2.7"
