@@ -1,4 +1,8 @@
-"""Liveness and readiness."""
+"""Three answers to three questions: alive (``/health``), ready (``/ready``), well (``/status``).
+
+A restart helps against the first only, and a balancer asks the second: without Redis every replica
+serves more slowly, so none may be taken out. People and monitoring ask the third.
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 _ALIVE = b'{"status":"ok"}'
 _TIMEOUT_MS = 2000
-_PATHS = {"/health", "/ready"}
+_PATHS = {"/health", "/ready", "/status"}
 
 
 class ProbeMiddleware:
@@ -41,15 +45,29 @@ def health(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def ready(request: HttpRequest) -> JsonResponse:
-    """200 when PostgreSQL, the cache and the migrations are there, else 503 and which is not.
+    """200 when requests can be served, perhaps degraded; else 503.
 
-    Body: ``{"status": "ok" | "unavailable", "checks": {name: "ok" | reason}}``.
+    Body: ``{"status": "ok" | "degraded" | "unavailable", "checks": {name: "ok" | reason}}``.
     """
-    checks = {name: _run(check) for name, check in _CHECKS.items()}
-    fine = all(outcome == "ok" for outcome in checks.values())
+    found, checks = _state()
     return JsonResponse(
-        {"status": "ok" if fine else "unavailable", "checks": checks}, status=200 if fine else 503
+        {"status": found, "checks": checks}, status=503 if found == "unavailable" else 200
     )
+
+
+@require_safe
+def status(request: HttpRequest) -> JsonResponse:
+    """200 when nothing is missing, 503 also when degraded; the body is that of ``ready``."""
+    found, checks = _state()
+    return JsonResponse({"status": found, "checks": checks}, status=200 if found == "ok" else 503)
+
+
+def _state() -> tuple[str, dict[str, str]]:
+    checks = {name: _run(check) for name, check in _CHECKS.items()}
+    failed = {name for name, outcome in checks.items() if outcome != "ok"}
+    if not failed:
+        return "ok", checks
+    return ("unavailable" if failed & _NEEDED else "degraded"), checks
 
 
 def _run(check: Callable[[], None]) -> str:
@@ -89,4 +107,6 @@ def _migrations() -> None:
     _migrated = True
 
 
+# What no request can be served without.
+_NEEDED = {"database", "migrations"}
 _CHECKS = {"database": _database, "cache": _cache, "migrations": _migrations}

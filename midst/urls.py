@@ -10,6 +10,7 @@ from midst.telemetry.views import metrics
 urlpatterns = [
     path("health", health.health),
     path("ready", health.ready),
+    path("status", health.status),
     path("metrics", metrics),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),

@@ -16,7 +16,11 @@ from taxonomy import schemas, selectors, services
 
 router = Router(tags=["taxonomy"], auth=Reads(None))
 
-_STAFF = Requires(Scope.TAXONOMY_WRITE, staff=True)
+
+def _staff(permission: str) -> Requires:
+    return Requires(Scope.TAXONOMY_WRITE, permission=f"taxonomy.{permission}")
+
+
 _CONFLICTS = openapi.problems(CONFLICT)
 
 Offset = Annotated[int, Query(ge=0, le=10_000)]
@@ -68,7 +72,7 @@ def stage(request: HttpRequest, slug: str) -> HttpResponse:
 @router.post(
     "/masks",
     response={201: schemas.Mask},
-    auth=_STAFF,
+    auth=_staff("add_mask"),
     summary="Create a mask (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -80,7 +84,7 @@ def create_mask(request: HttpRequest, data: schemas.NewMask) -> HttpResponse:
 @router.patch(
     "/masks/{slug:slug}",
     response=schemas.Mask,
-    auth=_STAFF,
+    auth=_staff("change_mask"),
     summary="Change a mask (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -94,19 +98,19 @@ def change_mask(request: HttpRequest, slug: str, data: schemas.MaskChanges) -> H
 @router.delete(
     "/masks/{slug:slug}",
     response={204: None},
-    auth=_STAFF,
+    auth=_staff("delete_mask"),
     summary="Delete a mask that is not in use (staff)",
     openapi_extra=_CONFLICTS,
 )
 def delete_mask(request: HttpRequest, slug: str) -> HttpResponse:
-    services.delete_mask(slug)
+    services.delete_mask(request, slug)
     return no_content()
 
 
 @router.post(
     "/epochs",
     response={201: schemas.Epoch},
-    auth=_STAFF,
+    auth=_staff("add_epoch"),
     summary="Create an epoch (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -118,7 +122,7 @@ def create_epoch(request: HttpRequest, data: schemas.NewEpoch) -> HttpResponse:
 @router.patch(
     "/epochs/{slug:slug}",
     response=schemas.Epoch,
-    auth=_STAFF,
+    auth=_staff("change_epoch"),
     summary="Change an epoch (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -130,19 +134,19 @@ def change_epoch(request: HttpRequest, slug: str, data: schemas.EpochChanges) ->
 @router.delete(
     "/epochs/{slug:slug}",
     response={204: None},
-    auth=_STAFF,
+    auth=_staff("delete_epoch"),
     summary="Delete an epoch that is not in use (staff)",
     openapi_extra=_CONFLICTS,
 )
 def delete_epoch(request: HttpRequest, slug: str) -> HttpResponse:
-    services.delete_epoch(slug)
+    services.delete_epoch(request, slug)
     return no_content()
 
 
 @router.post(
     "/stages",
     response={201: schemas.Stage},
-    auth=_STAFF,
+    auth=_staff("add_stage"),
     summary="Create a stage (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -154,7 +158,7 @@ def create_stage(request: HttpRequest, data: schemas.NewStage) -> HttpResponse:
 @router.patch(
     "/stages/{slug:slug}",
     response=schemas.Stage,
-    auth=_STAFF,
+    auth=_staff("change_stage"),
     summary="Change a stage (staff)",
     openapi_extra=_CONFLICTS,
 )
@@ -166,10 +170,10 @@ def change_stage(request: HttpRequest, slug: str, data: schemas.StageChanges) ->
 @router.delete(
     "/stages/{slug:slug}",
     response={204: None},
-    auth=_STAFF,
+    auth=_staff("delete_stage"),
     summary="Delete a stage that is not in use (staff)",
     openapi_extra=_CONFLICTS,
 )
 def delete_stage(request: HttpRequest, slug: str) -> HttpResponse:
-    services.delete_stage(slug)
+    services.delete_stage(request, slug)
     return no_content()

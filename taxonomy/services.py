@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import Max, Model
 from django.http import HttpRequest
 
-from midst.kernel.http import check_if_match
+from midst.kernel.http import check_preconditions
 from midst.kernel.problems import CONFLICT, NOT_FOUND, Problem, conflicts, invalid
 from taxonomy import selectors
 from taxonomy.models import Epoch, EpochStage, Mask, Stage
@@ -35,9 +35,9 @@ def change_mask(request: HttpRequest, slug: str, fields: Fields) -> bytes:
     return _change(request, Mask, slug, _mask_columns(fields), selectors.mask_now)
 
 
-def delete_mask(slug: str) -> None:
+def delete_mask(request: HttpRequest, slug: str) -> None:
     """Delete a mask. Raises ``Problem``: 404, 409 while it is in use."""
-    _delete(Mask, slug)
+    _delete(request, Mask, slug, selectors.mask_now)
 
 
 def create_epoch(fields: Fields) -> bytes:
@@ -54,9 +54,9 @@ def change_epoch(request: HttpRequest, slug: str, fields: Fields) -> bytes:
     return _change(request, Epoch, slug, fields, selectors.epoch_now)
 
 
-def delete_epoch(slug: str) -> None:
+def delete_epoch(request: HttpRequest, slug: str) -> None:
     """Delete an epoch. Raises ``Problem``: 404, 409 while it is in use."""
-    _delete(Epoch, slug)
+    _delete(request, Epoch, slug, selectors.epoch_now)
 
 
 def create_stage(fields: Fields) -> bytes:
@@ -70,9 +70,9 @@ def change_stage(request: HttpRequest, slug: str, fields: Fields) -> bytes:
     return _change(request, Stage, slug, fields, selectors.stage_now)
 
 
-def delete_stage(slug: str) -> None:
+def delete_stage(request: HttpRequest, slug: str) -> None:
     """Delete a stage. Raises ``Problem``: 404, 409 while it is in use."""
-    _delete(Stage, slug)
+    _delete(request, Stage, slug, selectors.stage_now)
 
 
 def _change(
@@ -80,7 +80,7 @@ def _change(
 ) -> bytes:
     with transaction.atomic():
         row = _locked(model, slug)
-        check_if_match(request, now(slug))
+        check_preconditions(request, now(slug))
         _write(row, fields)
         return now(slug)
 
@@ -110,9 +110,12 @@ def _put_stages(epoch: Epoch, slugs: list[str]) -> None:
     )
 
 
-def _delete(model: type[Model], slug: str) -> None:
+def _delete(
+    request: HttpRequest, model: type[Model], slug: str, now: Callable[[str], bytes]
+) -> None:
     with transaction.atomic():
         row = _locked(model, slug)
+        check_preconditions(request, now(slug))
         found = selectors.uses(row)
         if found:
             raise Problem(CONFLICT, f"It is in use by {', '.join(found)}.")

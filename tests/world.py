@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 
@@ -39,6 +40,13 @@ def personal(user, scopes, days=1):
     return accounts.issue_api_token(
         user, name="test", scopes=[str(scope) for scope in scopes], expires_at=expires_at
     )
+
+
+def grant_all(user):
+    """Every permission over the domain, as a group of editors has it; not a superuser."""
+    domain = Permission.objects.filter(content_type__app_label__in=("profiles", "taxonomy"))
+    user.user_permissions.add(*domain)
+    return user
 
 
 def bearer(token):
@@ -83,7 +91,7 @@ class Someone:
 
 @pytest.fixture
 def world(db):
-    owner, other, staff = user("owner"), user("other"), user("staff", is_staff=True)
+    owner, other, staff = user("owner"), user("other"), grant_all(user("staff", is_staff=True))
     profile = models.Profile.objects.create(
         owner=owner,
         slug="ada",

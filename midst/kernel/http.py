@@ -112,10 +112,6 @@ def check_preconditions(request: HttpRequest, body: bytes) -> None:
         raise Problem(CHANGED, "It exists as `If-None-Match` names it: nothing was written.")
 
 
-# Called so in the apps until each of them has taken the other name.
-check_if_match = check_preconditions
-
-
 def _client_has(request: HttpRequest, tag: str) -> bool:
     """``If-None-Match`` compares weakly (RFC 9110, 13.1.2)."""
     asked: str | None = request.META.get("HTTP_IF_NONE_MATCH")

@@ -78,7 +78,7 @@ def change_view(collection: Collection, prepare: Prepare) -> View:
 
 def delete_view(collection: Collection) -> View:
     def view(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:
-        services.delete(collection, profile, id, principal(request).user)
+        services.delete(collection, request, profile, id, principal(request).user)
         return no_content()
 
     return view

@@ -58,7 +58,7 @@ def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> Ht
 )
 def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # noqa: A002
     """From then on others see it, as far as they see its profile."""
-    return send_own(request, services.approve(profile, id, principal(request).user))
+    return send_own(request, services.approve(request, profile, id, principal(request).user))
 
 
 @router.post(
@@ -70,4 +70,4 @@ def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # no
 )
 def reject(request: HttpRequest, profile: str, id: UUID, data: schemas.Rejection) -> HttpResponse:  # noqa: A002
     user = principal(request).user
-    return send_own(request, services.reject(profile, id, user, note=data.revision_note))
+    return send_own(request, services.reject(request, profile, id, user, note=data.revision_note))

@@ -14,5 +14,8 @@ Cursor = Annotated[str, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
 ANYONE = Reads(Scope.PROFILES_READ)
 READER = Requires(Scope.PROFILES_READ)
 WRITER = Requires(Scope.PROFILES_WRITE)
-# What staff keeps, no personal token may touch.
-STAFF = Requires(None, staff=True)
+
+
+def staff(permission: str) -> Requires:
+    """Return the access of members of staff with this permission; of no personal token."""
+    return Requires(None, permission=f"profiles.{permission}")

@@ -8,7 +8,7 @@ from midst.kernel import openapi
 from midst.kernel.http import send, send_own
 from midst.kernel.input import sent
 from midst.kernel.problems import NOT_YOURS, QUOTA_EXHAUSTED
-from profiles.api.parameters import READER, STAFF
+from profiles.api.parameters import READER, WRITER, staff
 from profiles.schemas import plans as schemas
 from profiles.selectors import subscriptions as selectors
 from profiles.services import exports
@@ -33,7 +33,7 @@ def subscription(request: HttpRequest, profile: str) -> HttpResponse:
 @router.patch(
     "/{profile}/subscription",
     response=schemas.Subscription,
-    auth=STAFF,
+    auth=staff("change_subscription"),
     summary="Change the plan (staff)",
 )
 def change(
@@ -59,7 +59,8 @@ def usage(request: HttpRequest, profile: str) -> HttpResponse:
 @router.post(
     "/{profile}/export",
     response=schemas.Export,
-    auth=READER,
+    # It spends the month's quota: that is a write.
+    auth=WRITER,
     summary="Export everything",
     openapi_extra=openapi.problems(QUOTA_EXHAUSTED),
 )

@@ -12,7 +12,7 @@ from midst.kernel.input import sent
 from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT
-from profiles.api.parameters import ANYONE, STAFF, Cursor, Limit
+from profiles.api.parameters import ANYONE, Cursor, Limit, staff
 from profiles.schemas import jobs as schemas
 from profiles.selectors import postings as selectors
 from profiles.services import postings as services
@@ -34,7 +34,10 @@ def postings(
 
 
 @router.post(
-    "", response={201: schemas.JobPosting}, auth=STAFF, summary="Create a job posting (staff)"
+    "",
+    response={201: schemas.JobPosting},
+    auth=staff("add_jobposting"),
+    summary="Create a job posting (staff)",
 )
 def create_posting(request: HttpRequest, data: schemas.NewJobPosting) -> HttpResponse:
     key, body = services.create(data.model_dump())
@@ -47,7 +50,10 @@ def posting(request: HttpRequest, id: UUID) -> HttpResponse:
 
 
 @router.patch(
-    "/{uuid:id}", response=schemas.JobPosting, auth=STAFF, summary="Change a job posting (staff)"
+    "/{uuid:id}",
+    response=schemas.JobPosting,
+    auth=staff("change_jobposting"),
+    summary="Change a job posting (staff)",
 )
 def change_posting(
     request: HttpRequest,
@@ -61,10 +67,10 @@ def change_posting(
 @router.delete(
     "/{uuid:id}",
     response={204: None},
-    auth=STAFF,
+    auth=staff("delete_jobposting"),
     summary="Delete a job posting (staff)",
     openapi_extra=openapi.problems(CONFLICT),
 )
 def delete_posting(request: HttpRequest, id: UUID) -> HttpResponse:
-    services.delete(id)
+    services.delete(request, id)
     return no_content()

@@ -86,5 +86,5 @@ def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpR
 
 @router.delete("/{id}", response={204: None}, auth=WRITER, summary="Delete a profile with its all")
 def delete(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002
-    services.delete(id, principal(request).user)
+    services.delete(request, id, principal(request).user)
     return no_content()

@@ -43,8 +43,11 @@ class ProfileQuerySet(InvalidatingQuerySet["Profile"]):
         return self.filter(visibility=Profile.Visibility.PUBLIC, is_active=True)
 
     def visible_to(self, user: Any) -> "ProfileQuerySet":
-        """What ``user`` may read by its address: staff all, owners their own, anyone the rest."""
-        if user.is_staff:
+        """Return what ``user`` may read by its address.
+
+        All with the permission to view profiles as staff; otherwise their own, and what is open.
+        """
+        if user.is_staff and user.has_perm("profiles.view_profile"):
             return self
         open_to_all = Q(visibility__in=[Profile.Visibility.PUBLIC, Profile.Visibility.UNLISTED])
         mine = Q(owner=user) if user.is_authenticated else Q()

@@ -84,7 +84,9 @@ def lock_own_profile(reference: str, user: Any) -> Profile:
 
 def can_edit(owner_id: int, user: Any) -> bool:
     """Say whether ``user`` may change the profiles of this owner."""
-    return bool(user.is_authenticated and (user.is_staff or owner_id == user.pk))
+    if not user.is_authenticated:
+        return False
+    return bool(owner_id == user.pk or (user.is_staff and user.has_perm("profiles.change_profile")))
 
 
 def not_found() -> Problem:

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Max, Model
 from django.http import HttpRequest
 
-from midst.kernel.http import check_if_match
+from midst.kernel.http import check_preconditions
 from midst.kernel.problems import CONFLICT, Problem, conflicts, invalid
 from profiles.collections import Collection
 from profiles.models import Entry, Profile
@@ -55,7 +55,7 @@ def change(
 ) -> bytes:
     """Change a row; return its JSON. Raises ``Problem``: 404, 403, 409, 412, 422."""
     with locked(collection, reference, key, user) as (profile, row):
-        check_if_match(request, collections.encoded(collection, _access(profile), key))
+        check_preconditions(request, collections.encoded(collection, _access(profile), key))
         if fields.get("position", 0) is None:
             raise invalid("body.position", "must be a number; leave it out to keep it")
         prepare(row, profile, linked(fields))
@@ -63,17 +63,26 @@ def change(
         return collections.encoded(collection, _access(profile), key)
 
 
-def delete(collection: Collection, reference: str, key: UUID, user: Any) -> None:
-    """Delete a row. Raises ``Problem``: 404, 403."""
-    with locked(collection, reference, key, user) as (_, row):
+def delete(
+    collection: Collection, request: HttpRequest, reference: str, key: UUID, user: Any
+) -> None:
+    """Delete a row. Raises ``Problem``: 404, 403, 412."""
+    with locked(collection, reference, key, user) as (profile, row):
+        check_preconditions(request, collections.encoded(collection, _access(profile), key))
         row.delete()
 
 
 def act(
-    collection: Collection, reference: str, key: UUID, user: Any, action: Callable[[Any], None]
+    collection: Collection,
+    request: HttpRequest,
+    reference: str,
+    key: UUID,
+    user: Any,
+    action: Callable[[Any], None],
 ) -> bytes:
-    """Apply ``action`` to a locked row; return its JSON. Raises ``Problem``: 404, 403, 409."""
+    """Apply ``action`` to a locked row; return its JSON. Raises ``Problem``: 404, 403, 409, 412."""
     with locked(collection, reference, key, user) as (profile, row):
+        check_preconditions(request, collections.encoded(collection, _access(profile), key))
         action(row)
         _save(collection, row)
         return collections.encoded(collection, _access(profile), key)

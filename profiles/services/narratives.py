@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from django.http import HttpRequest
+
 from midst.kernel.problems import CONFLICT, NOT_FOUND, Problem, invalid
 from profiles import narration
 from profiles.collections import NARRATIVES
@@ -44,17 +46,17 @@ def generate(
     return collections.create(NARRATIVES, reference, user, {}, write)
 
 
-def approve(reference: str, key: UUID, user: Any) -> bytes:
+def approve(request: HttpRequest, reference: str, key: UUID, user: Any) -> bytes:
     """Make a narrative public. Raises ``Problem``: 404, 403, 409 when it is approved already."""
 
     def act(row: Narrative) -> None:
         _refuse_if(row, _STATUS.APPROVED)
         row.status, row.approved_at, row.approved_by = _STATUS.APPROVED, datetime.now(UTC), user
 
-    return collections.act(NARRATIVES, reference, key, user, act)
+    return collections.act(NARRATIVES, request, reference, key, user, act)
 
 
-def reject(reference: str, key: UUID, user: Any, *, note: str) -> bytes:
+def reject(request: HttpRequest, reference: str, key: UUID, user: Any, *, note: str) -> bytes:
     """Reject a narrative, with a note what to change. Raises ``Problem``: 404, 403, 409."""
 
     def act(row: Narrative) -> None:
@@ -62,7 +64,7 @@ def reject(reference: str, key: UUID, user: Any, *, note: str) -> bytes:
         row.status, row.approved_at, row.approved_by = _STATUS.REJECTED, None, None
         row.revision_note = note
 
-    return collections.act(NARRATIVES, reference, key, user, act)
+    return collections.act(NARRATIVES, request, reference, key, user, act)
 
 
 def _refuse_if(row: Narrative, status: str) -> None:

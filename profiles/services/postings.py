@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.http import HttpRequest
 
-from midst.kernel.http import check_if_match
+from midst.kernel.http import check_preconditions
 from midst.kernel.problems import CONFLICT, Problem, invalid
 from profiles.models import JobPosting
 from profiles.selectors import postings
@@ -24,7 +24,7 @@ def change(request: HttpRequest, key: UUID, fields: dict[str, Any]) -> bytes:
     """Change a posting; return how it goes out now. Raises ``Problem``: 404, 412, 422."""
     with transaction.atomic():
         posting = _locked(key)
-        check_if_match(request, postings.encoded(key))
+        check_preconditions(request, postings.encoded(key))
         for name, value in fields.items():
             setattr(posting, name, value)
         _check_salary(posting)
@@ -32,10 +32,11 @@ def change(request: HttpRequest, key: UUID, fields: dict[str, Any]) -> bytes:
         return postings.encoded(key)
 
 
-def delete(key: UUID) -> None:
+def delete(request: HttpRequest, key: UUID) -> None:
     """Delete a posting. Raises ``Problem``: 404, 409 when somebody has applied for it."""
     with transaction.atomic():
         posting = _locked(key)
+        check_preconditions(request, postings.encoded(key))
         if postings.is_used(key):
             raise Problem(CONFLICT, "There are applications for this posting: close it instead.")
         posting.delete()

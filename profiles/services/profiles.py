@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
-from midst.kernel.http import check_if_match
+from midst.kernel.http import check_preconditions
 from midst.kernel.problems import conflicts, invalid
 from profiles.models import Profile, check_not_a_uuid, check_not_reserved
 from profiles.selectors import access, profiles
@@ -36,7 +36,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
     """
     with transaction.atomic():
         profile = access.lock_own_profile(reference, user)
-        check_if_match(request, profiles.current(profile, user))
+        check_preconditions(request, profiles.current(profile, user))
         _apply(profile, fields)
         if "default_mask" in fields and profile.default_mask_id is not None:
             quotas.require_mask(profile, profile.default_mask_id, default=True)
@@ -45,10 +45,12 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
         return profiles.current(profile, user)
 
 
-def delete(reference: str, user: Any) -> None:
+def delete(request: HttpRequest, reference: str, user: Any) -> None:
     """Delete a profile with all that hangs on it. Raises ``Problem``: 404, 403."""
     with transaction.atomic():
-        access.lock_own_profile(reference, user).delete()
+        profile = access.lock_own_profile(reference, user)
+        check_preconditions(request, profiles.current(profile, user))
+        profile.delete()
 
 
 def _apply(profile: Profile, fields: dict[str, Any]) -> None:

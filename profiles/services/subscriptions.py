@@ -5,7 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from midst.kernel.http import check_if_match
+from midst.kernel.http import check_preconditions
 from midst.kernel.problems import invalid
 from profiles.models import Subscription
 from profiles.selectors import access, subscriptions
@@ -15,7 +15,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
     """Change the terms of a profile's plan; return them. Raises ``Problem``: 404, 403, 412, 422."""
     with transaction.atomic():
         profile = access.lock_own_profile(reference, user)
-        check_if_match(request, subscriptions.encoded(profile.pk))
+        check_preconditions(request, subscriptions.encoded(profile.pk))
         found = Subscription.objects.filter(profile=profile).first()
         subscription = found or Subscription(profile=profile)
         for name, value in fields.items():

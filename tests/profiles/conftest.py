@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from profiles.models import Profile
-from tests.world import commit
+from tests.world import commit, grant_all
 
 
 def person(name, **options):
@@ -18,7 +18,7 @@ def owner(db):
 
 @pytest.fixture
 def staff(db):
-    return person("staff", is_staff=True)
+    return grant_all(person("staff", is_staff=True))
 
 
 @pytest.fixture
