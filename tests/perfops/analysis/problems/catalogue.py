@@ -292,7 +292,7 @@ def trouble(cluster):
             stack.enter_context(cluster.connect("well-idle"))
         threads = [
             _start(waiter, "UPDATE ill.locked SET id = 1"),
-            _start(long, "SELECT pg_sleep(600) FROM ill.old /* ill.long */ LIMIT 1"),
+            _start(long, 'SELECT pg_sleep(600) FROM ill.old AS "ill.long" LIMIT 1'),
         ]
         try:
             # Inside a transaction the activity is looked at once: not by one of these.
