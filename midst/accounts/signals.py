@@ -42,8 +42,10 @@ def failed(
 
 @receiver(pre_save, sender=_User)
 def remember(sender: Any, instance: Any, update_fields: Any = None, **_: Any) -> None:
-    """Each sign-in saves ``last_login`` alone: nothing to compare then."""
+    """A sign-in saves ``last_login`` alone, and a new user has no row: nothing to compare then."""
     instance._audited = None
+    if instance.pk is None:
+        return
     if update_fields is None or {*_WATCHED, "password"} & set(update_fields):
         rows = _User.objects.filter(pk=instance.pk)
         instance._audited = rows.values(*_WATCHED, "password").first()

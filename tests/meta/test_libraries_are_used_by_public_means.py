@@ -19,7 +19,7 @@ PRIVATE = {
     ("midst/accounts/signals.py", "_audited"): "a mark of our own on an instance of a model",
 }
 # Django and Python document these, underscore or not.
-DOCUMENTED = {"_meta", "_default_manager", "_base_manager", "_asdict", "_getframe"}
+DOCUMENTED = {"_meta", "_state", "_default_manager", "_base_manager", "_asdict", "_getframe"}
 # What a library says is to be replaced.
 REPLACED = {(VALUES, "ValueClass"): "prometheus_client's documented seam for other stores"}
 
