@@ -26,8 +26,6 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "")
 # By default it opens a socket in the home directory.
 control_socket_disable = True
 accesslog = None
-# No header of a client names a mount point or a user.
-forwarder_headers = ""
 
 
 def post_worker_init(worker: Any) -> None:

@@ -158,6 +158,8 @@ class Conf:
 
     # Note for every statement which line of the project sent it, and on whose behalf.
     ORIGINS: bool = True
+    # Note it under a test runner as well: off, so that tests write nothing beside their own rows.
+    ORIGINS_IN_TESTS: bool = False
     # Call sites are named relative to it. Empty: settings.BASE_DIR, else the working directory.
     PROJECT_ROOT: str = ""
     # Counts are written this often (s), and at exit.

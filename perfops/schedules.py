@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import router
+from django.db import router, transaction
 from django.db.migrations import Migration
 
 from perfops.load import scenarios as plans
@@ -76,22 +76,25 @@ REAPER, REAPER_EVERY_S = "perfops: lost runs", 15
 NAMES = (REAPER, *(each.name for each in SCHEDULES))
 
 
-def after_migrate(*, apps: Any, using: str, plan: Plan = (), **_: object) -> None:
+def after_migrate(*, using: str, apps: Any = None, plan: Plan = (), **_: object) -> None:
     """Keep django-celery-beat's tables in step, when it or perfops has just been migrated.
 
     What is there already is left as somebody may have edited it; turned off it stays, deleted
     it comes back with the next migration of ours. A ``post_migrate`` receiver: ``apps`` are the
-    models as ``plan`` left them.
+    models as ``plan`` left them. Django's ``flush`` sends neither, and nothing was migrated then.
     """
     ours = [step for step in plan if step[0].app_label in {"perfops", "django_celery_beat"}]
+    if not ours:
+        return
     try:
         periodic = apps.get_model("django_celery_beat", "PeriodicTask")
     except LookupError:
         return
-    if not ours or not router.allow_migrate_model(using, periodic):
+    if not router.allow_migrate_model(using, periodic):
         return
     if not all(backwards for _, backwards in ours):
-        _load(apps, using)
+        with transaction.atomic(using):
+            _load(apps, using)
     elif ("perfops", "0001_initial") in {(step.app_label, step.name) for step, _ in ours}:
         periodic.objects.using(using).filter(name__in=NAMES).delete()
 
@@ -106,7 +109,9 @@ def _load(apps: Any, using: str) -> None:
         if each.name in there:
             continue
         parts = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-        crontab, _ = crontabs.get_or_create(**dict(zip(parts, each.cron.split(), strict=True)))
+        # A row of its own, in the zone of Celery's settings: equal rows are the user's, there may
+        # be several, and each may be in another zone.
+        crontab = crontabs.create(**dict(zip(parts, each.cron.split(), strict=True)))
         periodic.create(
             name=each.name,
             crontab=crontab,
@@ -117,7 +122,7 @@ def _load(apps: Any, using: str) -> None:
             description=each.description,
         )
     if REAPER not in there:
-        interval, _ = intervals.get_or_create(every=REAPER_EVERY_S, period="seconds")
+        interval = intervals.create(every=REAPER_EVERY_S, period="seconds")
         periodic.create(
             name=REAPER,
             interval=interval,

@@ -11,10 +11,12 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.core import mail
+from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from psycopg.sql import Composable
 
+from perfops.conf import conf
 from perfops.database.connections import MARK
 from perfops.origins import flushing, scope
 from perfops.origins.asynchronous import awaiting
@@ -110,8 +112,19 @@ def uninstall() -> None:
     connection_created.disconnect(dispatch_uid="perfops.origins")
 
 
+def _is_under_test() -> bool:
+    """Say whether a test runner has set up Django's test environment.
+
+    Django documents ``mail.outbox`` as what exists while tests run.
+    """
+    return hasattr(mail, "outbox")
+
+
 def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
-    if connection.vendor != "postgresql":
+    # The connection without a database creates and drops test databases: no row belongs to it.
+    if connection.vendor != "postgresql" or connection.alias == NO_DB_ALIAS:
+        return
+    if _is_under_test() and not conf().ORIGINS_IN_TESTS:
         return
     count = counting(connection.alias)
     if count not in connection.execute_wrappers:

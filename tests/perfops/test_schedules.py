@@ -6,7 +6,7 @@ import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command, get_commands
 from django.db.migrations import Migration
-from django_celery_beat.models import PeriodicTask
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from midst.celery import app
 from perfops import schedules
@@ -37,6 +37,34 @@ def test_what_somebody_edited_stays():
     PeriodicTask.objects.filter(name="perfops: weekly analysis").update(enabled=False)
     migrated("0007_more")
     assert not PeriodicTask.objects.get(name="perfops: weekly analysis").enabled
+
+
+def test_rows_of_others_are_neither_needed_to_be_unique_nor_taken_over(settings):
+    PeriodicTask.objects.all().delete()
+    CrontabSchedule.objects.all().delete()
+    for zone in ("Asia/Kolkata", "America/Lima"):
+        CrontabSchedule.objects.create(minute="0", hour="3", timezone=zone)
+    for _ in range(2):
+        IntervalSchedule.objects.create(every=schedules.REAPER_EVERY_S, period="seconds")
+    migrated("0007_more")
+    migrated("0008_more")
+    assert ours() == set(schedules.NAMES)
+    daily = PeriodicTask.objects.get(name="perfops: daily smoke run").crontab
+    assert (daily.hour, str(daily.timezone)) == ("3", settings.TIME_ZONE)
+    assert CrontabSchedule.objects.count() == 2 + len(schedules.SCHEDULES)
+
+
+def test_schedules_are_all_made_or_none(monkeypatch):
+    PeriodicTask.objects.all().delete()
+    monkeypatch.setattr(schedules, "REAPER_EVERY_S", "soon")
+    with pytest.raises(ValueError, match="soon"):
+        migrated("0007_more")
+    assert not ours()
+
+
+def test_flush_sends_no_models_and_changes_nothing():
+    schedules.after_migrate(using="default", verbosity=1)
+    assert ours() == set(schedules.NAMES)
 
 
 def test_they_go_with_our_first_migration():

@@ -126,12 +126,22 @@ def test_a_process_is_named_by_its_command_line(arguments, expected):
     assert invoked(arguments) == expected
 
 
+@pytest.mark.parametrize(
+    ("alias", "in_tests"), [("default", False), ("__no_db__", True)], ids=["tests", "no database"]
+)
+def test_statements_of_tests_and_of_no_database_are_not_counted(settings, alias, in_tests):
+    settings.PERFOPS = {**django_settings.PERFOPS, "ORIGINS_IN_TESTS": in_tests}
+    fresh = connection.copy(alias=alias)
+    wrapper._on_connection(fresh)
+    assert fresh.execute_wrappers == []
+
+
 def test_installing_counts_new_connections_once_and_can_be_turned_off(settings, monkeypatch):
     monkeypatch.setattr(installing.flushing, "install", lambda: None)
     settings.PERFOPS = {**django_settings.PERFOPS, "ORIGINS": False}
     before = list(settings.MIDDLEWARE)
     installing.install()
-    settings.PERFOPS = {**django_settings.PERFOPS, "ORIGINS": True}
+    settings.PERFOPS = {**django_settings.PERFOPS, "ORIGINS": True, "ORIGINS_IN_TESTS": True}
     try:
         installing.install()
         installing.install()
