@@ -71,7 +71,7 @@ def test_requests_statements_commands_and_cache_reads_are_counted_exactly(
     client = Redis.from_url(own_redis)
     client.ping()
     client.config_resetstat()
-    server = gunicorn(CACHE_PREFIX="totals")
+    server = gunicorn(CACHE_PREFIX="totals", DATABASE_POOL_SIZE="8")
     sent, outcomes = Counter(), Counter()
     for restart in (server.replace_workers, server.kill_a_worker, lambda: None):
         for _ in range(ROUNDS):
