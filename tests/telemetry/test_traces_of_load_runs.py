@@ -3,9 +3,10 @@
 import pytest
 
 from perfops.budgets import verdicts
-from perfops.load import execution
+from perfops.load import execution, targets
 from perfops.load import services as runs
 from tests.perfops.conftest import scenario  # noqa: F401 -- a fixture
+from tests.telemetry.conftest import wait_for
 from tests.telemetry.receivers import receiver
 
 
@@ -18,6 +19,8 @@ def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
             OTEL_BSP_SCHEDULE_DELAY="100",
             RATE_LIMIT_ADDRESS="1000000",
         )
+        # The preflight of a run is impatient: it says "nothing answers" of a server that starts.
+        wait_for(lambda: targets.unreachable(server.url) is None, "an answer")
         run = runs.request_run(
             scenario=scenario(rate=20, seconds=3), target=server.url, enqueue=False
         )
