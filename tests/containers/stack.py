@@ -56,6 +56,8 @@ class Stack:
         """
         self.env.write_text(fill_in((ROOT / ".env.example").read_text(), **variables))
         self._flags = [flag for profile in profiles for flag in ("--profile", profile)]
+        # A run that was killed leaves containers in a network that is gone, and other passwords.
+        self.compose("down", "--volumes")
         if self.engine.program == "docker":
             self.compose("up", "--detach", "--wait", "--no-build")
             return
