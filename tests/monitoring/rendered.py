@@ -41,6 +41,8 @@ def hurried(rules: str) -> str:
     rules = re.sub(r"\[(\w+)\]", lambda m: f"[{WINDOWS.get(m[1], '60s')}]", rules)
     rules = re.sub(r"offset \w+", "offset 20s", rules)
     rules = re.sub(r"\bfor: \w+", "for: 2s", rules)
+    # The last heartbeat of a process that ended stays: its age of minutes becomes seconds.
+    rules = re.sub(r"(heartbeat_timestamp_seconds\) >) \d+", r"\1 40", rules)
     # Seconds hold fewer requests than minutes.
     rules = rules.replace(">= 50\n", ">= 1\n")
     return re.sub(r"\binterval: \w+", "interval: 1s", rules)
