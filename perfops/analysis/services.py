@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.coverage import Coverage
 from perfops.conf import conf
 from perfops.database import packages
 from perfops.jobs import lifecycle
@@ -42,8 +43,7 @@ class Report:
     issues: list[DetectedIssue]
     hidden: frozenset[str]
     analysis_id: int | None
-    # Advisors whose sources were all available; None for all.
-    complete: frozenset[str] | None = None
+    coverage: Coverage = field(default_factory=Coverage)
     # Open findings whose advisor could not look: they are neither seen nor resolved.
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
@@ -169,8 +169,8 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
         report = _with_impact(report, analysis)
-        seen = findings.record(analysis, report.issues, complete=report.complete)
-        unchecked = findings.unchecked(analysis, seen, report.complete, only=only)
+        seen = findings.record(analysis, report.issues, coverage=report.coverage)
+        unchecked = findings.unchecked(analysis, seen, report.coverage, only=only)
         for store in report.stores:
             store(seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
@@ -215,7 +215,7 @@ def _report(
     )
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
-    issues, complete, stores = found.issues, found.complete, []
+    issues, coverage, stores = found.issues, found.coverage, []
     for recommender in recommenders.registered():
         try:
             recommended = recommender.recommend(window, database, issues, only=only)
@@ -226,9 +226,9 @@ def _report(
             )
             continue
         issues, window = recommended.issues, recommended.window
-        complete |= {id_ for id_ in recommended.complete if not only or id_ in only}
+        coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
-    return Report(database, window, issues, frozenset(), None, complete, (), tuple(stores))
+    return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
 
 
 def _with_impact(report: Report, analysis: Analysis) -> Report:
@@ -240,9 +240,9 @@ def _with_impact(report: Report, analysis: Analysis) -> Report:
         except Exception as error:
             log.exception("the impact of applied recommendations can't be measured")
             failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]
-            complete = (report.complete or frozenset()) - set(recommender.TITLES)
+            coverage = report.coverage.without(recommender.TITLES)
             window = _lacking(report.window, *failed)
-            report = replace(report, window=window, complete=complete)
+            report = replace(report, window=window, coverage=coverage)
         else:
             report = replace(report, issues=[*report.issues, *without_effect])
     return report

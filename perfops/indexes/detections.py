@@ -7,13 +7,16 @@ from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Recommendation, how
+from perfops.indexes.records import Table
 
 ID = "missing_index"
 # An index that saves this share of all statement time can't wait.
 _WARNING_SHARE = 0.05
 
 
-def missing(recommendation: Recommendation, change: Change | None, excuse: str) -> DetectedIssue:
+def missing(
+    recommendation: Recommendation, table: Table, change: Change | None, excuse: str
+) -> DetectedIssue:
     """Return the finding; ``excuse`` says why there is no migration where there is none."""
     proof, balance = recommendation.proof, recommendation.balance
     if proof is None or balance is None:
@@ -36,7 +39,8 @@ def missing(recommendation: Recommendation, change: Change | None, excuse: str) 
         evidence["updates that lose HOT, at most"] = balance.lost_hot_updates
     if balance.replaces:
         evidence["makes redundant"] = ", ".join(index.name for index in balance.replaces)
-    statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=True)};"
+    concurrently = not table.is_partitioned
+    statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=concurrently)};"
     return DetectedIssue(
         advisor=ID,
         object=str(candidate)[:300],

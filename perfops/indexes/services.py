@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
 from perfops.formatting import identifier
@@ -36,7 +37,10 @@ def recommend(
         decided = tuple(e for e in found.decided if e.issue and e.issue.advisor in only)
         found = replace(found, decided=decided)
     return Recommended(
-        merged(issues, found), with_missing(window, found), complete(found), partial(record, found)
+        merged(issues, found),
+        with_missing(window, found),
+        coverage(window, found),
+        partial(record, found),
     )
 
 
@@ -54,10 +58,22 @@ def merged(issues: Sequence[DetectedIssue], found: Recommendations) -> list[Dete
     )
 
 
-def complete(found: Recommendations) -> frozenset[str]:
-    """Return the IDs of those that saw all they need: what they find no more is resolved."""
-    lacks = any(missing.source == recommending.SOURCE for missing in found.missing)
-    return frozenset() if lacks else frozenset(TITLES)
+def coverage(window: Window, found: Recommendations) -> Coverage:
+    """Return what was looked at: an index that was advised, and is no more, may be resolved.
+
+    The statements must have been seen, and there must have been time for all candidates. An
+    index that may go, but could not be tried, is hidden from the advisor that found it.
+    """
+    lacking = [each for each in found.missing if each.source == recommending.SOURCE]
+    is_whole = window.is_complete("pg_stat_statements") and all(e.objects for e in lacking)
+    # What was applied is judged by the indexes that are there.
+    measured = {IMPACT} if window.is_complete("pg_stat_user_indexes") else set()
+    hidden = {detections.ID: hidden_of([recommending.SOURCE], found.missing)}
+    for each in found.rejected:
+        if each.lacks_proof and each.issue is not None:
+            one = frozenset({each.issue.object})
+            hidden[each.issue.advisor] = hidden.get(each.issue.advisor, frozenset()) | one
+    return Coverage(frozenset({detections.ID} | measured if is_whole else measured), hidden)
 
 
 def with_missing(window: Window, found: Recommendations) -> Window:

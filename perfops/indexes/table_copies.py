@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, NotSupportedError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 from sqlglot import exp
@@ -22,7 +22,7 @@ from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
 from perfops.indexes import scratch
 from perfops.indexes.records import Clock, Query, Table
-from perfops.indexes.workload import parse
+from perfops.indexes.texts import parse
 
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,17 @@ class Copy:
 
 @contextmanager
 def writing(alias: str, limits: Conf) -> Iterator[CursorWrapper]:
-    """Yield a cursor on a connection of its own that may write; bounded like a reading one."""
+    """Yield a cursor on a connection of its own that may write; bounded like a reading one.
+
+    Raises ``django.db.NotSupportedError`` through a pooler, where the settings of a rehearsal
+    would stay behind for others.
+    """
     with session.reading(alias) as cursor:
+        if not session.is_direct(cursor):
+            raise NotSupportedError(
+                f"{alias!r} goes through a pooler, and a rehearsal needs a connection of its own: "
+                f"name a direct one in settings.PERFOPS['DIRECT_DATABASES'][{alias!r}]"
+            )
         # It writes to its own schema; a server whose client died ends the statement itself.
         for name, value in {
             "default_transaction_read_only": "off",
@@ -100,10 +109,13 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
         part = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (7)").format(sql.Literal(share))
     names = sql.SQL(", ").join(map(sql.Identifier, _stored(cursor, table)))
     mark = sql.SQL(MARK)
+    # Checks are left away: one that is NOT VALID yet would refuse old rows.
     # An index answers alone where the visibility map says so: on the copy as on the table.
     how = "{} VACUUM (ANALYZE) {}" if table.all_visible > _MOSTLY else "{} ANALYZE {}"
     for statement in (
-        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL)").format(mark, target, source),
+        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS)").format(
+            mark, target, source
+        ),
         sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
             mark, target, names, names, source, part
         ),

@@ -23,7 +23,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
     it by time, calls, temporary files or WAL.
     """
     view = _view(cursor, "pg_stat_statements")
-    has = columns(cursor, view)
+    has = columns(cursor, view.as_string(None))
     # 13 renamed total_time; 17 added since when a statement is counted, and renamed the I/O
     # times, which we don't read.
     time = "exec_time" if "total_exec_time" in has else "time"
@@ -31,7 +31,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
         mark=sql.SQL(MARK),
         characters=sql.Literal(_TEXT_CHARACTERS),
         texts=sql.Literal(conf().STATEMENT_TEXTS),
-        view=_identifier(view),
+        view=view,
         ours=sql.Literal(f"{MARK}%"),
         total=sql.Identifier(f"total_{time}"),
         mean=sql.Identifier(f"mean_{time}"),
@@ -86,12 +86,12 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
         view = _view(cursor, "pg_stat_statements_info")
     except SourceUnavailable:
         return None  # said once, by ``read``
-    if not columns(cursor, view):
+    if not columns(cursor, view.as_string(None)):
         return None
     query = sql.SQL(
         "{mark} SELECT extract(epoch FROM stats_reset)::float AS reset_at,"
         " dealloc AS deallocations FROM {view}"
-    ).format(mark=sql.SQL(MARK), view=_identifier(view))
+    ).format(mark=sql.SQL(MARK), view=view)
     try:
         _execute(cursor, query)
     except SourceUnavailable:
@@ -99,18 +99,14 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
     return fetch(cursor, StatementsInfo)[0]
 
 
-def _view(cursor: CursorWrapper, name: str) -> str:
+def _view(cursor: CursorWrapper, name: str) -> sql.Identifier:
     schema = schema_of(cursor, "pg_stat_statements")
     if schema is None:
         reason = "the extension is not installed in this database"
         raise SourceUnavailable(
             UnavailableSource(SOURCE, reason, _COST, "CREATE EXTENSION pg_stat_statements;")
         )
-    return f"{schema}.{name}"
-
-
-def _identifier(view: str) -> sql.Identifier:
-    return sql.Identifier(*view.rsplit(".", 1))
+    return sql.Identifier(schema, name)
 
 
 def _execute(cursor: CursorWrapper, query: sql.Composed) -> None:
