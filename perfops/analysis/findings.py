@@ -86,6 +86,13 @@ def _resolve(
     gone.update(status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason="")
 
 
+def resolve(finding: Finding) -> None:
+    """Note that what it asked for was done."""
+    Finding.objects.filter(pk=finding.pk).exclude(status=Status.RESOLVED).update(
+        status=Status.RESOLVED, resolved_at=timezone.now(), muted_until=None, mute_reason=""
+    )
+
+
 def unchecked(
     analysis: Analysis,
     seen: Collection[Finding],

@@ -92,6 +92,8 @@ def droppable(drop: Recommendation, change: Change | None, excuse: str) -> Detec
 
 def _harmless(drop: Recommendation) -> str:
     """Return in words why no statement needs the index."""
+    if drop.twin:
+        return f"{drop.twin} is the same index, and stays"
     table, count = drop.index.table, len(drop.statements)
     proof = f"none of {count} planned statements of {table} uses it"
     if drop.effects:

@@ -64,7 +64,7 @@ def prove(
     hiding = hypopg.hiding_schema(cursor)
     if hiding is not None:
         measure = plans.hiding(hiding, limits, clock)
-        return _in_turn(drops, plans, measure), ""
+        return _in_turn(drops, plans, measure, found.tables), ""
     return _rehearsed(alias, drops, plans, found.tables, limits, clock)
 
 
@@ -169,7 +169,10 @@ def _with_statements(
 
 
 def _in_turn(
-    drops: Sequence[Recommendation], plans: _Plans, measure: Measure
+    drops: Sequence[Recommendation],
+    plans: _Plans,
+    measure: Measure,
+    tables: Mapping[Name, Table],
 ) -> list[Recommendation]:
     """Judge each as if those before it had gone: of two that serve the same, one must stay."""
     gone: list[Name] = []
@@ -177,11 +180,32 @@ def _in_turn(
     for drop in drops:
         without = measure([*gone, _name(drop)])
         found = _judged(drop, plans, without)
+        twin = _twin(drop, tables.get(drop.table), gone) if found.lacks_proof else ""
+        if twin:
+            # What one of two that are the same does, the other does as well: no trial is needed.
+            found = replace(drop, status="accepted", twin=twin)
         if found.status == "accepted":
             gone.append(_name(drop))
             plans.let_go(without)
         judged.append(found)
     return judged
+
+
+def _twin(drop: Recommendation, table: Table | None, gone: Sequence[Name]) -> str:
+    """Return the name of an index of the same definition that stays, empty for none."""
+    indexes = {index.name: index for index in table.indexes} if table is not None else {}
+    own = indexes.get(drop.index.name)
+    if own is None:
+        return ""
+    same = (
+        name
+        for name, other in indexes.items()
+        if name != own.name
+        and (other.is_unique or not own.is_unique)
+        and dropping.definition_from_method(other) == dropping.definition_from_method(own)
+        and (drop.index.schema, name) not in gone
+    )
+    return next(same, "")
 
 
 def _name(drop: Recommendation) -> Name:
@@ -227,7 +251,7 @@ def _rehearsed(
         mine = [drop for drop in drops if drop.table == name]
         table = tables.get(name)
         if place is None or table is None or not _matters(mine, plans, table):
-            judged += _in_turn(mine, plans, _nothing)
+            judged += _in_turn(mine, plans, _nothing, tables)
             continue
         try:
             judged += _on_copy(place, table, mine, plans, limits, time)
@@ -235,7 +259,7 @@ def _rehearsed(
             reason = str(error).partition("\n")[0]
             log.warning("rehearsal on %s failed: %s", place, reason)
             lacking = f"the rehearsal on {place} failed: {reason}"
-            judged += _in_turn(mine, plans, _nothing)
+            judged += _in_turn(mine, plans, _nothing, tables)
     return judged, lacking if any(d.lacks_proof for d in judged) else ""
 
 
@@ -265,7 +289,10 @@ def _on_copy(
         dropping.rehearsal(cursor, clock, table, queries, limits) as rehearsal,
     ):
         judged = _in_turn(
-            drops, plans, lambda indexes: rehearsal.without([name for _, name in indexes])
+            drops,
+            plans,
+            lambda indexes: rehearsal.without([name for _, name in indexes]),
+            {table.key: table},
         )
     return [replace(drop, kind="rehearsed", rows=rehearsal.copy.rows) for drop in judged]
 

@@ -19,6 +19,7 @@ from perfops.indexes import (
     detections,
     drops,
     hypopg,
+    impact,
     parameters,
     rehearsal,
     weighing,
@@ -40,10 +41,16 @@ _PARTITIONED = "its table is partitioned, and PostgreSQL does it there without C
 
 
 def recommend(
-    window: Window, alias: str, found: Sequence[DetectedIssue], limits: Conf
+    window: Window,
+    alias: str,
+    found: Sequence[DetectedIssue],
+    limits: Conf,
+    present: Window | None = None,
 ) -> Recommendations:
     """Return index recommendations, each proved, for ``window`` of the database behind ``alias``.
 
+    ``present``: the part of it since the indexes are those of today. Statements whose tables had
+    others before are judged by that part, or, without one, not yet.
     ``found``: what the advisors detected; indexes to drop among it are proved as well. Bounded
     in time; never raises for the database's sake: what went wrong is in ``missing``.
     """
@@ -56,7 +63,7 @@ def recommend(
         return Recommendations()
     try:
         with session.reading(alias) as cursor:
-            return _recommend(cursor, window, alias, dropping, limits, clock)
+            return _recommend(cursor, window, alias, dropping, limits, clock, present)
     except DatabaseError as error:
         reason = str(error).partition("\n")[0]
         log.warning("index advice for %s is left out: %s", alias, reason)
@@ -70,23 +77,31 @@ def _recommend(
     dropping: Sequence[DetectedIssue],
     limits: Conf,
     clock: Clock,
+    present: Window | None,
 ) -> Recommendations:
     project = Project()
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
     read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
     tables = read.tables
+    queries, period, later = _at_present(read.queries, window, present)
     found = candidates.propose(
-        read.queries,
+        queries,
         tables,
         most=limits.INDEX_CANDIDATES,
         min_rows=limits.INDEX_MIN_ROWS,
         trigrams=catalog.opclass(cursor, "gin_trgm_ops"),
     )
     on = {candidate.table for candidate in found}
-    costly = parameters.sample(cursor, read.queries, tables, clock, on=on)
+    costly = parameters.sample(cursor, queries, tables, clock, on=on)
     proposed = with_parts(found, costly, tables, limits)
     proofs, missing = _prove(cursor, alias, proposed, costly, tables, limits, clock)
-    to_add = weighing.choose(proofs, costly, tables, period(window), limits)
+    to_add = weighing.choose(proofs, costly, tables, period, limits)
+    if later:
+        names = {name for query in later for name in query.tables}
+        reason = (
+            "indexes were made or dropped since the last snapshot: the next analysis judges anew"
+        )
+        missing = (*missing, _lacking(reason, "", *names))
     if clock.is_over:
         reason = f"its {limits.INDEX_ADVICE_S:g} s were over before all was tried"
         missing = (*missing, _lacking(reason, "settings.PERFOPS['INDEX_ADVICE_S'] = 300"))
@@ -136,9 +151,26 @@ def with_parts(
     return list(dict.fromkeys((*found, *partial[: limits.INDEX_CANDIDATES])))
 
 
-def period(window: Window) -> weighing.Period:
+def _at_present(
+    queries: Sequence[Query], window: Window, present: Window | None
+) -> tuple[list[Query], weighing.Period, list[Query]]:
+    """Return the queries as they are with the indexes of today, the period that they are of, and
+    those of which it is not known yet.
+    """
+    before = window.before.indexes if window.before is not None else window.after.indexes
+    changed = impact.changed_tables(before, window.after.indexes)
+    statements = {each.queryid: each for each in present.statements} if present else {}
+    times = window.seconds / present.seconds if present and present.seconds else 1.0
+    known, later = impact.at_present(queries, changed, statements, times=times)
+    lost = {query.queryid for query in later}
+    was = sum(query.total_ms for query in queries if query.queryid not in lost)
+    return known, period(window, more_ms=sum(query.total_ms for query in known) - was), later
+
+
+def period(window: Window, *, more_ms: float = 0.0) -> weighing.Period:
+    """Return the window as writes and savings are weighed; ``more_ms`` is added to its time."""
     counted_s = window.after.taken_at - statistics_since(window.after)
-    total_ms = sum(statement.total_ms for statement in window.statements)
+    total_ms = sum(statement.total_ms for statement in window.statements) + more_ms
     return weighing.Period(total_ms, min(1.0, window.seconds / counted_s) if counted_s > 0 else 1.0)
 
 

@@ -209,6 +209,7 @@ class Query:
     is_aggregate: bool = False
     sets: tuple[dict[int, str], ...] = ()
     relations: frozenset[tuple[str, str]] = frozenset()
+    stddev_ms: float = 0.0
 
     def may_read(self, *tables: tuple[str, str]) -> bool:
         """Say whether it reads one of ``tables``, itself or through a view or a partition."""

@@ -142,6 +142,7 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
         written=frozenset(_written(read.tree)),
         is_aggregate=_is_aggregate(reading),
         relations=tables | read.planned | family,
+        stddev_ms=read.statement.stddev_ms,
     )
 
 
