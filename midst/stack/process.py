@@ -48,7 +48,7 @@ def spawn(
     """Start ``command`` in a session of its own, so that the terminal's Ctrl-C is ours alone."""
     log.parent.mkdir(parents=True, exist_ok=True)
     # Whatever a program writes there is for us alone to read.
-    with open(log, "ab", opener=_for_us_alone) as output:  # noqa: PTH123 -- Path has no opener
+    with open(log, "ab", opener=_for_us_alone) as output:
         process = subprocess.Popen(
             command,
             cwd=folder,

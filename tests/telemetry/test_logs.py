@@ -124,7 +124,7 @@ def test_a_logged_error_shows_no_local_variable_and_no_row(make):
 
 def test_a_line_of_the_log_is_one_line_whatever_it_quotes():
     try:
-        raise ValueError("first\n2026-01-01 [info] forged")
+        int("first\n2026-01-01 [info] forged")
     except ValueError:
         raised = sys.exc_info()
     path = "/a\n2026-01-01 [info] forged \x1b[2J\u2028"
