@@ -35,14 +35,14 @@ def one_line(text: str) -> str:
 
 
 def traceback_text(
-    raised: tuple[type[BaseException], BaseException, TracebackType | None],
+    exc_info: tuple[type[BaseException], BaseException, TracebackType | None],
 ) -> str:
     """Return the traceback, without local variables and without secrets in any message.
 
     Each line is indented, so that a message of several lines never looks like a line of its own.
     """
-    text = "".join(traceback.format_exception(*raised)).rstrip()
-    for error in _chain(raised[1]):
+    text = "".join(traceback.format_exception(*exc_info)).rstrip()
+    for error in _chain(exc_info[1]):
         message = str(error)
         text = text.replace(message, hidden(message)) if message else text
     return "\n".join(f"  {one_line(line)}" for line in text.split("\n"))
