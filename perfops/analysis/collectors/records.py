@@ -27,6 +27,8 @@ class Server(msgspec.Struct, frozen=True):
     identity: str = ""
     in_recovery: bool = False
     block_bytes: int = 8192
+    # The managed service that runs it (rds, cloudsql, azure, supabase, neon); "" for none known.
+    service: str = ""
 
 
 class Database(msgspec.Struct, frozen=True):
