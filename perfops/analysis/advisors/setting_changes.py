@@ -22,8 +22,8 @@ _SERVICES = {
     ),
     "cloudsql": (
         (
-            "Cloud SQL refuses ALTER SYSTEM: it is a database flag. The command replaces all flags, "
-            "so name the others that are set as well."
+            "Cloud SQL refuses ALTER SYSTEM: it is a database flag. The command replaces all "
+            "flags, so name the others that are set as well."
         ),
         "gcloud sql instances patch INSTANCE --database-flags={name}={value}",
     ),
