@@ -5,12 +5,12 @@ from typing import Any
 
 from django.utils import timezone
 
-from perfops.admin.finding_card import card
+from perfops.admin.badges import card
 from perfops.analysis import queries
 from perfops.analysis.plans import tree
 from perfops.analysis.plans.drawing import BAR_WIDTH, Step, draw
 from perfops.analysis.queries import Point
-from perfops.charts.lines import Chart, Line, chart
+from perfops.charts import Chart, Line, chart
 from perfops.formatting import ms_text
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate

@@ -11,9 +11,16 @@ import msgspec
 
 from perfops.analysis.collectors import epochs
 from perfops.analysis.collectors.origins import Origin, PlanChange
-from perfops.analysis.collectors.records import Checkpoints, Database, Index, Statement, Table, Wal
+from perfops.analysis.collectors.records import (
+    Checkpoints,
+    Database,
+    Index,
+    Statement,
+    Table,
+    UnavailableSource,
+    Wal,
+)
 from perfops.analysis.collectors.snapshot import Snapshot
-from perfops.analysis.collectors.unavailable import UnavailableSource
 
 _STATEMENT = (
     "calls", "total_ms", "rows", "blocks_hit", "blocks_read", "temp_bytes", "wal_bytes",

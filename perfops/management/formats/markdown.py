@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
-from perfops.management.formats import formatting as wording
+from perfops.management.formats import formatting
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
@@ -16,8 +16,8 @@ NAME = "markdown"
 
 def render(report: Report) -> str:
     lines = [
-        f"# {_plain(wording.name(report))}", "",
-        f"**{wording.counts(report)}**; {_plain(wording.window(report))}", "",
+        f"# {_plain(formatting.name(report))}", "",
+        f"**{formatting.counts(report)}**; {_plain(formatting.window(report))}", "",
     ]  # fmt: skip
     shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     if shown:
@@ -28,7 +28,7 @@ def render(report: Report) -> str:
         ]
     for each in shown:
         lines += _in_full(each)
-    lines += [f"- {_plain(sentence)}" for sentence in wording.unchecked(report)]
+    lines += [f"- {_plain(sentence)}" for sentence in formatting.unchecked(report)]
     for missing in report.window.missing:
         lines += ["", f"## Could not be read: {_plain(missing.source)}", ""]
         lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
 
 def _in_full(advice: DetectedIssue) -> Iterable[str]:
     yield from ("", f"## {_MARKS[advice.severity]} {_plain(advice.title)}", "")
-    for label, value in wording.evidence(advice):
+    for label, value in formatting.evidence(advice):
         yield f"- {_plain(label)}: {_plain(value)}"
     yield from ("", _plain(advice.why), "", f"**What to do:** {_plain(advice.remedy)}")
     yield from _code(advice.statement)
