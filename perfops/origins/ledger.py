@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 
 from perfops.conf import conf
-from perfops.origins import signature
+from perfops.origins import parameters
 from perfops.origins.counts import NOWHERE, OTHER, CallKey, CallTotals, ScopeCounter
 
 # A statement that was not sent for so long makes room for a new one (s).
@@ -59,11 +59,11 @@ def _make_room() -> bool:
 
 
 def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
-    one = signature.first_of(params) if many else params
-    kind = signature.of(one)
-    if kind not in known.seen and len(known.seen) < signature.MOST:
+    one = parameters.first_of(params) if many else params
+    kind = parameters.signature(one)
+    if kind not in known.seen and len(known.seen) < parameters.MOST:
         known.seen.add(kind)
-        known.pending[kind] = signature.neutral(one)
+        known.pending[kind] = parameters.neutral(one)
     if conf().SAMPLE_PARAMETERS and not any(word in text.lower() for word in conf().SAMPLE_NEVER):
         known.sample = one
 

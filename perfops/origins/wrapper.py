@@ -19,8 +19,7 @@ from psycopg.sql import Composable
 from perfops.conf import conf
 from perfops.database.connections import MARK
 from perfops.origins import flushing, scope
-from perfops.origins.asynchronous import awaiting
-from perfops.origins.callers import caller
+from perfops.origins.callers import awaiting, caller
 from perfops.origins.counts import CURSOR
 from perfops.origins.scope import current
 

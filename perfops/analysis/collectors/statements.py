@@ -4,8 +4,13 @@ from django.db import OperationalError, ProgrammingError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.analysis.collectors.records import Statement, StatementsInfo, fetch
-from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
+from perfops.analysis.collectors.records import (
+    SourceUnavailable,
+    Statement,
+    StatementsInfo,
+    UnavailableSource,
+    fetch,
+)
 from perfops.conf import conf
 from perfops.database.connections import MARK, columns, schema_of
 

@@ -22,7 +22,12 @@ from perfops.analysis.advisors import (
     unused_indexes,
 )
 from perfops.analysis.collectors import difference
-from perfops.analysis.collectors.records import Checkpoints, ForeignKey, Statement
+from perfops.analysis.collectors.records import (
+    Checkpoints,
+    ForeignKey,
+    Statement,
+    UnavailableSource,
+)
 from perfops.analysis.collectors.states import (
     Connections,
     Numbering,
@@ -33,7 +38,6 @@ from perfops.analysis.collectors.states import (
     Slot,
     Unvalidated,
 )
-from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
 from tests.perfops.analysis.test_advisors import DATABASE, DAY_S, INDEX, TABLE, changed, window
 

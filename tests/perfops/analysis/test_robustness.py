@@ -7,8 +7,8 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from perfops.analysis import packing
 from perfops.analysis import services as analyses
+from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.conf import Conf
@@ -145,7 +145,7 @@ def test_a_source_that_takes_too_long_is_left_out_and_named(server, settings, mo
         cursor.execute("SELECT pg_sleep(60)")
         return ()
 
-    monkeypatch.setattr(snapshot.databases, "ages", slow)
+    monkeypatch.setattr(snapshot.database, "ages", slow)
     with server.alias() as alias:
         found = snapshot.take(alias)
     if limit == "STATEMENT_TIMEOUT_MS":
@@ -326,7 +326,7 @@ def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at
     # Four ways to be costly: so many texts at most come along.
     assert sum(bool(s.text) for s in found.statements) <= 4 * Conf().STATEMENT_TEXTS
     assert registry.run_advisors(difference.between(found, found), Conf()).complete
-    packed = packing.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
+    packed = snapshots.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
     assert len(packed) < 20 * 1024**2
 
 
