@@ -11,7 +11,6 @@ from django.views.generic import DetailView, FormView, ListView
 
 from perfops.budgets import verdicts
 from perfops.load import execution, routes
-from perfops.load import route_discovery as urlconf
 from perfops.load import services as runs
 
 
@@ -138,7 +137,7 @@ urlpatterns = [
 
 @override_settings(ROOT_URLCONF=__name__)
 def test_the_urls_of_a_project_are_routes_to_begin_with():
-    assert urlconf.routes() == {
+    assert routes.discovered() == {
         "/groups/": 1,
         "/groups/{pk}/": {"share": 1, "model": "auth.Group"},
         "/groups/{place}/": {"share": 1, "paths": []},
