@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from midst.stack import ports, privileges, process
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 USER = "midst"
 DATABASE = "midst"
@@ -41,6 +41,9 @@ SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "auto_explain.log_min_duration": "1s",
     "log_line_prefix": "%m [%p] %a ",
+    # An expected conflict is an error here, and its statement and row are somebody's data.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from structlog.typing import EventDict, Processor
 
 from midst.telemetry import request_context, tracing
+from midst.telemetry.hiding import hidden, one_line, traceback_text
 
 _requests = logging.getLogger("midst.request")
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -96,7 +97,7 @@ def json_formatter() -> logging.Formatter:
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *_common()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
+            *_hiding(),
             structlog.processors.JSONRenderer(serializer=_text),
         ],
     )
@@ -108,7 +109,12 @@ def human_formatter() -> logging.Formatter:
         foreign_pre_chain=[structlog.stdlib.add_logger_name, *_common()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            *_hiding(),
+            _on_one_line,
+            # By default it prints local variables where the package rich is there.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
     )
 
@@ -119,6 +125,24 @@ def _common() -> list[Processor]:
         _add_ids,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     ]
+
+
+def _hiding() -> list[Processor]:
+    return [_without_secrets, structlog.processors.ExceptionRenderer(traceback_text)]
+
+
+def _without_secrets(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Who logs an error often puts its message into the line as well."""
+    if event.get("exc_info"):
+        event["event"] = hidden(str(event["event"]))
+    return event
+
+
+def _on_one_line(logger: Any, name: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = one_line(value)
+    return event
 
 
 def _add_ids(logger: Any, name: str, event: EventDict) -> EventDict:

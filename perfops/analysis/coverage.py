@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 
 
 @dataclass(frozen=True, slots=True)

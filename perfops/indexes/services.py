@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
-from perfops.analysis import findings, stored_snapshots
+from perfops.analysis import findings, snapshots
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
@@ -16,14 +16,12 @@ from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.database.timestamps import to_datetime
-from perfops.formatting import identifier
+from perfops.formatting import identifier, to_datetime
 from perfops.indexes import detections, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
-from perfops.models import recommendations as stored
 from perfops.models.analyses import Analysis, Finding
+from perfops.models.analyses import Recommendation as Stored
 
-Stored = stored.Recommendation
 Kind, Outcome = Stored.Kind, Stored.Outcome
 IMPACT = "index_impact"
 TITLES = {detections.ID: "Missing indexes", IMPACT: "Index recommendations that did not help"}
@@ -65,7 +63,7 @@ def _since(window: Window, database: str, holds: Callable[[Snapshot], bool]) -> 
     if window.before is not None and holds(window.before):
         return window
     began = window.before.taken_at if window.before else window.after.taken_at - window.seconds
-    first = stored_snapshots.first_where(
+    first = snapshots.first_where(
         database, holds, after=to_datetime(began), before=to_datetime(window.after.taken_at)
     )
     return difference.between(first, window.after) if first is not None else None

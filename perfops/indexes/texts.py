@@ -22,7 +22,8 @@ _TYPES = (
 _TYPED = re.compile(rf"{_QUOTED}|\b(?P<type>{_TYPES})\s*(?P<parameter>\$\d+)", re.I)
 _EXTRACT = re.compile(rf"{_QUOTED}|\bEXTRACT\s*\(\s*\$\d+\s+FROM\b", re.I)
 _PARAMETER = re.compile(rf"{_QUOTED}|\$(?P<number>\d+)(?![\w$])")
-_CROWDED = re.compile(rf"{_QUOTED}|(?P<parameter>\$\d+)(?=[^\s\w])")
+# The parser takes what stands between two dollars without a space for the tag of a text.
+_CROWDED = re.compile(rf"{_QUOTED}|(?P<parameter>\$\d+)(?=[^\s\w$][^\s$]*\$)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,16 @@
-"""Where a person reads, and where a program does: reports on stdout, progress on stderr."""
+"""Reports on stdout, progress on stderr, exit codes: 0 fine, 1 not fine, 2 could not tell."""
 
 import json
 import sys
+import traceback
 from typing import Any
 
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 from rich.console import Console
+from rich.text import Text
+
+from perfops.formatting import visible
 
 COLOURS = {
     "pass": "green", "met": "green", "warn": "yellow", "near": "yellow", "warning": "yellow",
@@ -12,6 +18,13 @@ COLOURS = {
 }  # fmt: skip
 FINE, NOT_FINE, COULD_NOT_TELL = 0, 1, 2
 _LOG_WIDTH = 120
+
+
+class _SafeConsole(Console):
+    """Shows control characters instead of sending them: names and messages may hold any."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
 
 
 def out() -> Console:
@@ -26,7 +39,8 @@ def err() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     # A report may be cut by no width; a progress bar must fit into its line.
-    console = Console(stderr=stderr, highlight=False, soft_wrap=not stderr)
+    # ":fire:" within a name is text as well.
+    console = _SafeConsole(stderr=stderr, highlight=False, soft_wrap=not stderr, emoji=False)
     if not console.is_terminal:
         # A log has no width; tables must not be cut to a guessed one.
         console.width = _LOG_WIDTH
@@ -43,3 +57,30 @@ def print_json(data: Any) -> None:
     """Write ``data`` on stdout, and nothing else."""
     json.dump(data, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
+
+
+class ReportCommand(BaseCommand):
+    """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2."""
+
+    def execute(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute(*args, **options)
+        except Error as error:
+            reason = str(error).partition("\n")[0]
+            err().print(
+                f"The database can't be used: {reason}. Is it up, and migrated by "
+                "`manage.py migrate`?",
+                markup=False,
+            )
+            sys.exit(COULD_NOT_TELL)
+        except CommandError:
+            raise
+        except Exception as error:
+            # Python's own exit code for a crash is 1, which here means *not fine*.
+            traceback.print_exc()
+            err().print(
+                f"{type(error).__name__}: nothing could be told. This is a fault of perfops; the "
+                "traceback above belongs into its report.",
+                markup=False,
+            )
+            sys.exit(COULD_NOT_TELL)

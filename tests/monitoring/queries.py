@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from infra.grafana.boards import DASHBOARDS
-from infra.grafana.model import Panel, queries
+from infra.grafana.__main__ import DASHBOARDS
+from infra.grafana.encode import Panel, queries
 
 
 def panels() -> Iterator[tuple[str, Panel]]:

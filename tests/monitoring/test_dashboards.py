@@ -7,11 +7,9 @@ import pytest
 import yaml
 from django.conf import settings
 
-from infra.grafana.__main__ import FOLDER
-from infra.grafana.boards import DASHBOARDS
+from infra.grafana.__main__ import DASHBOARDS, FOLDER
 from infra.grafana.boards.database_and_redis import MEMORY_LIMIT, POOL_LIMIT
-from infra.grafana.encode import encode, text
-from infra.grafana.model import WIDTH, Unit
+from infra.grafana.encode import WIDTH, Unit, encode, text
 from tests.monitoring.programs import run
 from tests.monitoring.queries import asked, panels
 from tests.monitoring.test_rules import ALERTS, every_rule

@@ -1,6 +1,6 @@
 """How the API does, route by route: latency, traffic, errors, and what each request costs."""
 
-from infra.grafana.model import Dashboard, Kind, Panel, Query, Row, Unit, Variable
+from infra.grafana.encode import Dashboard, Kind, Panel, Query, Row, Unit, Variable
 
 _ROUTE = 'route=~"$route"'
 

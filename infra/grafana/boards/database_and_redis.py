@@ -1,6 +1,6 @@
 """PostgreSQL and Redis, as their exporters and our own pool tell."""
 
-from infra.grafana.model import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
 
 # What the alerts watch as well.
 POOL_LIMIT, MEMORY_LIMIT = 0.8, 0.9

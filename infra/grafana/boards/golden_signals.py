@@ -1,7 +1,7 @@
 """Are we fine? Latency, traffic, errors, saturation, and what is left of each budget."""
 
 from infra.grafana.boards.database_and_redis import POOL_LIMIT
-from infra.grafana.model import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
 
 _BUDGETS = Row(
     "Budgets",

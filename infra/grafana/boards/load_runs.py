@@ -1,7 +1,7 @@
 """A load run from the server's side: what was asked, how it was answered, what gave way first."""
 
 from infra.grafana.boards.database_and_redis import POOL_LIMIT
-from infra.grafana.model import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
 
 _OUTCOME = Row(
     "The last run against its budgets",

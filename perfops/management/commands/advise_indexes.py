@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.markup import escape
 
-from perfops.indexes import migration_files, selectors
+from perfops.indexes import migration_files
 from perfops.management import console
-from perfops.management.base_command import ReportCommand
+from perfops.management.console import ReportCommand
 
 
 class Command(ReportCommand):
@@ -26,7 +26,7 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out, code = console.out(), console.FINE
-        waiting = selectors.with_migrations(options["database"])
+        waiting = migration_files.with_migrations(options["database"])
         if not waiting:
             out.print("No index recommendation with a migration waits: run `manage.py analyze_db`.")
         for recommendation in waiting:
@@ -34,7 +34,8 @@ class Command(ReportCommand):
             out.print(f"  {recommendation.app_label} Meta.indexes: {escape(recommendation.meta)}")
             if options["write_migrations"]:
                 try:
-                    out.print(f"  written: {migration_files.write(recommendation)}")
+                    path = migration_files.write(recommendation)
+                    out.print(f"  written: {path}", markup=False)
                 except migration_files.NotWritten as error:
                     console.err().print(str(error), markup=False)
                     code = console.COULD_NOT_TELL

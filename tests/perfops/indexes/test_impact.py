@@ -11,8 +11,8 @@ from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.records import Index, Statement
-from perfops.analysis.packing import pack
-from perfops.database.timestamps import to_datetime
+from perfops.analysis.snapshots import pack
+from perfops.formatting import to_datetime
 from perfops.indexes import impact, services
 from perfops.indexes.impact import Before
 from perfops.indexes.migration import Change
