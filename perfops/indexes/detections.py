@@ -8,6 +8,7 @@ from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Recommendation, how
 from perfops.indexes.records import Table
+from perfops.indexes.weighing import WRITE_MS
 
 ID = "missing_index"
 # An index that saves this share of all statement time can't wait.
@@ -33,6 +34,11 @@ def missing(
         "size in MB": round(proof.bytes / 1024**2, 1),
         "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
+    evidence["write cost"] = (
+        f"{proof.write_ms * 1000:.1f} us for each row written, measured on the copy"
+        if proof.write_ms is not None
+        else f"{WRITE_MS * 1000:.0f} us for each entry, assumed: it was not measured"
+    )
     if proof.build_ms is not None:
         evidence["build time in s"] = round(proof.build_ms / 1000, 2)
     if balance.lost_hot_updates:

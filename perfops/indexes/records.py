@@ -278,6 +278,8 @@ class Proof:
     effects: tuple[Effect, ...] = field(default=())
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
+    # What each new version of a row costs more, in ms; None where it was not measured.
+    write_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

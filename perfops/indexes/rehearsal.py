@@ -102,12 +102,15 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
             for query in queries
             if not copy.clock.is_over and (effect := _effect(copy, query)) is not None
         ]
+        # What no statement uses is not taken: its price is no matter.
+        is_used = any(effect.is_used for effect in effects)
+        write_ms = copying.write_ms(copy, _INDEX) if is_used and not copy.clock.is_over else None
     finally:
         cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), index))
     scale = copy.table.rows / copy.rows if copy.rows else 1.0
     return Proof(
         candidate, "rehearsed", "ms", round(size * scale), build_ms * scale, tuple(effects),
-        rows=copy.rows,
+        rows=copy.rows, write_ms=write_ms,
     )  # fmt: skip
 
 

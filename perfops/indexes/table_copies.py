@@ -30,6 +30,9 @@ _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
 _MOSTLY = 0.5
+# So many rows are written to see what an index costs; less per row (ms) can't be told from chance.
+_WRITTEN = 2_000
+_LEAST_WRITE_MS = 0.0005
 # A run without the indexes, and one with them.
 Pair = tuple[plans.Plan, plans.Plan]
 
@@ -159,15 +162,49 @@ def mean_of_best(found: Sequence[list[Pair]], figure: Callable[[Pair], float | N
 @contextmanager
 def missing(copy: Copy, indexes: Sequence[str]) -> Iterator[None]:
     """Let the copy be without the indexes for a while, and be only read."""
-    cursor = copy.cursor
-    cursor.execute(f"{MARK} BEGIN")
+    with _changing(copy, indexes):
+        copy.cursor.execute(f"{MARK} SET TRANSACTION READ ONLY")
+        yield
+
+
+def write_ms(copy: Copy, index: str) -> float | None:
+    """Return what each new version of a row costs more with ``index``, in ms; None where chance
+    is larger than that.
+
+    Rows are deleted and inserted again, with it and without it in turn, and all is rolled back.
+    An update that is not HOT does the same. Raises ``django.db.DatabaseError``.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, _stored(copy.cursor, copy.table)))
+    target = sql.Identifier(copy.schema, copy.table.name)
+    rows = min(_WRITTEN, copy.rows)
+    statement = sql.SQL(
+        "WITH gone AS (DELETE FROM {table} WHERE ctid IN"
+        " (SELECT ctid FROM {table} LIMIT {rows}) RETURNING {names})"
+        " INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone"
+    ).format(table=target, rows=sql.Literal(rows), names=names)
+    text = statement.as_string(None)
+    taken: dict[tuple[str, ...], list[float]] = {(): [], (index,): []}
+    for without in [*taken] * _ROUNDS:
+        with _changing(copy, without):
+            taken[without].append(plans.run(copy.cursor, text).ms or 0.0)
+    # What was rolled back must not be in the way of the next index.
+    copy.cursor.execute(sql.SQL("{} VACUUM {}").format(sql.SQL(MARK), target))
+    more = (min(taken[()]) - min(taken[index,])) / max(rows, 1)
+    return more if more > _LEAST_WRITE_MS else None
+
+
+@contextmanager
+def _changing(copy: Copy, without: Sequence[str]) -> Iterator[None]:
+    """Let the copy be without some indexes, and undo all that is done meanwhile."""
+    copy.cursor.execute(f"{MARK} BEGIN")
     try:
-        for index in indexes:
-            cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), copy.named(index)))
-        cursor.execute(f"{MARK} SET TRANSACTION READ ONLY")
+        for index in without:
+            copy.cursor.execute(
+                sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), copy.named(index))
+            )
         yield
     finally:
-        cursor.execute(f"{MARK} ROLLBACK")
+        copy.cursor.execute(f"{MARK} ROLLBACK")
 
 
 def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:

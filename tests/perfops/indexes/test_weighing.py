@@ -224,6 +224,13 @@ def test_an_index_that_makes_others_slower_pays_for_that():
     assert "its statements' time only" in rejected_one.reason
 
 
+def test_what_writes_cost_is_taken_from_the_rehearsal_where_it_was_measured():
+    written = replace(ORDERS, writes=Writes(10_000, 0, 0, 0))
+    proof = Proof(index("customer"), "rehearsed", "ms", 1, 1.0)
+    assert weighing._write_ms(replace(proof, write_ms=0.02), written, 0.0) == 200.0
+    assert weighing._write_ms(proof, written, 0.0) == pytest.approx(10_000 * weighing.WRITE_MS)
+
+
 def test_what_it_makes_redundant_is_named():
     there = Existing("small", "btree", (Key("customer"),), (), "", False, False)
     unique = replace(there, name="unique", is_unique=True)
