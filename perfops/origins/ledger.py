@@ -70,7 +70,7 @@ def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
 
 def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -> None:
     """Add what is new in ``tallies``; with ``ended`` as one unit more."""
-    now = monotonic()
+    now, often = monotonic(), conf().N_PLUS_ONE_CALLS
     with _lock:
         for tally in tallies:
             calls, seconds, rows = tally.reported
@@ -79,12 +79,15 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
             if known is not None:
                 known.used = now
                 _known.move_to_end((tally.database, tally.text))
+            is_repeated = ended and tally.rounds >= often
             _count(CallKey(tally.database, tally.text, tally.site, kind, name)).add(
                 calls=tally.calls - calls,
                 seconds=tally.seconds - seconds,
                 rows=tally.rows - rows,
                 executions=int(ended),
                 most=tally.calls,
+                repeated_executions=int(is_repeated),
+                repeated_calls=tally.rounds if is_repeated else 0,
             )
 
 
@@ -113,6 +116,8 @@ def give_back(rows: dict[CallKey, CallTotals]) -> None:
             _count(sent).add(
                 calls=count.calls, seconds=count.seconds, rows=count.rows,
                 executions=count.executions, most=count.most,
+                repeated_executions=count.repeated_executions,
+                repeated_calls=count.repeated_calls,
             )  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def counting(  # noqa: C901 -- a call more would be paid by every statement
                         tally.calls += times
                         tally.seconds += seconds
                         tally.rows += rows
+                        tally.rounds += 1
                         return result
                 # It ended meanwhile: a thread or a stream that outlived its request.
                 where = scope.process

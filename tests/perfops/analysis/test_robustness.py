@@ -9,7 +9,7 @@ from django.db import connection
 
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
-from perfops.analysis.advisors import registry
+from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.conf import Conf
 from tests.perfops.clusters import Cluster, cluster, until, versions
@@ -51,14 +51,16 @@ def test_without_the_extension_all_but_statements_is_told(server):
 def test_without_the_library_the_report_says_which_setting_it_needs(server):
     bare = Cluster(server.version, server.folder.parent / "bare")
     try:
-        bare.make().start(shared_preload_libraries="")
+        bare.make().start(shared_preload_libraries="auto_explain")
         bare.execute("CREATE EXTENSION pg_stat_statements")
         with bare.alias() as alias:
             found = snapshot.take(alias)
     finally:
         bare.stop()
     (missing,) = found.missing
-    assert "shared_preload_libraries" in missing.remedy
+    # What is loaded stays so.
+    libraries = "shared_preload_libraries = auto_explain, pg_stat_statements;"
+    assert libraries in missing.remedy
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -187,6 +189,47 @@ def test_a_server_that_is_not_there_is_a_sentence_and_exit_code_2(server, capsys
 
 
 @pytest.mark.usefixtures("unblocked")
+def test_statements_count_whose_texts_the_server_has_lost_in_whatever_schema(server):
+    server.execute(
+        'CREATE SCHEMA IF NOT EXISTS "Mon"',
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        'ALTER EXTENSION pg_stat_statements SET SCHEMA "Mon"',
+        "SELECT count(*) FROM kept",
+    )
+    texts = server.data / "pg_stat_tmp" / "pgss_query_texts.stat"
+    texts.unlink()
+    texts.mkdir()  # a file would be written anew
+    try:
+        with server.alias() as alias:
+            found = snapshot.take(alias)
+    finally:
+        texts.rmdir()
+        server.execute(
+            "ALTER EXTENSION pg_stat_statements SET SCHEMA public",
+            "SELECT pg_stat_statements_reset()",
+        )
+    assert found.missing == ()
+    lost = [each for each in found.statements if each.text == ""]
+    assert lost
+    assert sum(each.calls for each in lost) >= 1
+    assert registry.run_advisors(difference.since_reset(found), Conf()).failed == ()
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_vacuum_is_due_at_the_most_that_18_has(server):
+    server.execute(
+        "CREATE TABLE due (id int) WITH (autovacuum_enabled = off)",
+        "INSERT INTO due SELECT n FROM generate_series(1, 10000) n", "ANALYZE due",
+    )  # fmt: skip
+    if server.version >= "18":
+        server.execute("ALTER TABLE due SET (autovacuum_vacuum_max_threshold = 300)")
+    with server.alias() as alias:
+        (due,) = [t for t in snapshot.take(alias, light=True).tables if t.name == "due"]
+    server.execute("DROP TABLE due")
+    assert due.vacuum_due == (300 if server.version >= "18" else 50 + 2000)
+
+
+@pytest.mark.usefixtures("unblocked")
 def test_a_replica_is_analysed_and_its_lag_is_told(server):
     server.execute("SELECT pg_create_physical_replication_slot('standby')")
     standby = Cluster(server.version, server.folder.parent / "standby")
@@ -213,12 +256,21 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
             found = snapshot.take(alias)
         with server.alias() as alias:
             primary = snapshot.take(alias)
+        standby.stop()
+        # A port that answers nobody: what the primary writes does not arrive.
+        standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
+        with standby.alias() as alias:
+            cut_off = snapshot.take(alias)
     finally:
         standby.stop()
         with server.connect() as connection:
             # Its sender learns a moment later that nobody listens any more.
             until(lambda: is_free(connection), "the slot is in use")
             connection.execute("SELECT pg_drop_replication_slot('standby')")
+    (issue,) = replication_lag.run(difference.since_reset(cut_off), Conf())
+    assert (issue.severity, issue.title) == (
+        "error", "this replica receives nothing from its primary",
+    )  # fmt: skip
     assert found.server.in_recovery
     assert sources(found) <= {"pg_stat_statements"}
     assert found.tables

@@ -96,6 +96,7 @@ def test_a_script_may_sign_in_and_send_headers(settings, tmp_path, site):
     (tmp_path / "routes.js").write_text(
         "import http from 'k6/http';\n"
         "export function findIds(target) {\n"
+        "  http.get(`${target}/moved`);\n"
         "  return { token: http.get(`${target}/token`, { responseType: 'text' }).json('count') };\n"
         "}\n"
         "export function requestOf(n, ids) {\n"
@@ -105,6 +106,8 @@ def test_a_script_may_sign_in_and_send_headers(settings, tmp_path, site):
     run, counts = load(settings, tmp_path, site.url, seconds=1)
     assert set(counts) == {"/a"}, run.reasons
     assert site.tokens == {"Bearer 1"}
+    assert "/moved" in site.paths
+    assert "/from-moved" not in site.paths
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
