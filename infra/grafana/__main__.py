@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from infra.grafana.boards import DASHBOARDS
-from infra.grafana.encode import text
+from infra.grafana.panels import text
 
 FOLDER = Path(__file__).parent / "dashboards"
 
@@ -12,7 +12,7 @@ def main() -> None:
     for old in FOLDER.glob("*.json"):
         old.unlink()
     for dashboard in DASHBOARDS:
-        (FOLDER / f"{dashboard.uid}.json").write_text(text(dashboard))
+        (FOLDER / f"{dashboard['uid']}.json").write_text(text(dashboard))
 
 
 if __name__ == "__main__":
