@@ -13,7 +13,7 @@ from django.test import Client
 from opentelemetry.sdk.trace import ReadableSpan
 from prometheus_client import REGISTRY
 
-from midst.telemetry import spans, tracing
+from midst.telemetry import database, tracing
 from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import PATIENCE_S, environment, run
 from tests.telemetry.receivers import receiver
@@ -166,11 +166,11 @@ def test_a_malformed_parent_starts_a_trace_of_its_own(traced, collector, client)
 @pytest.mark.django_db
 def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector, client, settings):
     settings.TRACES_QUERYID = "builtins.len"
-    spans._queryid_of.cache_clear()
+    database._queryid_of.cache_clear()
     traced(collector.url)
     client.get("/ready", **SAMPLED)
     tracing.stop()
-    spans._queryid_of.cache_clear()
+    database._queryid_of.cache_clear()
     asked = [
         each for each in collector.spans if each.attributes.get("db.system.name") == "postgresql"
     ]
