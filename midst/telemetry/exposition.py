@@ -130,7 +130,7 @@ def _together(numbers: dict[bytes, float], keys: list[bytes]) -> float:
 
 
 def encode_totals(numbers_of: Totals, *, openmetrics: bool) -> bytes:
-    """Return the text of all processes' numbers, without OpenMetrics' last line; exemplars only there.
+    """Return the text of all processes' numbers; exemplars, but no last line, in OpenMetrics.
 
     Buckets become cumulative, and a histogram's count is their sum.
     """

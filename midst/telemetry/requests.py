@@ -14,6 +14,7 @@ from prometheus_client.samples import Exemplar
 
 from midst.telemetry import logs, metrics, request_context, sentry, tracing
 from midst.telemetry.request_context import METHODS, UNMATCHED, Request, identify, template
+from midst.telemetry.sampling import forget_caller
 from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
 # The load generator says in baggage which run a request belongs to.
@@ -66,8 +67,12 @@ class ObservingMiddleware:
         _in_flight.inc(1)
         observed.started = perf_counter()
         try:
-            sampled = sampling is not None and sampling.sampled
-            response = (self._around() if sampled else self.get_response)(request)
+            if sampling is not None and sampling.sampled:
+                if not sampling.trusted:
+                    forget_caller(request)
+                response = self._around()(request)
+            else:
+                response = self.get_response(request)
         except BaseException:  # The process was told to end.
             _in_flight.inc(-1)
             if observed.transaction is not None:

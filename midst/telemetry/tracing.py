@@ -20,7 +20,6 @@ from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -52,7 +51,6 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 tracer: Tracer | None = None
 _sampler: Sampler | None = None
 _provider: TracerProvider | None = None
-_propagator: TextMapPropagator | None = None
 # How the request's span is named and described: ``requests`` knows.
 _hooks: dict[str, Hook] = {}
 _middleware: Callable[[GetResponse], GetResponse] | None = None
@@ -80,9 +78,9 @@ def span_id() -> str:
 
 def decide(name: str, meta: Mapping[str, Any]) -> sampling.Sampling | None:
     """Decide whether a request is traced (``sampling.decide``); None while nothing is."""
-    if _sampler is None or _propagator is None:
+    if _sampler is None:
         return None
-    return sampling.decide(_sampler, _propagator, name, meta)
+    return sampling.decide(_sampler, propagate.get_global_textmap(), name, meta)
 
 
 def set_request_hooks(*, request_hook: Hook, response_hook: Hook) -> None:
@@ -200,8 +198,6 @@ def stop() -> None:
     _sampler = tracer = None
     for each in (CeleryInstrumentor(), DjangoInstrumentor(), RedisInstrumentor()):
         each.uninstrument()
-    if _propagator is not None:
-        propagate.set_global_textmap(_propagator)
     last = Thread(target=provider.shutdown, name="last-spans", daemon=True)
     last.start()
     last.join(FLUSH_S)
@@ -220,9 +216,7 @@ def _instrument(provider: TracerProvider) -> None:
     Django's adds a middleware to the settings. It is taken out again: only sampled requests go
     through it (``around_request``), as it builds much before it asks the sampler.
     """
-    global _middleware, _propagator  # noqa: PLW0603
-    _propagator = propagate.get_global_textmap()
-    propagate.set_global_textmap(sampling.TrustedCallers(_propagator))
+    global _middleware  # noqa: PLW0603
     common: dict[str, Any] = {"tracer_provider": provider, "meter_provider": NoOpMeterProvider()}
     CeleryInstrumentor().instrument(**common)
     RedisInstrumentor().instrument(**common)

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 
 from midst.telemetry import database, tracing
 from tests.telemetry.conftest import database_url, wait_for
-from tests.telemetry.processes import PATIENCE_S, environment, run
+from tests.telemetry.processes import PATIENCE_S, environment
 from tests.telemetry.receivers import receiver
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -269,9 +269,3 @@ def test_a_latency_bucket_keeps_the_trace_of_a_sampled_request(traced, collector
     client.get("/health", **SAMPLED)
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert f'trace_id="{TRACE}"' in answer.content.decode()
-
-
-def test_a_command_is_one_span(collector, tmp_path):
-    code = "import sys; sys.argv = ['manage.py', 'check']; import manage; manage.main()"
-    run(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
-    assert "manage.py check" in [span.name for span in collector.spans]
