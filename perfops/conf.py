@@ -155,6 +155,8 @@ class Conf:
     # Below this size the defaults of shared_buffers and work_mem do no harm.
     SETTINGS_MIN_DATABASE_BYTES: int = 1024**3
     TEMP_BYTES_PER_HOUR: int = 1024**3
+    # The memory of a database's machine, by alias (MB): settings are advised by its size.
+    DATABASE_MEMORY_MB: Mapping[str, int] = field(default_factory=dict)
 
     # Note for every statement which line of the project sent it, and on whose behalf.
     ORIGINS: bool = True

@@ -1,5 +1,6 @@
 """Names, statements, sizes and durations as reports and pages write them."""
 
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -8,6 +9,15 @@ from psycopg import sql
 _TITLE_CHARACTERS = 90
 _OBJECT_CHARACTERS = 300
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86_400
+
+
+# All but tab and line feed that steers a terminal, is no text in XML, or turns text round.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def visible(text: str) -> str:
+    """Return ``text`` with control characters escaped: the name of a table may hold any."""
+    return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 class HasText(Protocol):

@@ -41,6 +41,9 @@ SETTINGS: Mapping[str, str] = {
     "jit": "off",
     "auto_explain.log_min_duration": "1s",
     "log_line_prefix": "%m [%p] %a ",
+    # An expected conflict is an error here, and its statement and row are somebody's data.
+    "log_min_error_statement": "panic",
+    "log_error_verbosity": "terse",
 }
 
 

@@ -47,7 +47,8 @@ def spawn(
 ) -> Child:
     """Start ``command`` in a session of its own, so that the terminal's Ctrl-C is ours alone."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    # Whatever a program writes there is for us alone to read.
+    with open(log, "ab", opener=_for_us_alone) as output:
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -60,6 +61,12 @@ def spawn(
     # Popen would complain about a child it has lost sight of: we wait for it by psutil.
     process.returncode = 0
     return Child(name, process.pid, psutil.Process(process.pid).create_time(), log, stop_signal)
+
+
+def _for_us_alone(path: str, flags: int) -> int:
+    file = os.open(path, flags, 0o600)
+    os.fchmod(file, 0o600)
+    return file
 
 
 def stop(child: Child, *, patience_s: float = 15) -> None:

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from structlog.typing import EventDict, Processor
 
 from midst.telemetry import request_context, tracing
+from midst.telemetry.hiding import hidden, one_line, traceback_text
 from midst.telemetry.request_context import Request
 
 _requests = logging.getLogger("midst.request")
@@ -69,15 +70,16 @@ def log_request(
 
 def json_formatter() -> logging.Formatter:
     """For ``LOGGING``: one JSON object a line, from any logger."""
-    return _formatter(
-        structlog.processors.format_exc_info,
-        structlog.processors.JSONRenderer(serializer=_text),
-    )
+    return _formatter(structlog.processors.JSONRenderer(serializer=_text))
 
 
 def human_formatter() -> logging.Formatter:
     """For ``LOGGING``: lines to read; the ids come last."""
-    return _formatter(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+    # By default it prints local variables where the package rich is there.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return _formatter(_on_one_line, console)
 
 
 def _formatter(*rendering: Processor) -> logging.Formatter:
@@ -88,8 +90,27 @@ def _formatter(*rendering: Processor) -> logging.Formatter:
             _add_ids,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         ],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_secrets,
+            structlog.processors.ExceptionRenderer(traceback_text),
+            *rendering,
+        ],
     )
+
+
+def _without_secrets(logger: Any, name: str, event: EventDict) -> EventDict:
+    """Who logs an error often puts its message into the line as well."""
+    if event.get("exc_info"):
+        event["event"] = hidden(str(event["event"]))
+    return event
+
+
+def _on_one_line(logger: Any, name: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = one_line(value)
+    return event
 
 
 def _add_ids(logger: Any, name: str, event: EventDict) -> EventDict:

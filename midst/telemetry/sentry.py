@@ -6,7 +6,6 @@ tasks at ``SENTRY_TRACES_SAMPLE_RATE``, decided before anything is built. An eve
 OpenTelemetry trace's id, and the span the event's.
 """
 
-import re
 import sys
 import threading
 from datetime import UTC, datetime
@@ -25,25 +24,12 @@ from sentry_sdk.tracing import Transaction, TransactionSource
 from sentry_sdk.types import Event, Hint
 
 from midst.telemetry import request_context, tracing
+from midst.telemetry.hiding import hidden
 from midst.telemetry.request_context import UNMATCHED, template
 
 # An exit waits this long for the last event.
 FLUSH_S = 2.0
 _UID = "midst.telemetry.sentry"
-_HIDDEN = "[hidden]"
-_SECRETS = (
-    # What PostgreSQL tells of the row, or of a statement's parameters.
-    re.compile(r"^(DETAIL|CONTEXT):.*", re.M | re.S),
-    # RFC 5322 allows more than letters before the @.
-    re.compile(r"[^\s@<>()\[\],;:\"]+@[\w-]+(\.[\w-]+)+"),
-    re.compile(r"\bmidst_[\w-]+|\beyJ[\w-]+\.[\w-]+\.[\w-]*"),
-    re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"),
-    re.compile(r"(?<=://)[^\s/@]+@"),
-    re.compile(
-        r"(?i)\b\w*(passw(or)?d|secret|token|cookie|session|authorization|api_?key)\w*"
-        r"['\"]?\s*[:=]\s*(['\"][^'\"]*['\"]|[^\s,;&}]+)"
-    ),
-)
 
 
 def start() -> None:
@@ -187,10 +173,3 @@ def _before_send(event: Event, hint: Hint) -> Event:
             "type": "trace",
         }
     return event
-
-
-def hidden(text: str) -> str:
-    """Return ``text`` without addresses, tokens, passwords and the rows of database errors."""
-    for secret in _SECRETS:
-        text = secret.sub(_HIDDEN, text)
-    return text

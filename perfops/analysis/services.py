@@ -211,7 +211,11 @@ def _report(
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
     sent, changes = origins.read(database, since=present.taken_at - window.seconds)
     window = replace(
-        window, origins=sent, plan_changes=changes, packages=packages.of_tables(database)
+        window,
+        origins=sent,
+        plan_changes=changes,
+        packages=packages.of_tables(database),
+        alias=database,
     )
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)

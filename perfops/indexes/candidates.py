@@ -90,16 +90,12 @@ def merged(found: Sequence[Candidate]) -> list[Candidate]:
 
 def is_there(candidate: Candidate, indexes: Iterable[Existing]) -> bool:
     """Whether an index that is there begins with the same columns and carries as much."""
-    names = tuple(key.column for key in candidate.keys)
     if candidate.method != "btree" or any(key.function for key in candidate.keys):
         return False
-    mixed = len({key.descending for key in candidate.keys}) > 1
     return any(
-        index.method == "btree"
-        and not index.is_partial
-        and index.keys[: len(names)] == names
-        and set(candidate.include) <= {*index.include, *index.keys}
-        and not mixed
+        not index.is_partial
+        and index.begins_with(candidate.keys)
+        and set(candidate.include) <= {*index.include, *(key.column for key in index.keys)}
         for index in indexes
     )
 
@@ -131,7 +127,7 @@ def _forward(keys: Sequence[Key]) -> tuple[Key, ...]:
     """An index is read backwards as well: its first column may always ascend."""
     if not keys or not keys[0].descending:
         return tuple(keys)
-    return tuple(replace(key, descending=not key.descending) for key in keys)
+    return tuple(key.backwards for key in keys)
 
 
 def _distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
@@ -157,7 +153,7 @@ def _share(fixed: Fixed, column: Column) -> float:
 
 def _narrow(table: Table) -> Key:
     primary = next((i.keys for i in table.indexes if i.is_unique and len(i.keys) == 1), ())
-    name = primary[0] if primary and primary[0] else next(iter(table.columns))
+    name = primary[0].column if primary and primary[0].column else next(iter(table.columns))
     return Key(name)
 
 

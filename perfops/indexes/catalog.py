@@ -1,12 +1,13 @@
 """The tables that the workload names: columns with their statistics, indexes, writes."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
 from perfops.database.connections import MARK
-from perfops.indexes.records import Column, Existing, Table, Writes
+from perfops.indexes.records import Column, Existing, Key, Nulls, Table, Writes
 
 Name = tuple[str, str]
 _COMMON = 20
@@ -19,25 +20,40 @@ def extensions(cursor: CursorWrapper) -> dict[str, str]:
 
 
 def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
-    """Return the ordinary tables behind ``names`` (schema may be empty: the search path's).
+    """Return the tables behind ``names`` (schema may be empty: the search path's).
 
-    Views, foreign and partitioned tables and the system's own are left out: no index of ours
-    can be made on them as they are.
+    Materialised views are among them. Views, foreign tables and the system's own are left out:
+    they have no index. Figures of a partitioned table are the sums of its partitions.
     """
     wanted = sorted(set(names))
     cursor.execute(
         f"""{MARK} SELECT w.schema, w.name, c.oid, n.nspname, c.relname, pg_table_is_visible(c.oid),
-            least(1, c.relallvisible / greatest(c.relpages, 1)::float),
-            greatest(c.reltuples, 0)::bigint, pg_relation_size(c.oid),
-            coalesce(s.n_tup_ins, 0), coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_hot_upd, 0),
-            coalesce(s.n_tup_del, 0)
+            least(1, leaves.visible / greatest(leaves.pages, 1)::float), c.relkind = 'p',
+            (SELECT json_agg(json_build_array(fn.nspname, f.relname))::text
+                FROM pg_class f JOIN pg_namespace fn ON fn.oid = f.relnamespace
+                WHERE f.oid IN (SELECT relid FROM pg_partition_tree(c.oid)
+                    UNION ALL SELECT relid FROM pg_partition_ancestors(c.oid))),
+            leaves.rows, leaves.bytes,
+            leaves.inserts, leaves.updates, leaves.hot_updates, leaves.deletes
         FROM unnest(%s::text[], %s::text[]) AS w(schema, name)
         JOIN pg_class c ON c.oid = to_regclass(
             CASE w.schema WHEN '' THEN quote_ident(w.name)
             ELSE quote_ident(w.schema) || '.' || quote_ident(w.name) END)
         JOIN pg_namespace n ON n.oid = c.relnamespace
-        LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(greatest(l.reltuples, 0)), 0)::bigint AS rows,
+                coalesce(sum(pg_relation_size(l.oid)), 0)::bigint AS bytes,
+                sum(l.relallvisible) AS visible, sum(l.relpages) AS pages,
+                coalesce(sum(s.n_tup_ins), 0)::bigint AS inserts,
+                coalesce(sum(s.n_tup_upd), 0)::bigint AS updates,
+                coalesce(sum(s.n_tup_hot_upd), 0)::bigint AS hot_updates,
+                coalesce(sum(s.n_tup_del), 0)::bigint AS deletes
+            FROM pg_class l
+            LEFT JOIN pg_stat_user_tables s ON s.relid = l.oid
+            WHERE l.relkind <> 'p' AND (l.oid = c.oid
+                OR l.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf))
+        ) leaves
+        WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't'
             AND n.nspname NOT IN ('pg_catalog', 'information_schema')
             AND has_table_privilege(c.oid, 'SELECT')""",
         [[schema for schema, _ in wanted], [name for _, name in wanted]],
@@ -56,8 +72,23 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
             writes=Writes(*writes),
             is_visible=visible,
             all_visible=all_visible,
+            is_partitioned=is_partitioned,
+            family=frozenset((s, n) for s, n in json.loads(family or "[]")),
         )
-        for asked, bare, oid, schema, name, visible, all_visible, count, size, *writes in rows
+        for (
+            asked,
+            bare,
+            oid,
+            schema,
+            name,
+            visible,
+            all_visible,
+            is_partitioned,
+            family,
+            count,
+            size,
+            *writes,
+        ) in rows
     }
 
 
@@ -71,7 +102,7 @@ def _columns(cursor: CursorWrapper, oids: list[int]) -> dict[int, dict[str, Colu
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_type t ON t.oid = a.atttypid
         LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname
-            AND s.attname = a.attname AND NOT s.inherited
+            AND s.attname = a.attname AND s.inherited = (c.relkind = 'p')
         WHERE a.attrelid = ANY(%s) AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attrelid, a.attnum""",
         [oids],
@@ -100,12 +131,20 @@ def _column(row: list[Any]) -> Column:
 
 
 def _indexes(cursor: CursorWrapper, oids: list[int]) -> dict[int, list[Existing]]:
+    # An operator class or a collation is named where it is not the one that comes by itself.
     cursor.execute(
         f"""{MARK} SELECT i.indrelid, c.relname, am.amname,
-            array(SELECT coalesce(a.attname, '') FROM unnest(i.indkey::int2[])
-                WITH ORDINALITY AS k(number, place)
+            (SELECT json_agg(json_build_array(coalesce(a.attname, ''),
+                    CASE k.number WHEN 0 THEN pg_get_indexdef(i.indexrelid, k.place::int, true)
+                        ELSE '' END,
+                    CASE WHEN o.opcdefault THEN '' ELSE coalesce(o.opcname, '') END,
+                    CASE WHEN co.oid = coalesce(a.attcollation, 100) THEN ''
+                        ELSE coalesce(co.collname, '') END,
+                    coalesce(i.indoption[(k.place - 1)::int], 0)) ORDER BY k.place)
+                FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, place)
                 LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
-                ORDER BY k.place)::text[],
+                LEFT JOIN pg_opclass o ON o.oid = i.indclass[(k.place - 1)::int]
+                LEFT JOIN pg_collation co ON co.oid = i.indcollation[(k.place - 1)::int])::text,
             i.indnkeyatts, pg_get_indexdef(i.indexrelid), i.indisunique, i.indpred IS NOT NULL
         FROM pg_index i
         JOIN pg_class c ON c.oid = i.indexrelid
@@ -115,16 +154,27 @@ def _indexes(cursor: CursorWrapper, oids: list[int]) -> dict[int, list[Existing]
         [oids],
     )
     found: dict[int, list[Existing]] = {}
-    for oid, name, method, names, keys, definition, unique, partial in cursor.fetchall():
+    for oid, name, method, described, count, definition, unique, partial in cursor.fetchall():
+        columns = json.loads(described)
         found.setdefault(oid, []).append(
             Existing(
                 name=name,
                 method=method,
-                keys=tuple(names[:keys]),
-                include=tuple(names[keys:]),
+                keys=tuple(_key(*each) for each in columns[:count]),
+                include=tuple(column for column, *_ in columns[count:]),
                 definition=definition,
                 is_unique=unique,
                 is_partial=partial,
             )
         )
     return found
+
+
+# Bits of pg_index.indoption.
+_DESCENDING, _NULLS_FIRST = 1, 2
+
+
+def _key(column: str, expression: str, opclass: str, collation: str, option: int) -> Key:
+    descending, first = bool(option & _DESCENDING), bool(option & _NULLS_FIRST)
+    nulls: Nulls = "" if first == descending else ("first" if first else "last")
+    return Key(column, descending, expression, opclass, nulls, collation)

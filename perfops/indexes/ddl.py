@@ -11,6 +11,7 @@ def create(
     """Return the CREATE INDEX of ``candidate``; ``schema`` puts it on another schema's table."""
     table = sql.Identifier(candidate.table[0] if schema is None else schema, candidate.table[1])
     parts: list[sql.Composable] = [sql.SQL("CREATE INDEX")]
+    # PostgreSQL builds no index of a partitioned table concurrently.
     if concurrently:
         parts.append(sql.SQL("CONCURRENTLY"))
     if name:
@@ -32,7 +33,9 @@ def _key(key: Key) -> sql.Composable:
         column = sql.SQL("{}({})").format(sql.SQL(key.function), column)
     if key.opclass:
         column = sql.SQL("{} {}").format(column, sql.SQL(key.opclass))
-    return sql.SQL("{} DESC").format(column) if key.descending else column
+    if key.descending:
+        column = sql.SQL("{} DESC").format(column)
+    return sql.SQL("{} NULLS {}").format(column, sql.SQL(key.nulls)) if key.nulls else column
 
 
 def _predicate(fixed: Fixed) -> sql.Composable:

@@ -66,7 +66,7 @@ def index_of(candidate: Candidate, model: type[Model]) -> Index:
     if candidate.where:
         options["condition"] = _condition(candidate.where, fields)
     kind: Any = GinIndex if candidate.method == "gin" else Index
-    if any(key.function for key in candidate.keys):
+    if any(key.function or key.nulls for key in candidate.keys):
         return _of_expressions(kind, candidate, fields, options)
     opclasses = [key.opclass for key in candidate.keys]
     if any(opclasses):
@@ -93,6 +93,9 @@ def _expression(key: Key, fields: Fields) -> Any:
     expression: Any = _FUNCTIONS[key.function](name) if key.function else F(name)
     if key.opclass:
         expression = OpClass(expression, name=key.opclass)
+    if key.nulls:
+        place = {f"nulls_{key.nulls}": True}
+        return expression.desc(**place) if key.descending else expression.asc(**place)
     return expression.desc() if key.descending else expression
 
 

@@ -222,7 +222,9 @@ def _rehearsed(
 
 def _matters(drops: Sequence[Recommendation], plans: _Plans, table: Table) -> bool:
     """Whether a statement may notice: an index is used, or gives an expression statistics."""
-    with_expression = {index.name for index in table.indexes if "" in index.keys}
+    with_expression = {
+        index.name for index in table.indexes if not all(k.column for k in index.keys)
+    }
     return any(
         drop.index.name in with_expression
         or any(plans.uses(query, _name(drop)) for query in drop.statements)

@@ -1,10 +1,11 @@
 """What a statement asks of its tables, read out of its syntax tree. Pure."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
-from perfops.indexes.records import Fixed, Key, Need, Slot, SlotKind, Table
+from perfops.indexes.records import Fixed, Key, Need, Nulls, Slot, SlotKind, Table
 
 # A name as a statement writes it (schema may be empty) to the table that it means.
 Resolve = Callable[[str, str], Table | None]
@@ -162,10 +163,12 @@ class _Scope:
         keys = []
         for each in order.expressions if order is not None else ():
             found = self.key(each.this)
-            usual_nulls = bool(each.args.get("nulls_first")) == bool(each.args.get("desc"))
-            if found is None or found[0] != alias or not usual_nulls:
+            if found is None or found[0] != alias:
                 return ()
-            keys.append(Key(found[1].column, bool(each.args.get("desc")), found[1].function))
+            descending = bool(each.args.get("desc"))
+            first = bool(each.args.get("nulls_first"))
+            nulls: Nulls = "" if first == descending else ("first" if first else "last")
+            keys.append(replace(found[1], descending=descending, nulls=nulls))
         return _unique(keys) or self._extreme(alias)
 
     def _extreme(self, alias: str) -> tuple[Key, ...]:

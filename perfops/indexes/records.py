@@ -1,10 +1,11 @@
 """What passes between the steps of index advice. Times in ms, sizes in bytes."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Method = Literal["btree", "gin"]
+Nulls = Literal["", "first", "last"]
 Fix = Literal["null", "not null", "true", "false", "value"]
 SlotKind = Literal[
     "value", "low", "high", "list", "pattern", "array", "element", "document", "json key",
@@ -20,16 +21,30 @@ _CHANCE_MS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One column of an index. ``function``: "upper" or "lower" around it."""
+    """One key of an index. ``function``: "upper" or "lower" around its column.
+
+    ``opclass``, ``collation`` and ``nulls`` are empty where they are the usual ones of the column
+    and the direction. A key of an index that is there may be another expression: then it has no
+    column, and ``function`` is its text.
+    """
 
     column: str
     descending: bool = False
     function: str = ""
     opclass: str = ""
+    nulls: Nulls = ""
+    collation: str = ""
 
     def __str__(self) -> str:
         text = f"{self.function}({self.column})" if self.function else self.column
-        return f"{text} DESC" if self.descending else text
+        text = f"{text} DESC" if self.descending else text
+        return f"{text} NULLS {self.nulls.upper()}" if self.nulls else text
+
+    @property
+    def backwards(self) -> "Key":
+        """Return the key that has the opposite order."""
+        other: dict[Nulls, Nulls] = {"first": "last", "last": "first", "": ""}
+        return replace(self, descending=not self.descending, nulls=other[self.nulls])
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +111,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A valid index that is there. ``keys``: columns in order, "" for an expression."""
+    """A valid index that is there. ``include``: columns beside the keys."""
 
     name: str
     method: str
-    keys: tuple[str, ...]
+    keys: tuple[Key, ...]
     include: tuple[str, ...]
     definition: str
     is_unique: bool
     is_partial: bool
+
+    def begins_with(self, keys: tuple[Key, ...]) -> bool:
+        """Say whether it answers what a B-tree of ``keys`` does: read forwards or backwards."""
+        head = self.keys[: len(keys)]
+        return self.method == "btree" and head in (keys, tuple(key.backwards for key in keys))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +139,10 @@ class Writes:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An ordinary table. ``rows`` is the planner's estimate, ``bytes`` the heap's size."""
+    """A table, partitioned or not, or a materialised view.
+
+    ``rows`` is the planner's estimate, ``bytes`` the heap's size; with those of its partitions.
+    """
 
     schema: str
     name: str
@@ -132,6 +155,9 @@ class Table:
     is_visible: bool = True
     # Share of its pages that an index may answer for alone.
     all_visible: float = 1.0
+    is_partitioned: bool = False
+    # The partitioned tables above it and the partitions below it, as (schema, name).
+    family: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def key(self) -> tuple[str, str]:

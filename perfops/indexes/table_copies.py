@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
-from sqlglot import exp
 
+from perfops.analysis.plans import explain
+from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf, conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
 from perfops.indexes import scratch
 from perfops.indexes.records import Clock, Query, Table
-from perfops.indexes.workload import parse
 
 log = logging.getLogger(__name__)
 
@@ -170,24 +170,14 @@ def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:
 
 def harmless(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Query]:
     """Return those that call no volatile function: a read-only transaction doesn't stop all."""
-    called = {query.queryid: _functions(query.text) for query in queries}
-    names = sorted({name for each in called.values() for name in each})
-    cursor.execute(
-        f"{MARK} SELECT DISTINCT proname FROM pg_proc"
-        " WHERE proname = ANY(%s::text[]) AND provolatile = 'v'",
-        [names],
-    )
-    volatile = {name for (name,) in cursor.fetchall()}
-    return [query for query in queries if not called[query.queryid] & volatile]
+    return [query for query in queries if _is_harmless(cursor, query)]
 
 
-def _functions(text: str) -> set[str]:
-    tree = parse(text)
-    found = tree.find_all(exp.Func) if tree is not None else ()
-    return {
-        (each.name if isinstance(each, exp.Anonymous) else each.sql_name()).lower()
-        for each in found
-    }
+def _is_harmless(cursor: CursorWrapper, query: Query) -> bool:
+    try:
+        return not explain.volatile(cursor, explain.generic(cursor, query.text))
+    except NoPlan:
+        return False
 
 
 def sweep() -> list[str]:

@@ -205,7 +205,6 @@ def part(where: Sequence[Fixed], table: Table) -> float:
 
 def redundant(candidate: Candidate, indexes: Sequence[Existing]) -> tuple[Existing, ...]:
     """Return the indexes that ``candidate`` serves as well: its first columns, and no duty."""
-    names = tuple(key.column for key in candidate.keys)
     plain = candidate.method == "btree" and not candidate.where
     plain = plain and not any(key.function for key in candidate.keys)
     return tuple(
@@ -216,5 +215,5 @@ def redundant(candidate: Candidate, indexes: Sequence[Existing]) -> tuple[Existi
         and not index.is_unique
         and not index.is_partial
         and not index.include
-        and index.keys == names[: len(index.keys)]
+        and index.begins_with(candidate.keys[: len(index.keys)])
     )

@@ -5,7 +5,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from perfops.budgets.selectors import Judgement
+from perfops.formatting import visible
 from perfops.management import console
+from perfops.management.formats.markdown import plain
 from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 
@@ -44,8 +46,8 @@ def as_data(report: BudgetReport) -> dict[str, Any]:
 
 def as_markdown(report: BudgetReport) -> str:
     """Return the report with its verdict first, for a comment on a change."""
-    lines = [f"## {WORDS[report.code]}: {_cell(report.title)}", ""]
-    lines += [f"- {_cell(reason)}" for reason in report.reasons]
+    lines = [f"## {WORDS[report.code]}: {plain(report.title)}", ""]
+    lines += [f"- {plain(reason)}" for reason in report.reasons]
     if report.judgements:
         lines += ["", "| budget | value | target | threshold | margin | outcome |"]
         lines += ["|---|---:|---:|---:|---:|---|"]
@@ -54,7 +56,7 @@ def as_markdown(report: BudgetReport) -> str:
             each.name, each.value_text, each.target_text, each.threshold_text, each.margin_text,
             f"{each.label}: {each.reason}" if each.reason else each.label,
         )  # fmt: skip
-        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+        lines.append(f"| {' | '.join(map(plain, cells))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -81,12 +83,8 @@ def as_junit(report: BudgetReport) -> str:
             ET.SubElement(case, "system-out").text = f"{each.label}: {text}"
     for kind, name in (("failure", "failures"), ("error", "errors"), ("testcase", "tests")):
         suite.set(name, str(sum(1 for _ in suite.iter(kind))))
-    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return visible(ET.tostring(suite, encoding="unicode", xml_declaration=True)) + "\n"
 
 
 def _explain(case: ET.Element, kind: str, text: str) -> None:
     ET.SubElement(case, kind, message=text)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -5,6 +5,9 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
+
+from perfops.formatting import visible
 
 COLOURS = {
     "pass": "green", "met": "green", "warn": "yellow", "near": "yellow", "warning": "yellow",
@@ -12,6 +15,13 @@ COLOURS = {
 }  # fmt: skip
 FINE, NOT_FINE, COULD_NOT_TELL = 0, 1, 2
 _LOG_WIDTH = 120
+
+
+class _SafeConsole(Console):
+    """Shows control characters instead of sending them: names and messages may hold any."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
 
 
 def out() -> Console:
@@ -26,7 +36,8 @@ def err() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     # A report may be cut by no width; a progress bar must fit into its line.
-    console = Console(stderr=stderr, highlight=False, soft_wrap=not stderr)
+    # ":fire:" within a name is text as well.
+    console = _SafeConsole(stderr=stderr, highlight=False, soft_wrap=not stderr, emoji=False)
     if not console.is_terminal:
         # A log has no width; tables must not be cut to a guessed one.
         console.width = _LOG_WIDTH

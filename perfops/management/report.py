@@ -34,7 +34,7 @@ def verdict(run: LoadRun) -> str:
 
 def run_as_text(run: LoadRun, console: Console) -> None:
     title = f"Run {run.pk} · {run.scenario} → {run.target}"
-    console.print(f"\n{title}   {coloured(verdict(run).upper(), run.verdict or 'warn')}")
+    console.print(f"\n{escape(title)}   {coloured(verdict(run).upper(), run.verdict or 'warn')}")
     for reason in run.reasons:
         console.print(f"  {escape(reason)}")
     if run.summary:
@@ -69,13 +69,13 @@ def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
         table.add_column(column, justify="right" if column == "value" else "left", no_wrap=True)
     for each in judgements:
         table.add_row(
-            f"  {each.name}", each.value_text, each.target_text, each.threshold_text,
+            f"  {escape(each.name)}", each.value_text, each.target_text, each.threshold_text,
             each.margin_text, coloured(_outcome(each), each.outcome),
         )  # fmt: skip
     console.print(table)
     for each in judgements:
         if each.reason:
-            console.print(f"  [dim]{each.name}: {escape(each.reason)}[/dim]")
+            console.print(f"  [dim]{escape(each.name)}: {escape(each.reason)}[/dim]")
 
 
 def _outcome(judgement: Judgement) -> str:
@@ -90,7 +90,7 @@ def _slowest(run: LoadRun, console: Console) -> None:
         table.add_column(column, justify="left" if "routes" in column else "right", no_wrap=True)
     for route in runs.route_results(run)[:_SLOWEST]:
         table.add_row(
-            f"  {route.route}", f"{route.requests:,}", f"{route.errors:,}",
+            f"  {escape(route.route)}", f"{route.requests:,}", f"{route.errors:,}",
             ms_text(route.p50_ms), ms_text(route.p95_ms), ms_text(route.p99_ms),
         )  # fmt: skip
     console.print(table)

@@ -94,12 +94,18 @@ class Cluster:
             "initdb", "-D", self.data, "-U", USER, "-E", "UTF8", "--locale=C", "-A", "trust",
             "--no-sync",
         )  # fmt: skip
+        self.configure(SETTINGS)
         return self
+
+    def configure(self, settings):
+        """Write into the file, where ALTER SYSTEM can change it; in force from the next start."""
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
     def start(self, **settings):
         self.settings |= settings
         self.port = ports.choose(self.port or None)
-        words = {**SETTINGS, "port": str(self.port), **self.settings}
+        words = {"port": str(self.port), **self.settings}
         options = [word for name, value in words.items() for word in ("-c", f"{name}={value}")]
         self.child = process.spawn(
             "postgres",

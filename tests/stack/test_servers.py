@@ -41,11 +41,19 @@ def test_postgres_has_statistics_and_listens_on_loopback_with_a_password(folder,
         assert connection.execute("SELECT count(*) FROM pg_stat_statements").fetchone()
         assert connection.execute("SHOW server_version_num").fetchone()[0] >= "180000"
         assert connection.execute("SHOW listen_addresses").fetchone() == ("127.0.0.1",)
+        connection.execute("CREATE TABLE people (email text PRIMARY KEY)")
+        add = "INSERT INTO people VALUES ('ada@example.org')"
+        connection.execute(add)
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.execute(add)
+    assert "duplicate key" in (folder / "pg.log").read_text()
+    assert "example.org" not in (folder / "pg.log").read_text()
     without = url.replace(url.split(":")[2].split("@")[0], "wrong")
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(without)
     server = psutil.Process(child.pid)
     assert server.uids().real != 0
+    assert stat.S_IMODE((folder / "pg.log").stat().st_mode) == 0o600
     assert stat.S_IMODE((folder / "pg" / "password").stat().st_mode) == 0o600
 
 

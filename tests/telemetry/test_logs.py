@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -12,6 +14,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midst.stack import ports
 from midst.telemetry import logs, request_context
 
 GIVEN = "a-client.id_42"
@@ -93,6 +96,59 @@ def test_any_logger_writes_json_with_the_request_it_belongs_to(lines):
     (line,) = (each for each in lines() if each["event"] == "it broke")
     assert (line["logger"], line["level"], line["request_id"]) == ("anyone", "error", GIVEN)
     assert "ValueError" in line["exception"]
+
+
+@pytest.mark.parametrize("make", [logs.human_formatter, logs.json_formatter])
+def test_a_logged_error_shows_no_local_variable_and_no_row(make):
+    secrets = tuple(each[::-1] for each in ("2retnuh", "gro.elpmaxe", "0710"))
+    row = f"no such row\nDETAIL:  Failing row contains (ada@{secrets[1]}, {secrets[2]})."
+    person = f"sent by bob@{secrets[1]}"
+
+    def sign_in(password):
+        raise LookupError(row)
+
+    try:
+        try:
+            sign_in(secrets[0])
+        except LookupError as error:
+            raise ValueError(person) from error
+    except ValueError as error:
+        told = f"it broke: {error!r}"
+        record = logging.LogRecord("any", logging.ERROR, "f", 1, told, (), sys.exc_info())
+    written = make().format(record)
+    assert "sign_in" in written
+    assert "no such row" in written
+    for each in secrets:
+        assert each not in written
+
+
+def test_a_line_of_the_log_is_one_line_whatever_it_quotes():
+    try:
+        int("first\n2026-01-01 [info] forged")
+    except ValueError:
+        raised = sys.exc_info()
+    path = "/a\n2026-01-01 [info] forged \x1b[2J\u2028"
+    record = logging.LogRecord("any", logging.ERROR, "f", 1, "no answer for %s", (path,), raised)
+    first, *others = logs.human_formatter().format(record).split("\n")
+    assert r"/a\n2026-01-01 [info] forged \x1b[2J\u2028" in first
+    assert all(each.startswith("  ") for each in others)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_server_that_lost_its_database_logs_no_password_and_no_forged_line(gunicorn):
+    nowhere = f"postgres://midst:hunter3@127.0.0.1:{ports.choose(None)}/nowhere"
+    server = gunicorn(LOG_FORMAT="human", WEB_CONCURRENCY="1", DATABASE_URL=nowhere)
+    body = json.dumps({"username": "ada", "password": "hunter2"}).encode()
+    for path in ("/api/v1/auth/token", "/admin/%0Aforged"):
+        asked = Request(server.url + path, body, {"Content-Type": "application/json"})
+        with pytest.raises(HTTPError) as refused:
+            urlopen(asked)
+        refused.value.close()
+    written = server.stop()
+    assert "no answer from the database" in written
+    assert "OperationalError" in written
+    assert "hunter" not in written
+    assert not any(line.startswith("forged") for line in written.splitlines())
 
 
 def test_a_log_that_nobody_reads_any_more_fails_no_request(lines, client: Client):

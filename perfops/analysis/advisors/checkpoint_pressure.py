@@ -1,8 +1,12 @@
 """Checkpoints that come because WAL is full, not because it is time."""
 
+from math import ceil
+
 from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.setting_changes import UNITS, Change, change, size_of
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Checkpoints
+from perfops.analysis.collectors.states import Setting
 from perfops.conf import Conf
 from perfops.formatting import megabytes
 
@@ -33,6 +37,12 @@ def _advice(window: Window, found: Checkpoints) -> DetectedIssue:
             evidence[name] = f"{setting.value} {setting.unit}"
     if window.wal is not None and window.wal.bytes:
         evidence["full pages in WAL"] = window.wal.full_pages
+    found_setting = window.after.setting("max_wal_size")
+    needed = (
+        change(found_setting, _needed(window, found_setting), window.after.server)
+        if found_setting
+        else Change("", "")
+    )
     return DetectedIssue(
         advisor=ID,
         object="checkpoints",
@@ -46,7 +56,26 @@ def _advice(window: Window, found: Checkpoints) -> DetectedIssue:
         ),
         remedy=(
             "Raise max_wal_size until checkpoints come by time (it costs disk, and time after a "
-            "crash). Backups, CREATE DATABASE and CHECKPOINT ask for one too: those do no harm."
-        ),
-        statement="ALTER SYSTEM SET max_wal_size = '8GB'; SELECT pg_reload_conf();",
+            "crash). Backups, CREATE DATABASE and CHECKPOINT ask for one too: those do no harm. "
+            + needed.how
+        ).strip(),
+        statement=needed.statement,
     )
+
+
+def _needed(window: Window, maximum: Setting) -> float:
+    """Return a max_wal_size (in its unit) that lets checkpoints come by time.
+
+    PostgreSQL asks for one after max_wal_size / (1 + checkpoint_completion_target) bytes of WAL
+    (CalculateCheckpointSegments in xlog.c); never less than twice what there is.
+    """
+    needed = 2 * size_of(maximum)
+    timeout = window.after.setting("checkpoint_timeout")
+    seconds = window.seconds_of("pg_stat_wal")
+    if window.wal is not None and timeout is not None and seconds > 0:
+        target = window.after.setting("checkpoint_completion_target")
+        factor = 1 + (target.number if target else 0.9)
+        needed = max(needed, window.wal.bytes / seconds * timeout.number * factor)
+    gigabytes = needed / UNITS["GB"]
+    whole = ceil(gigabytes) if gigabytes > 1 else gigabytes
+    return whole * UNITS["GB"] // UNITS.get(maximum.unit, 1)

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
-from perfops.analysis.advisors.index_identity import is_equal, is_prefix
+from perfops.analysis.advisors.index_identity import drop_statement, is_equal, is_prefix
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index
 from perfops.conf import Conf
-from perfops.formatting import by_hand, identifier, megabytes
+from perfops.formatting import by_hand, megabytes
 
 ID = "duplicate_indexes"
 TITLE = "Duplicate and redundant indexes"
@@ -45,8 +45,11 @@ def _by_table(indexes: Iterable[Index]) -> Iterable[list[Index]]:
 
 
 def _replaces(other: Index, index: Index) -> bool:
-    """Say whether ``index`` can go as long as ``other`` stays; never both ways round."""
-    if other is index or index.constraint:
+    """Say whether ``index`` can go as long as ``other`` stays; never both ways round.
+
+    A part of a partitioned table's index can't go by itself.
+    """
+    if other is index or index.constraint or index.parent:
         return False
     if is_equal(index, other):
         if index.has_duty:
@@ -62,7 +65,6 @@ def _rank(index: Index) -> tuple[bool, bool, bool, int]:
 
 def _advice(index: Index, better: Index, package: str, *, matters: bool) -> DetectedIssue:
     what = "is the same as" if is_equal(index, better) else "is the beginning of"
-    name = identifier(index.schema, index.name)
     # A replica identity, or a foreign key, may hang on this very unique index.
     check = "Make sure that no REPLICA IDENTITY names it; then drop it. " if index.has_duty else ""
     return DetectedIssue(
@@ -80,5 +82,5 @@ def _advice(index: Index, better: Index, package: str, *, matters: bool) -> Dete
         },
         why="Every write keeps both up to date, and both take memory; one answers all questions.",
         remedy=check + (by_hand(package, "drop it") if package else _IN_DJANGO),
-        statement="" if index.has_duty else f"DROP INDEX CONCURRENTLY {name};",
+        statement="" if index.has_duty else drop_statement(index),
     )

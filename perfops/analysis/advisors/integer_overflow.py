@@ -10,6 +10,8 @@ ID = "integer_overflow"
 TITLE = "Numbers running out"
 NEEDS = ("sequences",)
 
+_BIGINT = 2**63 - 1
+
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     before = window.before.numberings if window.before else ()
@@ -42,12 +44,6 @@ def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float)
         evidence["days left at this pace"] = round(
             (each.limit - each.last) / (grown / seconds) / 86_400, 1
         )
-    table, column = identifier(each.schema, each.table), identifier(each.column)
-    # A bigint whose sequence ends earlier needs a longer sequence, not another type.
-    statement = f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint;"
-    if each.type == "bigint":
-        schema, name = each.sequence.split(".", 1)
-        statement = f"ALTER SEQUENCE {identifier(schema, name)} NO MAXVALUE;"
     return DetectedIssue(
         advisor=ID,
         object=each.qualified,
@@ -55,10 +51,37 @@ def _advice(each: Numbering, severity: SeverityName, grown: int, seconds: float)
         title=f"{each.qualified} has used {each.last / each.limit:.0%} of its numbers",
         evidence=evidence,
         why="When the numbers are used up every insert fails.",
-        remedy=(
-            "Make it a bigint (BigAutoField), and every foreign key to it. On a large table the "
-            "change rewrites it under an exclusive lock: add a new column, fill it in batches, "
-            "then swap."
-        ),
-        statement=statement,
+        remedy=_remedy(each),
+        statement=_statement(each),
     )
+
+
+def _remedy(each: Numbering) -> str:
+    if each.limit >= _BIGINT:
+        return (
+            "No integer type is longer. Find what jumps ahead (an import, setval, a large "
+            "INCREMENT) and restart the sequence behind the greatest value that is in use."
+        )
+    if each.type == "bigint":
+        return "The column holds more than its sequence gives: let the sequence go on."
+    return (
+        "Make it a bigint (BigAutoField), its sequence too, and every foreign key to it. On a "
+        "large table the change rewrites it under an exclusive lock: add a new column, fill it "
+        "in batches, then swap. Views that read the column must be dropped first."
+    )
+
+
+def _statement(each: Numbering) -> str:
+    if each.limit >= _BIGINT:
+        return ""
+    parts = []
+    if each.type != "bigint":
+        table, column = identifier(each.schema, each.table), identifier(each.column)
+        parts.append(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE bigint;")
+    if each.sequence:
+        # That of a serial column keeps its type and its end when the column's changes; those
+        # stored by the version before have no schema of their own.
+        schema = each.sequence_schema or each.schema
+        name = each.sequence.removeprefix(f"{schema}.")
+        parts.append(f"ALTER SEQUENCE {identifier(schema, name)} AS bigint NO MAXVALUE;")
+    return " ".join(parts)

@@ -1,5 +1,7 @@
 """Indexes that a failed CREATE INDEX CONCURRENTLY left behind: written, never read."""
 
+import re
+
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index
@@ -9,6 +11,9 @@ from perfops.formatting import identifier, megabytes
 ID = "invalid_indexes"
 TITLE = "Invalid indexes"
 NEEDS = ("pg_stat_user_indexes",)
+
+# PostgreSQL names them so while REINDEX CONCURRENTLY works; the index itself is still there.
+_LEFT_OVER = re.compile(r"_cc(new|old)\d*$")
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -21,6 +26,13 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     if building:
         return []
     return [_advice(index) for index in window.after.indexes if not index.is_valid]
+
+
+def _remedy(index: Index) -> str:
+    if _LEFT_OVER.search(index.name):
+        return "A REINDEX CONCURRENTLY that failed left it beside the index itself: drop it."
+    cause = "Remove the duplicates first, else it fails again" if index.is_unique else ""
+    return f"{cause or 'Fix the cause of the failure'}; then build it again, or drop it."
 
 
 def _advice(index: Index) -> DetectedIssue:
@@ -39,6 +51,10 @@ def _advice(index: Index) -> DetectedIssue:
             "Building it failed half-way (a lock, a duplicate, a cancel). No query uses it, "
             "every write may still pay for it, and a unique one guards nothing."
         ),
-        remedy="Fix the cause of the failure, then build it again, or drop it.",
-        statement=f"REINDEX INDEX CONCURRENTLY {name};",
+        remedy=_remedy(index),
+        statement=(
+            f"DROP INDEX CONCURRENTLY {name};"
+            if _LEFT_OVER.search(index.name)
+            else f"REINDEX INDEX CONCURRENTLY {name};"
+        ),
     )

@@ -15,6 +15,11 @@ _IN_DJANGO = (
     "Build the index. In Django: leave db_index of the ForeignKey on, or add an Index that begins "
     "with it, by AddIndexConcurrently."
 )
+_ON_PARTITIONS = (
+    "Build the index on the partitioned table; no row of it can be written meanwhile. Where that "
+    "takes too long, make it with CREATE INDEX ... ON ONLY, build one on each partition "
+    "CONCURRENTLY, and attach them with ALTER INDEX ... ATTACH PARTITION."
+)
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -25,7 +30,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = []
     for key in window.after.foreign_keys:
         table = tables.get(f"{key.schema}.{key.table}")
-        if table is None or max(table.rows, table.live) < limits.FOREIGN_KEY_MIN_ROWS:
+        if table is None or max(table.rows, table.live, key.rows) < limits.FOREIGN_KEY_MIN_ROWS:
             continue
         if not any(serves(index, key) for index in indexes.get(table.qualified, ())):
             package = window.packages.get(key.table, "")
@@ -35,6 +40,8 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str) -> DetectedIssue:
     columns = ", ".join(identifier(name) for name in key.names)
+    how = "" if key.is_partitioned else "CONCURRENTLY "
+    remedy = _ON_PARTITIONS if key.is_partitioned else _IN_DJANGO
     deleted = referred.deleted if referred else 0
     return DetectedIssue(
         advisor=ID,
@@ -55,8 +62,6 @@ def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str)
             f"Deleting a row of {key.referred} looks for rows that refer to it, and so does "
             "every join that way round: without an index the whole table is read."
         ),
-        remedy=by_hand(package, "build the index") if package else _IN_DJANGO,
-        statement=(
-            f"CREATE INDEX CONCURRENTLY ON {identifier(key.schema, key.table)} ({columns});"
-        ),
+        remedy=by_hand(package, "build the index") if package else remedy,
+        statement=f"CREATE INDEX {how}ON {identifier(key.schema, key.table)} ({columns});",
     )

@@ -1,9 +1,9 @@
 """Indexes that cost every write and serve no read."""
 
-from psycopg import sql
+from collections.abc import Iterable
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
-from perfops.analysis.advisors.index_identity import serves
+from perfops.analysis.advisors.index_identity import drop_statement, serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
@@ -25,16 +25,24 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
     if days < limits.UNUSED_INDEX_MIN_DAYS:
         return []
-    return [
-        _advice(index, days, window.packages.get(index.table, ""))
+    idle = [
+        index
         for index in snapshot.indexes
         if index.scans == 0
         and not index.has_duty
+        and not index.parent
         and index.is_valid
         and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
         and _idle_days(index, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
-        and not _is_the_only_one_under_a_key(index, snapshot.indexes, snapshot.foreign_keys)
     ]
+    # Of several that serve one key the longest stays: the others are its beginnings.
+    kept = list(snapshot.indexes)
+    found = []
+    for index in sorted(idle, key=lambda each: (len(each.columns), each.qualified)):
+        if not _is_the_only_one_under_a_key(index, kept, snapshot.foreign_keys):
+            kept.remove(index)
+            found.append(_advice(index, days, window.packages.get(index.table, "")))
+    return found
 
 
 def _idle_days(index: Index, now: float, statistics_days: float) -> float:
@@ -43,7 +51,7 @@ def _idle_days(index: Index, now: float, statistics_days: float) -> float:
 
 
 def _is_the_only_one_under_a_key(
-    index: Index, indexes: tuple[Index, ...], keys: tuple[ForeignKey, ...]
+    index: Index, indexes: Iterable[Index], keys: Iterable[ForeignKey]
 ) -> bool:
     """Deleting a referenced row looks for referring ones: no SELECT of ours, but it needs it."""
     beside = [other for other in indexes if other != index]
@@ -55,7 +63,6 @@ def _is_the_only_one_under_a_key(
 
 
 def _advice(index: Index, days: float, package: str) -> DetectedIssue:
-    name = sql.Identifier(index.schema, index.name).as_string(None)
     return DetectedIssue(
         advisor=ID,
         object=index.qualified,
@@ -74,5 +81,5 @@ def _advice(index: Index, days: float, package: str) -> DetectedIssue:
             "Make sure no replica and no rare job (a month's end) needs it, then drop it. "
             + (by_hand(package, "drop it") if package else _IN_DJANGO)
         ),
-        statement=f"DROP INDEX CONCURRENTLY {name};",
+        statement=drop_statement(index),
     )

@@ -25,14 +25,18 @@ def _advice(constraint: Unvalidated) -> DetectedIssue:
             f"The {constraint.kind} {constraint.name} of {constraint.schema}.{constraint.table} "
             "is not valid"
         ),
-        evidence={"table": f"{constraint.schema}.{constraint.table}", "kind": constraint.kind},
+        evidence={
+            "table": f"{constraint.schema}.{constraint.table}",
+            "kind": constraint.kind,
+            "definition": constraint.definition,
+        },
         why=(
             "New rows are checked, old ones never were: some may break it, and the planner "
             "can't rely on it."
         ),
         remedy=(
-            "Validate it: that reads the table once, and others go on writing. In Django: "
-            "ValidateConstraint."
+            "Repair the rows that break it, then validate it: that reads the table once, and "
+            "others go on writing. In Django: ValidateConstraint."
         ),
         statement=f"ALTER TABLE {table} VALIDATE CONSTRAINT {identifier(constraint.name)};",
     )

@@ -18,7 +18,8 @@ def unvalidated(cursor: CursorWrapper) -> tuple[Unvalidated, ...]:
     cursor.execute(
         f"""{MARK} SELECT n.nspname AS schema, c.relname AS table, k.conname AS name,
             CASE k.contype WHEN 'f' THEN 'foreign key' WHEN 'n' THEN 'not null' ELSE 'check' END
-                AS kind
+                AS kind,
+            pg_get_constraintdef(k.oid) AS definition
         FROM pg_constraint k
         JOIN pg_class c ON c.oid = k.conrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -52,7 +53,7 @@ def _sequences(cursor: CursorWrapper) -> tuple[Numbering, ...]:
     cursor.execute(
         f"""{MARK} SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
             format_type(a.atttypid, NULL) AS type,
-            sn.nspname || '.' || s.relname AS sequence,
+            sn.nspname || '.' || s.relname AS sequence, sn.nspname AS sequence_schema,
             q.last_value AS last,
             least(q.max_value, CASE a.atttypid WHEN 'int2'::regtype THEN 32767
                 WHEN 'int4'::regtype THEN 2147483647 ELSE 9223372036854775807 END) AS limit
@@ -75,7 +76,9 @@ def _plain_keys(cursor: CursorWrapper) -> list[Numbering]:
     cursor.execute(
         f"""{MARK} SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL)
         FROM pg_index i
-        JOIN pg_class c ON c.oid = i.indrelid AND c.relkind = 'r'
+        JOIN pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p')
+            -- A partition's column changes with that of its parent.
+            AND NOT c.relispartition
         JOIN pg_namespace n ON n.oid = c.relnamespace
         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
         WHERE i.indisprimary AND i.indnkeyatts = 1

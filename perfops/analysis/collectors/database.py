@@ -7,6 +7,17 @@ from perfops.analysis.collectors.records import Database, Server, fetch
 from perfops.analysis.collectors.states import Age
 from perfops.database.connections import MARK
 
+# Each managed service has a role that stands in for the superuser.
+_ROLE_OF = {
+    "rds_superuser": "rds",
+    "cloudsqlsuperuser": "cloudsql",
+    "azure_pg_admin": "azure",
+    "supabase_admin": "supabase",
+    "neon_superuser": "neon",
+}
+_ROLES = ", ".join(f"'{role}'" for role in _ROLE_OF)
+_SERVICES = " ".join(f"WHEN '{role}' THEN '{name}'" for role, name in _ROLE_OF.items())
+
 
 def server(cursor: CursorWrapper) -> Server:
     cursor.execute(
@@ -15,6 +26,8 @@ def server(cursor: CursorWrapper) -> Server:
             current_user AS role, {_identity(cursor)} AS identity,
             pg_is_in_recovery() AS in_recovery,
             current_setting('block_size')::int AS block_bytes,
+            coalesce((SELECT CASE rolname {_SERVICES} END
+                FROM pg_roles WHERE rolname IN ({_ROLES}) LIMIT 1), '') AS service,
             extract(epoch FROM pg_postmaster_start_time())::float AS started_at,
             extract(epoch FROM clock_timestamp())::float AS now"""
     )

@@ -62,6 +62,8 @@ class Window:
     comparable: bool = True
     # Tables that installed packages declare, each with its package.
     packages: Mapping[str, str] = field(default_factory=dict)
+    # The alias in DATABASES.
+    alias: str = "default"
 
     @property
     def missing(self) -> tuple[UnavailableSource, ...]:

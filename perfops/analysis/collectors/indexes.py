@@ -8,7 +8,9 @@ from perfops.database.connections import MARK, columns, is_timeout
 
 # Size, definition, and the n-th column of the key as PostgreSQL writes it.
 _EXACT = (
-    "pg_relation_size(s.indexrelid)",
+    """CASE c.relkind WHEN 'i' THEN pg_relation_size(s.indexrelid) ELSE (SELECT
+        coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(s.indexrelid) WHERE isleaf)
+        END""",
     "pg_get_indexdef(s.indexrelid)",
     "pg_get_indexdef(i.indexrelid, n + 1, false)",
 )
@@ -25,7 +27,7 @@ _KNOWN = (
 
 
 def read(cursor: CursorWrapper) -> tuple[Index, ...]:
-    """Return all indexes of users' tables."""
+    """Return all indexes of users' tables; one of a partitioned table with its partitions' sums."""
     try:
         return _read(cursor, *_EXACT)
     except OperationalError as error:
@@ -38,6 +40,8 @@ def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[
     # Since 16 PostgreSQL knows when an index was used last.
     known = "last_idx_scan" in columns(cursor, "pg_catalog.pg_stat_user_indexes")
     last_scan = "extract(epoch FROM s.last_idx_scan)::float" if known else "NULL::float"
+    last = "last_idx_scan" if known else "NULL::timestamptz"
+    last_of_all = "max(leaf.last_idx_scan)" if known else "NULL::timestamptz"
     # 15 can take two NULLs for one: such an index is another one.
     nulls = (
         "i.indnullsnotdistinct"
@@ -56,12 +60,27 @@ def _read(cursor: CursorWrapper, size: str, definition: str, key: str) -> tuple[
             i.indisunique OR i.indisprimary OR i.indisexclusion OR i.indisreplident AS has_duty,
             i.indpred IS NOT NULL AS is_partial, i.indisunique AS is_unique,
             i.indisprimary AS is_primary, i.indisvalid AND i.indisready AS is_valid,
+            c.relkind = 'I' AS is_partitioned,
+            coalesce((SELECT inhparent FROM pg_inherits WHERE inhrelid = i.indexrelid
+                LIMIT 1), 0)::bigint AS parent,
             coalesce(k.conname, '') AS constraint, a.amname AS method,
             coalesce(substring(definition.text FROM ' WHERE (.*)$'), '') AS predicate,
             (SELECT array_agg(concat_ws(' ', {key},
                     i.indclass[n], i.indcollation[n], i.indoption[n], {nulls}) ORDER BY n)
                 FROM generate_series(0, i.indnkeyatts - 1) n) AS keys
-        FROM pg_stat_user_indexes s
+        FROM (SELECT schemaname, relname, indexrelname, indexrelid, idx_scan,
+                {last} AS last_idx_scan
+            FROM pg_stat_user_indexes
+            -- An index of a partitioned table has no counters: it has its partitions'.
+            UNION ALL SELECT n.nspname, t.relname, p.relname, p.oid,
+                coalesce(sum(leaf.idx_scan), 0)::bigint, {last_of_all}
+            FROM pg_class p
+            JOIN pg_index pi ON pi.indexrelid = p.oid AND pi.indisvalid
+            JOIN pg_class t ON t.oid = pi.indrelid
+            JOIN pg_namespace n ON n.oid = t.relnamespace
+            LEFT JOIN LATERAL pg_partition_tree(p.oid) tree ON tree.isleaf
+            LEFT JOIN pg_stat_user_indexes leaf ON leaf.indexrelid = tree.relid
+            WHERE p.relkind = 'I' GROUP BY 1, 2, 3, 4) s
         JOIN pg_index i USING (indexrelid)
         JOIN pg_class c ON c.oid = s.indexrelid
         JOIN pg_am a ON a.oid = c.relam
@@ -79,7 +98,11 @@ def foreign_keys(cursor: CursorWrapper) -> tuple[ForeignKey, ...]:
     """Return all foreign keys of users' tables; those of partitions are their parents'."""
     cursor.execute(
         f"""{MARK} SELECT n.nspname AS schema, c.relname AS table, k.conname AS name,
-            k.conkey AS columns, rn.nspname || '.' || r.relname AS referred,
+            k.conkey AS columns, c.relkind = 'p' AS is_partitioned,
+            CASE c.relkind WHEN 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples,
+                pg_stat_get_live_tuples(l.oid))), 0) FROM pg_partition_tree(c.oid)
+                JOIN pg_class l ON l.oid = relid WHERE isleaf) ELSE 0 END::bigint AS rows,
+            rn.nspname || '.' || r.relname AS referred,
             (SELECT array_agg(a.attname::text ORDER BY place)
                 FROM unnest(k.conkey) WITH ORDINALITY AS key (number, place)
                 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = key.number

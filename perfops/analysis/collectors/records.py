@@ -27,6 +27,8 @@ class Server(msgspec.Struct, frozen=True):
     identity: str = ""
     in_recovery: bool = False
     block_bytes: int = 8192
+    # The managed service that runs it (rds, cloudsql, azure, supabase, neon); "" for none known.
+    service: str = ""
 
 
 class Database(msgspec.Struct, frozen=True):
@@ -147,6 +149,10 @@ class Index(msgspec.Struct, frozen=True):
     keys: tuple[str, ...] = ()
     included: tuple[int, ...] = ()
     predicate: str = ""
+    # On a partitioned table: its parts are the indexes of the partitions.
+    is_partitioned: bool = False
+    # The index of the partitioned table that it is a part of, 0 for none: it goes with it only.
+    parent: int = 0
 
     @property
     def qualified(self) -> str:
@@ -162,6 +168,9 @@ class ForeignKey(msgspec.Struct, frozen=True):
     columns: tuple[int, ...]
     names: tuple[str, ...] = ()
     referred: str = ""
+    is_partitioned: bool = False
+    # Of all partitions, where its table is partitioned.
+    rows: int = 0
 
     @property
     def qualified(self) -> str:

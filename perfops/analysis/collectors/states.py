@@ -35,6 +35,7 @@ class Numbering(msgspec.Struct, frozen=True):
     sequence: str
     last: int
     limit: int
+    sequence_schema: str = ""
 
     @property
     def qualified(self) -> str:
@@ -48,6 +49,7 @@ class Unvalidated(msgspec.Struct, frozen=True):
     table: str
     name: str
     kind: str  # foreign key or check
+    definition: str = ""
 
 
 class Age(msgspec.Struct, frozen=True):

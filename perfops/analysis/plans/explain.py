@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import DatabaseError
@@ -58,10 +59,65 @@ def with_values(cursor: CursorWrapper, text: str, params: Any) -> dict[str, Any]
 def analysed(cursor: CursorWrapper, text: str, params: Any) -> dict[str, Any]:
     """Run ``text`` and return its plan with times and rows; what it did is rolled back.
 
-    In a read-only transaction: a statement that writes is refused. Raises ``NoPlan``.
+    In a read-only transaction: a statement that writes is refused, and one that calls a function
+    whose effects no transaction undoes. Raises ``NoPlan``.
     """
+    planned = with_values(cursor, text, params)
+    if called := volatile(cursor, planned):
+        raise NoPlan(
+            f"It was not run: it calls {', '.join(called)}, and what a volatile function does may "
+            "not be undone. Run EXPLAIN (ANALYZE) by hand if you know that it is harmless."
+        )
     with session.undone(cursor):
         return _plan(cursor, _sent(cursor, "ANALYZE, BUFFERS, VERBOSE, SETTINGS", text, params))
+
+
+# Volatile, but nothing that they do outlasts the statement.
+_HARMLESS = [
+    "clock_timestamp", "gen_random_uuid", "random", "random_normal", "timeofday", "uuidv4",
+    "uuidv7", "currval", "lastval", "pg_lock_status", "pg_relation_size", "pg_table_size",
+    "pg_indexes_size", "pg_total_relation_size", "pg_database_size", "pg_tablespace_size",
+]  # fmt: skip
+_CALLED = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*\(')
+_OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
+# By name, whatever the schema: one name too many is refused, never one too few. A cast may call
+# its function without being seen.
+_VOLATILE = f"""{MARK} SELECT DISTINCT proname FROM pg_proc p
+    JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE provolatile = 'v' AND NOT (nspname = 'pg_catalog' AND proname = ANY(%s::text[]))
+    AND (proname = ANY(%s::text[])
+        OR EXISTS (SELECT FROM pg_operator WHERE oprcode = p.oid AND oprname = ANY(%s::text[]))
+        OR EXISTS (SELECT FROM pg_cast WHERE castfunc = p.oid))
+    ORDER BY proname"""
+
+
+def volatile(cursor: CursorWrapper, plan: dict[str, Any]) -> list[str]:
+    """Return the volatile functions that ``plan`` (with VERBOSE) may call, but harmless ones.
+
+    The plan shows what a view or an inlined function calls as well; the statement's text does not.
+    """
+    texts = list(_texts(plan))
+    names = {
+        quoted.replace('""', '"') or plain
+        for text in texts
+        for quoted, plain in _CALLED.findall(text)
+    }
+    operators = {each for text in texts for each in _OPERATOR.findall(text)}
+    # The name of a function scan stands without brackets.
+    cursor.execute(_VOLATILE, [_HARMLESS, [*names, *texts], [*operators]])
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all text within a plan: an expression may stand under any name."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _sent(cursor: CursorWrapper, options: str, text: str, params: Any) -> Any:

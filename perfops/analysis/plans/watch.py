@@ -47,7 +47,9 @@ def explain_query(template: QueryTemplate, *, analyse: bool = False) -> Explaine
                         'PERFOPS["SAMPLE_PARAMETERS"], or run EXPLAIN (ANALYZE) by hand.'
                     )
                 found = explain.analysed(cursor, template.text, params)
-                return Explained(found, "It was run just now, read-only, and rolled back.")
+                return Explained(
+                    found, "It was run just now in a read-only transaction, which was rolled back."
+                )
             if params is not None:
                 found = explain.with_values(cursor, template.text, params)
                 return Explained(found, "Planned for one set of parameters that was really sent.")

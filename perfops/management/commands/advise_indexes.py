@@ -34,7 +34,8 @@ class Command(ReportCommand):
             out.print(f"  {recommendation.app_label} Meta.indexes: {escape(recommendation.meta)}")
             if options["write_migrations"]:
                 try:
-                    out.print(f"  written: {migration_files.write(recommendation)}")
+                    path = migration_files.write(recommendation)
+                    out.print(f"  written: {path}", markup=False)
                 except migration_files.NotWritten as error:
                     console.err().print(str(error), markup=False)
                     code = console.COULD_NOT_TELL

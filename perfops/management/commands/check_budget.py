@@ -4,6 +4,8 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from rich.markup import escape
+
 from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
 from perfops.budgets.services import evaluate
@@ -45,7 +47,7 @@ _COLOURS = {console.FINE: "pass", console.NOT_FINE: "fail", console.COULD_NOT_TE
 def _print(found: BudgetReport) -> None:
     out = console.out()
     word = console.coloured(budget_report.WORDS[found.code], _COLOURS[found.code])
-    out.print(f"\n{found.title}   {word}")
+    out.print(f"\n{escape(found.title)}   {word}")
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False)
     report.judgements_as_text(found.judgements, out)

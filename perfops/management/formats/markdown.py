@@ -5,52 +5,55 @@ from collections.abc import Iterable
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
+from perfops.formatting import visible
 from perfops.management.formats import formatting as wording
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
-_SPECIAL = re.compile(r"([\\`*{}\[\]<>#|])")
+_SPECIAL = re.compile(r"([\\`*{}\[\]#|&~]|<(?=[A-Za-z/!?])|^>|(?<!\w)_|_(?!\w))")
 
 NAME = "markdown"
 
 
 def render(report: Report) -> str:
     lines = [
-        f"# {_plain(wording.name(report))}", "",
-        f"**{wording.counts(report)}**; {_plain(wording.window(report))}", "",
+        f"# {plain(wording.name(report))}", "",
+        f"**{wording.counts(report)}**; {plain(wording.window(report))}", "",
     ]  # fmt: skip
     shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     if shown:
         lines += ["| | finding | advisor |", "|---|---|---|"]
         lines += [
-            f"| {_MARKS[each.severity]} {each.severity} | {_plain(each.title)} | {each.advisor} |"
+            f"| {_MARKS[each.severity]} {each.severity} | {plain(each.title)} | {each.advisor} |"
             for each in shown
         ]
     for each in shown:
         lines += _in_full(each)
-    lines += [f"- {_plain(sentence)}" for sentence in wording.unchecked(report)]
+    lines += [f"- {plain(sentence)}" for sentence in wording.unchecked(report)]
     for missing in report.window.missing:
-        lines += ["", f"## Could not be read: {_plain(missing.source)}", ""]
-        lines += [f"{_plain(missing.reason)}. {_plain(missing.cost)}"]
+        lines += ["", f"## Could not be read: {plain(missing.source)}", ""]
+        lines += [f"{plain(missing.reason)}. {plain(missing.cost)}"]
         lines += _code(missing.remedy)
     return "\n".join(lines) + "\n"
 
 
 def _in_full(advice: DetectedIssue) -> Iterable[str]:
-    yield from ("", f"## {_MARKS[advice.severity]} {_plain(advice.title)}", "")
+    yield from ("", f"## {_MARKS[advice.severity]} {plain(advice.title)}", "")
     for label, value in wording.evidence(advice):
-        yield f"- {_plain(label)}: {_plain(value)}"
-    yield from ("", _plain(advice.why), "", f"**What to do:** {_plain(advice.remedy)}")
+        yield f"- {plain(label)}: {plain(value)}"
+    yield from ("", plain(advice.why), "", f"**What to do:** {plain(advice.remedy)}")
     yield from _code(advice.statement)
 
 
-def _plain(text: str) -> str:
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+def plain(text: str) -> str:
+    """Return ``text`` as Markdown on one line that shows it as it is."""
+    return _SPECIAL.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def _code(statement: str) -> list[str]:
     if not statement:
         return []
+    statement = visible(statement)
     # A name may hold backticks: the fence is longer than any of them.
     longest = max(map(len, re.findall(r"`+", statement)), default=0)
     fence = "`" * max(3, longest + 1)

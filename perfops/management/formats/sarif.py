@@ -5,12 +5,14 @@ that want a file, a path made of the alias.
 """
 
 import json
+import re
 from typing import Any
 from urllib.parse import quote
 
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
+from perfops.formatting import visible
 from perfops.management.formats import formatting as wording
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -32,7 +34,7 @@ def as_data(report: Report) -> dict[str, Any]:
     missing = [
         {
             "level": "warning",
-            "message": {"text": f"{each.source}: {each.reason}. {each.cost} {each.remedy}".strip()},
+            "message": _message(f"{each.source}: {each.reason}. {each.cost} {each.remedy}".strip()),
         }
         for each in report.window.missing
     ]
@@ -52,6 +54,12 @@ def as_data(report: Report) -> dict[str, Any]:
     }
 
 
+def _message(text: str) -> dict[str, str]:
+    """Brackets would begin a link (SARIF 2.1.0, 3.11.6), braces a placeholder (3.11.5)."""
+    escaped = re.sub(r"([\\\[\]])", r"\\\1", visible(text))
+    return {"text": escaped.replace("{", "{{").replace("}", "}}")}
+
+
 def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> dict[str, Any]:
     evidence = "; ".join(f"{label}: {value}" for label, value in wording.evidence(advice))
     parts = (f"{advice.title}.", evidence, advice.why, advice.remedy, advice.statement)
@@ -59,7 +67,7 @@ def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> di
         "ruleId": advice.advisor,
         "ruleIndex": places[advice.advisor],
         "level": _LEVELS[advice.severity],
-        "message": {"text": "\n".join(filter(None, parts))},
+        "message": _message("\n".join(filter(None, parts))),
         "partialFingerprints": {"perfops/v1": advice.fingerprint},
         "locations": [
             {

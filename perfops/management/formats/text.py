@@ -29,8 +29,8 @@ def render(report: Report) -> str:
 
 def _print(report: Report, out: Console) -> None:
     advice = [each for each in report.issues if each.fingerprint not in report.hidden]
-    out.print(f"\n[bold]{escape(wording.name(report))}[/bold]")
-    out.print(f"  {wording.counts(report)}; {escape(wording.window(report))}\n")
+    out.print(f"\n[bold]{_plain(wording.name(report))}[/bold]")
+    out.print(f"  {wording.counts(report)}; {_plain(wording.window(report))}\n")
     for each in advice[:_IN_FULL]:
         _in_full(each, out)
     for each in advice[_IN_FULL:_LINES]:
@@ -41,16 +41,16 @@ def _print(report: Report, out: Console) -> None:
         healthy = wording.healthy(report)
         out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
     for sentence in wording.unchecked(report):
-        out.print(f"  [yellow]not checked[/yellow]  {escape(sentence)}")
+        out.print(f"  [yellow]not checked[/yellow]  {_plain(sentence)}")
     for missing in report.window.missing:
-        out.print(f"  [yellow]missing[/yellow]  {missing.source}: {escape(missing.reason)}")
-        out.print(f"{_INDENT}[dim]{escape(missing.cost)}[/dim]")
+        out.print(f"  [yellow]missing[/yellow]  {_plain(missing.source)}: {_plain(missing.reason)}")
+        out.print(f"{_INDENT}[dim]{_plain(missing.cost)}[/dim]")
         if missing.remedy:
-            out.print(f"{_INDENT}[bold]{escape(missing.remedy)}[/bold]")
+            out.print(f"{_INDENT}[bold]{_statement(missing.remedy)}[/bold]")
 
 
 def _first_line(advice: DetectedIssue) -> str:
-    return f"  {console.coloured(f'{advice.severity:7}', advice.severity)}  {escape(advice.title)}"
+    return f"  {console.coloured(f'{advice.severity:7}', advice.severity)}  {_plain(advice.title)}"
 
 
 def _in_full(advice: DetectedIssue, out: Console) -> None:
@@ -58,10 +58,19 @@ def _in_full(advice: DetectedIssue, out: Console) -> None:
         f"{label} {value}" for label, value in wording.evidence(advice) if label not in _LONG
     )
     out.print(_first_line(advice))
-    out.print(f"{_INDENT}[dim]{escape(evidence)}[/dim]")
-    out.print(f"{_INDENT}{escape(advice.remedy)}")
+    out.print(f"{_INDENT}[dim]{_plain(evidence)}[/dim]")
+    out.print(f"{_INDENT}{_plain(advice.remedy)}")
     if advice.statement:
-        out.print(f"{_INDENT}[bold]{escape(advice.statement)}[/bold]")
+        out.print(f"{_INDENT}[bold]{_statement(advice.statement)}[/bold]")
+
+
+def _plain(text: str) -> str:
+    """A name may hold line breaks; nothing may look like a line of ours."""
+    return escape(" ".join(text.split()))
+
+
+def _statement(text: str) -> str:
+    return escape(text.replace("\n", f"\n{_INDENT}"))
 
 
 def _rest(advice: Sequence[DetectedIssue]) -> str:

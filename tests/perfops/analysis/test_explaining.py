@@ -100,6 +100,43 @@ def test_nothing_that_is_explained_or_analysed_changes_anything():
         assert cursor.fetchone() == (2000,)
 
 
+@pytest.fixture
+def hidden_calls():
+    """Volatile functions where a statement's text does not show them."""
+    run("""CREATE FUNCTION "an odd (name" (a int) RETURNS int LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_reload_conf(); RETURN a; END $$""")
+    run("""CREATE FUNCTION inlined() RETURNS boolean LANGUAGE sql
+        AS $$ SELECT pg_reload_conf() $$""")
+    run("CREATE VIEW calling AS SELECT pg_reload_conf() AS done")
+    run('CREATE OPERATOR !!# (RIGHTARG = int, FUNCTION = "an odd (name")')
+    yield
+    run("DROP VIEW calling")
+    run("DROP OPERATOR !!# (NONE, int)")
+    run("DROP FUNCTION inlined()")
+    run('DROP FUNCTION "an odd (name"')
+
+
+@pytest.mark.usefixtures("parts", "hidden_calls")
+def test_what_calls_a_function_with_effects_is_not_run():
+    with session.reading("default") as cursor:
+        for text in (
+            "SELECT pg_reload_conf()",
+            "SELECT * FROM pg_reload_conf() AS f(x)",
+            "SELECT id FROM parts WHERE kind = 3 AND PG_CATALOG . Pg_Reload_Conf ()",
+            "SELECT 1 WHERE (SELECT pg_advisory_lock(7))::text = ''",
+            "SELECT id FROM parts ORDER BY (SELECT pg_notify('a', name))",
+            'SELECT "an odd (name"(id) FROM parts',
+            "SELECT inlined()",
+            "SELECT * FROM calling",
+            "SELECT !!# id FROM parts",
+            "SELECT nextval('nowhere')",
+        ):
+            with pytest.raises(NoPlan, match=r"It was not run|gives no plan"):
+                explain.analysed(cursor, text, None)
+        fine = "SELECT random(), clock_timestamp(), lower(name), count(*) FROM parts GROUP BY name"
+        assert explain.analysed(cursor, fine, None)["Execution Time"] > 0
+
+
 def test_a_database_that_is_away_is_said(template):
     was = connection.settings_dict
     connection.settings_dict = {**was, "PORT": "1"}

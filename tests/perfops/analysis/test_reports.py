@@ -81,6 +81,31 @@ def test_the_terminal_writes_names_as_they_are():
     assert NASTY in renderers()["text"](report(advice(title=NASTY)))
 
 
+STEERING = "t\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj \n  error    forged\r"
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "sarif", "json"])
+def test_no_form_sends_a_terminal_what_steers_it(name):
+    found = advice(title=STEERING, statement=STEERING, evidence={STEERING: STEERING})
+    missing = UnavailableSource(STEERING, STEERING, STEERING, STEERING)
+    text = renderers()[name](report(found, missing=(missing,)))
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", text)
+    assert r"\x1b" in text or r"\u001b" in text
+    if name == "text":
+        assert not any(line.startswith("  error    forged") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("name", ["markdown", "sarif"])
+def test_no_name_becomes_a_link(name):
+    link = "[here](http://evil.example) {0} &lt; __b__"
+    text = renderers()[name](report(advice(title=link, statement="")))
+    shown = (
+        json.loads(text)["runs"][0]["results"][0]["message"]["text"] if name == "sarif" else text
+    )
+    assert r"\[here\](http://evil.example)" in shown
+    assert ("{{0}}" if name == "sarif" else r"\{0\} \&lt; \__b_\_") in shown
+
+
 class Strict(HTMLParser):
     """Every tag is closed; what could fetch or run something is noted."""
 

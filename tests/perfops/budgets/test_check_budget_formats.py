@@ -9,6 +9,8 @@ import pytest
 from django.core.management import call_command
 
 from perfops import management
+from perfops.management import budget_report
+from perfops.management.budget_report import BudgetReport
 from tests.perfops.budgets.test_verdicts import LATENCY, run_with
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +62,11 @@ def test_markdown_has_the_verdict_first_and_a_line_for_each_budget(capsys):
     assert out.startswith("## FAIL: Budgets of run")
     assert "- p95 latency is 600 ms; it must be < 500 ms." in out
     assert "| p95 latency | 600 ms | < 300 ms | < 500 ms | 20% over | violated |" in out
+
+
+def test_a_reason_is_text_in_every_format():
+    odd = "[a](http://evil.example) | \x1b[2J"
+    report = BudgetReport(None, 2, [odd], [])
+    assert r"- \[a\](http://evil.example) \| \\x1b\[2J" in budget_report.as_markdown(report)
+    suite = ET.fromstring(budget_report.as_junit(report).split("?>", 1)[1])
+    assert suite.find("testcase/error").get("message") == odd.replace("\x1b", r"\x1b")

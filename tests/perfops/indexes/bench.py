@@ -113,15 +113,15 @@ class Bench:
 
 
 @contextmanager
-def database(settings, alias, *, hypopg=False):
-    """Make the tables in a new database of the server in ``settings``, behind ``alias``."""
+def database(settings, alias, *, hypopg=False, tables=TABLES):
+    """Make ``tables`` in a new database of the server in ``settings``, behind ``alias``."""
     name = f"midst_{alias}"
     maintenance = {**settings, "NAME": "postgres", "OPTIONS": {}}
     with opened(f"{alias}_maintenance", maintenance) as server:
         server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         server.execute(f"CREATE DATABASE {name}")
     with opened(alias, {**settings, "NAME": name, "OPTIONS": {}}) as cursor:
-        cursor.execute(TABLES)
+        cursor.execute(tables)
         if hypopg:
             cursor.execute("CREATE EXTENSION hypopg")
         _vacuum(cursor)

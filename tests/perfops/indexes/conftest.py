@@ -57,6 +57,37 @@ def planning(debian_server, django_db_setup, django_db_blocker):
 
 
 @pytest.fixture(scope="session")
+def empty_database(debian_server, django_db_setup, django_db_blocker):
+    """PostgreSQL 15 with hypopg 1.3 and no tables: each test makes its own in a schema."""
+    settings = {**connections.databases["default"], **debian_server}
+    extension = "CREATE EXTENSION pg_stat_statements"
+    with (
+        django_db_blocker.unblock(),
+        bench.database(settings, f"empty_{_WORKER}", hypopg=True, tables=extension) as made,
+    ):
+        yield made
+
+
+@pytest.fixture
+def own(empty_database, django_db_blocker):
+    """The empty database, where what a test makes in public goes at its end."""
+    with django_db_blocker.unblock():
+        try:
+            yield empty_database
+        finally:
+            cursor = empty_database.cursor
+            cursor.execute(
+                "SELECT format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW'"
+                " WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END, oid::regclass)"
+                " FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+                " AND relkind IN ('r', 'p', 'v', 'm') AND NOT EXISTS (SELECT FROM pg_depend"
+                " WHERE objid = pg_class.oid AND deptype = 'e') ORDER BY relkind = 'v', oid"
+            )
+            for (statement,) in cursor.fetchall():
+                cursor.execute(statement)
+
+
+@pytest.fixture(scope="session")
 def newer_server():
     folder = debian.with_hiding()
     if folder is None:

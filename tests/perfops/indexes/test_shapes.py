@@ -115,7 +115,12 @@ def test_what_no_index_serves_is_no_need(text):
     ("text", "sorts"),
     [
         ("SELECT max(year) FROM books", (Key("year"),)),
-        ("SELECT id FROM books ORDER BY year DESC NULLS LAST", ()),
+        (
+            "SELECT id FROM books ORDER BY year DESC NULLS LAST, id",
+            (Key("year", descending=True, nulls="last"), Key("id")),
+        ),
+        ("SELECT id FROM books ORDER BY year NULLS FIRST", (Key("year", nulls="first"),)),
+        ("SELECT id FROM books ORDER BY year DESC NULLS FIRST", (Key("year", descending=True),)),
         ("SELECT id FROM books ORDER BY length(title)", ()),
         ("SELECT b.id FROM books b, authors a ORDER BY b.year, a.name", ()),
     ],

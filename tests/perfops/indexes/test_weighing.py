@@ -99,7 +99,7 @@ def test_narrow_columns_are_carried_along_and_wide_ones_are_not():
 
 
 def test_what_an_index_does_already_is_not_proposed():
-    there = Existing("x", "btree", ("customer", "at"), (), "", False, False)
+    there = Existing("x", "btree", (Key("customer"), Key("at")), (), "", False, False)
     tables = {NAME: replace(ORDERS, indexes=(there,))}
     found = candidates.propose(
         [query("1", Need(NAME, equal=(Key("customer"),)))], tables,
@@ -225,9 +225,10 @@ def test_an_index_that_makes_others_slower_pays_for_that():
 
 
 def test_what_it_makes_redundant_is_named():
-    there = Existing("small", "btree", ("customer",), (), "", False, False)
+    there = Existing("small", "btree", (Key("customer"),), (), "", False, False)
     unique = replace(there, name="unique", is_unique=True)
-    found = weighing.redundant(index("customer", "at"), [there, unique])
+    patterns = replace(there, name="patterns", keys=(Key("customer", opclass="text_pattern_ops"),))
+    found = weighing.redundant(index("customer", "at"), [there, unique, patterns])
     assert [each.name for each in found] == ["small"]
 
 

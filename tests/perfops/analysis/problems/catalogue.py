@@ -4,6 +4,7 @@ Schema ``ill``: a table for each illness, named after it. Schema ``well``: what 
 illness and is none. Made by real SQL; the sizes are such that the usual thresholds hold.
 """
 
+import re
 import threading
 from contextlib import ExitStack, contextmanager, suppress
 
@@ -40,6 +41,7 @@ ILLNESSES = (
     ("duplicate_indexes", "ill.duplicate_same"),
     ("duplicate_indexes", "ill.duplicate_prefix"),
     ("invalid_indexes", "ill.invalid_code"),
+    ("invalid_indexes", "ill.reindexed_code_ccnew"),
     ("unindexed_foreign_keys", "ill.child.child_parent_fk"),
     ("sequential_scans", "ill.read_whole"),
     ("cache_hit_ratio", "ill.cold"),
@@ -50,6 +52,7 @@ ILLNESSES = (
     ("integer_overflow", "ill.serial.id"),
     ("integer_overflow", "ill.plain_key.id"),
     ("integer_overflow", "ill.small_identity.id"),
+    ("integer_overflow", "ill.eu.Serial.id"),
     ("unvalidated_constraints", "ill.doubtful.doubtful_positive"),
     ("unvalidated_constraints", "ill.doubtful.doubtful_parent_fk"),
     ("missing_statistics", "ill.never_analysed"),
@@ -160,6 +163,14 @@ CREATE TABLE ill.plain_key (id int PRIMARY KEY);
 INSERT INTO ill.plain_key VALUES (5), (2100000000);
 CREATE TABLE ill.small_identity (id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
 INSERT INTO ill.small_identity (n) SELECT n FROM generate_series(1, 25000) n;
+-- Made longer by hand, and its sequence forgotten; in a schema with a dot in its name.
+CREATE SCHEMA "ill.eu";
+CREATE TABLE "ill.eu"."Serial" (id serial PRIMARY KEY, n int);
+ALTER TABLE "ill.eu"."Serial" ALTER id TYPE bigint;
+INSERT INTO "ill.eu"."Serial" (n) SELECT n FROM generate_series(1, 100) n;
+SELECT setval('"ill.eu"."Serial_id_seq"', 2000000000);
+CREATE TABLE ill.reindexed (id bigint PRIMARY KEY, code int);
+INSERT INTO ill.reindexed SELECT n, n % 100 FROM generate_series(1, 1000) n;
 CREATE TABLE ill.doubtful (id bigint PRIMARY KEY, n int, parent_id bigint);
 INSERT INTO ill.doubtful SELECT n, -n, n FROM generate_series(1, 100) n;
 ALTER TABLE ill.doubtful ADD CONSTRAINT doubtful_positive CHECK (n > 0) NOT VALID,
@@ -187,11 +198,13 @@ def build(cluster):
     can_age = cluster.has("pg_resetwal")
     if can_age:
         _age(cluster)
-    cluster.start(**SETTINGS)
+    cluster.configure(SETTINGS)
+    cluster.start()
     cluster.execute("CREATE EXTENSION pg_stat_statements", _HEALTHY, _ILL)
     # It fails, and leaves the index behind: that is the illness.
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        cluster.execute("CREATE UNIQUE INDEX CONCURRENTLY invalid_code ON ill.invalid (code)")
+    for index, table in (("invalid_code", "invalid"), ("reindexed_code_ccnew", "reindexed")):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            cluster.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {index} ON ill.{table} (code)")
     # Without the oldest: to vacuum it would cure it.
     with cluster.connect("builder") as connection:
         tables = connection.execute(
@@ -215,11 +228,12 @@ def _age(cluster):
     cluster.own(log)
 
 
-def live(cluster):
+def live(cluster, *, only_healthy=False):
     """What goes on between the two looks, in both halves."""
     with cluster.connect("web") as connection:
         _healthy_work(connection)
-        _ill_work(connection)
+        if not only_healthy:
+            _ill_work(connection)
         tell_counters(connection)
         connection.execute("SELECT 1")
 
@@ -274,6 +288,28 @@ def _ill_work(connection):
     )
     for _ in range(6):
         connection.execute("CHECKPOINT")
+
+
+# What a remedy's sentence asks for before its statement: rows that stand in the way.
+REPAIRS = (
+    "DELETE FROM ill.invalid a USING ill.invalid b WHERE a.code = b.code AND a.id > b.id",
+    "UPDATE ill.doubtful SET n = abs(n) + 1",
+)
+
+
+def remedy(cluster, statements):
+    """Carry out what was printed, as a person would paste it; restart where it says so.
+
+    Two findings about one index have one statement.
+    """
+    cluster.execute(*REPAIRS)
+    for statement in dict.fromkeys(statements):
+        for part in re.split(r"(?<=;)\s+", statement):
+            if not part.startswith("--"):
+                cluster.execute(part)
+    if any("-- then restart" in statement for statement in statements):
+        cluster.stop()
+        cluster.start()
 
 
 @contextmanager

@@ -1,0 +1,105 @@
+"""Which index does what another one does: keys with order, operator class, collation, predicate."""
+
+import pytest
+
+from perfops.analysis.advisors import registry
+from perfops.analysis.collectors import difference, snapshot
+from perfops.conf import Conf
+from tests.perfops.indexes.workloads import none, one
+
+DUPLICATES, KEYS = "duplicate_indexes", "unindexed_foreign_keys"
+TWENTY_THOUSAND = "generate_series(1, 20000) n"
+
+
+def advised(bench, workload):
+    return [str(e.candidate) for e in bench.advise(workload, bench.limits()).accepted]
+
+
+def detected(bench, advisor, **limits):
+    bench.cursor.execute("ANALYZE")
+    window = difference.since_reset(snapshot.take(bench.alias))
+    return registry.run_advisors(window, Conf(**limits), only=[advisor]).issues
+
+
+def test_an_index_of_another_operator_class_is_not_redundant(own):
+    own.cursor.execute(
+        "CREATE TABLE part (id int, code text, ts timestamptz);"
+        "CREATE INDEX by_pattern ON part (code text_pattern_ops);"
+        "CREATE INDEX by_time ON part (code, ts); CREATE INDEX plain ON part (code)"
+    )
+    (found,) = detected(own, DUPLICATES)
+    assert found.object == "public.plain"
+
+
+@pytest.mark.parametrize(
+    ("existing", "statement", "expected"),
+    [
+        (
+            "(created DESC NULLS LAST)",
+            "SELECT * FROM post ORDER BY created DESC LIMIT 10",
+            "public.post (created)",
+        ),
+        (
+            "(created)",
+            "SELECT * FROM post ORDER BY created DESC NULLS LAST LIMIT 10",
+            "public.post (created NULLS FIRST)",
+        ),
+        (
+            '(name COLLATE "POSIX")',
+            "SELECT * FROM post WHERE name = 'n77'",
+            "public.post (name)",
+        ),
+        ("(name text_pattern_ops)", "SELECT * FROM post ORDER BY name LIMIT 5",
+         "public.post (name)"),
+    ],
+)  # fmt: skip
+def test_an_index_that_can_not_serve_silences_no_advice(own, existing, statement, expected):
+    own.cursor.execute(
+        'CREATE TABLE post (id int, created timestamptz, name text COLLATE "C", body text);'
+        "INSERT INTO post SELECT n, CASE WHEN n % 9 > 0 THEN now() - n * interval '1 hour' END,"
+        f" 'n' || n, repeat('x', 90) FROM {TWENTY_THOUSAND};"
+        f"CREATE INDEX there ON post {existing}; ANALYZE post"
+    )
+    assert advised(own, one("asked", statement, none)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("order", "index"),
+    [
+        ("created DESC NULLS LAST", "created DESC NULLS LAST"),
+        ("created DESC NULLS LAST", "created NULLS FIRST"),
+        ("created NULLS FIRST", "created DESC NULLS LAST"),
+    ],
+)
+def test_an_index_read_backwards_gives_the_opposite_order(own, order, index):
+    own.cursor.execute(
+        "CREATE TABLE post (id int, created timestamptz);"
+        f"INSERT INTO post SELECT n, now() - n * interval '1 hour' FROM {TWENTY_THOUSAND};"
+        f"CREATE INDEX there ON post ({index}); ANALYZE post"
+    )
+    assert advised(own, one("asked", f"SELECT * FROM post ORDER BY {order} LIMIT 9", none)) == []
+
+
+def test_an_index_of_rows_that_refer_to_something_serves_its_foreign_key(own):
+    own.cursor.execute(
+        'CREATE TABLE "User" (a int, b int, PRIMARY KEY (a, b), UNIQUE (a));'
+        'CREATE TABLE "Post" (id int PRIMARY KEY, "userId" int REFERENCES "User" (a), x int, y int,'
+        ' FOREIGN KEY (x, y) REFERENCES "User" (a, b));'
+        'INSERT INTO "Post" SELECT generate_series(1, 20000)'
+    )
+    few = {"FOREIGN_KEY_MIN_ROWS": 100}
+    assert len(detected(own, KEYS, **few)) == 2
+    own.cursor.execute(
+        'CREATE INDEX single ON "Post" ("userId") WHERE "userId" IS NOT NULL;'
+        'CREATE INDEX pair ON "Post" (x, y) WHERE x IS NOT NULL AND y IS NOT NULL'
+    )
+    assert detected(own, KEYS, **few) == []
+    unused = {"UNUSED_INDEX_MIN_BYTES": 0, "UNUSED_INDEX_MIN_DAYS": 0.0}
+    assert not {"public.single", "public.pair"} & {
+        each.object for each in detected(own, "unused_indexes", **unused)
+    }
+    own.cursor.execute(
+        'DROP INDEX single, pair; CREATE INDEX other ON "Post" ("userId") WHERE x IS NOT NULL;'
+        'CREATE INDEX part ON "Post" (x, y) WHERE x IS NOT NULL AND y > 3'
+    )
+    assert len(detected(own, KEYS, **few)) == 2
