@@ -5,7 +5,7 @@ from django.urls import path
 
 from midst import health
 from midst.api import api
-from midst.telemetry.exposition import view as metrics
+from midst.telemetry.views import metrics
 
 urlpatterns = [
     path("health", health.health),

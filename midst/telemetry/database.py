@@ -203,6 +203,11 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
         connection.execute_wrappers.append(_measure_for_django_prometheus)
 
 
+def count_failed_connection(connection: BaseDatabaseWrapper) -> None:
+    """Count a connection that could not be had, of the server or of the pool."""
+    django_db.connection_errors_total.labels(connection.alias, connection.vendor).inc()
+
+
 def _measure_for_django_prometheus(
     execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:

@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, over all processes: as text, on a port of its own, on the API's port.
+"""What Prometheus scrapes, over all processes: as text, and on a port of its own.
 
 prometheus_client's encoder takes 15 microseconds a line, and a scrape has thousands: what a key of
 the shared numbers looks like is worked out once here.
@@ -9,16 +9,10 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial, reduce
+from functools import lru_cache, partial, reduce
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import cast
 
-from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
-from django_prometheus.exports import ExportToDjangoView
 from prometheus_client import REGISTRY, CollectorRegistry, exposition
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -156,30 +150,6 @@ def _exemplar(cells: tuple[float, ...]) -> str:
     exemplar = exemplar_of(cells)
     trace = exemplar.labels["trace_id"]
     return f' # {{trace_id="{trace}"}} {exemplar.value!r} {exemplar.timestamp!r}'
-
-
-@cache
-def _allowed(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(network) for network in networks)
-
-
-@require_safe
-def view(request: HttpRequest) -> HttpResponse:
-    """The metrics of all processes; 404 to everyone who is not on the list.
-
-    The peer's own address counts: a forwarded one can be invented.
-    """
-    address = request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104 -- a unix socket has none
-    if not any(
-        ip_address(address) in network for network in _allowed(tuple(settings.METRICS_ALLOW))
-    ):
-        raise Http404
-    accept = request.headers.get("Accept", "")
-    if directory() is None and "openmetrics" not in accept:
-        # One process: django-prometheus' view. It knows neither exemplars nor the shared files.
-        return cast(HttpResponse, ExportToDjangoView(request))
-    body, content_type = render(accept)
-    return HttpResponse(body, content_type=content_type)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,13 +8,15 @@ else ``TRACES_RATIO``. Started after a fork, for threads do not survive one.
 import atexit
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from threading import Lock, Thread
 from typing import Any
 
+from celery import signals
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
-from opentelemetry import propagate
+from opentelemetry import context, propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
@@ -34,6 +36,9 @@ _QUEUE_VARIABLE, _QUEUE_SIZE = "OTEL_BSP_MAX_QUEUE_SIZE", 2048
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # Without it the instrumentations keep to names of attributes that are deprecated.
 _STABLE_NAMES = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,database"}
+_UID = "midst.telemetry.tracing"
+# The context in which a task is being published.
+_around_publishing: ContextVar[context.Context | None] = ContextVar("publishing", default=None)
 # What the instrumentations write down of a client; a message of an error may quote one too.
 _PERSONAL = frozenset(
     ("client.address", "client.port", "network.peer.address", "network.peer.port",
@@ -67,8 +72,8 @@ def is_wanted() -> bool:
 
 def trace_id() -> str | None:
     """Return the present trace's id, sampled or not; None outside of any."""
-    context = get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    here = get_current_span().get_span_context()
+    return f"{here.trace_id:032x}" if here.is_valid else None
 
 
 def span_id() -> str:
@@ -196,6 +201,8 @@ def stop() -> None:
     if provider is None:
         return
     _sampler = tracer = None
+    signals.before_task_publish.disconnect(dispatch_uid=_UID)
+    signals.after_task_publish.disconnect(dispatch_uid=_UID)
     for each in (CeleryInstrumentor(), DjangoInstrumentor(), RedisInstrumentor()):
         each.uninstrument()
     last = Thread(target=provider.shutdown, name="last-spans", daemon=True)
@@ -218,7 +225,9 @@ def _instrument(provider: TracerProvider) -> None:
     """
     global _middleware  # noqa: PLW0603
     common: dict[str, Any] = {"tracer_provider": provider, "meter_provider": NoOpMeterProvider()}
+    signals.before_task_publish.connect(_note_context, dispatch_uid=_UID)
     CeleryInstrumentor().instrument(**common)
+    signals.after_task_publish.connect(_leave_publishing, dispatch_uid=_UID)
     RedisInstrumentor().instrument(**common)
     before = settings.MIDDLEWARE
     settings.MIDDLEWARE = list(before)
@@ -226,6 +235,18 @@ def _instrument(provider: TracerProvider) -> None:
     (added,) = set(settings.MIDDLEWARE) - set(before)
     settings.MIDDLEWARE = before
     _middleware = import_string(added)
+
+
+def _note_context(**_: Any) -> None:
+    _around_publishing.set(context.get_current())
+
+
+def _leave_publishing(**_: Any) -> None:
+    """The instrumentation leaves the span of a task that this process does not know open."""
+    outer, span = _around_publishing.get(), get_current_span()
+    if outer is not None and span is not get_current_span(outer):
+        span.end()
+        context.attach(outer)
 
 
 def resource() -> Resource:

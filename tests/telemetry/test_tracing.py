@@ -8,8 +8,10 @@ import sys
 from urllib.request import Request, urlopen
 
 import pytest
+from celery import Celery
 from django.conf import settings
 from django.test import Client
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from prometheus_client import REGISTRY
 
@@ -179,6 +181,15 @@ def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector,
         text = each.attributes["db.query.text"]
         assert each.attributes["db.postgresql.queryid"] == str(len(text))
         assert each.attributes["code.file.path"] == "midst/health.py"
+
+
+def test_a_task_that_is_known_to_others_alone_leaves_no_span_open(traced, collector, own_redis):
+    traced(collector.url)
+    app = Celery(broker=own_redis)
+    app.send_task("known.elsewhere")
+    assert not trace.get_current_span().get_span_context().is_valid
+    tracing.stop()
+    assert "apply_async/known.elsewhere" in names(collector)
 
 
 def answers(client, number):
