@@ -14,7 +14,7 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from midst.accounts import services as accounts
-from midst.accounts.scopes import Scope
+from midst.accounts.models import Scope
 from midst.kernel.pagination import Cursor
 from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
 from profiles.models import Profile

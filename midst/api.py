@@ -16,8 +16,7 @@ from midst.kernel import openapi
 from midst.kernel.http import plain_problem, problem
 from midst.kernel.input import StrictParser
 from midst.kernel.problems import CONFLICT, INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
-from profiles.api import postings
-from profiles.api import router as profiles
+from profiles.api import postings, profiles
 from taxonomy.api import router as taxonomy
 
 
@@ -41,8 +40,8 @@ api = MidstAPI(
 )
 api.add_router("/auth", accounts)
 api.add_router("/taxonomy", taxonomy)
-api.add_router("/profiles", profiles)
-api.add_router("/postings", postings)
+api.add_router("/profiles", profiles.router)
+api.add_router("/postings", postings.router)
 
 
 @api.exception_handler(Problem)

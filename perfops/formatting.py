@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Protocol
 
+from django.utils import timezone
 from psycopg import sql
 
 _TITLE_CHARACTERS = 90
@@ -113,3 +115,9 @@ def severities_text(counts: Mapping[str, int]) -> str:
         for severity, noun in _SEVERITIES.items()
         if counts.get(severity)
     )
+
+
+def to_datetime(epoch_s: float) -> datetime:
+    """Return Unix time as a moment that compares with those of models and ``timezone.now``."""
+    aware = datetime.fromtimestamp(epoch_s, UTC)
+    return aware if timezone.is_aware(timezone.now()) else timezone.make_naive(aware)

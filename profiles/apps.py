@@ -5,4 +5,8 @@ class ProfilesConfig(AppConfig):
     name = "profiles"
 
     def ready(self) -> None:
-        from profiles import signals  # noqa: F401 -- importing connects
+        from midst.kernel.cache.signals import connect
+        from profiles.cache import INVALIDATES
+        from profiles.collections import CACHED
+
+        connect({**INVALIDATES, **{each.model: each.invalidates for each in CACHED}})

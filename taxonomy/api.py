@@ -6,11 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
 from midst.accounts.access import Reads, Requires
-from midst.accounts.scopes import Scope
+from midst.accounts.models import Scope
 from midst.kernel import openapi
-from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.http import item_path, no_content, respond, send, send_own
 from midst.kernel.input import sent
-from midst.kernel.links import item_path
 from midst.kernel.problems import CONFLICT
 from taxonomy import schemas, selectors, services
 

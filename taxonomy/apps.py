@@ -5,4 +5,7 @@ class TaxonomyConfig(AppConfig):
     name = "taxonomy"
 
     def ready(self) -> None:
-        from taxonomy import signals  # noqa: F401 -- importing connects
+        from midst.kernel.cache.signals import connect
+        from taxonomy.cache import INVALIDATES
+
+        connect(INVALIDATES)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 
 from midst.accounts import services as accounts
-from midst.accounts.scopes import Scope
+from midst.accounts.models import Scope
 from profiles import models
 from profiles.collections import CV
 from taxonomy.models import Epoch, Mask, Stage

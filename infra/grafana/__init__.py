@@ -1,1 +1,0 @@
-"""Grafana's dashboards as code: `python -m infra.grafana` writes their JSON."""

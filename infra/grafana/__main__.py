@@ -1,10 +1,17 @@
-"""Write the dashboards' JSON to ``infra/grafana/dashboards/``."""
+"""Grafana's dashboards as code: ``python -m infra.grafana`` writes their JSON."""
 
 from pathlib import Path
 
-from infra.grafana.boards import DASHBOARDS
+from infra.grafana.boards import api_performance, database_and_redis, golden_signals, load_runs
 from infra.grafana.panels import text
 
+# In the order a person looks at them.
+DASHBOARDS = (
+    golden_signals.DASHBOARD,
+    api_performance.DASHBOARD,
+    database_and_redis.DASHBOARD,
+    load_runs.DASHBOARD,
+)
 FOLDER = Path(__file__).parent / "dashboards"
 
 

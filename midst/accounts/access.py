@@ -15,7 +15,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from midst.accounts import secrets, selectors, services, throttle
-from midst.accounts.scopes import NEEDED_WITH, Scope
+from midst.accounts.models import NEEDED_WITH, Scope
 from midst.kernel.problems import NOT_YOURS, SCOPE_MISSING, UNAUTHENTICATED, Problem
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -11,8 +11,7 @@ from midst.accounts import audit, schemas, secrets, selectors, services
 from midst.accounts.access import Requires, principal
 from midst.accounts.audit import Event
 from midst.kernel import openapi
-from midst.kernel.http import no_content, send
-from midst.kernel.links import item_path, own_path
+from midst.kernel.http import item_path, no_content, own_path, send
 from midst.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from midst.kernel.problems import (
     CONFLICT,

@@ -1,9 +1,33 @@
 """Sessions and tokens, and the audit log. Of a token only the hash is stored."""
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from uuid_utils.compat import uuid7
+
+
+class Scope(StrEnum):
+    """What a personal API token can be allowed to do. A sign-in may do all its user may."""
+
+    PROFILES_READ = "profiles:read"
+    PROFILES_WRITE = "profiles:write"
+    TAXONOMY_WRITE = "taxonomy:write"
+
+
+MEANINGS = {
+    Scope.PROFILES_READ: "Read your own profiles and everything that belongs to them.",
+    Scope.PROFILES_WRITE: (
+        "Create, change, delete and export your own profiles; needs profiles:read as well."
+    ),
+    Scope.TAXONOMY_WRITE: "Change masks, epochs and stages (staff).",
+}
+
+# A write answers with all of what it wrote to, so who may not read it may not write it either.
+NEEDED_WITH: Mapping[Scope, tuple[Scope, ...]] = {Scope.PROFILES_WRITE: (Scope.PROFILES_READ,)}
+
 
 HASH_LENGTH = 64  # SHA-256 in hex digits: enough for a random secret of 256 bits
 

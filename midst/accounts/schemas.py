@@ -7,9 +7,9 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
-from midst.accounts.scopes import NEEDED_WITH, Scope
+from midst.accounts.models import NEEDED_WITH, Scope
 from midst.kernel.input import Input, Moment, text
-from midst.kernel.output import Listing
+from midst.kernel.pagination import Listing
 
 # A password keeps its spaces, and may hold any character.
 _Secret = Annotated[str, StringConstraints(strip_whitespace=False, min_length=1, max_length=1024)]

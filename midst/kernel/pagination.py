@@ -15,6 +15,7 @@ from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Q, QuerySet
 from msgspec import Meta
+from ninja import Schema
 
 from midst.kernel.problems import INVALID, FieldError, Problem
 
@@ -173,3 +174,11 @@ class BoundedCountPaginator(Paginator):
             )
             estimate: int = cursor.fetchone()[0]
         return max(counted, estimate)
+
+
+class Listing[Item](Schema):
+    """A page of a list; ``next`` and ``previous`` are addresses, null at an end."""
+
+    results: list[Item]
+    next: str | None
+    previous: str | None

@@ -52,7 +52,7 @@ MIDDLEWARE = [
     "midst.health.ProbeMiddleware",
     "midst.kernel.http.HeadMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "midst.kernel.security.ContentSecurityPolicyMiddleware",
+    "midst.kernel.http.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

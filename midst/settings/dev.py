@@ -5,7 +5,7 @@ import os
 from django.core.exceptions import ImproperlyConfigured
 
 from midst.stack import state
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 try:
     _given = state.environment()

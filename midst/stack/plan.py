@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midst.stack import ports, privileges, process, servers, state
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 MIN_FREE_BYTES = 500 * 1024 * 1024
 

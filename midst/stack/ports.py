@@ -6,7 +6,7 @@ from random import SystemRandom
 
 import psutil
 
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 HOST = "127.0.0.1"
 # Below the ports that systems lend to outgoing connections (Linux: from 32768): one of those

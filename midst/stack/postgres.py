@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from midst.stack import ports, privileges, process
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 USER = "midst"
 DATABASE = "midst"

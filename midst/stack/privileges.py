@@ -11,7 +11,7 @@ import signal
 import subprocess
 from functools import cache
 
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 NOBODY = "nobody"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from midst.stack import process
-from midst.stack.errors import StackError
 from midst.stack.postgres import Postgres
+from midst.stack.state import StackError
 from midst.stack.valkey import Valkey
 
 

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from midst.stack.errors import StackError
+
+class StackError(Exception):
+    """One clear sentence: what is wrong, with the value, and what to do."""
+
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 ROOT = Path(os.environ.get("MIDST_DIR") or CHECKOUT / ".midst").absolute()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from midst.stack import process, state
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 POLL_S = 0.5
 MAX_PAUSE_S = 30.0

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from midst.stack import ports, privileges, process
-from midst.stack.errors import StackError
+from midst.stack.state import StackError
 
 MAX_MEMORY = "256mb"
 START_TIMEOUT_S = 10

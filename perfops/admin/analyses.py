@@ -12,12 +12,12 @@ from django.views.decorators.http import require_POST
 
 from perfops.admin import badges
 from perfops.admin.analysis_pages import InsidePages
-from perfops.admin.finding_card import card
+from perfops.admin.badges import card
 from perfops.admin.pages import minute
 from perfops.analysis import selectors
 from perfops.analysis import services as analyses
 from perfops.analysis import sessions as present
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger

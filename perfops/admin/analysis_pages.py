@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
 from perfops.admin import badges, columns, statements
-from perfops.admin.listing import listing
+from perfops.admin.columns import listing
 from perfops.admin.pages import MeasuredAdmin
 from perfops.analysis import differences as inside
 from perfops.analysis import sessions as present

@@ -1,8 +1,10 @@
-"""Outcomes as a person sees them: a colour, a sign and words, never a colour alone."""
+"""Badges and finding cards: a colour, a sign and words, never a colour alone."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from perfops.formatting import severities_text
@@ -97,3 +99,35 @@ def of_analysis(analysis: Analysis) -> Badge:
     if not found:
         return Badge(*_GOOD, "no problems")
     return Badge(_SEVERITIES[Severity(found[0])][0], "!", severities_text(analysis.counts))
+
+
+Status = Finding.Status
+
+
+def card(finding: Finding, *, severity: str, evidence: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the context of ``perfops/_finding.html``."""
+    return {
+        "badge": of_severity(severity),
+        "url": reverse("admin:perfops_finding_change", args=[finding.pk]),
+        "title": finding.title,
+        "status_text": _status_text(finding),
+        "evidence": [(label, _evidence_text(value)) for label, value in evidence],
+        "why": finding.why,
+        "remedy": finding.remedy,
+        "statement": finding.statement,
+        "can_acknowledge": finding.status == Status.OPEN,
+        "can_mute": finding.status != Status.RESOLVED,
+        "can_reopen": finding.status in {Status.ACKNOWLEDGED, Status.MUTED},
+    }
+
+
+def _evidence_text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def _status_text(finding: Finding) -> str:
+    if finding.status == Status.OPEN:
+        return ""
+    if finding.status == Status.MUTED:
+        return f"muted until {finding.muted_until}: {finding.mute_reason}"
+    return str(finding.get_status_display())

@@ -10,12 +10,11 @@ from django.utils.safestring import SafeString
 
 from perfops.admin import badges
 from perfops.budgets import selectors
+from perfops.budgets.metrics.metric import SHARE, WrongValue
 from perfops.budgets.metrics.registry import metric_of
-from perfops.budgets.metrics.units import SHARE, WrongValue
 from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import bound
-from perfops.charts.lines import Bound, Chart, Line, chart
-from perfops.charts.small import meter
+from perfops.charts import Bound, Chart, Line, chart, meter
 from perfops.models.budgets import Budget
 
 _BOUNDS = ("target", "threshold")

@@ -1,4 +1,4 @@
-"""Findings: list, page, acknowledge, mute, open again."""
+"""Findings: list, page, acknowledge, mute, open again; the recommendation behind one."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -6,17 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, recommendations, statements
-from perfops.admin.finding_card import card
+from perfops.admin import badges, statements
+from perfops.admin.badges import Badge, card
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.analysis import findings, selectors
-from perfops.models.analyses import Finding
+from perfops.models.analyses import Finding, Recommendation
 
 _USUAL_MUTE = timedelta(days=30)
 _PERMISSION = "mute_finding"
@@ -76,7 +76,7 @@ class FindingAdmin(MeasuredAdmin):
         return self._page(request, finding, MuteForm(initial={"until": until}))
 
     def migration_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
-        return recommendations.download(self.viewed(request, str(finding_id)))
+        return _migration_file(self.viewed(request, str(finding_id)))
 
     def acknowledge_view(self, request: HttpRequest, finding_id: int) -> HttpResponse:
         return self._act(request, finding_id, findings.acknowledge)
@@ -122,7 +122,7 @@ class FindingAdmin(MeasuredAdmin):
             is_about_statements=bool(finding.queryids),
             finding=card(finding, severity=finding.severity, evidence=finding.evidence),
             facts=facts,
-            recommendation=recommendations.context(finding, self.url("migration", finding.pk)),
+            recommendation=recommendation_context(finding, self.url("migration", finding.pk)),
             form=form,
             can_mute=self.may(request, _PERMISSION),
             acknowledge_url=self.url("acknowledge", finding.pk),
@@ -141,3 +141,66 @@ class FindingAdmin(MeasuredAdmin):
     @admin.display(description="Status")
     def state(self, finding: Finding) -> SafeString:
         return badges.of_status(finding).html()
+
+
+Outcome = Recommendation.Outcome
+_BADGES = {
+    Outcome.FIXED: Badge("good", "✓", "It helped"),
+    Outcome.NO_EFFECT: Badge("warning", "!", "It had no effect"),
+    Outcome.WORSE: Badge("bad", "✗", "It made things worse"),
+}
+
+
+def recommendation_context(finding: Finding, download_url: str) -> dict[str, Any] | None:
+    """Return the context of ``perfops/_recommendation.html``, None where there is none."""
+    recommendation = Recommendation.objects.filter(finding=finding).first()
+    if recommendation is None:
+        return None
+    effects = [each for each in recommendation.effects if "before" in each]
+    urls = statements.urls(finding.database, (each["queryid"] for each in effects))
+    return {
+        "proof": recommendation.proof,
+        "unit": "planner's cost" if recommendation.unit == "cost" else "ms",
+        "effects": [_effect(each, urls.get(each["queryid"], "")) for each in effects],
+        "meta": recommendation.meta,
+        "migration": recommendation.migration,
+        "file": f"{recommendation.app_label}/migrations/{recommendation.migration_name}.py",
+        "download_url": download_url if recommendation.migration else "",
+        "applied_at": recommendation.applied_at,
+        "outcome": _BADGES.get(Outcome(recommendation.outcome)),
+        "measured": [(label, _figure(value)) for label, value in recommendation.measured],
+    }
+
+
+def _effect(effect: dict[str, Any], url: str) -> dict[str, Any]:
+    before, after = effect["before"], effect["after"]
+    blocks = effect["blocks_before"], effect["blocks_after"]
+    return {
+        "text": effect["text"],
+        "url": url,
+        "calls": f"{effect['calls']:,}",
+        "before": _figure(before),
+        "after": _figure(after),
+        "blocks": "-" if blocks[0] is None else f"{blocks[0]:,.0f} → {blocks[1]:,.0f}",
+        "times": f"{before / after:,.1f} times" if after else "-",
+    }
+
+
+def _figure(value: float | str) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.3g}"
+
+
+def _migration_file(finding: Finding) -> HttpResponse:
+    """Return the migration as a file to put into the app. Raises ``Http404``."""
+    recommendation = Recommendation.objects.filter(finding=finding).first()
+    if recommendation is None or not recommendation.migration:
+        raise Http404(f"Finding {finding.pk} has no migration.")
+    return HttpResponse(
+        recommendation.migration,
+        content_type="text/x-python; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{recommendation.migration_name}.py"'
+        },
+    )

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -20,6 +21,13 @@ def minute(at: datetime) -> str:
 
 class _Narrow(ChangeList):
     """A list without what only the page of a row shows."""
+
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        """Django takes these parameters, and they end in a server error."""
+        values = [text for _, found in request.GET.lists() for text in found]
+        if request.GET.get("p", "").startswith("-") or any("\0" in text for text in values):
+            raise IncorrectLookupParameters
+        super().__init__(request, *args, **kwargs)
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> Any:
         admin_class: Any = self.model_admin

@@ -1,23 +1,103 @@
 """Queries: list, page, explain."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import path
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import query_page, statements
+from perfops.admin import statements
+from perfops.admin.badges import card
 from perfops.admin.pages import MeasuredAdmin
-from perfops.admin.query_list import WINDOWS, CostliestFirst, DatabaseFilter, WindowFilter, since
 from perfops.analysis import queries
+from perfops.analysis import sessions as present
+from perfops.analysis.plans import tree
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.plans.explain import NoPlan
-from perfops.charts.small import SPARK_HEIGHT, SPARK_WIDTH, sparkline
+from perfops.analysis.plans.tree import BAR_WIDTH, Step, draw
+from perfops.analysis.queries import Point
+from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, Chart, Line, chart, sparkline
 from perfops.formatting import ms_text
-from perfops.models.origins import QueryTemplate
+from perfops.models.analyses import Finding
+from perfops.models.origins import QueryPlan, QueryTemplate
+from perfops.origins import selectors as origins
+from perfops.origins.selectors import Share
+
+WINDOWS = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+def since(request: HttpRequest, default: str = "day") -> datetime:
+    """Return where the window that was asked for begins."""
+    name = request.GET.get("window", default)
+    return queries.begin(WINDOWS.get(name, WINDOWS[default]))
+
+
+class WindowFilter(admin.SimpleListFilter):
+    """How far back to look; a day unless asked otherwise."""
+
+    title = "window"
+    parameter_name = "window"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, f"last {name}") for name in WINDOWS if name != "day"]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        return [{**first, "display": "last day"}, *others]
+
+
+class DatabaseFilter(admin.SimpleListFilter):
+    """By what DATABASES says: no row is read to know them."""
+
+    title = "database"
+    parameter_name = "database"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(alias, alias) for alias in present.databases()]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(database=self.value()) if self.value() else queryset
+
+
+class CostliestFirst(ChangeList):
+    """Counts are added up once: that tells which statements there are, and in which order."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        self.since = since(request)
+        self.sent = queries.sent(since=self.since)
+        found = self.queryset.order_by().values_list("pk", flat=True)
+        ids = sorted(
+            (pk for pk in found if pk in self.sent), key=lambda pk: (-self.sent[pk].ms, pk)
+        )
+        self.paginator = Paginator(ids, self.list_per_page)
+        self.result_count, self.full_result_count = len(ids), None
+        self.show_full_result_count = self.show_admin_actions = False
+        self.can_show_all, self.multi_page = False, len(ids) > self.list_per_page
+        self.result_list = self._rows(list(self.paginator.get_page(self.page_num).object_list))
+
+    def _rows(self, ids: list[int]) -> list[QueryTemplate]:
+        """Return the statements with what the columns show of them. Three queries."""
+        known = QueryTemplate.objects.defer("signatures", "sample")
+        rows: dict[int, Any] = known.in_bulk(ids)
+        shares = origins.by_template(set(ids), since=self.since)
+        trends = queries.trends(ids, since=self.since, until=timezone.now())
+        total_ms = sum(sent.ms for sent in self.sent.values())
+        for row in rows.values():
+            row.sent, row.shares = self.sent[row.pk], shares[row.pk]
+            row.share = row.sent.ms / total_ms if total_ms else 0.0
+            row.trend = trends.get(row.pk, [])
+        return [rows[pk] for pk in ids if pk in rows]
+
 
 _PERMISSION = "explain_query"
 
@@ -64,7 +144,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
             found = plans.explain_query(template, analyse="analyse" in request.POST)
         except NoPlan as error:
             return self._page(request, template, refused=str(error))
-        root = query_page.drawn(found.plan)
+        root = drawn(found.plan)
         return self._page(request, template, explained=root, how=found.how)
 
     def _page(self, request: HttpRequest, template: QueryTemplate, **context: Any) -> HttpResponse:
@@ -73,7 +153,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
             request,
             "perfops/query.html",
             "Query",
-            **query_page.build(template, since=since(request, default="week")),
+            **build(template, since=since(request, default="week")),
             windows=WINDOWS,
             window=window if window in WINDOWS else "week",
             can_explain=self.may(request, _PERMISSION),
@@ -114,3 +194,111 @@ class QueryTemplateAdmin(MeasuredAdmin):
         size = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}
         label = "total time over the window"
         return render_to_string("perfops/_spark.html", {"points": points, "label": label, **size})
+
+
+_ORIGINS = 50
+_DAY_S = 86_400
+
+
+def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
+    """Return the context of ``perfops/query.html``. Five queries."""
+    now = timezone.now()
+    shares = origins.by_template({template.pk}, since=since)[template.pk]
+    points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
+    return {
+        "query": template,
+        "figures": _figures(shares, queries.total_ms(since=since)),
+        "shares": [_share(share) for share in shares[:_ORIGINS]],
+        "more_shares": max(0, len(shares) - _ORIGINS),
+        "charts": [each for each in (_times(points), _calls(points)) if each],
+        "plans": [_plan(plan, place) for place, plan in enumerate(queries.plans_of(template))],
+        **_findings(queries.findings_of(template)),
+        "bar_width": BAR_WIDTH,
+    }
+
+
+def _findings(found: list[Finding]) -> dict[str, Any]:
+    """Return what is to do as cards, and what is resolved as a line each."""
+    to_do: list[Any] = []
+    resolved: list[Any] = []
+    for each in found:
+        shown = card(each, severity=each.severity, evidence=each.evidence)
+        if each.status == Finding.Status.RESOLVED:
+            resolved.append({**shown, "at": each.resolved_at})
+        else:
+            to_do.append(shown)
+    return {"findings": to_do, "resolved": resolved}
+
+
+def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:
+    calls, ms = sum(s.calls for s in shares), sum(s.total_ms for s in shares)
+    rows = sum(s.rows for s in shares)
+    return [
+        ("Calls", f"{calls:,}"),
+        ("Total time", ms_text(ms)),
+        ("Mean", ms_text(ms / calls) if calls else "-"),
+        ("Share of all time", f"{ms / all_ms:.1%}" if all_ms else "-"),
+        ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
+    ]
+
+
+def _share(share: Share) -> dict[str, Any]:
+    each = share.calls_per_unit
+    return {
+        "line": share.site or "no line of the project",
+        "function": share.function,
+        "kind": share.kind,
+        "name": share.name,
+        "share": f"{share.share:.1%}",
+        "bar": round(share.share * BAR_WIDTH, 1),
+        "cells": [
+            f"{share.calls:,}",
+            ms_text(share.total_ms),
+            ms_text(share.total_ms / share.calls) if share.calls else "-",
+            f"{each:,.1f}, most {share.max_calls_per_execution:,}" if each else "-",
+        ],
+    }
+
+
+def _plan(plan: QueryPlan, place: int) -> dict[str, Any]:
+    return {
+        "is_present": place == 0,
+        "since": plan.first_seen_at,
+        "until": plan.last_seen_at,
+        "queryid": plan.queryid,
+        "causes": plan.causes,
+        "root": drawn(plan.plan),
+    }
+
+
+def drawn(plan: dict[str, Any]) -> Step:
+    """Return a plan as ``perfops/_plan_step.html`` draws it."""
+    return draw(tree.read(plan))
+
+
+def _times(points: list[Point]) -> Chart | None:
+    means = [point.mean_ms for point in points]
+    return _chart("Mean time in ms", "mean", "po-line-1", points, means)
+
+
+def _calls(points: list[Point]) -> Chart | None:
+    return _chart("Calls", "calls", "po-line-2", points, [point.calls for point in points])
+
+
+def _chart(
+    title: str, label: str, style: str, points: list[Point], values: list[Any]
+) -> Chart | None:
+    if not points:
+        return None
+    step = (points[-1].at - points[0].at).total_seconds() / max(1, len(points) - 1)
+    form = "%H:%M" if step < _DAY_S else "%d %b" if step < 28 * _DAY_S else "%b %Y"
+    return chart(
+        title,
+        xs=list(range(len(points))),
+        x_text=lambda place: (
+            f"{points[int(place)].at:{form}}" if place == int(place) < len(points) else ""
+        ),
+        y_text=lambda value: f"{value:,.2f}" if label == "mean" else f"{value:,.0f}",
+        lines=[Line(label, style, values)],
+        x_label="time (UTC)",
+    )

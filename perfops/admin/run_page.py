@@ -11,11 +11,10 @@ from django.utils.html import format_html
 
 from perfops.admin import badges
 from perfops.admin.badges import Badge
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
-from perfops.charts.lines import Bound, Chart, Line, chart
-from perfops.charts.small import Meter, meter
+from perfops.charts import Bound, Chart, Line, Meter, chart, meter
 from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text
 from perfops.load import k6

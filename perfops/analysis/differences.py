@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from perfops.analysis import stored_snapshots as snapshots
+from perfops.analysis import snapshots
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement, Table

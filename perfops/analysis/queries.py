@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from perfops.analysis import selectors as analyses
 from perfops.conf import conf
-from perfops.database.timestamps import to_datetime
+from perfops.formatting import to_datetime
 from perfops.models.analyses import Finding
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
 

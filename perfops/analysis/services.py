@@ -9,15 +9,14 @@ import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import baselines, findings, recommenders, snapshots
-from perfops.analysis import stored_snapshots as stored
+from perfops.analysis import findings, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
-from perfops.analysis.baselines import Since
 from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.snapshots import Since
 from perfops.conf import conf
 from perfops.database import packages
 from perfops.jobs import lifecycle
@@ -192,8 +191,8 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
 
 def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSnapshot | None:
     try:
-        return baselines.find(database, present, since)
-    except baselines.NoBaseline as error:
+        return snapshots.find(database, present, since)
+    except snapshots.NoBaseline as error:
         raise CouldNotAnalyse(str(error)) from error
     except Error as error:
         reason = str(error).partition("\n")[0]
@@ -207,7 +206,7 @@ def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSn
 def _report(
     database: str, present: Snapshot, baseline: StoredSnapshot | None, only: Collection[str]
 ) -> Report:
-    earlier = stored.read(baseline)
+    earlier = snapshots.read(baseline)
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
     sent, changes = origins.read(database, since=present.taken_at - window.seconds)
     window = replace(

@@ -4,9 +4,8 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from perfops.budgets.metrics.metric import Reading
+from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
-from perfops.budgets.metrics.units import WrongValue
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun, RouteResult
 

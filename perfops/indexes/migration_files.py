@@ -1,4 +1,4 @@
-"""Writing a recommended migration into its app."""
+"""Recommended migrations that wait, and writing one into its app."""
 
 from pathlib import Path
 
@@ -6,7 +6,16 @@ from django.apps import apps
 
 from perfops.indexes.declaration import NotDjangos
 from perfops.indexes.migration import Project
-from perfops.models.recommendations import Recommendation
+from perfops.models.analyses import Finding, Recommendation
+
+
+def with_migrations(database: str) -> list[Recommendation]:
+    """Return the recommendations for ``database`` that wait to be applied and have a migration."""
+    waiting = Recommendation.objects.exclude(migration="").filter(
+        finding__database=database, applied_at=None
+    )
+    open_ones = waiting.exclude(finding__status__in=[Finding.Status.RESOLVED, Finding.Status.MUTED])
+    return list(open_ones.select_related("finding").order_by("-gain", "id"))
 
 
 class NotWritten(RuntimeError):

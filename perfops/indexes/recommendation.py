@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.indexes.migration import Change
 from perfops.indexes.records import Candidate, Effect, Existing, Proof, Query
 

@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window, statistics_since
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
 from perfops.indexes import (

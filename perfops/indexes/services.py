@@ -15,10 +15,9 @@ from perfops.conf import conf
 from perfops.formatting import identifier
 from perfops.indexes import detections, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
-from perfops.models import recommendations as stored
 from perfops.models.analyses import Analysis, Finding
+from perfops.models.analyses import Recommendation as Stored
 
-Stored = stored.Recommendation
 Kind, Outcome = Stored.Kind, Stored.Outcome
 IMPACT = "index_impact"
 TITLES = {detections.ID: "Missing indexes", IMPACT: "Index recommendations that did not help"}

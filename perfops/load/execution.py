@@ -12,12 +12,12 @@ from django.db import Error, IntegrityError, transaction
 from django.utils import timezone
 
 from perfops.analysis.collectors import difference, snapshot
-from perfops.analysis.collectors.unavailable import UnavailableSource
-from perfops.charts.small import thinned
+from perfops.analysis.collectors.records import UnavailableSource
+from perfops.charts import thinned
 from perfops.conf import conf
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
-from perfops.load import cores, fingerprint, k6, routes, storing, targets, validity
+from perfops.load import fingerprint, k6, routes, storing, targets, validity
 from perfops.load import parser as stream
 from perfops.load import scenarios as plans
 from perfops.load import server_side as server
@@ -141,7 +141,7 @@ def _conclude(
     run.state = State.JUDGING
     run.save(update_fields=["state", "log", "summary", "server"])
     storing.store_routes(run, recording.routes())
-    limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, cores.usable())
+    limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, k6.usable_cores())
     errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
     run.summary["validity"] = asdict(errors)
     run.save(update_fields=["summary"])

@@ -1,12 +1,31 @@
 """k6's CSV output, row by row, as typed events. k6 1.x and 2.x write the same columns."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from perfops.load.cache_header import outcome
 from perfops.load.schedule import Start
+
+_WORDS = re.compile(r"[A-Za-z]+")
+# nginx serves these from its cache; the others are asked for at the origin.
+_HITS = {"HIT", "REFRESHHIT", "STALE", "UPDATING", "REVALIDATED"}
+_MISSES = {"MISS", "EXPIRED"}
+
+
+def cache_outcome(header: str) -> str:
+    """Return what ``X-Cache`` says: HIT, MISS, or "" where the last hop says neither.
+
+    Forms: ``HIT`` (nginx, Varnish), ``Hit from cloudfront``, ``MISS, HIT`` (Fastly: one word per
+    hop, the one nearest to the client last), ``TCP_MEM_HIT from a123`` (Akamai, Squid).
+    """
+    last_hop = header.rpartition(",")[2]
+    words = {word.upper() for word in _WORDS.findall(last_hop)}
+    if words & _MISSES:
+        return "MISS"
+    return "HIT" if words & _HITS else ""
+
 
 _MICROSECONDS = 1_000_000
 _TIMING, _INTENDED, _DROPPED, _VUS = (
@@ -100,7 +119,7 @@ def _event(cells: dict[str, str]) -> Event | None:
     route = cells["name"]
     if metric == _INTENDED:
         _, _, cache = cells["extra_tags"].partition("cache=")
-        return Intended(at, route, value, outcome(cache), _start(cells["metadata"]))
+        return Intended(at, route, value, cache_outcome(cache), _start(cells["metadata"]))
     code = cells["error_code"]
     return Timing(
         at,

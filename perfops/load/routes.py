@@ -1,8 +1,8 @@
-"""What a project's load asks for: read from ``routes.json``, filled in from its own rows."""
+"""What a project's load asks for: ``routes.json``, filled in from its rows or made of its URLs."""
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,12 @@ from urllib.parse import quote
 
 import msgspec
 from django.apps import apps
-from django.core.exceptions import FieldError
+from django.contrib.admindocs.views import extract_views_from_urlpatterns
+from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db.models import Model
+from django.urls import get_resolver
+
+from perfops.origins.middleware import template
 
 # More different paths of one route say nothing more.
 _MOST_ROWS = 500
@@ -128,3 +133,60 @@ def _rows(name: str, route: Route, fields: list[str]) -> list[tuple[Any, ...]]:
         return list(rows.values_list(*fields)[:_MOST_ROWS])
     except (LookupError, ValueError, FieldError) as error:
         raise UnusableRoutes(f"{name} can't be filled in from {route.model}: {error}") from error
+
+
+_NOT_THEIRS = "admin"
+# Monitoring, and what signs people in or out: no load may ask for them unasked.
+_LEFT_OUT = re.compile(
+    r"(^|[/_.-])(metrics|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt)"
+    r"($|[/_.-])"
+)
+View = Callable[..., Any]
+
+
+def discovered() -> dict[str, Any]:
+    """Return what can be asked for by GET, as far as it is known, under the names of origins.
+
+    The admin, metrics and whatever signs people in or out are left out. Where nobody knows what
+    fills a ``{field}``, ``paths`` are left empty for the project to write.
+    """
+    found: dict[str, Any] = {}
+    for view, route, namespaces, _ in extract_views_from_urlpatterns(get_resolver().url_patterns):
+        if _NOT_THEIRS not in (namespaces or ()) and _answers(view):
+            path = template(route)
+            if not _LEFT_OUT.search(path.lower()):
+                found.setdefault(path, _entry(path, view))
+    return found
+
+
+def _answers(view: View) -> bool:
+    kind = getattr(view, "view_class", None)
+    return kind is None or (hasattr(kind, "get") and "get" in _option(view, "http_method_names"))
+
+
+def _entry(path: str, view: View) -> Any:
+    fields = FIELD.findall(path)
+    if not fields:
+        return 1
+    model = _model(view)
+    if model is not None and all(_is_field(name, model) for name in fields):
+        return {"share": 1, "model": model._meta.label}
+    return {"share": 1, "paths": []}
+
+
+def _model(view: View) -> type[Model] | None:
+    """Return what a generic view shows."""
+    return _option(view, "model") or getattr(_option(view, "queryset"), "model", None)
+
+
+def _option(view: View, name: str) -> Any:
+    """Return what a class-based view has by this name, as ``as_view`` was told or by itself."""
+    given: dict[str, Any] = getattr(view, "view_initkwargs", {})
+    return given.get(name, getattr(getattr(view, "view_class", None), name, None))
+
+
+def _is_field(name: str, model: type[Model]) -> bool:
+    try:
+        return name == "pk" or bool(model._meta.get_field(name))
+    except FieldDoesNotExist:
+        return False

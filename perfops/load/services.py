@@ -45,7 +45,9 @@ def request_run(
     except (plans.UnknownScenario, targets.TargetRefused) as error:
         raise RunRefused(str(error)) from error
     lifecycle.reap()
-    busy = LoadRun.objects.filter(target=url, state__in=LoadRun.ACTIVE).first()
+    active = LoadRun.objects.filter(state__in=LoadRun.ACTIVE)
+    # Two names may stand for one server.
+    busy = next((run for run in active if targets.is_one_of(run.target, (url,))), None)
     if busy is not None:
         raise RunRefused(
             f"Run {busy.pk} ({busy.scenario}) is loading {url}: wait for its end or cancel it."

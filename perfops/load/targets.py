@@ -6,11 +6,21 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
 
 PREFLIGHT_TIMEOUT_S = 5
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer; where it leads to nobody has allowed."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 # k6 gets no proxy from our environment, so what looks whether the target answers takes none.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
 
 class TargetRefused(ValueError):
@@ -21,7 +31,9 @@ def check(url: str, allowed: Iterable[str]) -> str:
     """Return ``url`` as scheme://host:port. Raises ``TargetRefused`` with what to do.
 
     Every address that the host's name stands for must be in ``allowed`` (addresses, networks,
-    host names): nobody points a load generator at someone else's server.
+    host names): nobody points a load generator at someone else's server. What is allowed by its
+    address, or on this machine, comes out as an address: it is looked up once, and one server has
+    one spelling. A name stays only where ``allowed`` has that name.
     """
     try:
         parts = urlsplit(url)
@@ -37,28 +49,36 @@ def check(url: str, allowed: Iterable[str]) -> str:
         port = parts.port or {"http": 80, "https": 443}[parts.scheme]
     except ValueError as error:
         raise TargetRefused(f"{url!r} has no valid port.") from error
-    places = list(allowed)
-    if parts.hostname not in places and not _all_within(parts.hostname, port, places):
-        raise TargetRefused(
-            f"{parts.hostname} is not on the list of allowed targets ({', '.join(places)}). "
-            "Add it to PERFOPS['ALLOWED_TARGETS'] (PERFOPS_ALLOWED_TARGETS) if it is yours."
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}"
+    host = _canonical(parts.hostname.removesuffix("."), port, list(allowed))
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _all_within(host: str, port: int, places: list[str]) -> bool:
+def _canonical(host: str, port: int, places: list[str]) -> str:
     networks = []
     for place in places:
         try:
             networks.append(ip_network(place))
         except ValueError:
-            continue  # a host name, compared already
+            continue  # a host name
     try:
-        found = {ip_address(info[4][0]) for info in socket.getaddrinfo(host, port)}
+        # IPv4 first: what listens on loopback listens there.
+        found = sorted(
+            {ip_address(info[4][0]) for info in socket.getaddrinfo(host, port)},
+            key=lambda address: (address.version, address),
+        )
     except (OSError, UnicodeError) as error:
+        if host in places:
+            # Whether it answers is found out before the load.
+            return host
         raise TargetRefused(f"{host} has no address: {error}.") from error
-    return all(any(address in network for network in networks) for address in found)
+    if host in places and not all(address.is_loopback for address in found):
+        return host
+    if host in places or all(any(address in each for each in networks) for address in found):
+        return str(found[0])
+    raise TargetRefused(
+        f"{host} is not on the list of allowed targets ({', '.join(places)}). "
+        "Add it to PERFOPS['ALLOWED_TARGETS'] (PERFOPS_ALLOWED_TARGETS) if it is yours."
+    )
 
 
 def is_one_of(url: str, others: Iterable[str]) -> bool:

@@ -1,9 +1,8 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
-from perfops.models.analyses import Analysis, Finding, Occurrence, StoredSnapshot
+from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
-from perfops.models.recommendations import Recommendation
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""An analysis of a database, and the findings that live on between analyses."""
+"""An analysis of a database, the findings that live on between analyses, recommendations."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class Analysis(Job):
     # How much of that the counters really show: resets and restarts take from it.
     covered = models.FloatField(null=True)
     notes = models.JSONField(default=list, blank=True)
-    # A list of perfops.analysis.collectors.unavailable.UnavailableSource as dicts.
+    # A list of perfops.analysis.collectors.records.UnavailableSource as dicts.
     missing = models.JSONField(default=list, blank=True)
     # How many findings of each severity.
     counts = models.JSONField(default=dict, blank=True)
@@ -69,7 +69,7 @@ class StoredSnapshot(models.Model):
     analysis = models.OneToOneField(
         Analysis, models.CASCADE, null=True, blank=True, related_name="stored"
     )
-    # See perfops.analysis.packing; None once it has expired.
+    # See perfops.analysis.snapshots; None once it has expired.
     packed = models.BinaryField(null=True)
     database_bytes = models.BigIntegerField(null=True)
 
@@ -162,3 +162,41 @@ class Occurrence(models.Model):
 
     def __str__(self) -> str:
         return f"{self.finding_id} in {self.analysis_id}"
+
+
+class Recommendation(models.Model):
+    """What stands behind a finding about an index: kept when the finding is resolved."""
+
+    class Kind(models.TextChoices):
+        ADD = "add", "make the index"
+        DROP = "drop", "drop the index"
+
+    class Outcome(models.TextChoices):
+        WAITING = "", "not measured yet"
+        FIXED = "fixed", "fixed"
+        NO_EFFECT = "no effect", "no effect"
+        WORSE = "worse", "worse"
+
+    finding = models.OneToOneField(Finding, models.CASCADE, related_name="recommendation")
+    kind = models.CharField(max_length=4, choices=Kind)
+    index_schema = models.CharField(max_length=63)
+    index_name = models.CharField(max_length=63)
+    proof = models.CharField(max_length=100, blank=True, help_text="How it was proved.")
+    unit = models.CharField(max_length=4, blank=True, help_text="Of before and after: cost or ms.")
+    # Dicts: queryid, text, calls, before, after, blocks_before, blocks_after, mean_ms.
+    effects = models.JSONField(default=list, blank=True)
+    gain = models.FloatField(default=0, help_text="Share of its statements' time it promises.")
+
+    app_label = models.CharField(max_length=100, blank=True)
+    migration_name = models.CharField(max_length=100, blank=True)
+    migration = models.TextField(blank=True)
+    meta = models.TextField(blank=True, help_text="The line for Meta.indexes.")
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    applied_at = models.DateTimeField(null=True, blank=True, help_text="Seen by an analysis.")
+    outcome = models.CharField(max_length=10, choices=Outcome, blank=True, default=Outcome.WAITING)
+    # Pairs of label and figure, as a finding's evidence has them.
+    measured = models.JSONField(default=list, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.index_name}"

@@ -65,6 +65,9 @@ class QueryOrigin(models.Model):
     # Requests, tasks or commands that sent it, and the most calls that one of them made.
     executions = models.BigIntegerField()
     max_calls_per_execution = models.BigIntegerField()
+    # Those that sent it N_PLUS_ONE_CALLS times or more, and how often all of them did.
+    repeated_executions = models.BigIntegerField(db_default=0)
+    repeated_calls = models.BigIntegerField(db_default=0)
 
     class Meta:
         constraints = [

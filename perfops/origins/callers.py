@@ -3,12 +3,17 @@
 A file is judged once; afterwards a frame costs a look-up by its file name, whose hash Python
 keeps. A line number is worked out only for a place that is new: until then a place is its
 code object and the index of the instruction.
+
+Django sends the statements of an asynchronous view in another thread, on whose stack there is
+only Django. The task that waits for it knows more: its chain of coroutines.
 """
 
+from asyncio import Task
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 import django
 from django.conf import settings
@@ -105,3 +110,19 @@ def _bridge() -> Path:
 def _root() -> Path:
     given = conf().PROJECT_ROOT or getattr(settings, "BASE_DIR", "") or Path.cwd()
     return Path(given).absolute()
+
+
+def awaiting(task: "Task[object]") -> FrameType | None:
+    """Return the innermost frame of the project that ``task`` is suspended in."""
+    found = None
+    coroutine: Any = task.get_coro()
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None:
+            kind = kind_of(frame.f_code.co_filename)
+            if kind == PROJECT:
+                found = frame
+            elif kind == BORDER:
+                found = None
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return found

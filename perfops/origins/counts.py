@@ -29,30 +29,54 @@ class CallKey(NamedTuple):
 
 
 class ScopeCounter:
-    """Calls, seconds and rows of one statement from one place within one scope."""
+    """Calls, seconds and rows of one statement from one place within one scope.
 
-    __slots__ = ("calls", "code", "database", "reported", "rows", "seconds", "site", "text")
+    ``rounds``: how often the database was asked; an ``executemany`` is one for all its calls.
+    """
+
+    __slots__ = (
+        "calls", "code", "database", "reported", "rounds", "rows", "seconds", "site", "text",
+    )  # fmt: skip
 
     def __init__(self, database: str, text: str, site: Site, code: object = None) -> None:
         self.database, self.text, self.site = database, text, site
         # The key of a tally has the id of its code: while the tally lives, the code must.
         self.code = code
-        self.calls, self.seconds, self.rows = 0, 0.0, 0
+        self.calls, self.seconds, self.rows, self.rounds = 0, 0.0, 0, 0
         # What the ledger has already.
         self.reported = (0, 0.0, 0)
 
 
 class CallTotals:
-    """The sum over scopes. ``executions``: how many of them; ``most``: the most calls of one."""
+    """The sum over scopes. ``executions``: how many of them; ``most``: the most calls of one.
 
-    __slots__ = ("calls", "executions", "most", "rows", "seconds")
+    ``repeated_executions``: those that asked again and again (``N_PLUS_ONE_CALLS`` times or more),
+    and how often all of them asked: ten among a thousand are lost in a mean.
+    """
+
+    __slots__ = (
+        "calls", "executions", "most", "repeated_calls", "repeated_executions", "rows", "seconds",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.calls, self.seconds, self.rows, self.executions, self.most = 0, 0.0, 0, 0, 0
+        self.repeated_executions, self.repeated_calls = 0, 0
 
-    def add(self, *, calls: int, seconds: float, rows: int, executions: int, most: int) -> None:
+    def add(
+        self,
+        *,
+        calls: int,
+        seconds: float,
+        rows: int,
+        executions: int,
+        most: int,
+        repeated_executions: int,
+        repeated_calls: int,
+    ) -> None:
         self.calls += calls
         self.seconds += seconds
         self.rows += rows
         self.executions += executions
         self.most = max(self.most, most)
+        self.repeated_executions += repeated_executions
+        self.repeated_calls += repeated_calls

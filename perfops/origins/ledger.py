@@ -10,7 +10,7 @@ from threading import Lock
 from time import monotonic
 
 from perfops.conf import conf
-from perfops.origins import signature
+from perfops.origins import parameters
 from perfops.origins.counts import NOWHERE, OTHER, CallKey, CallTotals, ScopeCounter
 
 # A statement that was not sent for so long makes room for a new one (s).
@@ -59,18 +59,18 @@ def _make_room() -> bool:
 
 
 def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
-    one = signature.first_of(params) if many else params
-    kind = signature.of(one)
-    if kind not in known.seen and len(known.seen) < signature.MOST:
+    one = parameters.first_of(params) if many else params
+    kind = parameters.signature(one)
+    if kind not in known.seen and len(known.seen) < parameters.MOST:
         known.seen.add(kind)
-        known.pending[kind] = signature.neutral(one)
+        known.pending[kind] = parameters.neutral(one)
     if conf().SAMPLE_PARAMETERS and not any(word in text.lower() for word in conf().SAMPLE_NEVER):
         known.sample = one
 
 
 def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -> None:
     """Add what is new in ``tallies``; with ``ended`` as one unit more."""
-    now = monotonic()
+    now, often = monotonic(), conf().N_PLUS_ONE_CALLS
     with _lock:
         for tally in tallies:
             calls, seconds, rows = tally.reported
@@ -79,12 +79,15 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
             if known is not None:
                 known.used = now
                 _known.move_to_end((tally.database, tally.text))
+            is_repeated = ended and tally.rounds >= often
             _count(CallKey(tally.database, tally.text, tally.site, kind, name)).add(
                 calls=tally.calls - calls,
                 seconds=tally.seconds - seconds,
                 rows=tally.rows - rows,
                 executions=int(ended),
                 most=tally.calls,
+                repeated_executions=int(is_repeated),
+                repeated_calls=tally.rounds if is_repeated else 0,
             )
 
 
@@ -113,6 +116,8 @@ def give_back(rows: dict[CallKey, CallTotals]) -> None:
             _count(sent).add(
                 calls=count.calls, seconds=count.seconds, rows=count.rows,
                 executions=count.executions, most=count.most,
+                repeated_executions=count.repeated_executions,
+                repeated_calls=count.repeated_calls,
             )  # fmt: skip
 
 

@@ -25,17 +25,22 @@ WITH texts AS (
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
-     max_calls_per_execution)
-SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, executions, most
+     max_calls_per_execution, repeated_executions, repeated_calls)
+SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, executions, most,
+    repeated, repeats
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
-            %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[])
-    AS new (template, site, function, kind, name, calls, ms, rows, executions, most)
+            %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[],
+            %s::bigint[], %s::bigint[])
+    AS new (template, site, function, kind, name, calls, ms, rows, executions, most,
+        repeated, repeats)
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     function = excluded.function,
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
     executions = kept.executions + excluded.executions,
+    repeated_executions = kept.repeated_executions + excluded.repeated_executions,
+    repeated_calls = kept.repeated_calls + excluded.repeated_calls,
     max_calls_per_execution =
         greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
@@ -55,16 +60,19 @@ WITH old AS (
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
-     max_calls_per_execution)
+     max_calls_per_execution, repeated_executions, repeated_calls)
 SELECT template_id, site, min(function), kind, name, '{large}',
     date_trunc('{large}', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
-    sum(calls), sum(total_ms), sum(rows), sum(executions), max(max_calls_per_execution)
+    sum(calls), sum(total_ms), sum(rows), sum(executions), max(max_calls_per_execution),
+    sum(repeated_executions), sum(repeated_calls)
 FROM old GROUP BY template_id, site, kind, name, 7
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
     executions = kept.executions + excluded.executions,
+    repeated_executions = kept.repeated_executions + excluded.repeated_executions,
+    repeated_calls = kept.repeated_calls + excluded.repeated_calls,
     max_calls_per_execution =
         greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
 """
@@ -100,7 +108,7 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
             [texts[each].database for each in known],
             [texts[each].text for each in known],
             hour,
-            *_columns(keyed, 10),
+            *_columns(keyed, 12),
         ],
     )
 
@@ -109,6 +117,7 @@ def _row(sent: CallKey, count: CallTotals) -> tuple[Any, ...]:
     return (
         key(sent.database, sent.text), sent.site.line, sent.site.function, sent.kind, sent.name,
         count.calls, count.seconds * 1000, count.rows, count.executions, count.most,
+        count.repeated_executions, count.repeated_calls,
     )  # fmt: skip
 
 

@@ -19,8 +19,7 @@ from psycopg.sql import Composable
 from perfops.conf import conf
 from perfops.database.connections import MARK
 from perfops.origins import flushing, scope
-from perfops.origins.asynchronous import awaiting
-from perfops.origins.callers import caller
+from perfops.origins.callers import awaiting, caller
 from perfops.origins.counts import CURSOR
 from perfops.origins.scope import current
 
@@ -74,6 +73,7 @@ def counting(  # noqa: C901 -- a call more would be paid by every statement
                         tally.calls += times
                         tally.seconds += seconds
                         tally.rows += rows
+                        tally.rounds += 1
                         return result
                 # It ended meanwhile: a thread or a stream that outlived its request.
                 where = scope.process

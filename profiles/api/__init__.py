@@ -1,13 +1,21 @@
-"""Profiles and all that hangs on them, over HTTP."""
+"""Profiles and all that hangs on them, over HTTP: what many endpoints take, who may ask them."""
 
-from profiles.api.collections import router as collections
-from profiles.api.narratives import router as narratives
-from profiles.api.plans import router as plans
-from profiles.api.postings import router as postings
-from profiles.api.profiles import router
+from typing import Annotated
 
-router.add_router("", collections)
-router.add_router("", narratives)
-router.add_router("", plans)
+from ninja import Query
 
-__all__ = ["postings", "router"]
+from midst.accounts.access import Reads, Requires
+from midst.accounts.models import Scope
+from midst.kernel.pagination import MAX_LIMIT
+
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+Cursor = Annotated[str, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
+
+ANYONE = Reads(Scope.PROFILES_READ)
+READER = Requires(Scope.PROFILES_READ)
+WRITER = Requires(Scope.PROFILES_WRITE)
+
+
+def staff(permission: str) -> Requires:
+    """Return the access of members of staff with this permission; of no personal token."""
+    return Requires(None, permission=f"profiles.{permission}")

@@ -16,16 +16,15 @@ from ninja.utils import contribute_operation_args
 
 from midst.accounts.access import principal
 from midst.kernel import openapi
-from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.http import item_path, no_content, own_path, respond, send, send_own
 from midst.kernel.input import sent
-from midst.kernel.links import item_path, own_path
-from midst.kernel.output import Listing
+from midst.kernel.pagination import Listing
 from midst.kernel.problems import CONFLICT, NOT_YOURS, QUOTA_EXHAUSTED
-from profiles.api.parameters import ANYONE, READER, WRITER
+from profiles.api import ANYONE, READER, WRITER
 from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
 from profiles.selectors import collections as selectors
-from profiles.services import applications, narratives
 from profiles.services import collections as services
+from profiles.services import narratives, postings
 from profiles.services.collections import Prepare, as_sent
 
 View = Callable[..., HttpResponse]
@@ -127,4 +126,4 @@ def _takes(view: View, name: str, schema: type[Schema], source: Any) -> View:
 for each in (*CV, TIMELINE):
     mount(each)
 mount(NARRATIVES, narratives.prepare)
-mount(APPLICATIONS, applications.prepare)
+mount(APPLICATIONS, postings.prepare)

@@ -8,13 +8,12 @@ from ninja import Query, Router
 
 from midst.accounts.access import principal
 from midst.kernel import openapi
-from midst.kernel.http import send, send_own
-from midst.kernel.links import own_path
+from midst.kernel.http import own_path, send, send_own
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
-from profiles.api.parameters import ANYONE, WRITER
+from profiles.api import ANYONE, WRITER
 from profiles.schemas import narrative as schemas
 from profiles.schemas.plans import MaskSelection
-from profiles.selectors import masks as selectors
+from profiles.selectors import narratives as selectors
 from profiles.services import narratives as services
 
 router = Router(tags=["masks applied"])
@@ -31,7 +30,7 @@ def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpRe
     words = [word.strip() for word in contexts.split(",") if word.strip()]
     if len(words) > _MOST_CONTEXTS:
         raise invalid("query.contexts", f"holds more than {_MOST_CONTEXTS} contexts")
-    return send_own(request, selectors.selected(profile, principal(request).user, words))
+    return send_own(request, selectors.suiting_masks(profile, principal(request).user, words))
 
 
 @router.post(

@@ -8,11 +8,10 @@ from midst.kernel import openapi
 from midst.kernel.http import send, send_own
 from midst.kernel.input import sent
 from midst.kernel.problems import NOT_YOURS, QUOTA_EXHAUSTED
-from profiles.api.parameters import READER, WRITER, staff
+from profiles.api import READER, WRITER, staff
 from profiles.schemas import plans as schemas
 from profiles.selectors import subscriptions as selectors
-from profiles.services import exports
-from profiles.services import subscriptions as services
+from profiles.services import profiles, quotas
 
 router = Router(tags=["plans"])
 
@@ -42,7 +41,7 @@ def change(
     data: schemas.SubscriptionChanges,  # type: ignore[valid-type]
 ) -> HttpResponse:
     fields = sent(data)
-    return send_own(request, services.change(request, profile, principal(request).user, fields))
+    return send_own(request, quotas.change_plan(request, profile, principal(request).user, fields))
 
 
 @router.get(
@@ -66,4 +65,4 @@ def usage(request: HttpRequest, profile: str) -> HttpResponse:
 )
 def export(request: HttpRequest, profile: str) -> HttpResponse:
     """The profile with all that hangs on it, as its owner sees it. Counts as an export."""
-    return send(exports.export(profile, principal(request).user))
+    return send(profiles.export(profile, principal(request).user))

@@ -7,12 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
 from midst.kernel import openapi
-from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.http import item_path, no_content, own_path, respond, send, send_own
 from midst.kernel.input import sent
-from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT
-from profiles.api.parameters import ANYONE, Cursor, Limit, staff
+from profiles.api import ANYONE, Cursor, Limit, staff
 from profiles.schemas import jobs as schemas
 from profiles.selectors import postings as selectors
 from profiles.services import postings as services

@@ -7,13 +7,12 @@ from ninja import Query, Router
 
 from midst.accounts.access import principal
 from midst.kernel import openapi
-from midst.kernel.http import no_content, respond, send, send_own
+from midst.kernel.http import item_path, no_content, own_path, respond, send, send_own
 from midst.kernel.input import Moment, sent
-from midst.kernel.links import item_path, own_path
 from midst.kernel.pagination import DEFAULT_LIMIT
 from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
-from profiles import schemas
-from profiles.api.parameters import ANYONE, READER, WRITER, Cursor, Limit
+from profiles.api import ANYONE, READER, WRITER, Cursor, Limit, collections, narratives, plans
+from profiles.schemas import profile as schemas
 from profiles.selectors import profiles as selectors
 from profiles.services import profiles as services
 
@@ -88,3 +87,7 @@ def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpR
 def delete(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002
     services.delete(request, id, principal(request).user)
     return no_content()
+
+
+for _below in (collections, narratives, plans):
+    router.add_router("", _below.router)

@@ -18,7 +18,7 @@ from midst.kernel.cache.signals import Invalidates
 from midst.kernel.input import Input
 from midst.kernel.pagination import Order
 from profiles import cache
-from profiles.schemas.queries import PageQuery
+from profiles.schemas.entries import PageQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

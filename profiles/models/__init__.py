@@ -10,6 +10,7 @@ from profiles.models.cv import (
     Publication,
     Skill,
     SocialLink,
+    TimelineEvent,
 )
 from profiles.models.jobs import JobApplication, JobPosting
 from profiles.models.narrative import Narrative
@@ -21,7 +22,6 @@ from profiles.models.profile import (
     check_not_a_uuid,
     check_not_reserved,
 )
-from profiles.models.timeline import TimelineEvent
 
 __all__ = [
     "SLUG",

@@ -5,7 +5,7 @@ Each entry has the common fields below, and its model's own columns with the lim
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -14,7 +14,8 @@ from django.db import models
 from ninja import Schema
 from pydantic import ConfigDict, Field, create_model
 
-from midst.kernel.input import Day, Input, Tags, Whole, link, number, text
+from midst.kernel.input import Day, Input, Real, Tags, Whole, link, number, text
+from midst.kernel.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from profiles.models import Entry as EntryModel
 
 LARGEST = 2**31 - 1
@@ -91,3 +92,58 @@ def _bounds(field: "models.Field[Any, Any]") -> tuple[float, float]:
         elif isinstance(validator, MaxValueValidator):
             most = min(most, validator.limit_value)
     return least, most
+
+
+Kind = Literal[
+    "milestone", "role", "project", "learning", "publication", "recognition", "transition"
+]
+Slug = Annotated[str, Field(max_length=50, pattern=r"^[-a-zA-Z0-9_]+$")]
+
+
+class NewTimelineEvent(Input):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "kind": "milestone",
+                    "title": "First program published",
+                    "starts_on": "1843-08-01",
+                    "importance": 0.9,
+                    "tags": ["analysis"],
+                    "epoch": "mastery",
+                    "stage": "transmission",
+                }
+            ]
+        }
+    )
+    kind: Kind
+    title: str = text(200)
+    description: str = text(10_000, default="")
+    starts_on: Day
+    ends_on: Day | None = None
+    tags: Tags = []
+    importance: Real = number(0, 1, default=0.5)
+    epoch: Slug | None = None
+    stage: Slug | None = None
+
+
+class TimelineEvent(Schema):
+    id: UUID
+    kind: str
+    title: str
+    description: str
+    starts_on: date
+    ends_on: date | None
+    tags: list[str]
+    importance: float
+    epoch: str | None
+    stage: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PageQuery(Schema):
+    """Every list takes these. A subclass adds filters: columns that rows must equal."""
+
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    cursor: str = Field("", max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")

@@ -8,7 +8,8 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from midst.kernel.input import Input, Whole, link, partial, text
-from midst.kernel.output import Listing
+from midst.kernel.pagination import Listing
+from profiles.schemas.entries import PageQuery
 
 LARGEST = 2**31 - 1
 ApplicationStatus = Literal[
@@ -96,3 +97,7 @@ class JobApplication(Schema):
 
 class JobApplicationList(Listing[JobApplication]):
     pass
+
+
+class ApplicationQuery(PageQuery):
+    status: ApplicationStatus | None = None

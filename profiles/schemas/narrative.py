@@ -1,7 +1,7 @@
 """A profile told through a mask."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -9,7 +9,7 @@ from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
 from midst.kernel.input import Day, Input, Real, Tags, number, partial, text
-from profiles.schemas.timeline import Slug
+from profiles.schemas.entries import PageQuery, Slug
 
 _MOST_META_BYTES = 10_000
 
@@ -81,3 +81,10 @@ class Narrative(Schema):
     approved_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+class NarrativeQuery(PageQuery):
+    """Filters for what a user may see: others see approved narratives only."""
+
+    mask: Slug | None = None
+    status: Literal["draft", "approved", "rejected"] | None = None

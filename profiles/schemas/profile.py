@@ -8,7 +8,7 @@ from ninja import Schema
 from pydantic import ConfigDict, Field
 
 from midst.kernel.input import Input, Tag, Tags, link, partial, text
-from midst.kernel.output import Listing
+from midst.kernel.pagination import Listing
 
 Visibility = Literal["public", "unlisted", "private"]
 # Not more than that an @ stands between two names: the proof of an address is a mail.

@@ -12,7 +12,7 @@ from profiles import narration
 from profiles.collections import CV
 from profiles.models import Narrative, Profile, Subscription, TimelineEvent
 from profiles.seeding.people import NEWEST
-from profiles.selectors import material
+from profiles.selectors import narratives
 from taxonomy import selectors as taxonomy
 
 _FILE = Path(__file__).with_name("handmade.toml")
@@ -79,7 +79,7 @@ def _add_narrative(profile: Profile, slug: str) -> None:
     Narrative.objects.create(
         profile=profile,
         mask_id=mask.id,
-        blocks=narration.narrate(material.of(profile.pk), mask, as_of=NEWEST.date()),
+        blocks=narration.narrate(narratives.material(profile.pk), mask, as_of=NEWEST.date()),
         status=Narrative.Status.APPROVED,
         approved_at=datetime.now(UTC),
     )

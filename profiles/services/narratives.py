@@ -10,7 +10,7 @@ from midst.kernel.problems import CONFLICT, NOT_FOUND, Problem, invalid
 from profiles import narration
 from profiles.collections import NARRATIVES
 from profiles.models import Narrative, Profile, UsageQuota
-from profiles.selectors import material
+from profiles.selectors import narratives as selectors
 from profiles.services import collections, quotas
 from taxonomy import selectors as taxonomy
 
@@ -39,7 +39,7 @@ def generate(
 
     def write(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
         view = _mask(profile, mask)
-        blocks = narration.narrate(material.of(profile.pk), view, as_of=as_of)
+        blocks = narration.narrate(selectors.material(profile.pk), view, as_of=as_of)
         made = {"generated": {"mask": view.slug, "as_of": as_of.isoformat()}}
         prepare(row, profile, {"mask_id": view.id, "blocks": blocks, "meta": made})
 

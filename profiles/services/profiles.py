@@ -1,15 +1,18 @@
 """Profiles are made, changed and deleted."""
 
+from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
 from midst.kernel.http import check_preconditions
 from midst.kernel.problems import conflicts, invalid
-from profiles.models import Profile, check_not_a_uuid, check_not_reserved
-from profiles.selectors import access, profiles
+from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
+from profiles.models import Profile, UsageQuota, check_not_a_uuid, check_not_reserved
+from profiles.selectors import access, collections, profiles
 from profiles.services import quotas
 from taxonomy import selectors as taxonomy
 
@@ -78,3 +81,24 @@ def _mask(slug: str | None) -> int | None:
     if found is None:
         raise invalid("body.default_mask", f"There is no mask {slug!r}.")
     return found
+
+
+def export(reference: str, user: Any) -> bytes:
+    """Return everything of a profile, and count it. Raises ``Problem``: 404, 403."""
+    with transaction.atomic():
+        profile = access.lock_own_profile(reference, user)
+        quotas.consume(profile, UsageQuota.Feature.EXPORTS)
+
+        def rows(collection: Collection) -> list[dict[str, Any]]:
+            return collections.everything(collection, profile.pk)
+
+        return msgspec.json.encode(
+            {
+                "exported_at": datetime.now(UTC),
+                "profile": msgspec.Raw(profiles.current(profile, user)),
+                "cv": {collection.path: rows(collection) for collection in CV},
+                "timeline": rows(TIMELINE),
+                "narratives": rows(NARRATIVES),
+                "applications": rows(APPLICATIONS),
+            }
+        )

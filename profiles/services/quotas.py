@@ -1,13 +1,16 @@
 """Quotas of a profile's plan. Every check is one atomic statement, or under the profile's lock."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
+from django.http import HttpRequest
 
-from midst.kernel.problems import QUOTA_EXHAUSTED, Problem
+from midst.kernel.http import check_preconditions
+from midst.kernel.problems import QUOTA_EXHAUSTED, Problem, invalid
 from profiles import plans
-from profiles.models import Narrative, Profile, UsageQuota
-from profiles.selectors import subscriptions
+from profiles.models import Narrative, Profile, Subscription, UsageQuota
+from profiles.selectors import access, subscriptions
 
 # ``limit`` null: no limit. Each period has its own row.
 _CONSUME = """
@@ -92,3 +95,19 @@ def _upgrade(feature: str, tier: str) -> str:
         if limit is not None and limit > (limits[tier] or 0):
             return f"The {better} plan allows {limit}."
     return ""
+
+
+def change_plan(request: HttpRequest, reference: str, user: Any, fields: dict[str, Any]) -> bytes:
+    """Change the terms of a profile's plan; return them. Raises ``Problem``: 404, 403, 412, 422."""
+    with transaction.atomic():
+        profile = access.lock_own_profile(reference, user)
+        check_preconditions(request, subscriptions.encoded(profile.pk))
+        found = Subscription.objects.filter(profile=profile).first()
+        subscription = found or Subscription(profile=profile)
+        for name, value in fields.items():
+            setattr(subscription, name, value)
+        start, end = subscription.period_start, subscription.period_end
+        if start is not None and end is not None and end <= start:
+            raise invalid("body.period_end", "must be after period_start")
+        subscription.save()
+        return subscriptions.encoded(profile.pk)

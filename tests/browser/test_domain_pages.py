@@ -10,8 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from midst.accounts import services as accounts
-from midst.accounts.models import Session
-from midst.accounts.scopes import Scope
+from midst.accounts.models import Scope, Session
 from midst.accounts.throttle import LOGIN_BY_ACCOUNT
 from profiles import seeding
 from profiles.models import Entry, Experience, Profile, UsageQuota

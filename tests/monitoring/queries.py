@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from infra.grafana.boards import DASHBOARDS
+from infra.grafana.__main__ import DASHBOARDS
 
 
 def panels() -> Iterator[tuple[str, dict[str, Any]]]:

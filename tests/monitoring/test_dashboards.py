@@ -8,8 +8,7 @@ import yaml
 from django.conf import settings
 from grafana_foundation_sdk.models import units
 
-from infra.grafana.__main__ import FOLDER
-from infra.grafana.boards import DASHBOARDS
+from infra.grafana.__main__ import DASHBOARDS, FOLDER
 from infra.grafana.boards.database_and_redis import MEMORY_LIMIT, POOL_LIMIT
 from infra.grafana.panels import text
 from tests.monitoring.programs import run

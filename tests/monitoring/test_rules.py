@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis.strategies import characters, text
 
 from perfops.budgets.prometheus import rules as budgets
-from perfops.budgets.prometheus.expressions import edge_for
-from perfops.budgets.prometheus.rule_file import quoted, render
+from perfops.budgets.prometheus.rule_file import edge_for, quoted, render
 from perfops.budgets.selectors import rules
 from perfops.models import Budget
 from tests.monitoring.programs import each, run

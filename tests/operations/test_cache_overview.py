@@ -8,7 +8,7 @@ import pytest
 from midst.kernel import redis
 from midst.kernel.cache import circuit, memory, read, versions
 from midst.kernel.cache.entries import Entry
-from midst.operations.cache_page import overview, sample
+from midst.operations.cache_page import overview
 from midst.operations.cache_page.overview import State
 
 KEYS = 50_000
@@ -42,7 +42,7 @@ def test_few_keys_are_counted_by_kind(things):
 
 @pytest.mark.usefixtures("valkey")
 def test_many_keys_are_estimated_from_a_few(things, monkeypatch):
-    monkeypatch.setattr(sample, "_TIME_LIMIT_S", 30)
+    monkeypatch.setattr(overview, "_TIME_LIMIT_S", 30)
     fill("thing", KEYS * 7 // 10, size=2_000)
     fill("other", KEYS * 3 // 10, size=10)
     weight = redis.client().memory_usage(versions.entry_key("thing:1"))
@@ -106,13 +106,13 @@ def test_redis_away_or_silent_is_said_and_all_else_is_shown(valkey, things, faul
 
 
 def test_a_server_that_falls_silent_half_way_gives_what_it_said(valkey, things, monkeypatch):
-    take = sample.take
+    take = overview.take_sample
 
     def silent():
         os.kill(valkey.pid, signal.SIGSTOP)
         return take()
 
-    monkeypatch.setattr(sample, "take", silent)
+    monkeypatch.setattr(overview, "take_sample", silent)
     seen = overview.collect()
     assert seen.server is not None
     assert seen.sample is None

@@ -75,8 +75,8 @@ def test_a_stale_answer_and_a_server_without_bound_stand_out(admin_client):
 
 
 def test_an_estimate_is_called_one(admin_client, monkeypatch):
-    monkeypatch.setattr("midst.operations.cache_page.sample._STEPS", 1)
-    monkeypatch.setattr("midst.operations.cache_page.sample.STEP_KEYS", 10)
+    monkeypatch.setattr("midst.operations.cache_page.overview._STEPS", 1)
+    monkeypatch.setattr("midst.operations.cache_page.overview.STEP_KEYS", 10)
     pipeline = redis.client().pipeline()
     for number in range(1000):
         pipeline.set(f"key:{number}", 1)

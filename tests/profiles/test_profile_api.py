@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from profiles import schemas
+from profiles.schemas import profile as schemas
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 URL = "/api/v1/profiles"

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from midst.stack import ports, process, servers
-from midst.stack.errors import StackError
 from midst.stack.postgres import Postgres
+from midst.stack.state import StackError
 from midst.stack.valkey import Valkey
 
 

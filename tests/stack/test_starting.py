@@ -11,9 +11,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from midst.stack import checks, plan, state
-from midst.stack.errors import StackError
+from midst.stack import apps, plan, state
 from midst.stack.run import HAD_ADMIN
+from midst.stack.state import StackError
 from profiles.models import Profile
 
 
@@ -147,4 +147,4 @@ def test_preparing_without_a_password_is_refused(monkeypatch):
 
 
 def test_the_check_knows_a_database_from_none(settings):
-    assert checks.database_is_known() == []
+    assert apps.database_is_known() == []

@@ -1,15 +1,17 @@
 """Reads through the cache. A hit costs one round trip; concurrent misses share a computation."""
 
+import logging
+import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from math import log
 from time import monotonic, perf_counter, sleep, time
 
 from django.conf import settings
+from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from midst.kernel.cache import audit, invalidation, memory, versions
+from midst.kernel.cache import invalidation, memory, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import Entry, tag_of
 from midst.kernel.cache.regions import Answer, CacheRegion, Outcome
@@ -30,6 +32,10 @@ _MISSING_TTL_S = 30
 _EAGERNESS = 1.0
 # The label of reads from this process's memory, whatever their region.
 _MEMORY = "memory"
+# Outside a transaction PostgreSQL commits a moment before the writer can invalidate.
+_GRACE_S = 0.05
+
+log = logging.getLogger(__name__)
 
 
 def read(
@@ -62,7 +68,7 @@ def read(
         return _answer(entry, Outcome.MISS)
     region.count_hit()
     if random.random() < settings.CACHE_AUDIT_RATE:  # noqa: S311 -- a sample, no secret
-        entry = audit.compare(region, key, groups, found, lambda: _computed(compute)) or entry
+        entry = _audit(region, key, groups, found, lambda: _computed(compute)) or entry
     return _answer(entry, Outcome.HIT)
 
 
@@ -131,7 +137,7 @@ def _computed(compute: Compute) -> Entry:
 
 def _is_due(entry: Entry) -> bool:
     """Decide at random: likelier near the expiry and for costly entries, rarely for two readers."""
-    ahead = -entry.cost_s * _EAGERNESS * log(1.0 - random.random())  # noqa: S311
+    ahead = -entry.cost_s * _EAGERNESS * math.log(1.0 - random.random())  # noqa: S311
     return time() + ahead >= entry.expires_at
 
 
@@ -158,3 +164,35 @@ def _answer(entry: Entry, outcome: Outcome) -> Answer:
     if entry.missing:
         raise Problem(NOT_FOUND, entry.body.decode())
     return Answer(entry.body, entry.tag, outcome)
+
+
+def _audit(
+    region: CacheRegion,
+    key: str,
+    groups: tuple[str, ...],
+    found: Lookup,
+    compute: Callable[[], Entry],
+) -> Entry | None:
+    """Compare a hit with the database; return the current entry when it was stale, else None.
+
+    ``cache_stale_total`` must stay 0. A difference counts only when the entry is still valid after
+    the comparison: otherwise a commit in between explains it.
+    Raises what ``compute`` raises, except database errors.
+    """
+    cached = found.entry
+    if cached is None:
+        return None
+    try:
+        current = compute()
+        metrics.CACHE_AUDITS.labels(region.name).inc()
+        if (current.missing, current.tag) == (cached.missing, cached.tag):
+            return None
+        sleep(_GRACE_S)
+        if versions.look_up(key, groups).versions != found.versions:
+            return None
+    except (RedisError, DatabaseError) as error:
+        log.info("the audit of %s failed: %s", key, error)
+        return None
+    metrics.CACHE_STALE.labels(region.name).inc()
+    log.error("stale read of %s: cached tag %s, the database has %s", key, cached.tag, current.tag)
+    return current

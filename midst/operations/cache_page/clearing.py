@@ -9,7 +9,7 @@ from midst.kernel import redis
 from midst.kernel.cache import invalidation, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.regions import CacheRegion, region_names_by_prefix
-from midst.operations.cache_page.sample import STEP_KEYS, prefix_of
+from midst.operations.cache_page.overview import STEP_KEYS, prefix_of
 
 log = logging.getLogger(__name__)
 

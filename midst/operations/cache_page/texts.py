@@ -8,8 +8,15 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from midst.kernel.cache.memory import TTL_S as MEMORY_TTL_S
-from midst.operations.cache_page.overview import Overview, RegionOverview, Server, State, Use
-from midst.operations.cache_page.sample import Sample, Share
+from midst.operations.cache_page.overview import (
+    Overview,
+    RegionOverview,
+    Sample,
+    Server,
+    Share,
+    State,
+    Use,
+)
 
 _UNKNOWN = "-"
 

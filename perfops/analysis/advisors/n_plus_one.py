@@ -2,7 +2,7 @@
 
 import re
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
@@ -15,12 +15,25 @@ NEEDS = ("query origins",)
 _TEXT_CHARACTERS = 90
 _WHY = "Each costs a way to the database and back."
 _WHY_GROWS = " Some took far more of them than others: it grows with the data."
-# The request that sent it most did so this much more often than the mean: it follows the data.
+_WHY_CONSTANT = " Each takes about as many: it does not grow with the data."
+# The one that sent it most did so this much more often than the mean: it follows the data.
 _GROWS = 1.5
+# So few in each, and never more, are a habit and not a row of a list each. A fixed page of a list
+# has more.
+_FEW = 10
 # The same question about two rows, or about three.
 _LIST = re.compile(r"\(%s(?:, ?%s)+\)")
 # Not that of EXTRACT(YEAR FROM "t"."c").
-_FROM = re.compile(r'\bFROM "?(\w+)"?(?=[ ,;]|$)', re.IGNORECASE)
+_TABLE = re.compile(r'\b(?:FROM|INTO|^UPDATE) "?(\w+)"?(?=[ ,;(]|$)', re.IGNORECASE)
+_READS, _WRITES = ("SELECT",), ("INSERT", "UPDATE", "DELETE", "MERGE")
+_READ_ONCE = (
+    "Read all rows at once before the loop: select_related for a foreign key, "
+    "prefetch_related for what points back, or one query with __in."
+)
+_WRITE_ONCE = (
+    "Write all rows at once after the loop: bulk_create or bulk_update, or update() and delete() "
+    "on a queryset that names all of them. (They send no signals and call no save().)"
+)
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
@@ -28,51 +41,65 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     # Costliest first; statements that differ in the length of a list only are one problem.
     for each in window.origins:
         if _is_ill(each, limits):
-            advice = _advice(each, limits)
-            found.setdefault(advice.subject, advice)
+            issue = _issue(each, limits)
+            found.setdefault(issue.subject, issue)
     return list(found.values())
 
 
 def _is_ill(origin: Origin, limits: Conf) -> bool:
-    return (
-        origin.kind in {"request", "task"}
-        and origin.site != ""
-        and origin.executions > 0
-        and origin.text.lstrip().upper().startswith("SELECT")
-        and origin.calls / origin.executions >= limits.N_PLUS_ONE_CALLS
-    )
+    """Many on average, or very many in a few: ten requests among a thousand are a problem."""
+    if (
+        origin.kind not in {"request", "task"}
+        or origin.site == ""
+        or not origin.executions
+        or not origin.repeated_executions
+        or not origin.text.lstrip().upper().startswith(_READS + _WRITES)
+    ):
+        return False
+    on_average = origin.repeated_calls / origin.executions
+    return on_average >= limits.N_PLUS_ONE_CALLS or _each(origin) >= limits.N_PLUS_ONE_ERROR_CALLS
 
 
-def _advice(origin: Origin, limits: Conf) -> DetectedIssue:
-    each = origin.calls / origin.executions
-    grows = origin.max_calls_per_execution >= _GROWS * each
+def _each(origin: Origin) -> float:
+    """Return how often each of those that repeat it sends it."""
+    return origin.repeated_calls / origin.repeated_executions
+
+
+def _severity(each: float, limits: Conf, *, grows: bool) -> SeverityName:
+    if each >= limits.N_PLUS_ONE_ERROR_CALLS:
+        return "error"
+    return "info" if each < _FEW and not grows else "warning"
+
+
+def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
+    each = _each(origin)
+    grows = origin.max_calls_per_execution >= _GROWS * origin.calls / origin.executions
     text = " ".join(origin.text.split())
     place = f"{origin.site} for {origin.name}"[:300]
-    table = _FROM.search(text)
+    table = _TABLE.search(text)
     what = f"one statement on {table[1]}" if table else "one statement"
+    writes = text.upper().startswith(_WRITES)
+    share = f"in {origin.repeated_executions:,} of {origin.executions:,} {origin.kind}s"
+    where = f"per {origin.kind}" if origin.repeated_executions == origin.executions else share
     return DetectedIssue(
         advisor=ID,
         object=place,
         # Its text: queryids change with the server's version, and when a table is made anew.
         subject=f"{place}\0{_LIST.sub('(%s)', text)}",
         queryids=origin.queryids,
-        severity="error" if each >= limits.N_PLUS_ONE_ERROR_CALLS else "warning",
-        title=(
-            f"{origin.name} sends {what} {each:,.1f} times per {origin.kind}, from {origin.site}"
-        ),
+        severity=_severity(each, limits, grows=grows),
+        title=f"{origin.name} sends {what} {each:,.1f} times {where}, from {origin.site}",
         evidence={
             "statement": text[:_TEXT_CHARACTERS],
             "line": f"{origin.site} in {origin.function}",
             f"{origin.kind}s": origin.executions,
+            f"{origin.kind}s that repeat it": origin.repeated_executions,
             "calls": origin.calls,
-            f"calls per {origin.kind}": round(each, 1),
+            f"calls per {origin.kind} that repeats it": round(each, 1),
             f"most in one {origin.kind}": origin.max_calls_per_execution,
             "rows per call": round(origin.rows / origin.calls, 1),
             f"ms per {origin.kind}": round(origin.total_ms / origin.executions, 2),
         },
-        why=_WHY + (_WHY_GROWS if grows else ""),
-        remedy=(
-            "Read all rows at once before the loop: select_related for a foreign key, "
-            "prefetch_related for what points back, or one query with __in."
-        ),
+        why=_WHY + (_WHY_GROWS if grows else _WHY_CONSTANT),
+        remedy=_WRITE_ONCE if writes else _READ_ONCE,
     )

@@ -11,7 +11,7 @@ from typing import cast
 from perfops.analysis import advisors
 from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor, wrong
 from perfops.analysis.collectors.difference import Window
-from perfops.analysis.collectors.unavailable import UnavailableSource
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.conf import Conf
 from perfops.plugins import Group, usable
 

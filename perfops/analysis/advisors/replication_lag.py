@@ -2,7 +2,7 @@
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.difference import Window
-from perfops.analysis.collectors.states import Replica, Slot
+from perfops.analysis.collectors.states import CUT_OFF, Replica, Slot
 from perfops.conf import Conf
 from perfops.formatting import literal, size_text, time_text
 
@@ -21,10 +21,16 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _severity(replica: Replica, limits: Conf) -> SeverityName | None:
     lag_s = replica.lag_s or 0.0
-    if lag_s >= limits.REPLICATION_LAG_ERROR_S:
+    if _is_cut_off(replica, limits) or lag_s >= limits.REPLICATION_LAG_ERROR_S:
         return "error"
     behind = replica.lag_bytes >= limits.REPLICATION_LAG_BYTES
     return "warning" if behind or lag_s >= limits.REPLICATION_LAG_S else None
+
+
+def _is_cut_off(replica: Replica, limits: Conf) -> bool:
+    """Silence is no health: a primary that has nothing to tell still says that it is there."""
+    silent_s = replica.silent_s or 0.0
+    return replica.state == CUT_OFF or silent_s >= limits.REPLICATION_LAG_ERROR_S
 
 
 def _replica(replica: Replica, limits: Conf) -> DetectedIssue | None:
@@ -33,6 +39,8 @@ def _replica(replica: Replica, limits: Conf) -> DetectedIssue | None:
         return None
     name = f"replica {replica.name}" if replica.name else "this replica"
     lag = "unknown" if replica.lag_s is None else time_text(replica.lag_s)
+    if _is_cut_off(replica, limits):
+        return _cut_off(name, replica, lag)
     return DetectedIssue(
         advisor=ID,
         object=name,
@@ -43,6 +51,30 @@ def _replica(replica: Replica, limits: Conf) -> DetectedIssue | None:
         remedy=(
             "Look for a long query there that holds replay up (max_standby_streaming_delay), a "
             "slow disk or network, or a bulk load on the primary that will pass."
+        ),
+    )
+
+
+def _cut_off(name: str, replica: Replica, lag: str) -> DetectedIssue:
+    silent = "no connection" if replica.silent_s is None else time_text(replica.silent_s)
+    return DetectedIssue(
+        advisor=ID,
+        object=name,
+        severity="error",
+        title=f"{name} receives nothing from its primary",
+        evidence={
+            "state": replica.state,
+            "nothing heard for": silent,
+            "last transaction replayed": lag if lag == "unknown" else f"{lag} ago",
+        },
+        why=(
+            "It does not know how far behind it is. Who reads there sees an ever older past, and "
+            "what it lacks is lost if the primary dies now."
+        ),
+        remedy=(
+            "See the server's log for why it can't connect: primary_conninfo (host, port, "
+            "password), pg_hba.conf and max_wal_senders of the primary, the network. If the "
+            "primary no longer has the WAL that it needs, make it anew (pg_basebackup)."
         ),
     )
 

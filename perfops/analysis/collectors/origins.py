@@ -28,6 +28,9 @@ class Origin(msgspec.Struct, frozen=True):
     max_calls_per_execution: int
     rows: int
     total_ms: float
+    # Executions that sent it N_PLUS_ONE_CALLS times or more, and how often all of them did.
+    repeated_executions: int = 0
+    repeated_calls: int = 0
 
 
 class PlanChange(msgspec.Struct, frozen=True):
@@ -59,15 +62,19 @@ def _origins(database: str, began: datetime) -> tuple[Origin, ...]:
         .values_list("template__text", "template__queryids", "site", "kind", "name")
         .annotate(
             Max("function"), Sum("calls"), Sum("executions"), Max("max_calls_per_execution"),
-            Sum("rows"),
+            Sum("rows"), Sum("repeated_executions"), Sum("repeated_calls"),
             ms=Sum("total_ms"),
         )
         .order_by("-ms")[:_MOST]
     )  # fmt: skip
     return tuple(
-        Origin(text, tuple(queryids), site, function, kind, name, calls, runs, most, returned, ms)
-        for text, queryids, site, kind, name, function, calls, runs, most, returned, ms in rows
-    )
+        Origin(
+            text, tuple(queryids), site, function, kind, name, calls, runs, most, returned, ms,
+            repeated, repeats,
+        )
+        for text, queryids, site, kind, name, function, calls, runs, most, returned, repeated,
+            repeats, ms in rows
+    )  # fmt: skip
 
 
 def _changes(database: str, began: datetime) -> tuple[PlanChange, ...]:

@@ -9,6 +9,25 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+
+class UnavailableSource(msgspec.Struct, frozen=True):
+    """Which source, why, what the analysis lacks for it, and the statement that fixes it."""
+
+    source: str
+    reason: str
+    cost: str
+    # Stored rows and the JSON report have named it "mend" since version 0.1.
+    remedy: str = msgspec.field(name="mend")
+
+
+class SourceUnavailable(Exception):
+    """Raised by a collector that knows why it can't read."""
+
+    def __init__(self, missing: UnavailableSource) -> None:
+        super().__init__(missing.reason)
+        self.missing = missing
+
+
 _PAGE = 5_000
 
 

@@ -12,24 +12,22 @@ from perfops.analysis.collectors import (
     activity,
     bloat,
     constraints,
+    database,
     indexes,
-    privileges,
-    replication,
-    server_settings,
     statements,
     tables,
 )
-from perfops.analysis.collectors import database as databases
-from perfops.analysis.collectors import wal as writing
 from perfops.analysis.collectors.records import (
     Checkpoints,
     Database,
     ForeignKey,
     Index,
     Server,
+    SourceUnavailable,
     Statement,
     StatementsInfo,
     Table,
+    UnavailableSource,
     Wal,
 )
 from perfops.analysis.collectors.states import (
@@ -44,7 +42,6 @@ from perfops.analysis.collectors.states import (
     Slot,
     Unvalidated,
 )
-from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
 from perfops.conf import conf
 from perfops.database import connections as session
 
@@ -83,8 +80,8 @@ class Snapshot(msgspec.Struct, frozen=True):
         return next((setting for setting in self.settings if setting.name == name), None)
 
 
-def take(database: str = "default", *, light: bool = False) -> Snapshot:
-    """Look at the database behind the alias ``database``: read-only, bounded, on a new connection.
+def take(alias: str = "default", *, light: bool = False) -> Snapshot:
+    """Look at the database behind the ``alias``: read-only, bounded, on a new connection.
 
     ``light``: counters alone, which a later difference needs. Raises ``django.db.Error`` only
     when there is no connection at all; a source that fails, or comes after ``SNAPSHOT_TIMEOUT_S``,
@@ -112,8 +109,8 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
     def state[T](source: str, read: Callable[[CursorWrapper], tuple[T, ...]]) -> tuple[T, ...]:
         return () if light else collect(source, read, otherwise=())
 
-    with session.reading(database) as cursor:
-        server = databases.server(cursor)
+    with session.reading(alias) as cursor:
+        server = database.server(cursor)
         # Who waits for whom comes first: it passes while we look at the rest.
         sessions = state("pg_stat_activity", activity.sessions)
         used = None if light else collect("connections", activity.connections, otherwise=None)
@@ -123,25 +120,25 @@ def take(database: str = "default", *, light: bool = False) -> Snapshot:
             # Their texts hold anyone's data: those with literals are on the live page alone.
             sessions=tuple(activity.without_literals(one) for one in sessions),
             connections=used,
-            database=collect("pg_stat_database", databases.read, otherwise=None),
+            database=collect("pg_stat_database", database.read, otherwise=None),
             statements=collect("pg_stat_statements", statements.read, otherwise=None),
             statements_info=collect("pg_stat_statements_info", statements.info, otherwise=None),
             tables=collect("pg_stat_user_tables", tables.read, otherwise=()),
             indexes=collect("pg_stat_user_indexes", indexes.read, otherwise=()),
-            checkpoints=collect("pg_stat_checkpointer", writing.checkpoints, otherwise=None),
-            wal=collect("pg_stat_wal", writing.wal, otherwise=None),
-            settings=collect("pg_settings", server_settings.read, otherwise=()),
+            checkpoints=collect("pg_stat_checkpointer", database.checkpoints, otherwise=None),
+            wal=collect("pg_stat_wal", database.wal, otherwise=None),
+            settings=collect("pg_settings", database.settings, otherwise=()),
             foreign_keys=state("foreign keys", indexes.foreign_keys),
             prepared=state("pg_prepared_xacts", activity.prepared),
             numberings=state("sequences", constraints.numberings),
             unvalidated=state("pg_constraint", constraints.unvalidated),
-            ages=state("pg_database", databases.ages),
-            replicas=state("pg_stat_replication", replication.replicas),
-            slots=state("pg_replication_slots", replication.slots),
+            ages=state("pg_database", database.ages),
+            replicas=state("pg_stat_replication", database.replicas),
+            slots=state("pg_replication_slots", database.slots),
             bloat=state("bloat", bloat.read),
         )
         nothing: tuple[UnavailableSource, ...] = ()
-        hidden = collect("privileges", privileges.hidden, otherwise=nothing)
+        hidden = collect("privileges", database.hidden, otherwise=nothing)
     return msgspec.structs.replace(snapshot, missing=(*missing, *hidden))
 
 

@@ -4,16 +4,19 @@ from django.db import OperationalError, ProgrammingError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from perfops.analysis.collectors.records import Statement, StatementsInfo, fetch
-from perfops.analysis.collectors.unavailable import SourceUnavailable, UnavailableSource
+from perfops.analysis.collectors.records import (
+    SourceUnavailable,
+    Statement,
+    StatementsInfo,
+    UnavailableSource,
+    fetch,
+)
 from perfops.conf import conf
 from perfops.database.connections import MARK, columns, schema_of
 
 SOURCE = "pg_stat_statements"
 _TEXT_CHARACTERS = 4000
 _COST = "Slow queries and the queries of a load run are unknown."
-_PRELOAD = "ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements';  -- then restart"
-_NOT_LOADED = UnavailableSource(SOURCE, "the library is not loaded by the server", _COST, _PRELOAD)
 
 
 def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
@@ -118,5 +121,16 @@ def _execute(cursor: CursorWrapper, query: sql.Composed) -> None:
         cursor.execute(query)
     except (OperationalError, ProgrammingError) as error:
         if "shared_preload_libraries" in str(error):
-            raise SourceUnavailable(_NOT_LOADED) from error
+            raise SourceUnavailable(_not_loaded(cursor)) from error
         raise
+
+
+def _not_loaded(cursor: CursorWrapper) -> UnavailableSource:
+    """The others that are loaded must stay so; a role that may not see them has to look."""
+    cursor.execute(
+        f"{MARK} SELECT setting FROM pg_settings WHERE name = 'shared_preload_libraries'"
+    )
+    row = cursor.fetchone()
+    libraries = ", ".join(filter(None, (row[0] if row else "...", SOURCE)))
+    remedy = f"ALTER SYSTEM SET shared_preload_libraries = {libraries};  -- then restart"
+    return UnavailableSource(SOURCE, "the library is not loaded by the server", _COST, remedy)

@@ -102,12 +102,21 @@ class Connections(msgspec.Struct, frozen=True):
 
 
 class Replica(msgspec.Struct, frozen=True):
-    """A standby as its primary sees it, or (``name`` empty) as it sees itself."""
+    """A standby as its primary sees it, or (``name`` empty) as it sees itself.
+
+    Of itself the state is its WAL receiver's, ``CUT_OFF`` where a primary is named and no receiver
+    runs, or "archive" where none is named. ``silent_s``: since the primary's last message, None
+    where it is not known.
+    """
 
     name: str
     state: str
     lag_bytes: int
     lag_s: float | None
+    silent_s: float | None = None
+
+
+CUT_OFF = "cut off"
 
 
 class Slot(msgspec.Struct, frozen=True):

@@ -1,8 +1,7 @@
 """Cache hit rates: of the application's cache by its X-Cache header, and of PostgreSQL's."""
 
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import SHARE
-from perfops.budgets.prometheus.expressions import share_of
+from perfops.budgets.metrics.metric import SHARE, BudgetMetric, Reading
+from perfops.budgets.prometheus.rule_file import share_of
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult
 

@@ -1,8 +1,7 @@
 """Error rate: the share of requests without the expected answer; time-outs and resets count."""
 
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import SHARE
-from perfops.budgets.prometheus.expressions import selector, share_of
+from perfops.budgets.metrics.metric import SHARE, BudgetMetric, Reading
+from perfops.budgets.prometheus.rule_file import selector, share_of
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult
 

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import MS, Unit
-from perfops.budgets.prometheus.expressions import edge_for, in_seconds, quoted, selector
+from perfops.budgets.metrics.metric import MS, BudgetMetric, Reading, Unit
+from perfops.budgets.prometheus.rule_file import edge_for, in_seconds, quoted, selector
 from perfops.load.validity import requests_for
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult

@@ -5,8 +5,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from perfops.budgets import metrics
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import Unit
+from perfops.budgets.metrics.metric import BudgetMetric, Reading, Unit
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult
 from perfops.plugins import Group, usable

@@ -1,8 +1,7 @@
 """Throughput: goodput, the rate of requests that were answered as expected."""
 
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import PER_S
-from perfops.budgets.prometheus.expressions import selector
+from perfops.budgets.metrics.metric import PER_S, BudgetMetric, Reading
+from perfops.budgets.prometheus.rule_file import selector
 from perfops.models.budgets import Budget
 from perfops.models.runs import LoadRun, RouteResult
 

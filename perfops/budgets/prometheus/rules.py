@@ -7,10 +7,17 @@ the plain alert holds its *threshold*. Burn rates and windows: Google's SRE work
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from perfops.budgets.metrics.metric import MS
 from perfops.budgets.metrics.registry import metric_of
-from perfops.budgets.metrics.units import MS
-from perfops.budgets.prometheus.expressions import in_seconds
-from perfops.budgets.prometheus.rule_file import Alert, Group, Recording, Rule, literal, quoted
+from perfops.budgets.prometheus.rule_file import (
+    Alert,
+    Group,
+    Recording,
+    Rule,
+    in_seconds,
+    literal,
+    quoted,
+)
 from perfops.conf import conf
 from perfops.models.budgets import Budget
 

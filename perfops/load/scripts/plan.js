@@ -24,6 +24,8 @@ export function optionsOf(plan) {
       },
     },
     discardResponseBodies: true,
+    // A redirect may lead to a server that nobody has allowed.
+    maxRedirects: 0,
     setupTimeout: '30s',
     userAgent: 'perfops-k6',
   };

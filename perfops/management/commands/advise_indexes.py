@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.markup import escape
 
-from perfops.indexes import migration_files, selectors
+from perfops.indexes import migration_files
 from perfops.management import console
-from perfops.management.base_command import ReportCommand
+from perfops.management.console import ReportCommand
 
 
 class Command(ReportCommand):
@@ -26,7 +26,7 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out, code = console.out(), console.FINE
-        waiting = selectors.with_migrations(options["database"])
+        waiting = migration_files.with_migrations(options["database"])
         if not waiting:
             out.print("No index recommendation with a migration waits: run `manage.py analyze_db`.")
         for recommendation in waiting:

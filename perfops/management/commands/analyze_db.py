@@ -9,9 +9,9 @@ from typing import Any
 
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import ORDER
-from perfops.analysis.baselines import Since
+from perfops.analysis.snapshots import Since
 from perfops.management import console
-from perfops.management.base_command import ReportCommand
+from perfops.management.console import ReportCommand
 from perfops.management.formats import renderers
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from perfops.budgets import selectors as budgets
 from perfops.management import console
-from perfops.management.base_command import ReportCommand
+from perfops.management.console import ReportCommand
 
 
 class Command(ReportCommand):

@@ -12,8 +12,8 @@ from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.management import budget_report, console, report
-from perfops.management.base_command import ReportCommand
 from perfops.management.budget_report import BudgetReport
+from perfops.management.console import ReportCommand
 from perfops.models.runs import LoadRun
 
 

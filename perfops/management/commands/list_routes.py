@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from perfops.load import route_discovery as urlconf
+from perfops.load import routes
 from perfops.management import console
 
 
@@ -14,4 +14,4 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        console.print_json(urlconf.routes())
+        console.print_json(routes.discovered())

@@ -14,7 +14,7 @@ from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.jobs import lifecycle
 from perfops.load import services as runs
-from perfops.management.base_command import ReportCommand
+from perfops.management.console import ReportCommand
 from perfops.origins import store
 
 # What to call, and whether it is about one database.

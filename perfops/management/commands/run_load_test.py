@@ -8,8 +8,8 @@ from perfops.budgets import verdicts
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.management import console, report
-from perfops.management import progress as watching
-from perfops.management.base_command import ReportCommand
+from perfops.management import report as watching
+from perfops.management.console import ReportCommand
 
 
 class Command(ReportCommand):

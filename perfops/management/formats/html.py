@@ -3,7 +3,7 @@
 from django.template.loader import render_to_string
 
 from perfops.analysis.services import Report
-from perfops.management.formats import formatting as wording
+from perfops.management.formats import formatting
 
 NAME = "html"
 
@@ -13,12 +13,12 @@ def render(report: Report) -> str:
     return render_to_string(
         "perfops/report.html",
         {
-            "name": wording.name(report),
-            "counts": wording.counts(report),
-            "window": wording.window(report),
-            "findings": [(each, wording.evidence(each)) for each in shown],
-            "healthy": wording.healthy(report),
-            "unchecked": wording.unchecked(report),
+            "name": formatting.name(report),
+            "counts": formatting.counts(report),
+            "window": formatting.window(report),
+            "findings": [(each, formatting.evidence(each)) for each in shown],
+            "healthy": formatting.healthy(report),
+            "unchecked": formatting.unchecked(report),
             "missing": report.window.missing,
         },
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
 from perfops.formatting import visible
-from perfops.management.formats import formatting as wording
+from perfops.management.formats import formatting
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
@@ -17,8 +17,8 @@ NAME = "markdown"
 
 def render(report: Report) -> str:
     lines = [
-        f"# {plain(wording.name(report))}", "",
-        f"**{wording.counts(report)}**; {plain(wording.window(report))}", "",
+        f"# {plain(formatting.name(report))}", "",
+        f"**{formatting.counts(report)}**; {plain(formatting.window(report))}", "",
     ]  # fmt: skip
     shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     if shown:
@@ -29,7 +29,7 @@ def render(report: Report) -> str:
         ]
     for each in shown:
         lines += _in_full(each)
-    lines += [f"- {plain(sentence)}" for sentence in wording.unchecked(report)]
+    lines += [f"- {plain(sentence)}" for sentence in formatting.unchecked(report)]
     for missing in report.window.missing:
         lines += ["", f"## Could not be read: {plain(missing.source)}", ""]
         lines += [f"{plain(missing.reason)}. {plain(missing.cost)}"]
@@ -39,7 +39,7 @@ def render(report: Report) -> str:
 
 def _in_full(advice: DetectedIssue) -> Iterable[str]:
     yield from ("", f"## {_MARKS[advice.severity]} {plain(advice.title)}", "")
-    for label, value in wording.evidence(advice):
+    for label, value in formatting.evidence(advice):
         yield f"- {plain(label)}: {plain(value)}"
     yield from ("", plain(advice.why), "", f"**What to do:** {plain(advice.remedy)}")
     yield from _code(advice.statement)

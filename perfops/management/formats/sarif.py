@@ -13,7 +13,7 @@ from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
 from perfops.formatting import visible
-from perfops.management.formats import formatting as wording
+from perfops.management.formats import formatting
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
@@ -61,7 +61,7 @@ def _message(text: str) -> dict[str, str]:
 
 
 def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> dict[str, Any]:
-    evidence = "; ".join(f"{label}: {value}" for label, value in wording.evidence(advice))
+    evidence = "; ".join(f"{label}: {value}" for label, value in formatting.evidence(advice))
     parts = (f"{advice.title}.", evidence, advice.why, advice.remedy, advice.statement)
     result: dict[str, Any] = {
         "ruleId": advice.advisor,

@@ -8,7 +8,7 @@ from rich.markup import escape
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.services import Report
 from perfops.management import console
-from perfops.management.formats import formatting as wording
+from perfops.management.formats import formatting
 
 # That many are told in full, some more in a line each, the rest as a number.
 _IN_FULL = 6
@@ -29,8 +29,8 @@ def render(report: Report) -> str:
 
 def _print(report: Report, out: Console) -> None:
     advice = [each for each in report.issues if each.fingerprint not in report.hidden]
-    out.print(f"\n[bold]{_plain(wording.name(report))}[/bold]")
-    out.print(f"  {wording.counts(report)}; {_plain(wording.window(report))}\n")
+    out.print(f"\n[bold]{_plain(formatting.name(report))}[/bold]")
+    out.print(f"  {formatting.counts(report)}; {_plain(formatting.window(report))}\n")
     for each in advice[:_IN_FULL]:
         _in_full(each, out)
     for each in advice[_IN_FULL:_LINES]:
@@ -38,9 +38,9 @@ def _print(report: Report, out: Console) -> None:
     if len(advice) > _LINES:
         out.print(f"  ... and {_rest(advice[_LINES:])}: --format markdown, or the admin.")
     if not advice:
-        healthy = wording.healthy(report)
+        healthy = formatting.healthy(report)
         out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
-    for sentence in wording.unchecked(report):
+    for sentence in formatting.unchecked(report):
         out.print(f"  [yellow]not checked[/yellow]  {_plain(sentence)}")
     for missing in report.window.missing:
         out.print(f"  [yellow]missing[/yellow]  {_plain(missing.source)}: {_plain(missing.reason)}")
@@ -55,7 +55,7 @@ def _first_line(advice: DetectedIssue) -> str:
 
 def _in_full(advice: DetectedIssue, out: Console) -> None:
     evidence = ", ".join(
-        f"{label} {value}" for label, value in wording.evidence(advice) if label not in _LONG
+        f"{label} {value}" for label, value in formatting.evidence(advice) if label not in _LONG
     )
     out.print(_first_line(advice))
     out.print(f"{_INDENT}[dim]{_plain(evidence)}[/dim]")

@@ -165,8 +165,10 @@ def test_explaining_takes_post_only_and_a_login(admin_client, client):
         slow_queries._advice(
             Statement("1", "SELECT $1", 10, 900.0, 10, 0, 0, 0, 0), "warning", 1.0
         ),
-        n_plus_one._advice(
-            Origin("SELECT %s", ("7", "1"), "a.py:1", "f", "request", "GET /", 90, 9, 10, 9, 1.0),
+        n_plus_one._issue(
+            Origin(
+                "SELECT %s", ("7", "1"), "a.py:1", "f", "request", "GET /", 90, 9, 10, 9, 1.0, 9, 90
+            ),
             Conf(),
         ),
         plan_changes._advice(PlanChange("1", "SELECT %s", 0.0, ("Statistics changed.",))),

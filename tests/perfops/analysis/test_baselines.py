@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 
 from perfops import tasks
-from perfops.analysis import baselines, snapshots
 from perfops.analysis import services as analyses
+from perfops.analysis import snapshots
 from perfops.analysis.collectors.records import Server
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.models import Analysis, StoredSnapshot
@@ -28,7 +28,7 @@ def stored(*, hours_ago, analysis=None, database="default", packed=b"x", now=NOW
 
 
 def find(since=None):
-    return baselines.find("default", PRESENT, since)
+    return snapshots.find("default", PRESENT, since)
 
 
 def test_without_since_it_is_the_last_analysis_that_is_an_hour_old():
@@ -51,11 +51,11 @@ def test_a_time_takes_the_newest_snapshot_that_is_as_old_or_else_the_oldest():
 
 def test_an_analysis_is_taken_by_its_number():
     analysis = Analysis.objects.create()
-    with pytest.raises(baselines.NoBaseline, match="no snapshot"):
+    with pytest.raises(snapshots.NoBaseline, match="no snapshot"):
         find(analysis.pk)
     mine = stored(hours_ago=0.1, analysis=analysis)
     assert find(analysis.pk) == mine
-    with pytest.raises(baselines.NoBaseline, match=f"the newest are: {analysis.pk}"):
+    with pytest.raises(snapshots.NoBaseline, match=f"the newest are: {analysis.pk}"):
         find(analysis.pk + 1000)
 
 

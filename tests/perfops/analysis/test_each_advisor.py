@@ -22,7 +22,12 @@ from perfops.analysis.advisors import (
     unused_indexes,
 )
 from perfops.analysis.collectors import difference
-from perfops.analysis.collectors.records import Checkpoints, ForeignKey, Statement
+from perfops.analysis.collectors.records import (
+    Checkpoints,
+    ForeignKey,
+    Statement,
+    UnavailableSource,
+)
 from perfops.analysis.collectors.states import (
     Connections,
     Numbering,
@@ -33,7 +38,6 @@ from perfops.analysis.collectors.states import (
     Slot,
     Unvalidated,
 )
-from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.conf import Conf
 from tests.perfops.analysis.test_advisors import DATABASE, DAY_S, INDEX, TABLE, changed, window
 
@@ -179,7 +183,11 @@ def test_the_plan_is_processes_times_threads_and_workers_for_each_alias(aliases,
         (Replica("r", "streaming", 0, 29.0), None),
         (Replica("r", "streaming", 0, 30.0), "warning"),
         (Replica("r", "streaming", 2**30, None), "warning"),
-        (Replica("", "standby", 0, 300.0), "error"),
+        (Replica("", "streaming", 0, 300.0), "error"),
+        (Replica("", "streaming", 0, 0.0, silent_s=60.0), None),
+        (Replica("", "streaming", 0, 0.0, silent_s=300.0), "error"),
+        (Replica("", "cut off", 0, None), "error"),
+        (Replica("", "archive", 0, 5.0), None),
     ],
 )
 def test_a_replica_is_late_by_time_or_by_size(replica, severity):

@@ -21,13 +21,17 @@ from tests.perfops.analysis.test_snapshots import look
 ORIGIN = Origin(
     text='SELECT "a" FROM "t" WHERE "id" = %s', queryids=("1",), site="shop/views.py:7",
     function="shelf", kind="request", name="GET /shelves/{id}", calls=200, executions=10,
-    max_calls_per_execution=60, rows=200, total_ms=80.0,
+    max_calls_per_execution=60, rows=200, total_ms=80.0, repeated_executions=10,
+    repeated_calls=200,
 )  # fmt: skip
 
 
 def advice(*every, **changes):
     window = difference.since_reset(look(100))
-    origins = tuple(msgspec.structs.replace(ORIGIN, **each) for each in every or (changes,))
+    origins = tuple(
+        msgspec.structs.replace(ORIGIN, **{"repeated_calls": each.get("calls", 200), **each})
+        for each in every or (changes,)
+    )
     return n_plus_one.run(replace(window, origins=origins), Conf())
 
 
@@ -42,7 +46,34 @@ def test_many_calls_per_request_from_one_line_are_found():
 def test_far_too_many_are_an_error():
     (found,) = advice(calls=400, max_calls_per_execution=40)
     assert found.severity == "error"
-    assert "grows" not in found.why
+    assert "does not grow" in found.why
+
+
+def test_ten_requests_among_a_thousand_are_found():
+    (found,) = advice(
+        calls=2_990, executions=1_000, repeated_executions=10, repeated_calls=2_000,
+        max_calls_per_execution=200,
+    )  # fmt: skip
+    assert found.severity == "error"
+    assert "200.0 times in 10 of 1,000 requests" in found.title
+    assert "grows with the data" in found.why
+
+
+def test_a_few_in_each_request_that_never_grow_are_a_milder_thing():
+    (found,) = advice(
+        calls=5_000, executions=1_000, repeated_executions=1_000, max_calls_per_execution=5
+    )
+    assert (found.severity, "does not grow" in found.why) == ("info", True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['INSERT INTO "t" ("a") VALUES (%s)', 'UPDATE "t" SET "a" = %s', 'DELETE FROM "t" WHERE x'],
+)
+def test_writes_in_a_loop_are_found_and_get_a_remedy_of_their_own(text):
+    (found,) = advice(text=text)
+    assert "sends one statement on t 20.0 times per request" in found.title
+    assert "bulk_create" in found.remedy
 
 
 @pytest.mark.parametrize(
@@ -53,7 +84,11 @@ def test_far_too_many_are_an_error():
         {"kind": "process"},
         {"site": ""},
         {"executions": 0},
-        {"text": "INSERT INTO t VALUES (%s)"},
+        {"text": "SAVEPOINT x"},
+        # One executemany of 200 is one way to the database.
+        {"calls": 2_000, "repeated_executions": 0, "repeated_calls": 0},
+        # A few more in a few requests.
+        {"calls": 1_018, "executions": 1_000, "repeated_executions": 3, "repeated_calls": 21},
     ],
 )
 def test_what_only_looks_like_it_is_left_alone(changes):

@@ -14,9 +14,8 @@ from django.core.management import call_command
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors import difference
-from perfops.analysis.collectors.records import Server
+from perfops.analysis.collectors.records import Server, UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
-from perfops.analysis.collectors.unavailable import UnavailableSource
 from perfops.analysis.services import Report
 from perfops.management.commands import analyze_db
 from perfops.management.formats import renderers

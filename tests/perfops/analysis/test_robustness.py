@@ -7,9 +7,9 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from perfops.analysis import packing
 from perfops.analysis import services as analyses
-from perfops.analysis.advisors import registry
+from perfops.analysis import snapshots
+from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.conf import Conf
 from tests.perfops.clusters import Cluster, cluster, until, versions
@@ -51,14 +51,16 @@ def test_without_the_extension_all_but_statements_is_told(server):
 def test_without_the_library_the_report_says_which_setting_it_needs(server):
     bare = Cluster(server.version, server.folder.parent / "bare")
     try:
-        bare.make().start(shared_preload_libraries="")
+        bare.make().start(shared_preload_libraries="auto_explain")
         bare.execute("CREATE EXTENSION pg_stat_statements")
         with bare.alias() as alias:
             found = snapshot.take(alias)
     finally:
         bare.stop()
     (missing,) = found.missing
-    assert "shared_preload_libraries" in missing.remedy
+    # What is loaded stays so.
+    libraries = "shared_preload_libraries = auto_explain, pg_stat_statements;"
+    assert libraries in missing.remedy
 
 
 @pytest.mark.usefixtures("unblocked")
@@ -143,7 +145,7 @@ def test_a_source_that_takes_too_long_is_left_out_and_named(server, settings, mo
         cursor.execute("SELECT pg_sleep(60)")
         return ()
 
-    monkeypatch.setattr(snapshot.databases, "ages", slow)
+    monkeypatch.setattr(snapshot.database, "ages", slow)
     with server.alias() as alias:
         found = snapshot.take(alias)
     if limit == "STATEMENT_TIMEOUT_MS":
@@ -213,12 +215,21 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
             found = snapshot.take(alias)
         with server.alias() as alias:
             primary = snapshot.take(alias)
+        standby.stop()
+        # A port that answers nobody: what the primary writes does not arrive.
+        standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
+        with standby.alias() as alias:
+            cut_off = snapshot.take(alias)
     finally:
         standby.stop()
         with server.connect() as connection:
             # Its sender learns a moment later that nobody listens any more.
             until(lambda: is_free(connection), "the slot is in use")
             connection.execute("SELECT pg_drop_replication_slot('standby')")
+    (issue,) = replication_lag.run(difference.since_reset(cut_off), Conf())
+    assert (issue.severity, issue.title) == (
+        "error", "this replica receives nothing from its primary",
+    )  # fmt: skip
     assert found.server.in_recovery
     assert sources(found) <= {"pg_stat_statements"}
     assert found.tables
@@ -315,7 +326,7 @@ def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at
     # Four ways to be costly: so many texts at most come along.
     assert sum(bool(s.text) for s in found.statements) <= 4 * Conf().STATEMENT_TEXTS
     assert registry.run_advisors(difference.between(found, found), Conf()).complete
-    packed = packing.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
+    packed = snapshots.pack(found, texts=Conf().SNAPSHOT_STATEMENTS)
     assert len(packed) < 20 * 1024**2
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.analysis import packing
+from perfops.analysis import snapshots
 from perfops.analysis.collectors import difference, snapshot
 from perfops.analysis.collectors.records import Database, Server, Statement, StatementsInfo, Table
 from perfops.analysis.collectors.snapshot import Snapshot
@@ -52,15 +52,15 @@ def test_tables_indexes_and_keys_are_seen():
 
 def test_a_snapshot_comes_back_from_its_bytes_as_it_was():
     found = snapshot.take()
-    back = packing.unpack(packing.pack(found, texts=10**6))
+    back = snapshots.unpack(snapshots.pack(found, texts=10**6))
     assert back == msgspec.structs.replace(found, sessions=(), prepared=())
 
 
 def test_bytes_of_another_layout_are_told_from_a_snapshot():
-    with pytest.raises(packing.NotReadable, match="another layout"):
-        packing.unpack(b"not a snapshot")
-    with pytest.raises(packing.NotReadable, match="another layout"):
-        packing.unpack(zlib.compress(msgspec.msgpack.encode({"taken_at": "soon"})))
+    with pytest.raises(snapshots.NotReadable, match="another layout"):
+        snapshots.unpack(b"not a snapshot")
+    with pytest.raises(snapshots.NotReadable, match="another layout"):
+        snapshots.unpack(zlib.compress(msgspec.msgpack.encode({"taken_at": "soon"})))
 
 
 def test_looking_does_not_touch_the_callers_transaction():

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.urls import reverse
 
 from perfops.budgets.prometheus import pipeline
-from perfops.budgets.prometheus.client import NoAnswer, Prometheus
+from perfops.budgets.prometheus.pipeline import NoAnswer, Prometheus
 from tests.monitoring.watching import watching
 
 URL = reverse("admin:perfops_pipeline")

@@ -6,9 +6,23 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from perfops.charts.lines import HEIGHT, WIDTH, Bound, Line, chart
-from perfops.charts.scale import Scale, decades, short, ticks
-from perfops.charts.small import METER_WIDTH, SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline, thinned
+from perfops.charts import (
+    HEIGHT,
+    METER_WIDTH,
+    SPARK_HEIGHT,
+    SPARK_WIDTH,
+    WIDTH,
+    Bound,
+    Line,
+    Scale,
+    chart,
+    decades,
+    meter,
+    short,
+    sparkline,
+    thinned,
+    ticks,
+)
 
 numbers = st.floats(0, 1e6)
 values = st.lists(st.none() | numbers, min_size=1, max_size=150)

@@ -3,8 +3,8 @@
 import pytest
 
 from perfops.analysis.collectors.records import Statement
-from perfops.load import cores, server_side
-from perfops.load.cache_header import outcome
+from perfops.load import k6, server_side
+from perfops.load.parser import cache_outcome
 
 
 def groups(root, lines, **files):
@@ -18,7 +18,7 @@ def groups(root, lines, **files):
 
 @pytest.fixture
 def big_machine(monkeypatch):
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: set(range(64)))
+    monkeypatch.setattr(k6.os, "sched_getaffinity", lambda _: set(range(64)))
 
 
 @pytest.mark.usefixtures("big_machine")
@@ -41,7 +41,7 @@ def big_machine(monkeypatch):
 )
 def test_a_container_has_the_cores_of_its_group(tmp_path, lines, files, expected):
     groups(tmp_path, lines, **files)
-    assert cores.usable(tmp_path) == expected
+    assert k6.usable_cores(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_container_has_the_cores_of_its_group(tmp_path, lines, files, expected
     ],
 )
 def test_the_last_hop_says_whether_a_cache_answered(header, expected):
-    assert outcome(header) == expected
+    assert cache_outcome(header) == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -27,7 +28,12 @@ LOOPBACK = ("127.0.0.0/8", "::1", "localhost")
     [
         ("http://127.0.0.1:3001", "http://127.0.0.1:3001"),
         ("http://127.0.0.1:3001/", "http://127.0.0.1:3001"),
-        ("http://localhost", "http://localhost:80"),
+        ("http://localhost", "http://127.0.0.1:80"),
+        ("http://LOCALHOST.:80", "http://127.0.0.1:80"),
+        ("http://127.1:80", "http://127.0.0.1:80"),
+        ("http://2130706433", "http://127.0.0.1:80"),
+        ("http://0x7f.1", "http://127.0.0.1:80"),
+        ("https://[0:0::1]:8443", "https://[::1]:8443"),
         ("https://[::1]:8443", "https://[::1]:8443"),
         ("http://127.9.9.9:1", "http://127.9.9.9:1"),
     ],
@@ -64,6 +70,40 @@ def test_any_text_is_refused_or_comes_out_on_loopback(text):
     except target.TargetRefused:
         return
     assert ip_address(urlsplit(clean).hostname).is_loopback
+
+
+def test_a_name_stays_where_it_is_allowed_by_name():
+    assert target.check("http://web.invalid:3001", ["web.invalid"]) == "http://web.invalid:3001"
+
+
+@pytest.mark.django_db
+def test_another_spelling_of_a_target_is_the_same_target():
+    first = runs.request_run(scenario="smoke", target="http://localhost:7", enqueue=False)
+    for url in ("http://127.1:7", "http://2130706433:7"):
+        with pytest.raises(runs.RunRefused, match=f"Run {first.pk} "):
+            runs.request_run(scenario="smoke", target=url, enqueue=False)
+
+
+def test_the_look_before_a_run_follows_no_redirect():
+    asked = []
+
+    class Moved(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(302)
+            self.send_header("Location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Moved) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        answer = target.unreachable(f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    assert (answer, asked) == (None, ["/health"])
 
 
 @pytest.mark.django_db

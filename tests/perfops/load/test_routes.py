@@ -11,7 +11,6 @@ from django.views.generic import DetailView, FormView, ListView
 
 from perfops.budgets import verdicts
 from perfops.load import execution, routes
-from perfops.load import route_discovery as urlconf
 from perfops.load import services as runs
 
 
@@ -97,6 +96,7 @@ def test_a_script_may_sign_in_and_send_headers(settings, tmp_path, site):
     (tmp_path / "routes.js").write_text(
         "import http from 'k6/http';\n"
         "export function findIds(target) {\n"
+        "  http.get(`${target}/moved`);\n"
         "  return { token: http.get(`${target}/token`, { responseType: 'text' }).json('count') };\n"
         "}\n"
         "export function requestOf(n, ids) {\n"
@@ -106,6 +106,8 @@ def test_a_script_may_sign_in_and_send_headers(settings, tmp_path, site):
     run, counts = load(settings, tmp_path, site.url, seconds=1)
     assert set(counts) == {"/a"}, run.reasons
     assert site.tokens == {"Bearer 1"}
+    assert "/moved" in site.paths
+    assert "/from-moved" not in site.paths
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -135,7 +137,7 @@ urlpatterns = [
 
 @override_settings(ROOT_URLCONF=__name__)
 def test_the_urls_of_a_project_are_routes_to_begin_with():
-    assert urlconf.routes() == {
+    assert routes.discovered() == {
         "/groups/": 1,
         "/groups/{pk}/": {"share": 1, "model": "auth.Group"},
         "/groups/{place}/": {"share": 1, "paths": []},

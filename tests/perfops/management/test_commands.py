@@ -10,7 +10,7 @@ from django.db.models import F
 
 from perfops import tasks
 from perfops.analysis import services as analyses
-from perfops.analysis import stored_snapshots as stored
+from perfops.analysis import snapshots
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
 from tests.perfops.budgets.test_verdicts import LATENCY, run_with
@@ -167,7 +167,7 @@ def test_the_task_fills_the_row_that_a_page_has_made():
     tasks.analyse_database(analysis_id=analysis.pk)
     analysis.refresh_from_db()
     assert analysis.state == "finished"
-    assert stored.read(stored.of_analysis(analysis)).tables
+    assert snapshots.read(snapshots.of_analysis(analysis)).tables
     tasks.analyse_database()
     assert Analysis.objects.latest("pk").baseline is None
     # An hour is over: now the window reaches back to the first that is so old.

@@ -73,6 +73,23 @@ def test_executemany_counts_each_set_even_from_an_iterator(counted):
     assert sum(count.calls for count in counted().values()) == 5
 
 
+def test_ten_requests_that_repeat_a_statement_are_told_apart_from_a_hundred(counted):
+    """And one executemany is asked once, however many sets it has."""
+    for number in range(100):
+        request = scope.Scope("request", lambda: "GET /rare")
+        token = scope.begin(request)
+        with connection.cursor() as cursor:
+            for _ in range(20 if number % 10 == 0 else 1):
+                cursor.execute("SELECT 1 AS rarely")
+            cursor.executemany("SELECT %s::int AS at_once", [(n,) for n in range(20)])
+        scope.end(request, token)
+    (rare,) = counted("rarely").values()
+    assert (rare.executions, rare.calls, rare.most) == (100, 290, 20)
+    assert (rare.repeated_executions, rare.repeated_calls) == (10, 200)
+    (many,) = counted("at_once").values()
+    assert (many.calls, many.repeated_executions, many.repeated_calls) == (2000, 0, 0)
+
+
 def test_a_cursor_on_the_server_is_a_statement_of_its_own(counted, settings):
     User.objects.create(username="ada")
     was = connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfops.origins import parameters
 from perfops.origins import parameters as samples
-from perfops.origins import signature
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=50) | st.dates()
@@ -27,8 +27,8 @@ def test_a_sample_comes_back_as_it_was(params):
 
 @given(st.lists(VALUES, max_size=6))
 def test_harmless_values_are_of_the_same_kinds_and_hold_nothing_of_the_real_ones(params):
-    harmless = signature.neutral(params)
-    assert signature.of(harmless) == signature.of(params)
+    harmless = parameters.neutral(params)
+    assert parameters.signature(harmless) == parameters.signature(params)
     assert all(value == "" for value in harmless if isinstance(value, str))
 
 

@@ -199,16 +199,16 @@ def test_hours_become_days_days_are_dropped_and_statements_without_any_with_them
     )  # fmt: skip
     origin(kept, now)
     origin(kept, old + timedelta(hours=3))
-    origin(kept, old + timedelta(hours=4), max_calls_per_execution=9)
+    origin(kept, old + timedelta(hours=4), max_calls_per_execution=9, repeated_executions=1)
     origin(gone, now - timedelta(days=500), span="day")
     for _ in range(2):
         expire_origins()
     found = list(
         QueryOrigin.objects.order_by("at").values_list(
-            "span", "at", "calls", "max_calls_per_execution"
+            "span", "at", "calls", "max_calls_per_execution", "repeated_executions"
         )
     )
-    assert found == [("day", old, 4, 9), ("hour", now, 2, 2)]
+    assert found == [("day", old, 4, 9, 1), ("hour", now, 2, 2, 0)]
     assert list(QueryTemplate.objects.values_list("id", "sample")) == [(1, None)]
 
 

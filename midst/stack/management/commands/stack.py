@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from midst.stack import background
-from midst.stack.errors import StackError
-from midst.stack.run import run
+from midst.stack import run
+from midst.stack.state import StackError
 
 
 class Command(BaseCommand):
@@ -26,9 +25,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, verb: str, **options: Any) -> None:
         try:
             if verb == "run":
-                run(self._say)
+                run.run(self._say)
             else:
-                act = {"up": background.up, "down": background.down, "status": background.status}
+                act = {"up": run.up, "down": run.down, "status": run.status}
                 self._say("\n".join(act[verb]()) or "Nothing runs.")
         except StackError as error:
             raise CommandError(str(error)) from error

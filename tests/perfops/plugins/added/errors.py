@@ -1,7 +1,6 @@
 """A budget metric of another app: the errors of a run, counted."""
 
-from perfops.budgets.metrics.metric import BudgetMetric, Reading
-from perfops.budgets.metrics.units import Unit
+from perfops.budgets.metrics.metric import BudgetMetric, Reading, Unit
 
 
 class ErrorsOfARun(BudgetMetric):

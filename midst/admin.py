@@ -1,14 +1,21 @@
 """Midst's admin site. Every app registers with Django's ``admin.site``, which is this one."""
 
+from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
 from midst.accounts import throttle
 from midst.kernel.problems import Problem
 from midst.operations.cache_page import views as cache_page
+
+
+def _no_list_takes(parameters: QueryDict) -> bool:
+    texts = [*parameters, *(text for _, values in parameters.lists() for text in values)]
+    return parameters.get("p", "").startswith("-") or any("\0" in text for text in texts)
 
 
 class MidstAdminSite(admin.AdminSite):
@@ -38,6 +45,17 @@ class MidstAdminSite(admin.AdminSite):
                     headers=dict(error.headers),
                 )
         return super().login(request, extra_context)
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Lists of Django and of other packages answer such parameters with a server error."""
+
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            if _no_list_takes(request.GET):
+                raise BadRequest("The address of this page has a parameter that no list takes.")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(checked, cacheable)
 
     def get_urls(self) -> list[Any]:
         return [*cache_page.urls(self), *super().get_urls()]

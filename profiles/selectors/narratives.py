@@ -1,12 +1,18 @@
-"""What a narrative can be made of: the timeline and the CV of a profile."""
+"""What a narrative can be made of, and which masks suit a profile."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from profiles.collections import CV, TIMELINE
 from profiles.collections.declaration import Narrated
+from profiles.models import Profile
 from profiles.narration import Material
+from profiles.selectors import access
+from taxonomy import selection
+from taxonomy import selectors as taxonomy
 
 # The most rows of a table that a narrative considers.
 _MOST = 500
@@ -14,7 +20,7 @@ _COMMON = ("id", "tags", "starts_on", "ends_on")
 _EVENT = Narrated(title=("title",), body=("description",))
 
 
-def of(profile: UUID) -> Iterator[Material]:
+def material(profile: UUID) -> Iterator[Material]:
     """Yield the timeline and the CV of a profile; one query for each table."""
     for collection in CV:
         narrated = collection.narrated
@@ -41,4 +47,29 @@ def _material(row: dict[str, Any], kind: str, narrated: Narrated, importance: fl
         starts_on=row["starts_on"],
         ends_on=row["ends_on"],
         importance=importance,
+    )
+
+
+def suiting_masks(reference: str, user: Any, contexts: Sequence[str]) -> bytes:
+    """Return the masks that suit ``contexts``, or without any the profile's interests.
+
+    The best come first. Three queries at most. Raises ``Problem`` (404).
+    """
+    granted = access.resolve_profile(reference, user)
+    if not contexts:
+        contexts = Profile.objects.values_list("interests", flat=True).get(pk=granted.id)
+    found = selection.select(taxonomy.mask_views(), contexts)
+    return msgspec.json.encode(
+        {
+            "contexts": list(contexts),
+            "results": [
+                {
+                    "slug": mask.slug,
+                    "name": mask.name,
+                    "ontology": mask.ontology,
+                    "score": points,
+                }
+                for mask, points in found
+            ],
+        }
     )

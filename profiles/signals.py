@@ -1,7 +1,0 @@
-"""Connects what ``profiles.cache`` and the collections declare."""
-
-from midst.kernel.cache.signals import connect
-from profiles.cache import INVALIDATES
-from profiles.collections import CACHED
-
-connect({**INVALIDATES, **{each.model: each.invalidates for each in CACHED}})

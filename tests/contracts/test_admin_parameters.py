@@ -1,0 +1,39 @@
+"""No query string of any list in the admin ends in a server error."""
+
+import logging
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+pytestmark = pytest.mark.django_db
+VALUES = ["-1", "\0", "9" * 30]
+OWN = ["p", "o", "q", "_to_field", "_popup", "e"]
+LOOKUPS = ["__exact", "__in"]
+
+
+def models():
+    return sorted(admin.site._registry, key=lambda model: model._meta.label)
+
+
+@pytest.fixture
+def client_of_staff(admin_client):
+    admin_client.raise_request_exception = False
+    logging.disable(logging.CRITICAL)
+    yield admin_client
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model._meta.label)
+def test_no_parameter_of_a_list_is_a_server_error(model, client_of_staff):
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    listed = admin.site._registry[model].list_filter
+    fields = [each for each in listed if isinstance(each, str)][:1] or ["id"]
+    names = [*OWN, *(f"{field}{lookup}" for field in fields for lookup in LOOKUPS)]
+    failed = [
+        (name, value)
+        for name in names
+        for value in VALUES
+        if client_of_staff.get(url, {name: value}).status_code >= 500
+    ]
+    assert failed == []
