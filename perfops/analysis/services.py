@@ -9,7 +9,7 @@ import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import findings, recommenders, snapshots
+from perfops.analysis import drift, findings, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.collectors import difference, origins, snapshot
@@ -216,6 +216,13 @@ def _report(
         packages=packages.of_tables(database),
         alias=database,
     )
+    try:
+        window = replace(window, drift=drift.find(database))
+    except Exception as error:
+        log.exception("models and database can't be compared")
+        reason = str(error).partition("\n")[0]
+        cost = "Whether the database has what the models declare is not known."
+        window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
     issues, coverage, stores = found.issues, found.coverage, []

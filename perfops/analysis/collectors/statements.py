@@ -53,6 +53,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
     return fetch(cursor, Statement)
 
 
+# A text is NULL where the server has lost the file of texts: its counts are there all the same.
 # One id may have a row for each user and nesting: their deviations are put together through
 # the sum of squares.
 _READ = """{mark} WITH added AS (
@@ -69,7 +70,7 @@ _READ = """{mark} WITH added AS (
         extract(epoch FROM min({stats_since}))::float AS since
     FROM {view}
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND queryid IS NOT NULL AND query NOT LIKE {ours}
+        AND queryid IS NOT NULL AND (query IS NULL OR query NOT LIKE {ours})
     GROUP BY queryid
 ), placed AS (
     SELECT *, least(row_number() OVER (ORDER BY total_ms DESC),
@@ -77,7 +78,8 @@ _READ = """{mark} WITH added AS (
         row_number() OVER (ORDER BY wal_bytes DESC)) AS place
     FROM added
 )
-SELECT queryid::text, CASE WHEN place <= {texts} THEN left(query, {characters}) ELSE '' END AS text,
+SELECT queryid::text, CASE WHEN place <= {texts} THEN coalesce(left(query, {characters}), '')
+        ELSE '' END AS text,
     calls, total_ms, rows, blocks_hit, blocks_read, temp_bytes, wal_bytes, min_ms, max_ms,
     plans, plan_ms, stddev_ms, since
 FROM placed ORDER BY total_ms DESC"""
