@@ -9,7 +9,7 @@ import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import drift, findings, recommenders, snapshots
+from perfops.analysis import drift, findings, incidents, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.collectors import difference, origins, snapshot
@@ -17,6 +17,7 @@ from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage
+from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since
 from perfops.conf import conf
 from perfops.database import packages
@@ -47,6 +48,17 @@ class Report:
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+
+    @property
+    def all_incidents(self) -> tuple[Incident, ...]:
+        """Return also what is acknowledged or muted."""
+        return incidents.arrange(self.window, self.issues, conf())
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what is not hidden, as incidents: errors first, then by impact."""
+        shown = [each for each in self.issues if each.fingerprint not in self.hidden]
+        return incidents.arrange(self.window, shown, conf())
 
     def has(self, severities: Collection[str]) -> bool:
         """Say whether something of ``severities`` is open, seen now or not looked for."""
@@ -168,7 +180,11 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
         report = _with_impact(report, analysis)
-        seen = findings.record(analysis, report.issues, coverage=report.coverage)
+        arranged = incidents.arrange(report.window, report.issues, conf())
+        report = replace(report, issues=[each for one in arranged for each in one.issues])
+        seen = findings.record(
+            analysis, report.issues, coverage=report.coverage, incidents=arranged
+        )
         unchecked = findings.unchecked(analysis, seen, report.coverage, only=only)
         for store in report.stores:
             store(seen)
@@ -238,6 +254,8 @@ def _report(
         issues, window = recommended.issues, recommended.window
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
+    arranged = incidents.arrange(window, issues, conf())
+    issues = [each for one in arranged for each in one.issues]
     return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
 
 

@@ -70,5 +70,5 @@ def take_out(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("perfops", "0016_origins_repeated")]
+    dependencies = [("perfops", "0017_occurrence_incident")]
     operations = [migrations.RunPython(take_out, migrations.RunPython.noop)]
