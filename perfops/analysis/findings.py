@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.incidents import Incident
 from perfops.models.analyses import Analysis, Finding, Occurrence
 
 Status = Finding.Status
@@ -20,7 +22,11 @@ class NotMuted(ValueError):
 
 
 def record(
-    analysis: Analysis, advice: Iterable[DetectedIssue], *, complete: Collection[str] | None = None
+    analysis: Analysis,
+    advice: Iterable[DetectedIssue],
+    *,
+    complete: Collection[str] | None = None,
+    incidents: Iterable[Incident] = (),
 ) -> list[Finding]:
     """Write what ``analysis`` found into the findings that live on; return them in order.
 
@@ -30,6 +36,11 @@ def record(
     """
     now = timezone.now()
     advised = {each.fingerprint: each for each in advice}
+    places: dict[str, dict[str, Any]] = {
+        each.fingerprint: {"incident": place, "impact": one.impact, "apart": one.apart}
+        for place, one in enumerate(incidents)
+        for each in one.issues
+    }
     with transaction.atomic():
         # Two analyses at once wait for each other here, in one order.
         known = {
@@ -49,7 +60,13 @@ def record(
         _save(seen)
         Occurrence.objects.bulk_create(
             (
-                Occurrence(analysis=analysis, finding=f, severity=f.severity, evidence=f.evidence)
+                Occurrence(
+                    analysis=analysis,
+                    finding=f,
+                    severity=f.severity,
+                    evidence=f.evidence,
+                    **places.get(f.fingerprint, {}),
+                )
                 for f in seen
             ),
             batch_size=_BATCH,

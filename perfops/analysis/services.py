@@ -9,13 +9,14 @@ import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import findings, recommenders, snapshots
+from perfops.analysis import drift, findings, incidents, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since
 from perfops.conf import conf
 from perfops.database import packages
@@ -47,6 +48,17 @@ class Report:
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+
+    @property
+    def all_incidents(self) -> tuple[Incident, ...]:
+        """Return also what is acknowledged or muted."""
+        return incidents.arrange(self.window, self.issues, conf())
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what is not hidden, as incidents: errors first, then by impact."""
+        shown = [each for each in self.issues if each.fingerprint not in self.hidden]
+        return incidents.arrange(self.window, shown, conf())
 
     def has(self, severities: Collection[str]) -> bool:
         """Say whether something of ``severities`` is open, seen now or not looked for."""
@@ -168,7 +180,11 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
         report = _with_impact(report, analysis)
-        seen = findings.record(analysis, report.issues, complete=report.complete)
+        arranged = incidents.arrange(report.window, report.issues, conf())
+        report = replace(report, issues=[each for one in arranged for each in one.issues])
+        seen = findings.record(
+            analysis, report.issues, complete=report.complete, incidents=arranged
+        )
         unchecked = findings.unchecked(analysis, seen, report.complete, only=only)
         for store in report.stores:
             store(seen)
@@ -216,6 +232,13 @@ def _report(
         packages=packages.of_tables(database),
         alias=database,
     )
+    try:
+        window = replace(window, drift=drift.find(database))
+    except Exception as error:
+        log.exception("models and database can't be compared")
+        reason = str(error).partition("\n")[0]
+        cost = "Whether the database has what the models declare is not known."
+        window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
     issues, complete, stores = found.issues, found.complete, []
@@ -231,6 +254,8 @@ def _report(
         issues, window = recommended.issues, recommended.window
         complete |= {id_ for id_ in recommended.complete if not only or id_ in only}
         stores.append(recommended.store)
+    arranged = incidents.arrange(window, issues, conf())
+    issues = [each for one in arranged for each in one.issues]
     return Report(database, window, issues, frozenset(), None, complete, (), tuple(stores))
 
 

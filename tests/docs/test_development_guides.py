@@ -131,6 +131,7 @@ def test_each_guide_is_two_pages_at_most(guide):
 def test_the_guides_metric_has_a_panel_an_alert_that_fires_and_a_run_book(tmp_path):
     metric, _, _, panel = blocks("add-a-metric.md", "python")
     rule, shown = blocks("add-a-metric.md", "yaml")
+    in_place, unit_test = textwrap.indent(rule, " " * 6), textwrap.indent(shown, " " * 2)
     (run_book,) = blocks("add-a-metric.md", "markdown")
     made = {}
     exec(metric, {"Counter": lambda name, *_: made.setdefault("name", name)})
@@ -142,9 +143,9 @@ def test_the_guides_metric_has_a_panel_an_alert_that_fires_and_a_run_book(tmp_pa
     shutil.copytree(PROMETHEUS / "tests", unit_tests)
     alerts = (rules / "alerts.yml").read_text()
     before, after = alerts.split("\n  - name: availability\n")
-    (rules / "alerts.yml").write_text(f"{before}\n{rule}\n  - name: availability\n{after}")
+    (rules / "alerts.yml").write_text(f"{before}\n{in_place}\n  - name: availability\n{after}")
     with (unit_tests / "alerts_test.yml").open("a") as file:
-        file.write(f"\n{shown}")
+        file.write(f"\n{unit_test}")
     run("promtool", "check", "rules", "--lint-fatal", str(rules / "alerts.yml"))
     run("promtool", "test", "rules", str(unit_tests / "alerts_test.yml"))
     assert f"# {yaml.safe_load(rule)[0]['alert']}\n" in run_book

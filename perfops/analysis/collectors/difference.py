@@ -20,6 +20,7 @@ from perfops.analysis.collectors.records import (
     Wal,
 )
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.drift import Drift
 
 _MAJOR = 10_000
 
@@ -170,6 +171,8 @@ class Window:
     comparable: bool = True
     # Tables that installed packages declare, each with its package.
     packages: Mapping[str, str] = field(default_factory=dict)
+    # Where models and database differ.
+    drift: tuple[Drift, ...] = ()
     # The alias in DATABASES.
     alias: str = "default"
 

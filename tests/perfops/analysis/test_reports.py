@@ -69,7 +69,7 @@ def test_what_is_muted_is_counted_and_not_told(name):
 
 
 def test_the_terminal_shows_a_screenful_worst_first():
-    many = [advice("error", 0), *(advice(number=n) for n in range(1, 40))]
+    many = [advice("error", 0), *(advice(number=n, advisor=f"kind_{n}") for n in range(1, 40))]
     text = renderers()["text"](report(*many))
     assert text.index("title 0") < text.index("title 1")
     assert len(text.splitlines()) <= 40
