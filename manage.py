@@ -12,11 +12,8 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
-    from midst.telemetry import spans
-
     try:
-        with spans.traced_command(sys.argv):
-            execute_from_command_line(sys.argv)
+        execute_from_command_line(sys.argv)
     except OperationalError as error:
         if "connection" not in str(error):
             raise

@@ -155,6 +155,10 @@ class Conf:
     # Below this size the defaults of shared_buffers and work_mem do no harm.
     SETTINGS_MIN_DATABASE_BYTES: int = 1024**3
     TEMP_BYTES_PER_HOUR: int = 1024**3
+    # Commands whose statements are shown after the application's: patterns of their names.
+    SET_APART_COMMANDS: tuple[str, ...] = (
+        "migrate", "prepare", "*seed*", "load*", "dump*", "import*", "flush", "createcachetable",
+    )  # fmt: skip
     # The memory of a database's machine, by alias (MB): settings are advised by its size.
     DATABASE_MEMORY_MB: Mapping[str, int] = field(default_factory=dict)
 
@@ -186,7 +190,8 @@ class Conf:
     N_PLUS_ONE_CALLS: float = 5.0
     N_PLUS_ONE_ERROR_CALLS: float = 25.0
 
-    # Index advice may take this long in an analysis (seconds); 0 turns it off.
+    # Index advice may take this long in an analysis (seconds); 0 turns it off, and open findings
+    # about indexes stay.
     INDEX_ADVICE_S: float = 60.0
     # The costliest statements are looked at, and so many candidates tried for each table.
     INDEX_STATEMENTS: int = 100
@@ -212,7 +217,7 @@ class Conf:
 
 # A project may write them as lists.
 _TUPLES = (
-    "ALLOWED_TARGETS", "SAMPLE_NEVER", "LATENCY_EDGES_S",
+    "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from infra.grafana.boards import api_performance, database_and_redis, golden_signals, load_runs
-from infra.grafana.encode import text
+from infra.grafana.panels import text
 
 # In the order a person looks at them.
 DASHBOARDS = (
@@ -19,7 +19,7 @@ def main() -> None:
     for old in FOLDER.glob("*.json"):
         old.unlink()
     for dashboard in DASHBOARDS:
-        (FOLDER / f"{dashboard.uid}.json").write_text(text(dashboard))
+        (FOLDER / f"{dashboard['uid']}.json").write_text(text(dashboard))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 from celery import signals
 from celery.concurrency.thread import TaskPool as ThreadPool
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
+from opentelemetry import context
 
 from midst.telemetry import metrics, sentry, tracing
 from midst.telemetry.shared import aggregate
@@ -27,9 +28,9 @@ def install() -> None:
     signals.worker_process_shutdown.connect(_stop_process, dispatch_uid=_UID)
     signals.worker_ready.connect(_start_threads, dispatch_uid=_UID)
     signals.worker_shutdown.connect(_stop_process, dispatch_uid=_UID)
+    signals.beat_init.connect(_watch_beat, dispatch_uid=f"{_UID}.beat")
     signals.beat_init.connect(_start_process, dispatch_uid=_UID)
     signals.heartbeat_sent.connect(_worker_lives, dispatch_uid=_UID)
-    signals.beat_init.connect(_watch_beat, dispatch_uid=f"{_UID}.beat")
 
 
 def _start_process(**_: Any) -> None:
@@ -79,7 +80,13 @@ def _worker_lives(**_: Any) -> None:
 def _watch_beat(**_: Any) -> None:
     """A beat that lives and sends nothing is late: what it sends is its sign of life."""
     _beat_sends()
+    signals.before_task_publish.connect(_begin_trace, dispatch_uid=f"{_UID}.beat")
     signals.after_task_publish.connect(_beat_sends, dispatch_uid=f"{_UID}.beat")
+
+
+def _begin_trace(**_: Any) -> None:
+    """What could not be published has left its span behind, and would go on as its parent."""
+    context.attach(context.Context())
 
 
 def _beat_sends(**_: Any) -> None:

@@ -1,22 +1,29 @@
-"""Counts and times every statement Django sends, by operation and table; looks at the pools.
+"""Counts, times and traces every statement Django sends; looks at the pools.
 
-A statement's text is looked at once; afterwards it costs a dictionary look-up. The pools are looked
-at once a second: no request pays for it.
+A statement's text is looked at once; afterwards it costs a dictionary look-up. Its span is made
+once it has ended, and only while a recorded span runs. The pools are looked at once a second: no
+request pays for it.
 """
 
 import re
+import sys
 from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
 from threading import Event, Thread
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.utils.module_loading import import_string
 from django_prometheus import db as django_db
+from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, get_current_span
+from opentelemetry.util.types import AttributeValue
 
-from midst.telemetry import metrics, request_context, sentry, spans
+from midst.telemetry import metrics, request_context, sentry, tracing
 from midst.telemetry.shared.values import Timed
 
 POOL_INTERVAL_S = 1.0
@@ -30,6 +37,8 @@ Measured = tuple[Timed, tuple[str, str]]
 
 # Raw SQL with values in its text would otherwise grow this for ever.
 _MAX_TEMPLATES = 2000
+_MAX_TEXT = 2000
+_NS = 1_000_000_000
 _templates: dict[str, Measured] = {}
 _children: dict[tuple[str, str], Measured] = {}
 
@@ -99,12 +108,85 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
             request.queries_s += seconds
             if request.transaction is not None:
                 sentry.add_statement(request.transaction, " ".join(labels), seconds)
-        if spans.is_recording():
-            spans.statement(text, labels, seconds, failure)
+        if tracing.tracer is not None and get_current_span().is_recording():
+            _add_span(tracing.tracer, text, labels, seconds, failure)
         if failure is not None:
             django_db.errors_total.labels(*_names(context), type(failure).__name__).inc()
         # An exception and its frame would keep each other.
         failure = None
+
+
+def _add_span(
+    tracer: Tracer, sql: str, labels: tuple[str, str], seconds: float, error: BaseException | None
+) -> None:
+    """Make the span of the statement that has just ended, with the line of ours that asked.
+
+    Attributes are those of OpenTelemetry's semantic conventions for databases and code; queryid
+    is PostgreSQL's, where ``TRACES_QUERYID`` knows it.
+    """
+    operation, table = labels
+    end = time_ns()
+    span = tracer.start_span(
+        f"{operation.upper()} {table}",
+        kind=SpanKind.CLIENT,
+        attributes=_attributes(sql, labels, _call_site(), _queryid_of()(sql)),
+        start_time=end - int(seconds * _NS),
+    )
+    if error is not None:
+        # Only the class is kept: a message may quote people.
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(Status(StatusCode.ERROR))
+    span.end(end)
+
+
+@lru_cache(maxsize=1024)
+def _attributes(
+    sql: str, labels: tuple[str, str], site: tuple[str, int, str] | None, queryid: int | None
+) -> dict[str, AttributeValue]:
+    operation, table = labels
+    attributes: dict[str, AttributeValue] = {
+        "db.system.name": "postgresql",
+        "db.operation.name": operation.upper(),
+        "db.query.text": sql[:_MAX_TEXT],
+    }
+    if table not in {"none", "other"}:
+        attributes["db.collection.name"] = table
+    if site is not None:
+        attributes["code.file.path"], attributes["code.line.number"], name = site
+        attributes["code.function.name"] = name
+    if queryid is not None:
+        attributes["db.postgresql.queryid"] = str(queryid)
+    return attributes
+
+
+def _call_site() -> tuple[str, int, str] | None:
+    """Return file, line and function of the innermost frame that is the project's."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        path = _project_path(code.co_filename)
+        if path is not None:
+            return path, frame.f_lineno, code.co_qualname
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@cache
+def _project_path(filename: str) -> str | None:
+    path = Path(filename)
+    if not path.is_relative_to(settings.BASE_DIR) or "site-packages" in path.parts:
+        return None
+    inside = path.relative_to(settings.BASE_DIR)
+    return None if inside.parts[:2] == ("midst", "telemetry") else str(inside)
+
+
+@cache
+def _queryid_of() -> Callable[[str], int | None]:
+    """``TRACES_QUERYID`` names a function that knows PostgreSQL's id of a statement."""
+    if not settings.TRACES_QUERYID:
+        return lambda _: None
+    found: Callable[[str], int | None] = import_string(settings.TRACES_QUERYID)
+    return found
 
 
 def install() -> None:
@@ -119,6 +201,11 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
     connection.execute_wrappers.append(measure)
     if settings.DJANGO_PROMETHEUS_MIDDLEWARE:
         connection.execute_wrappers.append(_measure_for_django_prometheus)
+
+
+def count_failed_connection(connection: BaseDatabaseWrapper) -> None:
+    """Count a connection that could not be had, of the server or of the pool."""
+    django_db.connection_errors_total.labels(connection.alias, connection.vendor).inc()
 
 
 def _measure_for_django_prometheus(

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
@@ -15,6 +15,7 @@ from structlog.typing import EventDict, Processor
 
 from midst.telemetry import request_context, tracing
 from midst.telemetry.hiding import hidden, one_line, traceback_text
+from midst.telemetry.request_context import Request
 
 _requests = logging.getLogger("midst.request")
 _encoder = msgspec.json.Encoder(enc_hook=str)
@@ -39,31 +40,23 @@ class _Line(msgspec.Struct, gc=False):
     logger: str = _requests.name
 
 
-class Answered(NamedTuple):
-    """A request that has been answered: ``seconds`` it took, ``at`` in s since 1970."""
-
-    method: str
-    path: str
-    status: int
-    route: str
-    seconds: float
-    queries: int
-    queries_s: float
-    request_id: str
-    trace_id: str | None
-    at: float
-
-
 def are_requests_logged() -> bool:
     return _requests.isEnabledFor(logging.INFO)
 
 
-def log_request(request: Answered) -> None:
-    """Log one request. As JSON it does not go through the formatters: they take ten times as long.
+def log_request(
+    request: Request, path: str, status: int, route: str, seconds: float, trace_id: str | None
+) -> None:
+    """Log a request that has been answered.
 
-    Each line is one write, so lines of several processes never mix (up to Linux' PIPE_BUF).
+    As JSON it does not go through the formatters: they take ten times as long. Each line is one
+    write, so lines of several processes never mix (up to Linux' PIPE_BUF).
     """
-    line = _line(request)
+    line = _Line(
+        request.method, path, status, route, round(seconds * 1000, 2),
+        request.queries, round(request.queries_s * 1000, 2), request.id,
+        trace_id or UNSET, datetime.now(UTC),
+    )  # fmt: skip
     if _is_json():
         # A log that nobody can take any more (its disk is full, its reader gone) fails no request.
         with suppress(OSError):
@@ -71,64 +64,39 @@ def log_request(request: Answered) -> None:
         return
     _requests.info(
         "%s %s %s route=%s duration_ms=%s queries=%s queries_ms=%s",
-        line.method, line.path, line.status,
-        line.route, line.duration_ms, line.queries, line.queries_ms,
+        line.method, path, status, route, line.duration_ms, line.queries, line.queries_ms,
     )  # fmt: skip
-
-
-def _line(request: Answered) -> _Line:
-    return _Line(
-        method=request.method,
-        path=request.path,
-        status=request.status,
-        route=request.route,
-        duration_ms=round(request.seconds * 1000, 2),
-        queries=request.queries,
-        queries_ms=round(request.queries_s * 1000, 2),
-        request_id=request.request_id,
-        trace_id=request.trace_id or UNSET,
-        time=datetime.fromtimestamp(request.at, UTC),
-    )
 
 
 def json_formatter() -> logging.Formatter:
     """For ``LOGGING``: one JSON object a line, from any logger."""
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *_common()],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *_hiding(),
-            structlog.processors.JSONRenderer(serializer=_text),
-        ],
-    )
+    return _formatter(structlog.processors.JSONRenderer(serializer=_text))
 
 
 def human_formatter() -> logging.Formatter:
     """For ``LOGGING``: lines to read; the ids come last."""
+    # By default it prints local variables where the package rich is there.
+    console = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return _formatter(_on_one_line, console)
+
+
+def _formatter(*rendering: Processor) -> logging.Formatter:
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *_common()],
+        foreign_pre_chain=[
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            _add_ids,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            *_hiding(),
-            _on_one_line,
-            # By default it prints local variables where the package rich is there.
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
+            _without_secrets,
+            structlog.processors.ExceptionRenderer(traceback_text),
+            *rendering,
         ],
     )
-
-
-def _common() -> list[Processor]:
-    return [
-        structlog.stdlib.add_log_level,
-        _add_ids,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    ]
-
-
-def _hiding() -> list[Processor]:
-    return [_without_secrets, structlog.processors.ExceptionRenderer(traceback_text)]
 
 
 def _without_secrets(logger: Any, name: str, event: EventDict) -> EventDict:

@@ -50,6 +50,9 @@ CACHE_STALE = Counter(
     "Audited hits that differed from the database: must stay 0.",
     ["cache_type"],
 )
+CACHE_CIRCUIT_OPENED = Counter(
+    "cache_circuit_opened_total", "Times that a process stopped using Redis for its cache."
+)
 CACHE_DEGRADED = Gauge(
     "cache_degraded", "1 while the circuit to Redis is open.", multiprocess_mode="livemax"
 )

@@ -23,18 +23,15 @@ from midst.telemetry.shared.values import Timed
 
 OTHER = "other"
 KNOWN = frozenset(
-    (
-        "auth", "brpop", "client", "config", "dbsize", "decr", "decrby", "del", "eval", "evalsha",
-        "exec", "exists", "expire", "flushdb", "get", "getdel", "getex", "hdel", "hello", "hget",
-        "hgetall", "hincrby", "hlen", "hmget", "hset", "incr", "incrby", "info", "keys", "lindex",
-        "llen", "lpop", "lpush", "lrange", "lrem", "ltrim", "mget", "mset", "multi", "persist",
-        "pexpire", "ping", "psubscribe", "pttl", "publish", "punsubscribe", "rpop", "rpush",
-        "sadd", "scan", "script", "select", "set", "setex", "setnx", "smembers", "srem",
-        "subscribe", "time", "ttl", "type", "unlink", "unsubscribe", "unwatch", "watch", "zadd",
-        "zcard", "zincrby", "zrange", "zrangebyscore", "zrem", "zremrangebyscore",
-        "zrevrangebyscore", "zscore",
-    )
-)  # fmt: skip
+    """
+    auth brpop client config dbsize decr decrby del eval evalsha exec exists expire flushdb
+    get getdel getex hdel hello hget hgetall hincrby hlen hmget hset incr incrby info keys
+    lindex llen lpop lpush lrange lrem ltrim mget mset multi persist pexpire ping psubscribe
+    pttl publish punsubscribe rpop rpush sadd scan script select set setex setnx smembers srem
+    subscribe time ttl type unlink unsubscribe unwatch watch zadd zcard zincrby zrange
+    zrangebyscore zrem zremrangebyscore zrevrangebyscore zscore
+    """.split()  # noqa: SIM905 -- read as text
+)
 _by_operation: dict[str, Timed] = {}
 # As callers write them: "GET", b"get", "CLIENT SETINFO".
 _by_name: dict[Any, str] = {}

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from functools import lru_cache
 from random import getrandbits
 from typing import Any
 
-from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanContext
 
 HEADER = "X-Request-ID"
@@ -24,12 +23,11 @@ class Request:
     """One request while it runs: ``queries`` statements sent, which took ``queries_s`` seconds.
 
     ``caller`` is the span of a caller that is not trusted; ``span`` the request's own once it has
-    one; ``error`` the class of an exception that became a 500; ``tokens`` are what
-    ``requests.end`` puts back.
+    one; ``error`` the class of an exception that became a 500.
     """
 
-    __slots__ = ("caller", "error", "id", "method", "queries", "queries_s", "sampled", "span",
-                 "started", "tokens", "transaction")  # fmt: skip
+    __slots__ = ("caller", "error", "id", "method", "queries", "queries_s", "span",
+                 "started", "transaction")  # fmt: skip
 
     def __init__(self, name: str, method: str = "GET") -> None:
         self.id = name
@@ -37,12 +35,10 @@ class Request:
         self.queries = 0
         self.queries_s = 0.0
         self.started = 0.0
-        self.sampled = False
         self.caller: SpanContext | None = None
         self.span: Span | None = None
         self.error: str | None = None
         self.transaction: Any = None
-        self.tokens: tuple[Token[Request | None], Token[Context] | None] | None = None
 
 
 current: ContextVar[Request | None] = ContextVar("request", default=None)

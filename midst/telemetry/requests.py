@@ -1,29 +1,20 @@
-"""One observation per request: count, duration, what it asked of the database, trace, log line.
-
-``ObservingMiddleware`` does it for Django's requests. Whoever answers a request before Django's
-middleware does the same by hand::
-
-    request = requests.begin("GET", meta)  # HTTP_... and REMOTE_ADDR, as in HttpRequest.META
-    with requests.spanned(request, pattern="api/v1/profiles/<uuid:id>", path=path):
-        ...
-    requests.end(request, pattern="api/v1/profiles/<uuid:id>", path=path, status=200)
-"""
+"""One observation per request: count, duration, what it asked of the database, trace, log line."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter, time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from opentelemetry import baggage, context
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span
 from prometheus_client.samples import Exemplar
 
 from midst.telemetry import logs, metrics, request_context, sentry, tracing
 from midst.telemetry.request_context import METHODS, UNMATCHED, Request, identify, template
+from midst.telemetry.sampling import forget_caller
 from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
 # The load generator says in baggage which run a request belongs to.
@@ -54,88 +45,6 @@ def _numbers(method: str, pattern: str | None, status: int) -> _Numbers:
     )
 
 
-def begin(method: str | None, meta: Mapping[str, Any]) -> Request:
-    """Begin to observe a request; ``end`` it in any case, in the same thread or task.
-
-    Whether it is traced is decided here, before anything else is built for it.
-    """
-    known = method if method in METHODS else "other"
-    assert known is not None  # noqa: S101 -- membership above says so, mypy can't see it
-    request = Request(identify(meta), known)
-    sampling = tracing.decide(known, meta)
-    attached = None
-    if sampling is not None:
-        request.sampled, request.caller = sampling.sampled, sampling.caller
-        attached = context.attach(sampling.context)
-    request.tokens = request_context.current.set(request), attached
-    request.transaction = sentry.begin_transaction(known)
-    _in_flight.inc(1)
-    request.started = perf_counter()
-    return request
-
-
-def end(request: Request, *, pattern: str | None, path: str, status: int) -> None:
-    """Count, time and log a request that has been answered with ``status``.
-
-    ``pattern`` is Django's route that matched (``ResolverMatch.route``), None when none did.
-    """
-    seconds = perf_counter() - request.started
-    numbers = _numbers(request.method, pattern, status)
-    with process.lock:
-        cells = process.segment.cells  # type: ignore[union-attr]
-        cells[_in_flight.index] -= 1
-        cells[numbers.requests.index] += 1
-        bucket = numbers.duration.observe(seconds)
-        numbers.queries.observe(request.queries)
-        numbers.queries_s.observe(request.queries_s)
-    trace_id = tracing.trace_id()
-    if request.span is not None:
-        trace_id = f"{request.span.get_span_context().trace_id:032x}"
-        bucket.set_exemplar(Exemplar({"trace_id": trace_id}, seconds, time()))
-    if logs.are_requests_logged():
-        answered = logs.Answered(
-            request.method, path, status, numbers.route, seconds,
-            request.queries, request.queries_s, request.id, trace_id, time(),
-        )  # fmt: skip
-        logs.log_request(answered)
-    if request.transaction is not None:
-        name = f"{request.method} {numbers.route}"
-        sentry.end_transaction(request.transaction, name, status=status)
-    _leave(request)
-
-
-def abandon(request: Request) -> None:
-    """Put back what ``begin`` has set, for a request that nobody will answer."""
-    _in_flight.inc(-1)
-    if request.transaction is not None:
-        sentry.end_transaction(request.transaction, request.method, failed=True)
-    _leave(request)
-
-
-def _leave(request: Request) -> None:
-    if request.tokens is not None:
-        (token, attached), request.tokens = request.tokens, None
-        request_context.current.reset(token)
-        if attached is not None:
-            context.detach(attached)
-
-
-@contextmanager
-def spanned(request: Request, *, pattern: str, path: str) -> Iterator[None]:
-    """Put a sampled request that does not go through Django within its span."""
-    if not request.sampled or tracing.tracer is None:
-        yield
-        return
-    attributes = {"http.request.method": request.method, "url.path": path, "url.scheme": "http"}
-    with tracing.tracer.start_as_current_span(
-        request.method, kind=SpanKind.SERVER, attributes=attributes,
-        record_exception=False, set_status_on_exception=False,
-    ) as span:  # fmt: skip
-        _describe(span, request)
-        _name(span, request, template(pattern))
-        yield
-
-
 class ObservingMiddleware:
     """Outermost. Django turns exceptions into responses inside, so none escapes it."""
 
@@ -145,27 +54,67 @@ class ObservingMiddleware:
         got_request_exception.connect(_on_exception, dispatch_uid="midst.telemetry.requests")
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        observed = begin(request.method, request.META)
+        method = str(request.method) if request.method in METHODS else "other"
+        observed = Request(identify(request.META), method)
+        # Whether it is traced is decided before anything else is built for it.
+        sampling = tracing.decide(method, request.META)
+        attached = None
+        if sampling is not None:
+            observed.caller = sampling.caller
+            attached = context.attach(sampling.context)
+        token = request_context.current.set(observed)
+        observed.transaction = sentry.begin_transaction(method)
+        _in_flight.inc(1)
+        observed.started = perf_counter()
         try:
-            response = self._handler(observed)(request)
+            if sampling is not None and sampling.sampled:
+                if not sampling.trusted:
+                    forget_caller(request)
+                response = self._around()(request)
+            else:
+                response = self.get_response(request)
         except BaseException:  # The process was told to end.
-            abandon(observed)
+            _in_flight.inc(-1)
+            if observed.transaction is not None:
+                sentry.end_transaction(observed.transaction, method, failed=True)
             raise
-        match = request.resolver_match
-        end(
-            observed, pattern=match.route if match else None,
-            path=request.path, status=response.status_code,
-        )  # fmt: skip
+        else:
+            _end(observed, request, response.status_code)
+        finally:
+            request_context.current.reset(token)
+            if attached is not None:
+                context.detach(attached)
         response.headers[request_context.HEADER] = observed.id
         return response
 
-    def _handler(self, observed: Request) -> Callable[[HttpRequest], HttpResponse]:
+    def _around(self) -> Callable[[HttpRequest], HttpResponse]:
         """A request that is not sampled passes the instrumentation by."""
-        if not observed.sampled:
-            return self.get_response
         if self._traced is None:
             self._traced = tracing.around_request(self.get_response)
         return self._traced
+
+
+def _end(observed: Request, request: HttpRequest, status: int) -> None:
+    """Count, time and log a request that has been answered with ``status``."""
+    seconds = perf_counter() - observed.started
+    match = request.resolver_match
+    numbers = _numbers(observed.method, match.route if match else None, status)
+    with process.lock:
+        cells = process.segment.cells  # type: ignore[union-attr]
+        cells[_in_flight.index] -= 1
+        cells[numbers.requests.index] += 1
+        bucket = numbers.duration.observe(seconds)
+        numbers.queries.observe(observed.queries)
+        numbers.queries_s.observe(observed.queries_s)
+    trace_id = tracing.trace_id()
+    if observed.span is not None:
+        trace_id = f"{observed.span.get_span_context().trace_id:032x}"
+        bucket.set_exemplar(Exemplar({"trace_id": trace_id}, seconds, time()))
+    if logs.are_requests_logged():
+        logs.log_request(observed, request.path, status, numbers.route, seconds, trace_id)
+    if observed.transaction is not None:
+        name = f"{observed.method} {numbers.route}"
+        sentry.end_transaction(observed.transaction, name, status=status)
 
 
 def _on_span(span: Span, request: HttpRequest) -> None:

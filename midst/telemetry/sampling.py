@@ -12,16 +12,10 @@ from random import getrandbits
 from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.http import HttpRequest
 from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.propagators.textmap import (
-    CarrierT,
-    Getter,
-    Setter,
-    TextMapPropagator,
-    default_getter,
-    default_setter,
-)
+from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import (
     Link,
@@ -40,8 +34,8 @@ _HEADERS = {
     "HTTP_TRACESTATE": "tracestate",
     "HTTP_BAGGAGE": "baggage",
 }
-# Keys of a context: the request is sampled; what its caller says of a trace is not believed.
-_DECIDED, _UNTRUSTED = "midst.decided", "midst.untrusted"
+# A context's key: the request is sampled.
+_DECIDED = "midst.decided"
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
 
 
@@ -55,14 +49,17 @@ def _suppressed() -> Context:
 
 _SUPPRESSED = _suppressed()
 _SAMPLED = set_value(_DECIDED, True, Context())
-_SAMPLED_UNTRUSTED = set_value(_UNTRUSTED, True, _SAMPLED)
 
 
 class Sampling(NamedTuple):
-    """What was decided for a request, the context it runs in, and an untrusted caller's span."""
+    """What was decided for a request, and the context it runs in.
+
+    ``caller``: the span of a caller that is not ``trusted``.
+    """
 
     sampled: bool
     context: Context
+    trusted: bool = False
     caller: SpanContext | None = None
 
 
@@ -92,35 +89,6 @@ class FollowDecision(Sampler):
         return self._configured.get_description()
 
 
-class TrustedCallers(TextMapPropagator):
-    """``configured``, but nothing is taken from a caller that ``decide`` did not trust."""
-
-    def __init__(self, configured: TextMapPropagator) -> None:
-        self._configured = configured
-
-    def extract(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        getter: Getter[CarrierT] = default_getter,
-    ) -> Context:
-        if get_value(_UNTRUSTED, context):
-            return get_current() if context is None else context
-        return self._configured.extract(carrier, context, getter)
-
-    def inject(
-        self,
-        carrier: CarrierT,
-        context: Context | None = None,
-        setter: Setter[CarrierT] = default_setter,
-    ) -> None:
-        self._configured.inject(carrier, context, setter)
-
-    @property
-    def fields(self) -> set[str]:
-        return self._configured.fields
-
-
 def decide(
     sampler: Sampler, propagator: TextMapPropagator, name: str, meta: Mapping[str, Any]
 ) -> Sampling:
@@ -128,29 +96,34 @@ def decide(
 
     ``meta`` is as ``HttpRequest.META`` has it.
     """
-    caller = None
+    caller, trusted = None, False
     if "HTTP_TRACEPARENT" in meta or "HTTP_BAGGAGE" in meta:
         headers = {name: meta[key] for key, name in _HEADERS.items() if key in meta}
         context = propagator.extract(headers, Context())
         span = get_current_span(context).get_span_context()
         caller = span if span.is_valid else None
-        if _is_trusted(_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS)):
-            if caller is None:
-                return _begin(sampler, name, context=_SAMPLED)
-            decision = sampler.should_sample(context, caller.trace_id, name).decision
-            if decision.is_sampled():
-                return Sampling(sampled=True, context=_SAMPLED)
+        trusted = _is_trusted(_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS))
+        if trusted and caller is not None:
+            if sampler.should_sample(context, caller.trace_id, name).decision.is_sampled():
+                return Sampling(sampled=True, context=_SAMPLED, trusted=True)
             return _unsampled(caller.trace_id, caller.span_id)
-    return _begin(sampler, name, context=_SAMPLED_UNTRUSTED, caller=caller)
-
-
-def _begin(
-    sampler: Sampler, name: str, *, context: Context, caller: SpanContext | None = None
-) -> Sampling:
     trace_id = getrandbits(128)
     if sampler.should_sample(None, trace_id, name).decision.is_sampled():
-        return Sampling(sampled=True, context=context, caller=caller)
+        return Sampling(sampled=True, context=_SAMPLED, trusted=trusted, caller=caller)
     return _unsampled(trace_id, getrandbits(64))
+
+
+def forget_caller(request: HttpRequest) -> None:
+    """Take off what a caller that is not trusted says of a trace: an instrumentation believes it.
+
+    It reads ``META``, or under ASGI the headers themselves.
+    """
+    for key in _HEADERS:
+        request.META.pop(key, None)
+    scope = getattr(request, "scope", None)
+    if scope is not None:
+        names = {name.encode() for name in _HEADERS.values()}
+        scope["headers"] = [each for each in scope["headers"] if each[0].lower() not in names]
 
 
 def _unsampled(trace_id: int, span_id: int) -> Sampling:

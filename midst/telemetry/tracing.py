@@ -8,19 +8,20 @@ else ``TRACES_RATIO``. Started after a fork, for threads do not survive one.
 import atexit
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from threading import Lock, Thread
 from typing import Any
 
+from celery import signals
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
-from opentelemetry import propagate
+from opentelemetry import context, propagate
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
-from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -35,6 +36,9 @@ _QUEUE_VARIABLE, _QUEUE_SIZE = "OTEL_BSP_MAX_QUEUE_SIZE", 2048
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 # Without it the instrumentations keep to names of attributes that are deprecated.
 _STABLE_NAMES = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,database"}
+_UID = "midst.telemetry.tracing"
+# The context in which a task is being published.
+_around_publishing: ContextVar[context.Context | None] = ContextVar("publishing", default=None)
 # What the instrumentations write down of a client; a message of an error may quote one too.
 _PERSONAL = frozenset(
     ("client.address", "client.port", "network.peer.address", "network.peer.port",
@@ -52,7 +56,6 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 tracer: Tracer | None = None
 _sampler: Sampler | None = None
 _provider: TracerProvider | None = None
-_propagator: TextMapPropagator | None = None
 # How the request's span is named and described: ``requests`` knows.
 _hooks: dict[str, Hook] = {}
 _middleware: Callable[[GetResponse], GetResponse] | None = None
@@ -69,8 +72,8 @@ def is_wanted() -> bool:
 
 def trace_id() -> str | None:
     """Return the present trace's id, sampled or not; None outside of any."""
-    context = get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    here = get_current_span().get_span_context()
+    return f"{here.trace_id:032x}" if here.is_valid else None
 
 
 def span_id() -> str:
@@ -80,9 +83,9 @@ def span_id() -> str:
 
 def decide(name: str, meta: Mapping[str, Any]) -> sampling.Sampling | None:
     """Decide whether a request is traced (``sampling.decide``); None while nothing is."""
-    if _sampler is None or _propagator is None:
+    if _sampler is None:
         return None
-    return sampling.decide(_sampler, _propagator, name, meta)
+    return sampling.decide(_sampler, propagate.get_global_textmap(), name, meta)
 
 
 def set_request_hooks(*, request_hook: Hook, response_hook: Hook) -> None:
@@ -198,10 +201,10 @@ def stop() -> None:
     if provider is None:
         return
     _sampler = tracer = None
+    signals.before_task_publish.disconnect(dispatch_uid=_UID)
+    signals.after_task_publish.disconnect(dispatch_uid=_UID)
     for each in (CeleryInstrumentor(), DjangoInstrumentor(), RedisInstrumentor()):
         each.uninstrument()
-    if _propagator is not None:
-        propagate.set_global_textmap(_propagator)
     last = Thread(target=provider.shutdown, name="last-spans", daemon=True)
     last.start()
     last.join(FLUSH_S)
@@ -220,11 +223,11 @@ def _instrument(provider: TracerProvider) -> None:
     Django's adds a middleware to the settings. It is taken out again: only sampled requests go
     through it (``around_request``), as it builds much before it asks the sampler.
     """
-    global _middleware, _propagator  # noqa: PLW0603
-    _propagator = propagate.get_global_textmap()
-    propagate.set_global_textmap(sampling.TrustedCallers(_propagator))
+    global _middleware  # noqa: PLW0603
     common: dict[str, Any] = {"tracer_provider": provider, "meter_provider": NoOpMeterProvider()}
+    signals.before_task_publish.connect(_note_context, dispatch_uid=_UID)
     CeleryInstrumentor().instrument(**common)
+    signals.after_task_publish.connect(_leave_publishing, dispatch_uid=_UID)
     RedisInstrumentor().instrument(**common)
     before = settings.MIDDLEWARE
     settings.MIDDLEWARE = list(before)
@@ -232,6 +235,18 @@ def _instrument(provider: TracerProvider) -> None:
     (added,) = set(settings.MIDDLEWARE) - set(before)
     settings.MIDDLEWARE = before
     _middleware = import_string(added)
+
+
+def _note_context(**_: Any) -> None:
+    _around_publishing.set(context.get_current())
+
+
+def _leave_publishing(**_: Any) -> None:
+    """The instrumentation leaves the span of a task that this process does not know open."""
+    outer, span = _around_publishing.get(), get_current_span()
+    if outer is not None and span is not get_current_span(outer):
+        span.end()
+        context.attach(outer)
 
 
 def resource() -> Resource:

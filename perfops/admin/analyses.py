@@ -18,6 +18,8 @@ from perfops.analysis import selectors
 from perfops.analysis import services as analyses
 from perfops.analysis import sessions as present
 from perfops.analysis.collectors.records import UnavailableSource
+from perfops.analysis.incidents import Line, folded_title
+from perfops.analysis.selectors import Seen
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
@@ -145,11 +147,25 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         "facts": facts,
         "notes": analysis.notes,
         "missing": msgspec.convert(analysis.missing, list[UnavailableSource]),
-        "findings": [
-            card(seen.finding, severity=seen.severity, evidence=seen.evidence)
-            for seen in selectors.findings_of(analysis, limit=_MOST_FINDINGS)
+        "lines": [
+            _line(line)
+            for line in selectors.lines_of(selectors.findings_of(analysis, limit=_MOST_FINDINGS))
         ],
         "more": max(0, sum(analysis.counts.values()) - _MOST_FINDINGS),
+    }
+
+
+def _line(line: Line[Seen]) -> dict[str, Any]:
+    seen = [each for its in line.incidents for each in its]
+    impact = sum(its[0].impact or 0.0 for its in line.incidents)
+    kind = analyses.titles().get(line.kind, line.kind)
+    return {
+        "folded": line.kind and folded_title(kind, [each.finding.object for each in seen]),
+        "apart": line.apart,
+        "impact": f"{impact:.1%} of the database's time" if impact else "",
+        "findings": [
+            card(each.finding, severity=each.severity, evidence=each.evidence) for each in seen
+        ],
     }
 
 

@@ -86,15 +86,16 @@ class CostliestFirst(ChangeList):
         self.result_list = self._rows(list(self.paginator.get_page(self.page_num).object_list))
 
     def _rows(self, ids: list[int]) -> list[QueryTemplate]:
-        """Return the statements with what the columns show of them. Three queries."""
+        """Return the statements with what the columns show of them. Four queries."""
         known = QueryTemplate.objects.defer("signatures", "sample")
         rows: dict[int, Any] = known.in_bulk(ids)
         shares = origins.by_template(set(ids), since=self.since)
         trends = queries.trends(ids, since=self.since, until=timezone.now())
-        total_ms = sum(sent.ms for sent in self.sent.values())
+        total_ms = queries.total_ms(since=self.since)
         for row in rows.values():
             row.sent, row.shares = self.sent[row.pk], shares[row.pk]
-            row.share = row.sent.ms / total_ms if total_ms else 0.0
+            all_ms = total_ms.get(row.database, 0.0)
+            row.share = row.sent.ms / all_ms if all_ms else 0.0
             row.trend = trends.get(row.pk, [])
         return [rows[pk] for pk in ids if pk in rows]
 
@@ -207,7 +208,7 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
     points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
     return {
         "query": template,
-        "figures": _figures(shares, queries.total_ms(since=since)),
+        "figures": _figures(shares, queries.total_ms(since=since).get(template.database, 0.0)),
         "shares": [_share(share) for share in shares[:_ORIGINS]],
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],

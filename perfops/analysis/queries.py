@@ -65,9 +65,10 @@ def sent_by(word: str, *, since: datetime) -> Q:
     return Q(text__icontains=word) | Q(pk__in=origins.values("template_id"))
 
 
-def total_ms(*, since: datetime) -> float:
-    """Return what all statements together took since then."""
-    return QueryOrigin.objects.filter(at__gte=since).aggregate(ms=Sum("total_ms"))["ms"] or 0.0
+def total_ms(*, since: datetime) -> dict[str, float]:
+    """Return what all statements of each database together took since then."""
+    rows = QueryOrigin.objects.filter(at__gte=since).values_list("template__database")
+    return dict(rows.annotate(Sum("total_ms")).order_by())
 
 
 def trends(

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 
+from perfops.analysis import incidents
+from perfops.analysis.incidents import Line
 from perfops.models.analyses import Analysis, Finding, Occurrence, Severity
 
 _RANK = Case(
@@ -25,13 +27,32 @@ class Seen:
     finding: Finding
     severity: str
     evidence: list[tuple[str, object]]
+    incident: int | None = None
+    impact: float | None = None
+    apart: str = ""
 
 
 def findings_of(analysis: Analysis, *, limit: int) -> list[Seen]:
-    """Return what ``analysis`` saw, worst first, and no more than ``limit``. One query."""
+    """Return what ``analysis`` saw, as its report did, and no more than ``limit``. One query."""
     rows = Occurrence.objects.filter(analysis=analysis).select_related("finding")
-    ordered = rows.annotate(rank=_RANK).order_by("rank", "finding__advisor", "finding__object")
-    return [Seen(row.finding, row.severity, row.evidence) for row in ordered[:limit]]
+    ordered = rows.annotate(rank=_RANK).order_by(
+        F("incident").asc(nulls_last=True), "rank", "finding__advisor", "finding__object"
+    )
+    return [
+        Seen(row.finding, row.severity, row.evidence, row.incident, row.impact, row.apart)
+        for row in ordered[:limit]
+    ]
+
+
+def lines_of(seen: list[Seen]) -> list[Line[Seen]]:
+    """Return the findings of an analysis as its report's lines: see ``incidents.lines``."""
+    groups: dict[object, list[Seen]] = {}
+    for each in seen:
+        # Analyses of the version before know no incidents.
+        key = each.finding.pk if each.incident is None else ("incident", each.incident)
+        groups.setdefault(key, []).append(each)
+    found = [(tuple(its), its[0].apart) for its in groups.values()]
+    return incidents.lines(found, lambda each: (each.finding.advisor, each.severity))
 
 
 def previous(analysis: Analysis) -> Analysis | None:

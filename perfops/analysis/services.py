@@ -2,20 +2,22 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import findings, recommenders, snapshots
+from perfops.analysis import drift, findings, incidents, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.coverage import Coverage
+from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since
 from perfops.conf import conf
 from perfops.database import packages
@@ -41,12 +43,22 @@ class Report:
     issues: list[DetectedIssue]
     hidden: frozenset[str]
     analysis_id: int | None
-    # Advisors whose sources were all available; None for all.
-    complete: frozenset[str] | None = None
+    coverage: Coverage = field(default_factory=Coverage)
     # Open findings whose advisor could not look: they are neither seen nor resolved.
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+
+    @property
+    def all_incidents(self) -> tuple[Incident, ...]:
+        """Return also what is acknowledged or muted."""
+        return incidents.arrange(self.window, self.issues, conf())
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Return what is not hidden, as incidents: errors first, then by impact."""
+        shown = [each for each in self.issues if each.fingerprint not in self.hidden]
+        return incidents.arrange(self.window, shown, conf())
 
     def has(self, severities: Collection[str]) -> bool:
         """Say whether something of ``severities`` is open, seen now or not looked for."""
@@ -168,8 +180,12 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
         report = _with_impact(report, analysis)
-        seen = findings.record(analysis, report.issues, complete=report.complete)
-        unchecked = findings.unchecked(analysis, seen, report.complete, only=only)
+        arranged = incidents.arrange(report.window, report.issues, conf())
+        report = replace(report, issues=[each for one in arranged for each in one.issues])
+        seen = findings.record(
+            analysis, report.issues, coverage=report.coverage, incidents=arranged
+        )
+        unchecked = findings.unchecked(analysis, seen, report.coverage, only=only)
         for store in report.stores:
             store(seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
@@ -216,9 +232,16 @@ def _report(
         packages=packages.of_tables(database),
         alias=database,
     )
+    try:
+        window = replace(window, drift=drift.find(database))
+    except Exception as error:
+        log.exception("models and database can't be compared")
+        reason = str(error).partition("\n")[0]
+        cost = "Whether the database has what the models declare is not known."
+        window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
-    issues, complete, stores = found.issues, found.complete, []
+    issues, coverage, stores = found.issues, found.coverage, []
     for recommender in recommenders.registered():
         try:
             recommended = recommender.recommend(window, database, issues, only=only)
@@ -229,9 +252,11 @@ def _report(
             )
             continue
         issues, window = recommended.issues, recommended.window
-        complete |= {id_ for id_ in recommended.complete if not only or id_ in only}
+        coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
-    return Report(database, window, issues, frozenset(), None, complete, (), tuple(stores))
+    arranged = incidents.arrange(window, issues, conf())
+    issues = [each for one in arranged for each in one.issues]
+    return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
 
 
 def _with_impact(report: Report, analysis: Analysis) -> Report:
@@ -243,9 +268,9 @@ def _with_impact(report: Report, analysis: Analysis) -> Report:
         except Exception as error:
             log.exception("the impact of applied recommendations can't be measured")
             failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]
-            complete = (report.complete or frozenset()) - set(recommender.TITLES)
+            coverage = report.coverage.without(recommender.TITLES)
             window = _lacking(report.window, *failed)
-            report = replace(report, window=window, complete=complete)
+            report = replace(report, window=window, coverage=coverage)
         else:
             report = replace(report, issues=[*report.issues, *without_effect])
     return report

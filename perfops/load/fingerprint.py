@@ -67,7 +67,8 @@ def _row_estimates() -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, reltuples::bigint FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace"
+            " WHERE relkind = 'r' AND relnamespace ="
+            " (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
             " AND reltuples >= 1000 ORDER BY relname"
         )
         return dict(cursor.fetchall())

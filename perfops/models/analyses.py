@@ -152,6 +152,11 @@ class Occurrence(models.Model):
     finding = models.ForeignKey(Finding, models.CASCADE, related_name="occurrences")
     severity = models.CharField(max_length=10, choices=Severity)
     evidence = models.JSONField(default=list)
+    # The incident's place in the report, the share of the database's time that it took, and whose
+    # work it is where it is not the application's: see ``perfops.analysis.incidents``.
+    incident = models.IntegerField(null=True)
+    impact = models.FloatField(null=True)
+    apart = models.CharField(max_length=40, default="", db_default="")
 
     class Meta:
         constraints = [

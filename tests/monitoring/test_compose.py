@@ -208,3 +208,11 @@ def test_the_connections_that_are_asked_for_fit():
     assert pool + 2 * 3 + 1 + 5 + 10 <= int(most)
     web = SERVICES["web"]["environment"]
     assert int(web["DATABASE_POOL_SIZE"]) * int(web["WEB_CONCURRENCY"]) <= pool
+
+
+@pytest.mark.parametrize("workflow", sorted((ROOT / ".github/workflows").iterdir()), ids=str)
+def test_actions_are_pinned_by_the_hash_of_a_commit_and_named_by_their_version(workflow):
+    uses = re.findall(r"uses: (.+)", workflow.read_text())
+    assert uses
+    for each in uses:
+        assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each)

@@ -6,20 +6,21 @@ import re
 import pytest
 import yaml
 from django.conf import settings
+from grafana_foundation_sdk.models import units
 
 from infra.grafana.__main__ import DASHBOARDS, FOLDER
 from infra.grafana.boards.database_and_redis import MEMORY_LIMIT, POOL_LIMIT
-from infra.grafana.encode import WIDTH, Unit, encode, text
+from infra.grafana.panels import text
 from tests.monitoring.programs import run
 from tests.monitoring.queries import asked, panels
 from tests.monitoring.test_rules import ALERTS, every_rule
 
-ENCODED = [encode(dashboard) for dashboard in DASHBOARDS]
+WIDTH = 24
 
 
 def test_the_committed_json_is_what_the_code_says():
     committed = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
-    assert committed == {f"{each.uid}.json": text(each) for each in DASHBOARDS}, (
+    assert committed == {f"{each['uid']}.json": text(each) for each in DASHBOARDS}, (
         "Run `python -m infra.grafana`."
     )
 
@@ -44,7 +45,7 @@ def test_recorded_series_exist_under_the_names_that_are_asked():
     assert named - recorded == set()
 
 
-@pytest.mark.parametrize("dashboard", ENCODED, ids=lambda each: each["uid"])
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each["uid"])
 def test_panels_neither_overlap_nor_stick_out(dashboard):
     taken = set()
     for panel in dashboard["panels"]:
@@ -61,7 +62,7 @@ def test_panels_neither_overlap_nor_stick_out(dashboard):
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("dashboard", ENCODED, ids=lambda each: each["uid"])
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda each: each["uid"])
 def test_everything_asks_the_data_source_that_is_chosen(dashboard):
     (source,) = (v for v in dashboard["templating"]["list"] if v["type"] == "datasource")
     assert source["name"] == "datasource"
@@ -75,32 +76,45 @@ def test_a_panel_of_a_budget_draws_its_lines_from_the_rules():
     budgets = {
         rule["labels"]["budget"] for rule in every_rule() if "budget" in rule.get("labels", {})
     }
-    shown = {panel.budget for _, panel in panels() if panel.budget}
+    shown = set()
+    for _, panel in panels():
+        lines = panel["fieldConfig"]["overrides"]
+        if lines:
+            target, threshold = panel["targets"][-2:]
+            assert (target["legendFormat"], threshold["legendFormat"]) == ("target", "threshold")
+            budget = re.search(r'budget:target{budget="(\w+)"}', target["expr"])[1]
+            assert threshold["expr"] == f'budget:threshold{{budget="{budget}"}}'
+            assert [line["matcher"]["options"] for line in lines] == ["target", "threshold"]
+            colours = [line["properties"][0]["value"]["fixedColor"] for line in lines]
+            assert colours == ["green", "red"]
+            shown.add(budget)
     assert shown == budgets
-    drawn = 0
-    for dashboard in ENCODED:
-        for panel in dashboard["panels"]:
-            lines = panel.get("fieldConfig", {}).get("overrides", [])
-            if lines:
-                legends = [target["legendFormat"] for target in panel["targets"]]
-                assert legends[-2:] == ["target", "threshold"]
-                colours = [line["properties"][0]["value"]["fixedColor"] for line in lines]
-                assert colours == ["green", "red"]
-                drawn += 1
-    assert drawn == sum(1 for _, panel in panels() if panel.budget)
 
 
 def test_a_limit_is_red_on_the_side_where_the_trouble_is():
-    for (_, panel), encoded in zip(
-        panels(),
-        (each for board in ENCODED for each in board["panels"] if each["type"] != "row"),
-        strict=True,
-    ):
-        if panel.limit is None:
-            continue
-        below, above = encoded["fieldConfig"]["defaults"]["thresholds"]["steps"]
-        assert (below["value"], above["value"]) == (None, panel.limit.at)
-        assert (above if panel.limit.bad_above else below)["color"] == "red"
+    limits = {}
+    for title, panel in panels():
+        defaults = panel["fieldConfig"]["defaults"]
+        steps = [(step["value"], step["color"]) for step in defaults["thresholds"]["steps"]]
+        limited = len(steps) > 1 and not defaults.get("mappings")
+        if panel["type"] == "timeseries":
+            style = "dashed" if limited else "off"
+            assert defaults["custom"]["thresholdsStyle"]["mode"] == style
+        if limited:
+            limits[title, panel["title"]] = steps
+        else:
+            assert steps[0] == (None, "green")
+    golden, stores, runs = "Golden signals and budgets", "Database and Redis", "Load runs"
+    assert limits == {
+        (golden, "Targets that can be scraped"): [(None, "red"), (1, "green")],
+        (golden, "How fast the allowance is used (1 hour)"): [(None, "green"), (14.4, "red")],
+        (golden, "Saturation"): [(None, "green"), (POOL_LIMIT, "red")],
+        (golden, "Last heard of"): [(None, "green"), (120, "red")],
+        (stores, "Share in use"): [(None, "green"), (POOL_LIMIT, "red")],
+        (stores, "Share of maxmemory"): [(None, "green"), (MEMORY_LIMIT, "red")],
+        (runs, "Share of each threshold that was used"): [(None, "green"), (1, "red")],
+        (runs, "Database pool"): [(None, "green"), (POOL_LIMIT, "red")],
+    }
 
 
 @pytest.mark.parametrize(
@@ -118,11 +132,12 @@ def test_a_line_is_where_its_alert_fires(alert, limit):
 
 def test_shares_and_seconds_are_shown_as_what_they_are():
     for title, panel in panels():
-        for query in panel.queries:
-            if "histogram_quantile" in query.expr and "_seconds" in query.expr:
-                assert panel.unit == Unit.SECONDS, (title, panel.title)
-            if re.search(r":ratio(5m)?\b(?! ?/)", query.expr) and "bad" not in query.expr:
-                assert panel.unit == Unit.SHARE, (title, panel.title)
+        for target in panel["targets"]:
+            expr, unit = target["expr"], panel["fieldConfig"]["defaults"]["unit"]
+            if "histogram_quantile" in expr and "_seconds" in expr:
+                assert unit == units.Seconds, (title, panel["title"])
+            if re.search(r":ratio(5m)?\b(?! ?/)", expr) and "bad" not in expr:
+                assert unit == units.PercentUnit, (title, panel["title"])
 
 
 def test_grafana_finds_the_files_and_both_data_sources():

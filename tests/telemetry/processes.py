@@ -6,7 +6,8 @@ import sys
 
 from django.conf import settings
 
-from midst.telemetry.shared import aggregate, text
+from midst.telemetry.exposition import encode_totals
+from midst.telemetry.shared import aggregate
 
 # The end of a process may take its time on a busy machine.
 PATIENCE_S = 120
@@ -49,7 +50,7 @@ def run(directory, code, *, code_of_exit=0, **variables):
 
 def scrape(directory, *, openmetrics=False):
     """What the processes say together; this process itself has nothing to add."""
-    return text.encode(aggregate.totals(directory), openmetrics=openmetrics).decode()
+    return encode_totals(aggregate.totals(directory), openmetrics=openmetrics).decode()
 
 
 def value(told, line):

@@ -38,13 +38,20 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def events(self):
-        """Every event in the envelopes that came (develop.sentry.dev/sdk/envelopes)."""
+        return self._items("event")
+
+    @property
+    def transactions(self):
+        return self._items("transaction")
+
+    def _items(self, kind):
+        """All of a kind in the envelopes that came (develop.sentry.dev/sdk/envelopes)."""
         found = []
         for body in self.bodies:
             lines = iter(body.split(b"\n"))
             next(lines)
             for header in lines:
-                if header and json.loads(header)["type"] == "event":
+                if header and json.loads(header)["type"] == kind:
                     found.append(json.loads(next(lines)))
                 elif header:
                     next(lines)

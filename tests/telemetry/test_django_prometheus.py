@@ -2,9 +2,10 @@
 
 import pytest
 from django.core.cache import cache
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from prometheus_client import REGISTRY
 
+from midst.kernel.postgres.base import DatabaseWrapper
 from tests.telemetry.processes import run
 
 # What the panels of the dashboards for django-prometheus (grafana.com 9528, 17658) and the alerts
@@ -67,6 +68,16 @@ def test_errors_of_statements_are_counted_by_their_class():
     with pytest.raises(Exception, match="does not exist"), connection.cursor() as cursor:
         cursor.execute("SELECT * FROM no_such_table")
     assert counted("django_db_errors_total", **labels) == before + 1
+
+
+@pytest.mark.django_db
+def test_connections_that_nobody_takes_are_counted():
+    settings = {**connections["default"].settings_dict, "HOST": "127.0.0.1", "PORT": "1"}
+    labels = {"alias": "nowhere", "vendor": "postgresql"}
+    before = counted("django_db_new_connection_errors_total", **labels)
+    with pytest.raises(OperationalError):
+        DatabaseWrapper(settings, "nowhere").ensure_connection()
+    assert counted("django_db_new_connection_errors_total", **labels) == before + 1
 
 
 def test_no_request_is_observed_twice_by_default(client):

@@ -1,7 +1,9 @@
 """Whether a request is traced is decided once: by a trusted caller, else by our own share."""
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
+from django.test import AsyncClient
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry import trace
@@ -103,6 +105,16 @@ def test_a_stranger_can_neither_lead_a_trace_nor_claim_a_load_run(collector, cli
     assert "perfops.run" not in stranger.attributes
     (trusted,) = (span for span in collector.spans if span.trace == TRACE)
     assert (trusted.parent, trusted.links, trusted.attributes["perfops.run"]) == (CALLER, [], "42")
+
+
+def test_nor_can_one_under_asgi(collector, settings):
+    settings.TRACE_TRUSTED_NETWORKS = []
+    headers = {"traceparent": parent(sampled=True), "baggage": "perfops.run=42"}
+    async_to_sync(AsyncClient().get)("/health", headers=headers)
+    tracing.stop()
+    (span,) = collector.spans
+    assert (span.parent, span.links) == ("", [TRACE])
+    assert "perfops.run" not in span.attributes
 
 
 def test_a_span_says_nothing_of_who_asked(collector, client):

@@ -65,6 +65,39 @@ def test_a_request_that_breaks_is_told_once_with_nothing_personal(reported, site
     nothing_personal(reported.server)
 
 
+@pytest.mark.django_db
+def test_a_share_of_requests_become_transactions_with_their_statements(reported, client, settings):
+    for share, expected in ((0.0, []), (1.0, ["GET /api/v1/taxonomy/masks"])):
+        settings.SENTRY_TRACES_SAMPLE_RATE = share
+        settings.CACHE_PREFIX = f"sentry-{share}"
+        sentry.start()
+        client.get("/api/v1/taxonomy/masks?email=ada@example.org", headers=HEADERS)
+        reported()
+        assert [each["transaction"] for each in reported.server.transactions] == expected
+    (told,) = reported.server.transactions
+    assert told["transaction_info"] == {"source": "route"}
+    assert {span["op"] for span in told["spans"]} <= {"db"}
+    nothing_personal(reported.server)
+
+
+SHARES = """
+from django.conf import settings
+print(settings.SENTRY_TRACES_SAMPLE_RATE)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "share"),
+    [("dev", {}, 1.0), ("prod", {}, 0.1), ("prod", {"SENTRY_TRACES_SAMPLE_RATE": "0.5"}, 0.5)],
+)
+def test_all_is_traced_in_development_and_a_tenth_in_production(tmp_path, module, given, share):
+    needed = {"TOKEN_SIGNING_KEY": "k" * 64, "SECRET_KEY": "s" * 64, "ALLOWED_HOSTS": "midst.test"}
+    told = run(
+        tmp_path, SHARES, DJANGO_SETTINGS_MODULE=f"midst.settings.{module}", **needed, **given
+    )
+    assert float(told) == share
+
+
 @pytest.mark.parametrize("path", ["/nowhere", "/refused", "/health"])
 def test_what_the_client_did_wrong_is_no_error_of_ours(reported, site, path):
     assert 400 <= site(path).status_code < 500

@@ -3,12 +3,14 @@
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
+from django.conf import settings
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
-from tests.telemetry.processes import PATIENCE_S, run, scrape, start, value
+from tests.telemetry.processes import PATIENCE_S, environment, run, scrape, start, value
 
 HITS = 'cache_hits_total{cache_type="masks"}'
 CONNECTIONS = 'active_connections{type="redis"}'
@@ -156,43 +158,15 @@ def test_an_archive_that_was_damaged_is_set_aside(tmp_path):
     assert value(scrape(tmp_path), HITS) == 1
 
 
-READER = """
-from tests.telemetry.processes import scrape, value
-directory = Path(sys.argv[1])
-print("ready", flush=True)
-seen = [0]
-ended = False
-while not ended:
-    # One more scrape after all is over.
-    ended = bool(select.select([sys.stdin], [], [], 0)[0])
-    seen.append(value(scrape(directory), 'cache_hits_total{cache_type="masks"}') or 0)
-print(seen == sorted(seen), seen[-1])
-"""
-COMING_AND_GOING = """
-for number in range(120):
-    child = os.fork()
-    if child == 0:
-        for other in range(number % 7):
-            metrics.CACHE_MISSES.labels(f"type-{number}-{other}").inc(1e194)
-        metrics.CACHE_HITS.labels("masks").inc()
-        os.kill(os.getpid(), signal.SIGKILL)
-    os.waitpid(child, 0)
-"""
-
-
 def test_readers_that_fold_beside_each_other_never_see_a_wrong_number(tmp_path):
     """A file's inode comes again as soon as it is free: it says nothing of what is in it."""
-    code = f"import select\nsys.argv.append({str(tmp_path)!r})\n{READER}"
-    # Their own numbers go elsewhere.
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    readers = [start(elsewhere, code) for _ in range(4)]
-    for reader in readers:
-        assert reader.stdout.readline() == "ready\n"
-    run(tmp_path, COMING_AND_GOING)
-    answers = [reader.communicate("\n", timeout=PATIENCE_S)[0] for reader in readers]
-    assert answers == ["True 120.0\n"] * 4
-    assert value(scrape(tmp_path), HITS) == 120
+    command = [sys.executable, "-m", "benchmarks.telemetry_readers", "--seconds", "6"]
+    done = subprocess.run(
+        [*command, "--folder", tmp_path], cwd=settings.BASE_DIR, env=environment(tmp_path),
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "every total was exact" in done.stdout
 
 
 FULL = """

@@ -8,14 +8,16 @@ import sys
 from urllib.request import Request, urlopen
 
 import pytest
+from celery import Celery
 from django.conf import settings
 from django.test import Client
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from prometheus_client import REGISTRY
 
-from midst.telemetry import spans, tracing
+from midst.telemetry import database, tracing
 from tests.telemetry.conftest import database_url, wait_for
-from tests.telemetry.processes import PATIENCE_S, environment, run
+from tests.telemetry.processes import PATIENCE_S, environment
 from tests.telemetry.receivers import receiver
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -166,11 +168,11 @@ def test_a_malformed_parent_starts_a_trace_of_its_own(traced, collector, client)
 @pytest.mark.django_db
 def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector, client, settings):
     settings.TRACES_QUERYID = "builtins.len"
-    spans._queryid_of.cache_clear()
+    database._queryid_of.cache_clear()
     traced(collector.url)
     client.get("/ready", **SAMPLED)
     tracing.stop()
-    spans._queryid_of.cache_clear()
+    database._queryid_of.cache_clear()
     asked = [
         each for each in collector.spans if each.attributes.get("db.system.name") == "postgresql"
     ]
@@ -179,6 +181,15 @@ def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector,
         text = each.attributes["db.query.text"]
         assert each.attributes["db.postgresql.queryid"] == str(len(text))
         assert each.attributes["code.file.path"] == "midst/health.py"
+
+
+def test_a_task_that_is_known_to_others_alone_leaves_no_span_open(traced, collector, own_redis):
+    traced(collector.url)
+    app = Celery(broker=own_redis)
+    app.send_task("known.elsewhere")
+    assert not trace.get_current_span().get_span_context().is_valid
+    tracing.stop()
+    assert "apply_async/known.elsewhere" in names(collector)
 
 
 def answers(client, number):
@@ -269,9 +280,3 @@ def test_a_latency_bucket_keeps_the_trace_of_a_sampled_request(traced, collector
     client.get("/health", **SAMPLED)
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert f'trace_id="{TRACE}"' in answer.content.decode()
-
-
-def test_a_command_is_one_span(collector, tmp_path):
-    code = "import sys; sys.argv = ['manage.py', 'check']; import manage; manage.main()"
-    run(tmp_path, code, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
-    assert "manage.py check" in [span.name for span in collector.spans]

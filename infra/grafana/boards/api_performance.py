@@ -1,6 +1,8 @@
 """How the API does, route by route: latency, traffic, errors, and what each request costs."""
 
-from infra.grafana.encode import Dashboard, Kind, Panel, Query, Row, Unit, Variable
+from grafana_foundation_sdk.models import units
+
+from infra.grafana.panels import Kind, Query, Row, choice, dashboard, panel
 
 _ROUTE = 'route=~"$route"'
 
@@ -13,9 +15,9 @@ def _quantile(q: str, metric: str, by: str, selector: str = "") -> str:
 _LATENCY = Row(
     "Latency",
     (
-        Panel(
+        panel(
             "p95, all routes",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "histogram_quantile(0.95, sum by (le) "
@@ -28,9 +30,9 @@ _LATENCY = Row(
             width=12,
             budget="latency_p95",
         ),
-        Panel(
+        panel(
             "p99, all routes",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "histogram_quantile(0.99, sum by (le) "
@@ -43,16 +45,16 @@ _LATENCY = Row(
             budget="latency_p99",
         ),
         *(
-            Panel(
+            panel(
                 f"{name} by route",
-                Unit.SECONDS,
+                units.Seconds,
                 (Query(f"route:http_request_duration_seconds:{name}_5m{{{_ROUTE}}}", "{{route}}"),),
             )
             for name in ("p50", "p95", "p99")
         ),
-        Panel(
+        panel(
             "How many requests took how long",
-            Unit.COUNT,
+            units.Short,
             (
                 Query(
                     "sum by (le) (increase(http_request_duration_seconds_bucket"
@@ -70,35 +72,35 @@ _LATENCY = Row(
 _TRAFFIC = Row(
     "Traffic and errors",
     (
-        Panel(
+        panel(
             "Requests by route",
-            Unit.REQUESTS,
+            units.RequestsPerSecond,
             (Query(f"route:http_requests:rate5m{{{_ROUTE}}}", "{{route}}"),),
             width=12,
             stacked=True,
         ),
-        Panel(
+        panel(
             "Requests by status",
-            Unit.REQUESTS,
+            units.RequestsPerSecond,
             (Query("status:http_requests:rate5m", "{{status}}"),),
             width=12,
             stacked=True,
         ),
-        Panel(
+        panel(
             "Error rate, all routes",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("midst:http_errors:ratio5m", "errors"),),
             "Answers with 5xx.",
             budget="error_rate",
         ),
-        Panel(
+        panel(
             "Error rate by route",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query(f"route:http_errors:ratio5m{{{_ROUTE}}}", "{{route}}"),),
         ),
-        Panel(
+        panel(
             "Errors by status and route",
-            Unit.REQUESTS,
+            units.RequestsPerSecond,
             (
                 Query(
                     "sum by (status, route) "
@@ -114,32 +116,32 @@ _TRAFFIC = Row(
 _DATABASE = Row(
     "The database, for each request",
     (
-        Panel(
+        panel(
             "Queries per request (mean)",
-            Unit.COUNT,
+            units.Short,
             (Query(f"route:http_request_db_queries:mean5m{{{_ROUTE}}}", "{{route}}"),),
             "A route that grows with its rows has an N+1.",
         ),
-        Panel(
+        panel(
             "Queries per request (p95)",
-            Unit.COUNT,
+            units.Short,
             (Query(_quantile("0.95", "http_request_db_queries", "route", _ROUTE), "{{route}}"),),
         ),
-        Panel(
+        panel(
             "Database time per request (mean)",
-            Unit.SECONDS,
+            units.Seconds,
             (Query(f"route:http_request_db_seconds:mean5m{{{_ROUTE}}}", "{{route}}"),),
         ),
-        Panel(
+        panel(
             "Queries by operation and table",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (Query("operation_table:db_queries:rate5m", "{{operation}} {{table}}"),),
             width=12,
             stacked=True,
         ),
-        Panel(
+        panel(
             "Query time (p95) by operation",
-            Unit.SECONDS,
+            units.Seconds,
             (Query(_quantile("0.95", "db_query_duration_seconds", "operation"), "{{operation}}"),),
             width=12,
         ),
@@ -149,15 +151,15 @@ _DATABASE = Row(
 _CACHE = Row(
     "Redis and the cache",
     (
-        Panel(
+        panel(
             "Redis operations",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (Query("operation:redis_operations:rate5m", "{{operation}}"),),
             stacked=True,
         ),
-        Panel(
+        panel(
             "Redis operation time (p95)",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     _quantile("0.95", "redis_operation_duration_seconds", "operation"),
@@ -165,40 +167,40 @@ _CACHE = Row(
                 ),
             ),
         ),
-        Panel(
+        panel(
             "Cache hit rate",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query('budget:value{budget="cache_hit_rate"}', "all"),),
             "Below the red line for 10 minutes an alert fires.",
             budget="cache_hit_rate",
         ),
-        Panel(
+        panel(
             "Cache hit rate by kind",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("cache_type:cache_hits:ratio5m", "{{cache_type}}"),),
         ),
-        Panel(
+        panel(
             "Sampled hits that were stale",
-            Unit.COUNT,
+            units.Short,
             (
                 Query("sum by (cache_type) (cache_stale_total)", "{{cache_type}} stale"),
                 Query("sum by (cache_type) (cache_audits_total)", "{{cache_type}} compared"),
             ),
             "Stale must stay 0.",
         ),
-        Panel(
+        panel(
             "Processes that leave Redis alone",
-            Unit.COUNT,
+            units.Short,
             (Query("sum(cache_degraded)", "degraded"),),
             "Redis failed a moment ago: the database answers in its place.",
         ),
     ),
 )
 
-DASHBOARD = Dashboard(
+DASHBOARD = dashboard(
     "midst-api",
     "API performance",
     "Latency, traffic, errors and cost of each route.",
     (_LATENCY, _TRAFFIC, _DATABASE, _CACHE),
-    (Variable("route", "http_requests_total", "route"),),
+    (choice("route", "http_requests_total", "route"),),
 )

@@ -1,6 +1,8 @@
 """PostgreSQL and Redis, as their exporters and our own pool tell."""
 
-from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from grafana_foundation_sdk.models import units
+
+from infra.grafana.panels import Kind, Limit, Query, Row, dashboard, panel
 
 # What the alerts watch as well.
 POOL_LIMIT, MEMORY_LIMIT = 0.8, 0.9
@@ -13,24 +15,24 @@ def _rate(metric: str, by: str = "") -> str:
 _CONNECTIONS = Row(
     "Connections",
     (
-        Panel(
+        panel(
             "Our pools",
-            Unit.COUNT,
+            units.Short,
             (Query('sum by (type) (active_connections{type=~"database.*"})', "{{type}}"),),
             "In use, idle and waiting, over all processes.",
         ),
-        Panel(
+        panel(
             "Share in use",
-            Unit.SHARE,
+            units.PercentUnit,
             (
                 Query("midst:database_pool:ratio", "our pools"),
                 Query("midst:database_connections:ratio", "PostgreSQL's max_connections"),
             ),
             limit=Limit(POOL_LIMIT),
         ),
-        Panel(
+        panel(
             "Connections by state",
-            Unit.COUNT,
+            units.Short,
             (Query("sum by (state) (pg_stat_activity_count)", "{{state}}"),),
             stacked=True,
         ),
@@ -40,33 +42,33 @@ _CONNECTIONS = Row(
 _WORK = Row(
     "What PostgreSQL does",
     (
-        Panel(
+        panel(
             "Transactions",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(_rate("pg_stat_database_xact_commit"), "commits"),
                 Query(_rate("pg_stat_database_xact_rollback"), "rollbacks"),
             ),
         ),
-        Panel(
+        panel(
             "Cache hit ratio",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query('budget:value{budget="db_cache_hit_rate"}', "all databases"),),
             "Blocks found in shared_buffers. Below the red line for 10 minutes an alert fires.",
             budget="db_cache_hit_rate",
         ),
-        Panel(
+        panel(
             "Rows",
-            Unit.ROWS,
+            units.CountsPerSecond,
             tuple(
                 Query(_rate(f"pg_stat_database_tup_{what}"), what)
                 for what in ("returned", "fetched", "inserted", "updated", "deleted")
             ),
             "Returned: read by scans. Fetched: found through an index.",
         ),
-        Panel(
+        panel(
             "Statements that take most time",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "topk(10, sum by (queryid) (rate(midst_statement_seconds[$__rate_interval])))",
@@ -76,9 +78,9 @@ _WORK = Row(
             "Seconds of work a second. The admin shows each queryid's text, plan and origin.",
             width=12,
         ),
-        Panel(
+        panel(
             "Statements that are run most",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(
                     "topk(10, sum by (queryid) (rate(midst_statement_calls[$__rate_interval])))",
@@ -87,39 +89,39 @@ _WORK = Row(
             ),
             width=12,
         ),
-        Panel(
+        panel(
             "Locks held by mode",
-            Unit.COUNT,
+            units.Short,
             (Query("sum by (mode) (pg_locks_count) > 0", "{{mode}}"),),
         ),
-        Panel(
+        panel(
             "Waiting for locks, and deadlocks",
-            Unit.COUNT,
+            units.Short,
             (
                 Query("sum(midst_waiting_for_locks)", "waiting"),
                 Query("sum(increase(pg_stat_database_deadlocks[$__rate_interval]))", "deadlocks"),
             ),
         ),
-        Panel(
+        panel(
             "Oldest transaction",
-            Unit.SECONDS,
+            units.Seconds,
             (Query("max by (state) (pg_stat_activity_max_tx_duration)", "{{state}}"),),
             "An old one keeps vacuum from its work.",
         ),
-        Panel(
+        panel(
             "Write-ahead log",
-            Unit.BYTES_PER_SECOND,
+            units.BytesPerSecondSI,
             (Query(_rate("midst_wal_written_bytes"), "written"),),
         ),
-        Panel(
+        panel(
             "Temporary files",
-            Unit.BYTES_PER_SECOND,
+            units.BytesPerSecondSI,
             (Query(_rate("pg_stat_database_temp_bytes"), "written"),),
             "Sorts and hashes that did not fit into work_mem.",
         ),
-        Panel(
+        panel(
             "Sequential scans by table",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(
                     "topk(10, sum by (table) (rate(midst_table_seq_scan[$__rate_interval])))",
@@ -127,16 +129,16 @@ _WORK = Row(
                 ),
             ),
         ),
-        Panel(
+        panel(
             "Largest tables",
-            Unit.BYTES,
+            units.BytesIEC,
             (Query("topk(10, sum by (table) (midst_table_size_bytes))", "{{table}}"),),
             kind=Kind.BARS,
             width=12,
         ),
-        Panel(
+        panel(
             "Most dead rows",
-            Unit.COUNT,
+            units.Short,
             (Query("topk(10, sum by (table) (midst_table_dead_rows))", "{{table}}"),),
             kind=Kind.BARS,
             width=12,
@@ -147,51 +149,51 @@ _WORK = Row(
 _REDIS = Row(
     "Redis",
     (
-        Panel(
+        panel(
             "Memory",
-            Unit.BYTES,
+            units.BytesIEC,
             (
                 Query("redis_memory_used_bytes", "used"),
                 Query("redis_memory_max_bytes", "maxmemory"),
             ),
         ),
-        Panel(
+        panel(
             "Share of maxmemory",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("instance:redis_memory:ratio", "used"),),
             limit=Limit(MEMORY_LIMIT),
         ),
-        Panel(
+        panel(
             "Commands",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (Query(_rate("redis_commands_total", "cmd"), "{{cmd}}"),),
             stacked=True,
         ),
-        Panel(
+        panel(
             "Keyspace hit rate",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("midst:redis_keyspace_hits:ratio5m", "hits"),),
             "Of single keys, stamps and sessions too: the cache's own rate is on API performance.",
         ),
-        Panel(
+        panel(
             "Evicted and expired keys",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(_rate("redis_evicted_keys_total"), "evicted"),
                 Query(_rate("redis_expired_keys_total"), "expired"),
             ),
         ),
-        Panel(
+        panel(
             "Keys by database",
-            Unit.COUNT,
+            units.Short,
             (Query("sum by (db) (redis_db_keys) > 0", "{{db}}"),),
             "db0: cache. db1: Celery's queues.",
         ),
-        Panel("Clients", Unit.COUNT, (Query("redis_connected_clients", "connected"),)),
+        panel("Clients", units.Short, (Query("redis_connected_clients", "connected"),)),
     ),
 )
 
-DASHBOARD = Dashboard(
+DASHBOARD = dashboard(
     "midst-stores",
     "Database and Redis",
     "Connections, work and memory of PostgreSQL and Redis.",

@@ -1,14 +1,16 @@
 """Are we fine? Latency, traffic, errors, saturation, and what is left of each budget."""
 
+from grafana_foundation_sdk.models import units
+
 from infra.grafana.boards.database_and_redis import POOL_LIMIT
-from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from infra.grafana.panels import Kind, Limit, Query, Row, dashboard, panel
 
 _BUDGETS = Row(
     "Budgets",
     (
-        Panel(
+        panel(
             "Where each budget stands",
-            Unit.COUNT,
+            units.Short,
             (Query("budget:outcome", "{{budget}}"),),
             "Met: within its target. Near: over its target. Violated: over its threshold.",
             kind=Kind.NUMBER,
@@ -16,24 +18,24 @@ _BUDGETS = Row(
             height=5,
             outcome=True,
         ),
-        Panel(
+        panel(
             "Targets that can be scraped",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("avg by (job) (up)", "{{job}}"),),
             kind=Kind.NUMBER,
             height=5,
             limit=Limit(1, bad_above=False),
         ),
-        Panel(
+        panel(
             "How fast the allowance is used (1 hour)",
-            Unit.COUNT,
+            units.Short,
             (Query("budget:bad:ratio1h / on (budget) budget:allowance", "{{budget}}"),),
             "1: just used up in the end. 14.4 for an hour wakes someone.",
             limit=Limit(14.4),
         ),
-        Panel(
+        panel(
             "What is left of the allowance (3 days)",
-            Unit.SHARE,
+            units.PercentUnit,
             (
                 Query(
                     "clamp_min(1 - budget:bad:ratio3d / on (budget) budget:allowance, 0)",
@@ -41,9 +43,9 @@ _BUDGETS = Row(
                 ),
             ),
         ),
-        Panel(
+        panel(
             "Alerts that fire",
-            Unit.COUNT,
+            units.Short,
             (
                 Query(
                     'sum by (alertname, severity) (ALERTS{alertstate="firing"}) or vector(0)',
@@ -58,9 +60,9 @@ _BUDGETS = Row(
 _SIGNALS = Row(
     "Golden signals",
     (
-        Panel(
+        panel(
             "Latency",
-            Unit.SECONDS,
+            units.Seconds,
             tuple(
                 Query(f"midst:http_request_duration_seconds:{name}_5m", name)
                 for name in ("p50", "p95", "p99")
@@ -68,16 +70,18 @@ _SIGNALS = Row(
             "The lines are the budget of p95.",
             budget="latency_p95",
         ),
-        Panel("Traffic", Unit.REQUESTS, (Query("midst:http_requests:rate5m", "requests"),)),
-        Panel(
+        panel(
+            "Traffic", units.RequestsPerSecond, (Query("midst:http_requests:rate5m", "requests"),)
+        ),
+        panel(
             "Errors",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("midst:http_errors:ratio5m", "errors"),),
             budget="error_rate",
         ),
-        Panel(
+        panel(
             "Saturation",
-            Unit.SHARE,
+            units.PercentUnit,
             (
                 Query("midst:database_pool:ratio", "database pool"),
                 Query("midst:database_connections:ratio", "max_connections"),
@@ -85,17 +89,17 @@ _SIGNALS = Row(
             ),
             limit=Limit(POOL_LIMIT),
         ),
-        Panel(
+        panel(
             "In flight",
-            Unit.COUNT,
+            units.Short,
             (
                 Query('sum(active_connections{type="http"})', "requests"),
                 Query('sum(active_connections{type="database_waiting"})', "waiting for the pool"),
             ),
         ),
-        Panel(
+        panel(
             "Hit rates",
-            Unit.SHARE,
+            units.PercentUnit,
             (
                 Query('budget:value{budget="cache_hit_rate"}', "cache"),
                 Query('budget:value{budget="db_cache_hit_rate"}', "database"),
@@ -107,9 +111,9 @@ _SIGNALS = Row(
 _TASKS = Row(
     "Background work",
     (
-        Panel(
+        panel(
             "Tasks by state",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(
                     "sum by (task, state) (rate(celery_tasks_total[$__rate_interval]))",
@@ -117,29 +121,29 @@ _TASKS = Row(
                 ),
             ),
         ),
-        Panel(
+        panel(
             "Waiting tasks",
-            Unit.COUNT,
+            units.Short,
             (Query("max by (queue) (celery_queue_depth)", "{{queue}}"),),
         ),
-        Panel(
+        panel(
             "Last heard of",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query("time() - max(celery_worker_heartbeat_timestamp_seconds)", "worker"),
                 Query("time() - max(celery_beat_heartbeat_timestamp_seconds)", "beat"),
             ),
             limit=Limit(120),
         ),
-        Panel(
+        panel(
             "Open findings",
-            Unit.COUNT,
+            units.Short,
             (Query("max by (severity) (perfops_finding_open)", "{{severity}}"),),
         ),
     ),
 )
 
-DASHBOARD = Dashboard(
+DASHBOARD = dashboard(
     "midst-golden",
     "Golden signals and budgets",
     "Are we fine? What is promised, how it stands, how fast it is used up.",

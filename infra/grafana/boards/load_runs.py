@@ -1,23 +1,25 @@
 """A load run from the server's side: what was asked, how it was answered, what gave way first."""
 
+from grafana_foundation_sdk.models import units
+
 from infra.grafana.boards.database_and_redis import POOL_LIMIT
-from infra.grafana.encode import Dashboard, Kind, Limit, Panel, Query, Row, Unit
+from infra.grafana.panels import Kind, Limit, Query, Row, dashboard, panel
 
 _OUTCOME = Row(
     "The last run against its budgets",
     (
-        Panel(
+        panel(
             "Share of each threshold that was used",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("max by (budget) (perfops_budget_ratio)", "{{budget}}"),),
             "Above 100% the budget is broken. The admin has the run itself.",
             kind=Kind.BARS,
             width=12,
             limit=Limit(1),
         ),
-        Panel(
+        panel(
             "Runs and other long tasks",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (
                 Query(
                     'sum by (task, state) (rate(celery_tasks_total{task=~"perfops.*"}[5m]))',
@@ -32,16 +34,16 @@ _OUTCOME = Row(
 _ANSWERS = Row(
     "Asked and answered",
     (
-        Panel(
+        panel(
             "Throughput",
-            Unit.REQUESTS,
+            units.RequestsPerSecond,
             (Query("sum(rate(http_requests_total[$__rate_interval]))", "answered"),),
             "The lines are what api-load must reach; everyday traffic need not.",
             budget="throughput",
         ),
-        Panel(
+        panel(
             "p95",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "histogram_quantile(0.95, sum by (le) "
@@ -53,9 +55,9 @@ _ANSWERS = Row(
             "The generator sees the wait for a connection too: its figure is higher.",
             budget="latency_p95",
         ),
-        Panel(
+        panel(
             "Errors",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("midst:http_errors:ratio5m", "errors"),),
             budget="error_rate",
         ),
@@ -65,20 +67,20 @@ _ANSWERS = Row(
 _GIVES_WAY = Row(
     "What gives way first",
     (
-        Panel(
+        panel(
             "In flight",
-            Unit.COUNT,
+            units.Short,
             (Query('sum by (type) (active_connections{type!="redis"})', "{{type}}"),),
         ),
-        Panel(
+        panel(
             "Database pool",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query("midst:database_pool:ratio", "in use"),),
             limit=Limit(POOL_LIMIT),
         ),
-        Panel(
+        panel(
             "Database time of all requests",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "sum by (route) (rate(http_request_db_seconds_sum[$__rate_interval]))",
@@ -88,9 +90,9 @@ _GIVES_WAY = Row(
             "Seconds of database work a second, by route.",
             stacked=True,
         ),
-        Panel(
+        panel(
             "Query time (p95)",
-            Unit.SECONDS,
+            units.Seconds,
             (
                 Query(
                     "histogram_quantile(0.95, sum by (le) "
@@ -99,21 +101,21 @@ _GIVES_WAY = Row(
                 ),
             ),
         ),
-        Panel(
+        panel(
             "Cache hit rate",
-            Unit.SHARE,
+            units.PercentUnit,
             (Query('budget:value{budget="cache_hit_rate"}', "hits"),),
             budget="cache_hit_rate",
         ),
-        Panel(
+        panel(
             "Redis commands",
-            Unit.OPERATIONS,
+            units.OpsPerSecond,
             (Query("sum(rate(redis_commands_total[$__rate_interval]))", "commands"),),
         ),
     ),
 )
 
-DASHBOARD = Dashboard(
+DASHBOARD = dashboard(
     "midst-load-runs",
     "Load runs",
     "A load run from the server's side.",

@@ -81,6 +81,7 @@ class Circuit:
         if self._state is _State.CLOSED:
             log.warning("Redis is not available, reads go to the database: %s", error)
             metrics.CACHE_DEGRADED.set(1)
+            metrics.CACHE_CIRCUIT_OPENED.inc()
             memory.store.clear()
         self._state = _State.OPEN
         # A forked process does not inherit its parent's thread.

@@ -15,6 +15,7 @@ from midst.kernel.cache import invalidation, memory, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import Entry, tag_of
 from midst.kernel.cache.regions import Answer, CacheRegion, Outcome
+from midst.kernel.cache.sharing import SharedComputations
 from midst.kernel.cache.versions import Lookup
 from midst.kernel.problems import NOT_FOUND, Problem
 from midst.telemetry import metrics
@@ -36,6 +37,7 @@ _MEMORY = "memory"
 _GRACE_S = 0.05
 
 log = logging.getLogger(__name__)
+shared_computations = SharedComputations[Entry]()
 
 
 def read(
@@ -105,16 +107,15 @@ def _compute_once(
 def _compute_and_store(
     region: CacheRegion, key: str, known: bytes | None, compute: Compute
 ) -> Entry:
-    """Without versions (a writer commits) nothing is stored."""
+    """Without versions (a writer commits) nothing is stored, and readers share computations."""
+    if known is None:
+        return shared_computations.share(key, lambda: _computed(compute))
     try:
         entry = _computed(compute)
     except BaseException:
-        if known is not None:
-            with suppress(RedisError):
-                versions.unlock(key, known)
+        with suppress(RedisError):
+            versions.unlock(key, known)
         raise
-    if known is None:
-        return entry
     ttl_s = min(_MISSING_TTL_S, region.ttl_s) if entry.missing else region.ttl_s
     lasting = Entry(entry.body, entry.tag, entry.missing, time() + ttl_s, entry.cost_s)
     try:

@@ -6,7 +6,9 @@ from types import ModuleType
 from typing import Literal, Protocol
 
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import name_of, short
 
 SeverityName = Literal["error", "warning", "info"]
 ORDER: tuple[SeverityName, ...] = ("error", "warning", "info")
@@ -47,6 +49,30 @@ class DetectedIssue:
     def fingerprint(self) -> str:
         """Stays the same from analysis to analysis: it knows the problem and the object only."""
         return hashlib.sha256(f"{self.advisor}\0{self.subject or self.object}".encode()).hexdigest()
+
+
+def about_statement(
+    advisor: str,
+    statement: Statement,
+    *,
+    severity: SeverityName,
+    what: str,
+    evidence: dict[str, float | int | str],
+    why: str,
+    remedy: str,
+) -> DetectedIssue:
+    """Return the issue of a row of pg_stat_statements; its title is the statement and ``what``."""
+    return DetectedIssue(
+        advisor=advisor,
+        object=name_of(statement),
+        subject=statement.queryid,
+        queryids=(statement.queryid,),
+        severity=severity,
+        title=f"{short(statement)} {what}",
+        evidence=evidence,
+        why=why,
+        remedy=remedy,
+    )
 
 
 class Advisor(Protocol):

@@ -1,10 +1,9 @@
 """Statements that are sent again and again: cheap each, but each is a round trip."""
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import name_of, short
 
 ID = "frequent_queries"
 TITLE = "Statements sent most often"
@@ -31,13 +30,11 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _advice(statement: Statement, calls: int, seconds: float) -> DetectedIssue:
     share = statement.calls / calls
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity="info",
-        title=f"{short(statement)} is {share:.0%} of all statements",
+        what=f"is {share:.0%} of all statements",
         evidence={
             "calls": statement.calls,
             "calls per second": round(statement.calls / seconds, 1) if seconds else 0,

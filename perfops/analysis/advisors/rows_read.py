@@ -1,10 +1,10 @@
 """Statements that read far more than they return."""
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import megabytes, name_of, short
+from perfops.formatting import megabytes
 
 ID = "rows_read"
 TITLE = "Much read for each row returned"
@@ -34,13 +34,11 @@ def _reads_in_vain(statement: Statement, limits: Conf) -> bool:
 def _advice(statement: Statement, block_bytes: int) -> DetectedIssue:
     per_call = _blocks(statement) / statement.calls
     rows = statement.rows / statement.calls
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity="warning",
-        title=f"{short(statement)} reads {per_call:,.0f} blocks for {rows:,.1f} rows",
+        what=f"reads {per_call:,.0f} blocks for {rows:,.1f} rows",
         evidence={
             "calls": statement.calls,
             "blocks per call": round(per_call),

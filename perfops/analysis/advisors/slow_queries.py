@@ -1,10 +1,9 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
-from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import name_of, short
 
 ID = "slow_queries"
 TITLE = "Slow queries"
@@ -42,13 +41,11 @@ def _severity(
 def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> DetectedIssue:
     share = statement.total_ms / total_ms if total_ms else 0.0
     what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity=severity,
-        title=f"{short(statement)} {what}: {statement.mean_ms:.1f} ms each",
+        what=f"{what}: {statement.mean_ms:.1f} ms each",
         evidence={
             "calls": statement.calls,
             "mean ms": round(statement.mean_ms, 3),

@@ -1,10 +1,10 @@
 """Statements that sort or join on disk, because work_mem is too small for what they do."""
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import megabytes, name_of, short
+from perfops.formatting import megabytes
 
 ID = "temp_files"
 TITLE = "Sorting and joining on disk"
@@ -24,13 +24,11 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _advice(statement: Statement, work_mem: str) -> DetectedIssue:
     per_call = statement.temp_bytes / statement.calls
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity="warning",
-        title=f"{short(statement)} writes {megabytes(per_call):,} MB to disk in each call",
+        what=f"writes {megabytes(per_call):,} MB to disk in each call",
         evidence={
             "calls": statement.calls,
             "temporary MB per call": megabytes(per_call),

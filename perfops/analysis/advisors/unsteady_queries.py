@@ -1,10 +1,9 @@
 """Statements that are quick as a rule and slow now and then."""
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import name_of, short
 
 ID = "unsteady_queries"
 TITLE = "Statements whose time varies much"
@@ -22,16 +21,11 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 
 def _advice(statement: Statement) -> DetectedIssue:
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity="warning",
-        title=(
-            f"{short(statement)} takes {statement.mean_ms:.1f} ms on average and up to "
-            f"{statement.max_ms:,.0f}"
-        ),
+        what=f"takes {statement.mean_ms:.1f} ms on average and up to {statement.max_ms:,.0f}",
         evidence={
             "calls": statement.calls,
             "mean ms": round(statement.mean_ms, 3),

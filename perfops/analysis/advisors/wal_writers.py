@@ -1,10 +1,10 @@
 """Statements that write much WAL for what they change."""
 
-from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.formatting import megabytes, name_of, short, size_text
+from perfops.formatting import megabytes, size_text
 
 ID = "wal_writers"
 TITLE = "Much WAL for each row written"
@@ -25,13 +25,11 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _advice(statement: Statement, total: int) -> DetectedIssue:
     per_row = statement.wal_bytes / statement.rows
-    return DetectedIssue(
-        advisor=ID,
-        object=name_of(statement),
-        subject=statement.queryid,
-        queryids=(statement.queryid,),
+    return about_statement(
+        ID,
+        statement,
         severity="warning",
-        title=f"{short(statement)} writes {size_text(per_row)} of WAL for each row",
+        what=f"writes {size_text(per_row)} of WAL for each row",
         evidence={
             "calls": statement.calls,
             "rows": statement.rows,

@@ -26,7 +26,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
     it by time, calls, temporary files or WAL.
     """
     view = _view(cursor, "pg_stat_statements")
-    has = columns(cursor, view)
+    has = columns(cursor, view.as_string(None))
     # 13 renamed total_time; 17 added since when a statement is counted, and renamed the I/O
     # times, which we don't read.
     time = "exec_time" if "total_exec_time" in has else "time"
@@ -34,7 +34,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
         mark=sql.SQL(MARK),
         characters=sql.Literal(_TEXT_CHARACTERS),
         texts=sql.Literal(conf().STATEMENT_TEXTS),
-        view=_identifier(view),
+        view=view,
         ours=sql.Literal(f"{MARK}%"),
         total=sql.Identifier(f"total_{time}"),
         mean=sql.Identifier(f"mean_{time}"),
@@ -53,6 +53,7 @@ def read(cursor: CursorWrapper) -> tuple[Statement, ...] | None:
     return fetch(cursor, Statement)
 
 
+# A text is NULL where the server has lost the file of texts: its counts are there all the same.
 # One id may have a row for each user and nesting: their deviations are put together through
 # the sum of squares.
 _READ = """{mark} WITH added AS (
@@ -69,7 +70,7 @@ _READ = """{mark} WITH added AS (
         extract(epoch FROM min({stats_since}))::float AS since
     FROM {view}
     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND queryid IS NOT NULL AND query NOT LIKE {ours}
+        AND queryid IS NOT NULL AND (query IS NULL OR query NOT LIKE {ours})
     GROUP BY queryid
 ), placed AS (
     SELECT *, least(row_number() OVER (ORDER BY total_ms DESC),
@@ -77,7 +78,8 @@ _READ = """{mark} WITH added AS (
         row_number() OVER (ORDER BY wal_bytes DESC)) AS place
     FROM added
 )
-SELECT queryid::text, CASE WHEN place <= {texts} THEN left(query, {characters}) ELSE '' END AS text,
+SELECT queryid::text, CASE WHEN place <= {texts} THEN coalesce(left(query, {characters}), '')
+        ELSE '' END AS text,
     calls, total_ms, rows, blocks_hit, blocks_read, temp_bytes, wal_bytes, min_ms, max_ms,
     plans, plan_ms, stddev_ms, since
 FROM placed ORDER BY total_ms DESC"""
@@ -89,12 +91,12 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
         view = _view(cursor, "pg_stat_statements_info")
     except SourceUnavailable:
         return None  # said once, by ``read``
-    if not columns(cursor, view):
+    if not columns(cursor, view.as_string(None)):
         return None
     query = sql.SQL(
         "{mark} SELECT extract(epoch FROM stats_reset)::float AS reset_at,"
         " dealloc AS deallocations FROM {view}"
-    ).format(mark=sql.SQL(MARK), view=_identifier(view))
+    ).format(mark=sql.SQL(MARK), view=view)
     try:
         _execute(cursor, query)
     except SourceUnavailable:
@@ -102,18 +104,14 @@ def info(cursor: CursorWrapper) -> StatementsInfo | None:
     return fetch(cursor, StatementsInfo)[0]
 
 
-def _view(cursor: CursorWrapper, name: str) -> str:
+def _view(cursor: CursorWrapper, name: str) -> sql.Identifier:
     schema = schema_of(cursor, "pg_stat_statements")
     if schema is None:
         reason = "the extension is not installed in this database"
         raise SourceUnavailable(
             UnavailableSource(SOURCE, reason, _COST, "CREATE EXTENSION pg_stat_statements;")
         )
-    return f"{schema}.{name}"
-
-
-def _identifier(view: str) -> sql.Identifier:
-    return sql.Identifier(*view.rsplit(".", 1))
+    return sql.Identifier(schema, name)
 
 
 def _execute(cursor: CursorWrapper, query: sql.Composed) -> None:

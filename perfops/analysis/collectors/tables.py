@@ -57,11 +57,14 @@ def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]
             CASE WHEN c.relkind IN ('r', 'm') THEN mxid_age(c.relminmxid) ELSE 0 END AS mxid_age,
             coalesce(options.enabled, 'on') NOT IN ('off', 'false', 'no', '0')
                 AS vacuums_itself,
-            (coalesce(options.threshold::float,
+            -- 18 has a most, of which -1 is none; least() passes NULL over.
+            least(coalesce(options.threshold::float,
                     current_setting('autovacuum_vacuum_threshold')::float)
                 + coalesce(options.factor::float,
                     current_setting('autovacuum_vacuum_scale_factor')::float)
-                * greatest(c.reltuples, 0))::bigint AS vacuum_due
+                * greatest(c.reltuples, 0), nullif(coalesce(options.most::float,
+                    current_setting('autovacuum_vacuum_max_threshold', true)::float), -1))::bigint
+                AS vacuum_due
         FROM pg_stat_user_tables s
         JOIN pg_class c ON c.oid = s.relid
         LEFT JOIN pg_class t ON t.oid = c.reltoastrelid
@@ -72,7 +75,9 @@ def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]
                 max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_threshold')
                     AS threshold,
                 max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_scale_factor')
-                    AS factor
+                    AS factor,
+                max(option_value) FILTER (WHERE option_name = 'autovacuum_vacuum_max_threshold')
+                    AS most
             FROM pg_options_to_table(c.reloptions)
         ) options ON c.reloptions IS NOT NULL
         WHERE c.relpersistence <> 't'

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 from django.db import DatabaseError
-from django.db.backends.utils import CursorWrapper
 from django.db.models import Sum
 from django.utils import timezone
 
@@ -66,13 +65,15 @@ def watch(database: str = "default") -> list[QueryPlan]:
     """Look at the generic plans of the costliest statements; return those that are new.
 
     A statement that can't be planned so is left out. Raises ``django.db.DatabaseError`` when
-    the database does not answer.
+    the database does not answer. Our own tables are asked four times, however many there are.
     """
-    changed: list[QueryPlan] = []
+    found: dict[str, tuple[dict[str, Any], Circumstances]] = {}
     with session.reading(database) as cursor:
         for template in _costliest(database):
             try:
-                changed += _look_at(cursor, template)
+                plan = explain.generic(cursor, template.text)
+                circumstances = causes.look(cursor, tree.relations(plan))
+                found |= dict.fromkeys(template.queryids, (plan, circumstances))
             except NoPlan as error:
                 log.debug("no plan of statement %s: %s", template.pk, error)
             except DatabaseError:
@@ -80,16 +81,7 @@ def watch(database: str = "default") -> list[QueryPlan]:
             except Exception:
                 # A plan of a shape that we don't know costs this statement alone.
                 log.exception("the plan of statement %s can't be read", template.pk)
-    return changed
-
-
-def _look_at(cursor: CursorWrapper, template: QueryTemplate) -> list[QueryPlan]:
-    plan = explain.generic(cursor, template.text)
-    circumstances = causes.look(cursor, tree.relations(plan))
-    noted = (
-        _note(template.database, queryid, plan, circumstances) for queryid in template.queryids
-    )
-    return [each for each in noted if each is not None]
+    return _note(database, found)
 
 
 def _costliest(database: str) -> list[QueryTemplate]:
@@ -103,29 +95,44 @@ def _costliest(database: str) -> list[QueryTemplate]:
     return list(by_cost[: conf().PLAN_STATEMENTS])
 
 
-def _note(
-    database: str, queryid: str, plan: dict[str, Any], circumstances: Circumstances
-) -> QueryPlan | None:
-    """Keep the plan; return it when it took another's place."""
+def _note(database: str, found: dict[str, tuple[dict[str, Any], Circumstances]]) -> list[QueryPlan]:
+    """Keep the plans, by queryid; return those that took another's place."""
     now = timezone.now()
-    fingerprint = tree.fingerprint(plan)
-    newest = (
-        QueryPlan.objects.filter(database=database, queryid=queryid)
-        .order_by("-last_seen_at", "-id")
-        .first()
+    newest = {
+        plan.queryid: plan
+        for plan in QueryPlan.objects.filter(database=database, queryid__in=found)
+        .defer("plan")
+        .order_by("queryid", "-last_seen_at", "-id")
+        .distinct("queryid")
+    }
+    seen, new, changed = [], [], []
+    for queryid, (plan, circumstances) in found.items():
+        fingerprint, before = tree.fingerprint(plan), newest.get(queryid)
+        kept: dict[str, Any] = {
+            "plan": plan,
+            "circumstances": msgspec.to_builtins(circumstances),
+            "last_seen_at": now,
+        }
+        if before is not None and before.fingerprint == fingerprint:
+            for name, value in kept.items():
+                setattr(before, name, value)
+            seen.append(before)
+            continue
+        made = QueryPlan(
+            database=database, queryid=queryid, fingerprint=fingerprint, first_seen_at=now,
+            causes=[] if before is None else _causes(before, circumstances), **kept,
+        )  # fmt: skip
+        new.append(made)
+        if before is not None:
+            changed.append(made)
+    QueryPlan.objects.bulk_create(
+        seen,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["plan", "circumstances", "last_seen_at"],
     )
-    if newest is not None and newest.fingerprint == fingerprint:
-        newest.plan, newest.circumstances = plan, msgspec.to_builtins(circumstances)
-        newest.last_seen_at = now
-        newest.save(update_fields=["plan", "circumstances", "last_seen_at"])
-        return None
-    reasons = [] if newest is None else _causes(newest, circumstances)
-    made = QueryPlan.objects.create(
-        database=database, queryid=queryid, fingerprint=fingerprint, plan=plan,
-        circumstances=msgspec.to_builtins(circumstances), causes=reasons,
-        first_seen_at=now, last_seen_at=now,
-    )  # fmt: skip
-    return None if newest is None else made
+    QueryPlan.objects.bulk_create(new)
+    return changed
 
 
 def _causes(before: QueryPlan, after: Circumstances) -> list[str]:

@@ -1,9 +1,15 @@
 """Sentences that all forms of a report share."""
 
-from perfops.analysis import findings
-from perfops.analysis.advisors.detection import DetectedIssue
+from dataclasses import dataclass
+
+from perfops.analysis import findings, incidents
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.services import Report
 from perfops.formatting import severities_text, time_text
+
+# Less of the time is not worth a word.
+_WORTH = 0.01
 
 
 def name(report: Report) -> str:
@@ -43,6 +49,41 @@ def window(report: Report) -> str:
     covered = "" if seen.covered >= 1 else f", {seen.covered:.0%} of it covered"
     notes = f" ({'; '.join(seen.notes)})" if seen.notes else ""
     return f"{time_text(seen.seconds)} of statistics{covered}{notes}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a report: an incident, or many of one kind that a reader opens."""
+
+    title: str
+    severity: SeverityName
+    impact: str
+    apart: str
+    issues: tuple[DetectedIssue, ...]
+    is_folded: bool
+
+
+def entries(report: Report) -> list[Entry]:
+    """Return what all forms show, in one order; what is set apart comes last."""
+    arranged = report.incidents
+    impacts = {each.issues[0].fingerprint: each.impact for each in arranged}
+    titles = analyses.titles()
+    found = []
+    for line in incidents.lines(
+        [(each.issues, each.apart) for each in arranged],
+        lambda issue: (issue.advisor, issue.severity),
+    ):
+        issues = tuple(each for its in line.incidents for each in its)
+        impact = sum(impacts[its[0].fingerprint] or 0.0 for its in line.incidents)
+        title = issues[0].title
+        if line.kind:
+            objects = [each.object for each in issues]
+            title = incidents.folded_title(titles.get(line.kind, line.kind), objects)
+        shown = f"{impact:.0%} of the database's time" if impact >= _WORTH else ""
+        found.append(
+            Entry(title, issues[0].severity, shown, line.apart, issues, is_folded=line.kind != "")
+        )
+    return found
 
 
 def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:

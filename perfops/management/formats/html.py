@@ -9,14 +9,16 @@ NAME = "html"
 
 
 def render(report: Report) -> str:
-    shown = [each for each in report.issues if each.fingerprint not in report.hidden]
     return render_to_string(
         "perfops/report.html",
         {
             "name": formatting.name(report),
             "counts": formatting.counts(report),
             "window": formatting.window(report),
-            "findings": [(each, formatting.evidence(each)) for each in shown],
+            "entries": [
+                (each, [(issue, formatting.evidence(issue)) for issue in each.issues])
+                for each in formatting.entries(report)
+            ],
             "healthy": formatting.healthy(report),
             "unchecked": formatting.unchecked(report),
             "missing": report.window.missing,

@@ -16,6 +16,11 @@ def render(report: Report) -> str:
 
 def as_data(report: Report) -> dict[str, Any]:
     window = report.window
+    places = {
+        each.fingerprint: (place, incident)
+        for place, incident in enumerate(report.all_incidents, 1)
+        for each in incident.issues
+    }
     return {
         "id": report.analysis_id,
         "database": report.database,
@@ -30,6 +35,9 @@ def as_data(report: Report) -> dict[str, Any]:
                 "advisor": advice.advisor,
                 "object": advice.object,
                 "severity": advice.severity,
+                "incident": places[advice.fingerprint][0],
+                "impact": places[advice.fingerprint][1].impact,
+                "set_apart": places[advice.fingerprint][1].apart,
                 "hidden": advice.fingerprint in report.hidden,
                 "title": advice.title,
                 "evidence": advice.evidence,

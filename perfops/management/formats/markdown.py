@@ -7,6 +7,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.services import Report
 from perfops.formatting import visible
 from perfops.management.formats import formatting
+from perfops.management.formats.formatting import Entry
 
 _MARKS = {"error": "❌", "warning": "⚠️", "info": "💡"}
 # What Markdown, or HTML inside it, would take for its own.
@@ -20,21 +21,39 @@ def render(report: Report) -> str:
         f"# {plain(formatting.name(report))}", "",
         f"**{formatting.counts(report)}**; {plain(formatting.window(report))}", "",
     ]  # fmt: skip
-    shown = [each for each in report.issues if each.fingerprint not in report.hidden]
+    shown = formatting.entries(report)
     if shown:
         lines += ["| | finding | advisor |", "|---|---|---|"]
         lines += [
-            f"| {_MARKS[each.severity]} {each.severity} | {plain(each.title)} | {each.advisor} |"
+            f"| {_MARKS[each.severity]} {each.severity} | {plain(_titled(each))} "
+            f"| {each.issues[0].advisor} |"
             for each in shown
         ]
     for each in shown:
-        lines += _in_full(each)
+        lines += _entry(each)
     lines += [f"- {plain(sentence)}" for sentence in formatting.unchecked(report)]
     for missing in report.window.missing:
         lines += ["", f"## Could not be read: {plain(missing.source)}", ""]
         lines += [f"{plain(missing.reason)}. {plain(missing.cost)}"]
         lines += _code(missing.remedy)
     return "\n".join(lines) + "\n"
+
+
+def _titled(entry: Entry) -> str:
+    after = [part for part in (entry.impact, entry.apart and f"set apart: {entry.apart}") if part]
+    return f"{entry.title} ({'; '.join(after)})" if after else entry.title
+
+
+def _entry(entry: Entry) -> Iterable[str]:
+    if not entry.is_folded:
+        for each in entry.issues:
+            yield from _in_full(each)
+        return
+    # The tags are ours; in a title none is left.
+    yield from ("", f"<details><summary>{plain(_titled(entry))}</summary>", "")
+    for each in entry.issues:
+        yield from _in_full(each)
+    yield from ("", "</details>")
 
 
 def _in_full(advice: DetectedIssue) -> Iterable[str]:

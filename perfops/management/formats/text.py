@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.markup import escape
 
-from perfops.analysis.advisors.detection import ORDER, DetectedIssue
+from perfops.analysis.advisors.detection import ORDER
 from perfops.analysis.services import Report
 from perfops.management import console
 from perfops.management.formats import formatting
+from perfops.management.formats.formatting import Entry
 
 # That many are told in full, some more in a line each, the rest as a number.
 _IN_FULL = 6
 _LINES = 12
+_APART = 4
 _INDENT = " " * 11
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
@@ -28,16 +30,11 @@ def render(report: Report) -> str:
 
 
 def _print(report: Report, out: Console) -> None:
-    advice = [each for each in report.issues if each.fingerprint not in report.hidden]
     out.print(f"\n[bold]{_plain(formatting.name(report))}[/bold]")
     out.print(f"  {formatting.counts(report)}; {_plain(formatting.window(report))}\n")
-    for each in advice[:_IN_FULL]:
-        _in_full(each, out)
-    for each in advice[_IN_FULL:_LINES]:
-        out.print(_first_line(each))
-    if len(advice) > _LINES:
-        out.print(f"  ... and {_rest(advice[_LINES:])}: --format markdown, or the admin.")
-    if not advice:
+    entries = formatting.entries(report)
+    _entries(entries, out)
+    if not entries:
         healthy = formatting.healthy(report)
         out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
     for sentence in formatting.unchecked(report):
@@ -49,19 +46,50 @@ def _print(report: Report, out: Console) -> None:
             out.print(f"{_INDENT}[bold]{_statement(missing.remedy)}[/bold]")
 
 
-def _first_line(advice: DetectedIssue) -> str:
-    return f"  {console.coloured(f'{advice.severity:7}', advice.severity)}  {_plain(advice.title)}"
+def _entries(entries: Sequence[Entry], out: Console) -> None:
+    ours = [each for each in entries if not each.apart]
+    apart = [each for each in entries if each.apart]
+    for each in ours[:_IN_FULL]:
+        _in_full(each, out)
+    for each in ours[_IN_FULL:_LINES]:
+        out.print(_first_line(each))
+    if len(ours) > _LINES:
+        out.print(f"  ... and {_rest(ours[_LINES:])}: --format markdown, or the admin.")
+    if apart:
+        out.print("  [dim]Set apart, as it is not the application's work:[/dim]")
+    for each in apart[:_APART]:
+        out.print(f"{_first_line(each)} [dim]({each.apart})[/dim]")
+        for statement in dict.fromkeys(issue.statement for issue in each.issues[:_APART]):
+            if statement:
+                out.print(f"{_INDENT}[bold]{_statement(statement)}[/bold]")
+    if len(apart) > _APART:
+        out.print(f"  ... and {_rest(apart[_APART:])}.")
 
 
-def _in_full(advice: DetectedIssue, out: Console) -> None:
+def _first_line(entry: Entry) -> str:
+    impact = f" [dim]({entry.impact})[/dim]" if entry.impact else ""
+    severity = console.coloured(f"{entry.severity:7}", entry.severity)
+    return f"  {severity}  {_plain(entry.title)}{impact}"
+
+
+def _in_full(entry: Entry, out: Console) -> None:
+    """Of an incident its worst issue, and the titles of the others; of many of one kind a line."""
+    out.print(_first_line(entry))
+    if entry.is_folded:
+        out.print(f"{_INDENT}{_plain(entry.issues[0].remedy)}")
+        return
+    advice, *others = entry.issues
     evidence = ", ".join(
         f"{label} {value}" for label, value in formatting.evidence(advice) if label not in _LONG
     )
-    out.print(_first_line(advice))
     out.print(f"{_INDENT}[dim]{_plain(evidence)}[/dim]")
     out.print(f"{_INDENT}{_plain(advice.remedy)}")
     if advice.statement:
         out.print(f"{_INDENT}[bold]{_statement(advice.statement)}[/bold]")
+    for other in others:
+        out.print(f"{_INDENT}with it: {_plain(other.title)}")
+        if other.statement and other.statement != advice.statement:
+            out.print(f"{_INDENT}[bold]{_statement(other.statement)}[/bold]")
 
 
 def _plain(text: str) -> str:
@@ -73,7 +101,7 @@ def _statement(text: str) -> str:
     return escape(text.replace("\n", f"\n{_INDENT}"))
 
 
-def _rest(advice: Sequence[DetectedIssue]) -> str:
+def _rest(advice: Sequence[Entry]) -> str:
     severities = [each.severity for each in advice]
     counted = ((severities.count(severity), severity) for severity in ORDER)
     return ", ".join(f"{number} more of {severity}" for number, severity in counted if number)

@@ -66,6 +66,7 @@ def test_a_single_failure_is_no_outage(ask, away):
 def test_an_outage_felt_by_one_process_invalidates_nothing_that_it_has_not_changed(
     ask, monkeypatch
 ):
+    opened = metrics.CACHE_CIRCUIT_OPENED._value.get()
     ask(b"old")
     with monkeypatch.context() as away:
         away.setattr(redis, "client", nobody)
@@ -74,6 +75,7 @@ def test_an_outage_felt_by_one_process_invalidates_nothing_that_it_has_not_chang
     until(lambda: not cache.circuit.is_open())
     assert ask(b"new").body == b"old"
     assert metrics.CACHE_DEGRADED._value.get() == 0
+    assert metrics.CACHE_CIRCUIT_OPENED._value.get() == opened + 1
 
 
 def test_a_queued_invalidation_is_sent_before_redis_is_used_again(ask, monkeypatch):

@@ -52,8 +52,9 @@ def known():
             database="default", queryid="1", fingerprint=str(days), plan={"Plan": GATHER},
             causes=causes, first_seen_at=at, last_seen_at=at,
         )  # fmt: skip
-    change = PlanChange("1", made.text, 0.0, ("Index i of public.t is gone.",))
-    findings.record(Analysis.objects.create(state="finished"), [plan_changes._advice(change)])
+    change = PlanChange("1", made.text, 0.0, ("Index i of public.t is gone.",), 1.0, 9.0, 99, 99)
+    issue = plan_changes._advice(change, Conf())
+    findings.record(Analysis.objects.create(state="finished"), [issue])
     return made
 
 
@@ -152,6 +153,17 @@ def test_seeing_and_explaining_are_separate_rights(client, permissions, statuses
     assert tuple(answer.status_code for answer in answers) == statuses
 
 
+def test_a_share_is_of_its_own_database(admin_client):
+    """What another database is asked takes no share away."""
+    made, other = template(), template(2, text="SELECT elsewhere")
+    QueryTemplate.objects.filter(pk=other.pk).update(database="reporting")
+    sent(made, ms=10.0)
+    sent(other, ms=990.0)
+    assert "100.0%" in admin_client.get(url("change", made.pk)).content.decode()
+    listed = admin_client.get(url("changelist")).content.decode()
+    assert listed.count("100.0%") == 2
+
+
 def test_explaining_takes_post_only_and_a_login(admin_client, client):
     made = template()
     assert admin_client.get(url("explain", made.pk)).status_code == 405
@@ -171,7 +183,9 @@ def test_explaining_takes_post_only_and_a_login(admin_client, client):
             ),
             Conf(),
         ),
-        plan_changes._advice(PlanChange("1", "SELECT %s", 0.0, ("Statistics changed.",))),
+        plan_changes._advice(
+            PlanChange("1", "SELECT %s", 0.0, ("Statistics changed.",), 1.0, 9.0, 99, 99), Conf()
+        ),
         DetectedIssue(
             "missing_index", "public.t (c)", "info", "An index", "w", "r", queryids=("1", "2")
         ),

@@ -1,17 +1,23 @@
 """Plans are asked of a real database, safely, and watched for changes."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from perfops.analysis import services as analyses
+from perfops.analysis.advisors import plan_changes
+from perfops.analysis.collectors import difference, origins
 from perfops.analysis.plans import explain, tree
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.plans.explain import NoPlan
+from perfops.conf import Conf
 from perfops.database import connections as session
 from perfops.models import QueryOrigin, QueryPlan, QueryTemplate
 from perfops.origins import store
 from perfops.tasks import watch_plans
+from tests.perfops.analysis.test_snapshots import look
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -156,7 +162,32 @@ def test_a_plan_that_changed_is_kept_with_its_cause_and_is_a_finding(template):
     (changed,) = plans.watch()
     assert changed.causes[0] == "Index parts_kind of public.parts is gone."
     assert kinds(changed.plan) == ["Seq Scan"]
-    report = analyses.analyse(store=False)
-    (advice,) = [a for a in report.issues if a.advisor == "plan_changes"]
-    assert (advice.severity, advice.object) == ("warning", "plan of 7")
-    assert "SELECT * FROM parts" in advice.title
+
+    # Twenty calls of 2 ms until the last look at the old plan, and what came after.
+    old = timezone.now() - timedelta(hours=3)
+    QueryPlan.objects.exclude(pk=changed.pk).update(first_seen_at=old, last_seen_at=old)
+    QueryOrigin.objects.all().delete()
+    sent(template, old, total_ms=40.0)
+    assert plan_issues() == []
+    later = sent(template, old + timedelta(hours=2), total_ms=44.0)
+    assert plan_issues() == []  # another plan, the same time
+    QueryOrigin.objects.filter(pk=later.pk).update(total_ms=400.0)
+    (issue,) = plan_issues()
+    assert (issue.severity, issue.object) == ("warning", "plan of 7")
+    assert issue.title.startswith("SELECT * FROM parts WHERE kind = %s takes 10.0 times as long")
+    QueryOrigin.objects.filter(pk=later.pk).update(total_ms=4.0)
+    assert [(i.severity, "10.0 times less" in i.title) for i in plan_issues()] == [("info", True)]
+
+
+def sent(template, at, **changes):
+    fields = {"calls": 20, "rows": 4, "executions": 20, "max_calls_per_execution": 1, **changes}
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    return QueryOrigin.objects.create(
+        template=template, kind="request", name="GET /later", at=hour, **fields
+    )
+
+
+def plan_issues():
+    _, changes = origins.read("default", since=timezone.now().timestamp() - 60)
+    window = difference.since_reset(look(100))
+    return plan_changes.run(replace(window, plan_changes=changes), Conf())

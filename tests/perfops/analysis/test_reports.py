@@ -36,7 +36,7 @@ def advice(severity="warning", number=1, **changes):
 
 def report(*found, hidden=(), missing=()):
     window = difference.since_reset(Snapshot(taken_at=7200.0, server=SERVER, missing=missing))
-    return Report("default", window, list(found), frozenset(hidden), 7, frozenset())
+    return Report("default", window, list(found), frozenset(hidden), 7)
 
 
 MISSING = UnavailableSource(
@@ -69,7 +69,7 @@ def test_what_is_muted_is_counted_and_not_told(name):
 
 
 def test_the_terminal_shows_a_screenful_worst_first():
-    many = [advice("error", 0), *(advice(number=n) for n in range(1, 40))]
+    many = [advice("error", 0), *(advice(number=n, advisor=f"kind_{n}") for n in range(1, 40))]
     text = renderers()["text"](report(*many))
     assert text.index("title 0") < text.index("title 1")
     assert len(text.splitlines()) <= 40

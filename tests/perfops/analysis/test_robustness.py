@@ -189,6 +189,47 @@ def test_a_server_that_is_not_there_is_a_sentence_and_exit_code_2(server, capsys
 
 
 @pytest.mark.usefixtures("unblocked")
+def test_statements_count_whose_texts_the_server_has_lost_in_whatever_schema(server):
+    server.execute(
+        'CREATE SCHEMA IF NOT EXISTS "Mon"',
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements",
+        'ALTER EXTENSION pg_stat_statements SET SCHEMA "Mon"',
+        "SELECT count(*) FROM kept",
+    )
+    texts = server.data / "pg_stat_tmp" / "pgss_query_texts.stat"
+    texts.unlink()
+    texts.mkdir()  # a file would be written anew
+    try:
+        with server.alias() as alias:
+            found = snapshot.take(alias)
+    finally:
+        texts.rmdir()
+        server.execute(
+            "ALTER EXTENSION pg_stat_statements SET SCHEMA public",
+            "SELECT pg_stat_statements_reset()",
+        )
+    assert found.missing == ()
+    lost = [each for each in found.statements if each.text == ""]
+    assert lost
+    assert sum(each.calls for each in lost) >= 1
+    assert registry.run_advisors(difference.since_reset(found), Conf()).failed == ()
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_vacuum_is_due_at_the_most_that_18_has(server):
+    server.execute(
+        "CREATE TABLE due (id int) WITH (autovacuum_enabled = off)",
+        "INSERT INTO due SELECT n FROM generate_series(1, 10000) n", "ANALYZE due",
+    )  # fmt: skip
+    if server.version >= "18":
+        server.execute("ALTER TABLE due SET (autovacuum_vacuum_max_threshold = 300)")
+    with server.alias() as alias:
+        (due,) = [t for t in snapshot.take(alias, light=True).tables if t.name == "due"]
+    server.execute("DROP TABLE due")
+    assert due.vacuum_due == (300 if server.version >= "18" else 50 + 2000)
+
+
+@pytest.mark.usefixtures("unblocked")
 def test_a_replica_is_analysed_and_its_lag_is_told(server):
     server.execute("SELECT pg_create_physical_replication_slot('standby')")
     standby = Cluster(server.version, server.folder.parent / "standby")

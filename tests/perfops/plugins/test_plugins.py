@@ -28,7 +28,7 @@ def test_a_setting_adds_an_output_format(settings):
     assert "titles" in formats.renderers()
 
 
-def test_an_installed_package_adds_an_advisor_by_its_entry_point(tmp_path, monkeypatch):
+def test_an_installed_package_adds_an_advisor_by_its_entry_point(tmp_path, monkeypatch, settings):
     installed = tmp_path / "shop_advisors-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text(
@@ -36,12 +36,25 @@ def test_an_installed_package_adds_an_advisor_by_its_entry_point(tmp_path, monke
     )
     (installed / "entry_points.txt").write_text(f"[perfops.advisors]\nold_rows = {HERE}.old_rows\n")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    settings.PERFOPS = {**settings.PERFOPS}  # what was found before is forgotten
     assert "added_tables" in registry.titles()
     (installed / "entry_points.txt").write_text("[perfops.advisors]\ngone = shop.gone\n")
+    settings.PERFOPS = {**settings.PERFOPS}
     (fault,) = plugins.faults([registry.GROUP])
     assert fault.startswith(
         "shop.gone (entry point perfops.advisors of shop-advisors) can't be used"
     )
+
+
+def test_entry_points_are_read_once_until_the_settings_change(settings, monkeypatch):
+    read = []
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: read.append(group) or ())
+    settings.PERFOPS = {**settings.PERFOPS}
+    assert plugins.plugins(registry.GROUP) == plugins.plugins(registry.GROUP) == ()
+    assert read == ["perfops.advisors"]
+    settings.PERFOPS = {**settings.PERFOPS, "ADVISORS": [f"{HERE}.old_rows"]}
+    (added,) = plugins.plugins(registry.GROUP)
+    assert added.name == f"{HERE}.old_rows"
 
 
 @pytest.mark.parametrize(

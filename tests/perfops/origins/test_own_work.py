@@ -1,0 +1,59 @@
+"""perfops looks at itself as it looks at others: its own tasks repeat no statement row by row."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from perfops import tasks
+from perfops.analysis import services as analyses
+from perfops.analysis.advisors import n_plus_one
+from perfops.models import QueryOrigin, QueryPlan, QueryTemplate
+from perfops.origins import flushing, scope, store
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+_MANY = 12
+
+
+@pytest.fixture
+def statements():
+    """Many statements with plans of their own to watch."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE own_work (id int PRIMARY KEY, n int)")
+    for number in range(_MANY):
+        text = f"SELECT {number}, * FROM own_work WHERE id = %s"
+        template = QueryTemplate.objects.create(
+            id=store.key("default", text), database="default", text=text,
+            queryids=[str(number), f"1{number:03}"], first_seen_at=timezone.now(),
+        )  # fmt: skip
+        QueryOrigin.objects.create(
+            template=template, kind="request", name="GET /", calls=9, total_ms=5.0, rows=4,
+            at=timezone.now() - timedelta(hours=1), executions=3, max_calls_per_execution=3,
+        )  # fmt: skip
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE own_work")
+
+
+@pytest.mark.usefixtures("statements", "counting")
+def test_our_own_tasks_send_no_statement_for_each_row():
+    for work in (tasks.watch_plans, tasks.watch_plans, tasks.take_snapshot, tasks.expire_origins):
+        run(work)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE own_work DROP CONSTRAINT own_work_pkey")
+    run(tasks.watch_plans)
+    assert QueryPlan.objects.exclude(causes=[]).count() == 2 * _MANY
+    run(tasks.analyse_database)
+    assert flushing.flush()
+    assert QueryOrigin.objects.filter(kind="task", site__startswith="perfops/").exists()
+    issues = analyses.analyse(store=False, only=[n_plus_one.ID]).issues
+    assert [issue.title for issue in issues] == []
+
+
+def run(task):
+    """As a worker would, in a scope of its own."""
+    work = scope.Scope("task", lambda: task.name)
+    token = scope.begin(work)
+    task()
+    scope.end(work, token)
