@@ -193,7 +193,8 @@ class Conf:
     N_PLUS_ONE_CALLS: float = 5.0
     N_PLUS_ONE_ERROR_CALLS: float = 25.0
 
-    # Index advice may take this long in an analysis (seconds); 0 turns it off.
+    # Index advice may take this long in an analysis (seconds); 0 turns it off, and open findings
+    # about indexes stay.
     INDEX_ADVICE_S: float = 60.0
     # The costliest statements are looked at, and so many candidates tried for each table.
     INDEX_STATEMENTS: int = 100

@@ -187,6 +187,13 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
+def _times(factor: float) -> str:
+    """Return how much longer or shorter a call takes: "36.1 times quicker" for 1/36."""
+    if 0 < factor < 1:
+        return f"{1 / factor:,.1f} times quicker"
+    return f"{factor:,.1f} times slower" if factor > 1 else "as before"
+
+
 def _slower(each: Slower, urls: dict[str, str]) -> dict[str, str]:
     return {
         "text": name_of(each.statement),
@@ -194,5 +201,5 @@ def _slower(each: Slower, urls: dict[str, str]) -> dict[str, str]:
         "calls": f"{each.statement.calls:,}",
         "before": f"{each.before_ms:,.2f} ms",
         "after": f"{each.after_ms:,.2f} ms",
-        "factor": f"{each.factor:,.1f} times",
+        "factor": _times(each.factor),
     }

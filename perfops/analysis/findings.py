@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
 from perfops.models.analyses import Analysis, Finding, Occurrence
 
@@ -25,14 +26,14 @@ def record(
     analysis: Analysis,
     advice: Iterable[DetectedIssue],
     *,
-    complete: Collection[str] | None = None,
+    coverage: Coverage | None = None,
     incidents: Iterable[Incident] = (),
 ) -> list[Finding]:
     """Write what ``analysis`` found into the findings that live on; return them in order.
 
     New ones open; resolved ones, and mutes that have ended, open again; open ones of the same
-    database that were not seen are resolved, if their advisor is one of the ``complete`` (None:
-    all are). An advisor whose data was unavailable resolves no findings.
+    database that were not seen are resolved where ``coverage`` says that they would have been
+    (None: all would). An advisor whose data was unavailable resolves no findings.
     """
     now = timezone.now()
     advised = {each.fingerprint: each for each in advice}
@@ -71,7 +72,7 @@ def record(
             ),
             batch_size=_BATCH,
         )
-        _resolve(analysis, seen, complete, now)
+        _resolve(analysis, seen, coverage, now)
     return seen
 
 
@@ -90,21 +91,29 @@ def _save(findings: list[Finding]) -> None:
 def _resolve(
     analysis: Analysis,
     seen: list[Finding],
-    complete: Collection[str] | None,
+    coverage: Coverage | None,
     now: datetime,
 ) -> None:
     gone = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
-    if complete is not None:
-        gone = gone.filter(advisor__in=complete)
-    gone.exclude(pk__in=[f.pk for f in seen]).update(
-        status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason=""
+    gone = gone.exclude(pk__in=[f.pk for f in seen])
+    if coverage is not None:
+        rows = gone.filter(advisor__in=coverage.complete).values_list("pk", "advisor", "object")
+        covered = [pk for pk, advisor, name in rows if coverage.covers(advisor, name)]
+        gone = Finding.objects.filter(pk__in=covered)
+    gone.update(status=Status.RESOLVED, resolved_at=now, muted_until=None, mute_reason="")
+
+
+def resolve(finding: Finding) -> None:
+    """Note that what it asked for was done."""
+    Finding.objects.filter(pk=finding.pk).exclude(status=Status.RESOLVED).update(
+        status=Status.RESOLVED, resolved_at=timezone.now(), muted_until=None, mute_reason=""
     )
 
 
 def unchecked(
     analysis: Analysis,
     seen: Collection[Finding],
-    complete: Collection[str] | None,
+    coverage: Coverage | None,
     *,
     only: Collection[str] = (),
 ) -> list[Finding]:
@@ -112,13 +121,13 @@ def unchecked(
 
     ``only``: the advisors that were asked; what the others found is no part of this report.
     """
-    if complete is None:
+    if coverage is None:
         return []
     left = Finding.objects.filter(database=analysis.database).exclude(status=Status.RESOLVED)
     if only:
         left = left.filter(advisor__in=only)
-    left = left.exclude(advisor__in=complete).exclude(pk__in=[f.pk for f in seen])
-    return list(left.order_by("severity", "advisor", "object"))
+    left = left.exclude(pk__in=[f.pk for f in seen]).order_by("severity", "advisor", "object")
+    return [each for each in left if not coverage.covers(each.advisor, each.object)]
 
 
 def unchecked_text(finding: Finding) -> str:

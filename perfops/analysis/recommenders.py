@@ -10,19 +10,20 @@ from typing import Protocol
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.coverage import Coverage
 from perfops.models.analyses import Analysis, Finding
 
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
     """``issues``: those given and the recommendations, worst first; ``window``: with the sources
-    that were unavailable; ``complete``: the IDs whose findings may be resolved; ``store`` keeps
-    the recommendations with their findings.
+    that were unavailable; ``coverage``: which findings may be resolved, of ``TITLES`` and of the
+    advisors whose issues were judged; ``store`` keeps the recommendations with their findings.
     """
 
     issues: list[DetectedIssue]
     window: Window
-    complete: frozenset[str]
+    coverage: Coverage
     store: Callable[[Sequence[Finding]], None]
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from perfops.analysis.collectors import difference, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
@@ -42,8 +43,7 @@ class Report:
     issues: list[DetectedIssue]
     hidden: frozenset[str]
     analysis_id: int | None
-    # Advisors whose sources were all available; None for all.
-    complete: frozenset[str] | None = None
+    coverage: Coverage = field(default_factory=Coverage)
     # Open findings whose advisor could not look: they are neither seen nor resolved.
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
@@ -194,9 +194,9 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
         arranged = incidents.arrange(report.window, report.issues, conf())
         report = replace(report, issues=[each for one in arranged for each in one.issues])
         seen = findings.record(
-            analysis, report.issues, complete=report.complete, incidents=arranged
+            analysis, report.issues, coverage=report.coverage, incidents=arranged
         )
-        unchecked = findings.unchecked(analysis, seen, report.complete, only=only)
+        unchecked = findings.unchecked(analysis, seen, report.coverage, only=only)
         for store in report.stores:
             store(seen)
         hidden = frozenset(f.fingerprint for f in seen if f.status != Finding.Status.OPEN)
@@ -252,7 +252,7 @@ def _report(
         window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
-    issues, complete, stores = found.issues, found.complete, []
+    issues, coverage, stores = found.issues, found.coverage, []
     for recommender in recommenders.registered():
         try:
             recommended = recommender.recommend(window, database, issues, only=only)
@@ -263,11 +263,11 @@ def _report(
             )
             continue
         issues, window = recommended.issues, recommended.window
-        complete |= {id_ for id_ in recommended.complete if not only or id_ in only}
+        coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
     arranged = incidents.arrange(window, issues, conf())
     issues = [each for one in arranged for each in one.issues]
-    return Report(database, window, issues, frozenset(), None, complete, (), tuple(stores))
+    return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
 
 
 def _with_impact(report: Report, analysis: Analysis) -> Report:
@@ -279,9 +279,9 @@ def _with_impact(report: Report, analysis: Analysis) -> Report:
         except Exception as error:
             log.exception("the impact of applied recommendations can't be measured")
             failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]
-            complete = (report.complete or frozenset()) - set(recommender.TITLES)
+            coverage = report.coverage.without(recommender.TITLES)
             window = _lacking(report.window, *failed)
-            report = replace(report, window=window, complete=complete)
+            report = replace(report, window=window, coverage=coverage)
         else:
             report = replace(report, issues=[*report.issues, *without_effect])
     return report

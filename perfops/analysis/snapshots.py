@@ -6,6 +6,8 @@ In a row: MessagePack, compressed. 5,000 statements take about 100 kB.
 import logging
 import re
 import zlib
+from bisect import bisect_left
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -98,6 +100,24 @@ def newest_of_an_analysis(database: str, *, before: datetime) -> StoredSnapshot 
 def at(database: str, when: datetime) -> StoredSnapshot | None:
     """Return the newest taken not after ``when``; where none is so old, the oldest."""
     return _kept(database).filter(taken_at__lte=when).first() or _kept(database).last()
+
+
+def first_where(
+    database: str, holds: Callable[[Snapshot], bool], *, after: datetime, before: datetime
+) -> Snapshot | None:
+    """Return the earliest taken between the two times for which ``holds``; None for none.
+
+    What holds once must hold in all later ones: few are unpacked.
+    """
+    kept = _kept(database).filter(taken_at__gt=after, taken_at__lt=before)
+    ids = list(kept.order_by("taken_at").values_list("pk", flat=True))
+
+    def is_so(pk: int) -> bool:
+        found = read(StoredSnapshot.objects.get(pk=pk))
+        return found is not None and holds(found)
+
+    place = bisect_left(ids, True, key=is_so)
+    return read(StoredSnapshot.objects.get(pk=ids[place])) if place < len(ids) else None
 
 
 def of_analysis(analysis: Analysis) -> StoredSnapshot | None:

@@ -13,7 +13,6 @@ _MOST_INCLUDED = 4
 _WIDEST_INCLUDED = 64
 # A column that is this often NULL (or true, false) is worth a partial index.
 _RARE = 0.5
-_PATTERN_OPCLASS = "gin_trgm_ops"
 
 
 def propose(
@@ -22,18 +21,19 @@ def propose(
     *,
     most: int,
     min_rows: int,
-    has_trigrams: bool,
+    trigrams: str,
 ) -> list[Candidate]:
     """Return at most ``most`` candidates for each table, those of the costliest queries first.
 
     Tables under ``min_rows`` rows get none, nor what an index that is there does already.
+    ``trigrams``: the operator class of GIN for trigrams as an index names it, empty for none.
     """
     weight: dict[Candidate, float] = defaultdict(float)
     for query in queries:
         for need in query.needs:
             table = tables[need.table]
             if table.rows >= min_rows:
-                for candidate in of_need(need, table, has_trigrams=has_trigrams):
+                for candidate in of_need(need, table, trigrams=trigrams):
                     weight[candidate] += query.total_ms
     kept = []
     by_table: dict[Name, list[Candidate]] = defaultdict(list)
@@ -46,7 +46,7 @@ def propose(
     return kept
 
 
-def of_need(need: Need, table: Table, *, has_trigrams: bool) -> list[Candidate]:
+def of_need(need: Need, table: Table, *, trigrams: str) -> list[Candidate]:
     """Return what may serve one need: equality, then range, then sort columns."""
     equal = _by_selectivity(need.equal, table)
     joins = _by_selectivity([Key(name) for name in need.joined], table)
@@ -68,7 +68,7 @@ def of_need(need: Need, table: Table, *, has_trigrams: bool) -> list[Candidate]:
     plain = [Candidate(need.table, _distinct(keys)) for keys in orders if keys]
     found = [*plain, *(replace(each, where=where) for each in plain if where)]
     found += [_covering(each, need, table) for each in found]
-    found += _inverted(need, table, has_trigrams=has_trigrams)
+    found += _inverted(need, table, trigrams=trigrams)
     usable = [each for each in found if all(_fits(key, each, table) for key in each.keys)]
     return list(dict.fromkeys(usable))
 
@@ -167,11 +167,11 @@ def _covering(candidate: Candidate, need: Need, table: Table) -> Candidate:
     return replace(candidate, include=tuple(rest))
 
 
-def _inverted(need: Need, table: Table, *, has_trigrams: bool) -> list[Candidate]:
+def _inverted(need: Need, table: Table, *, trigrams: str) -> list[Candidate]:
     gin = [Candidate(need.table, (key,), method="gin") for key in need.contains]
-    if has_trigrams:
+    if trigrams:
         gin += [
-            Candidate(need.table, (replace(key, opclass=_PATTERN_OPCLASS),), method="gin")
+            Candidate(need.table, (replace(key, opclass=trigrams),), method="gin")
             for key in need.patterns
         ]
     return gin

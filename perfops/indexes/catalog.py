@@ -13,12 +13,6 @@ Name = tuple[str, str]
 _COMMON = 20
 
 
-def extensions(cursor: CursorWrapper) -> dict[str, str]:
-    """Return the extensions installed in this database, with their versions."""
-    cursor.execute(f"{MARK} SELECT extname, extversion FROM pg_extension")
-    return dict(cursor.fetchall())
-
-
 def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
     """Return the tables behind ``names`` (schema may be empty: the search path's).
 
@@ -90,6 +84,82 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
             *writes,
         ) in rows
     }
+
+
+def wholes(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Name]:
+    """Return each of ``names`` with the partitioned table that it is a part of, or itself."""
+    wanted = sorted(set(names))
+    cursor.execute(
+        f"""{MARK} SELECT w.schema, w.name, n.nspname, c.relname
+        FROM unnest(%s::text[], %s::text[]) AS w(schema, name)
+        JOIN pg_class part ON part.oid = to_regclass(format('%%I.%%I', w.schema, w.name))
+        JOIN pg_class c ON c.oid = coalesce(pg_partition_root(part.oid), part.oid)
+        JOIN pg_namespace n ON n.oid = c.relnamespace""",
+        [[schema for schema, _ in wanted], [name for _, name in wanted]],
+    )
+    return {(schema, name): (*whole,) for schema, name, *whole in cursor.fetchall()}
+
+
+def also_named(cursor: CursorWrapper, table: Name) -> frozenset[str]:
+    """Return the names by which a statement may read ``table``: its own, those of views upon it,
+    and those of its partitions and of what it is a partition of.
+    """
+    cursor.execute(
+        f"""{MARK} WITH RECURSIVE family AS (
+            SELECT to_regclass(format('%%I.%%I', %s::text, %s::text))::oid AS oid
+        ), related AS (
+            SELECT oid FROM family
+            UNION SELECT relid FROM family, pg_partition_tree(family.oid)
+            UNION SELECT relid FROM family, pg_partition_ancestors(family.oid)
+        ), readers AS (
+            SELECT oid FROM related
+            UNION SELECT r.ev_class FROM readers
+                JOIN pg_depend d ON d.refobjid = readers.oid AND d.classid = 'pg_rewrite'::regclass
+                JOIN pg_rewrite r ON r.oid = d.objid
+        )
+        SELECT relname FROM readers JOIN pg_class USING (oid)""",
+        list(table),
+    )
+    return frozenset(name for (name,) in cursor.fetchall())
+
+
+def parts_of_index(cursor: CursorWrapper, index: Name) -> frozenset[str]:
+    """Return the names of the indexes of the partitions that ``index`` consists of."""
+    cursor.execute(
+        f"""{MARK} SELECT relname
+        FROM pg_partition_tree(to_regclass(format('%%I.%%I', %s::text, %s::text)))
+        JOIN pg_class ON oid = relid""",
+        list(index),
+    )
+    return frozenset(name for (name,) in cursor.fetchall())
+
+
+def leaves(cursor: CursorWrapper, table: Name) -> list[Name]:
+    """Return the partitions that hold the rows of ``table``; of another table itself."""
+    cursor.execute(
+        f"""{MARK} SELECT n.nspname, c.relname
+        FROM pg_partition_tree(to_regclass(format('%%I.%%I', %s::text, %s::text)))
+        JOIN pg_class c ON c.oid = relid JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE isleaf ORDER BY 1, 2""",
+        list(table),
+    )
+    return cursor.fetchall() or [table]
+
+
+def opclass(cursor: CursorWrapper, name: str) -> str:
+    """Return an operator class as an index may name it, with its schema where that is not on the
+    search path; empty where there is none.
+    """
+    cursor.execute(
+        f"""{MARK} SELECT CASE WHEN pg_opclass_is_visible(o.oid) THEN quote_ident(opcname)
+            ELSE format('%%I.%%I', n.nspname, opcname) END
+        FROM pg_opclass o JOIN pg_namespace n ON n.oid = opcnamespace WHERE opcname = %s
+            AND has_schema_privilege(n.oid, 'USAGE')
+        ORDER BY pg_opclass_is_visible(o.oid) DESC""",
+        [name],
+    )
+    row = cursor.fetchone()
+    return row[0] if row else ""
 
 
 def _columns(cursor: CursorWrapper, oids: list[int]) -> dict[int, dict[str, Column]]:

@@ -7,13 +7,17 @@ from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Recommendation, how
+from perfops.indexes.records import Table
+from perfops.indexes.weighing import WRITE_MS
 
 ID = "missing_index"
 # An index that saves this share of all statement time can't wait.
 _WARNING_SHARE = 0.05
 
 
-def missing(recommendation: Recommendation, change: Change | None, excuse: str) -> DetectedIssue:
+def missing(
+    recommendation: Recommendation, table: Table, change: Change | None, excuse: str
+) -> DetectedIssue:
     """Return the finding; ``excuse`` says why there is no migration where there is none."""
     proof, balance = recommendation.proof, recommendation.balance
     if proof is None or balance is None:
@@ -30,13 +34,19 @@ def missing(recommendation: Recommendation, change: Change | None, excuse: str) 
         "size in MB": round(proof.bytes / 1024**2, 1),
         "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
+    evidence["write cost"] = (
+        f"{proof.write_ms * 1000:.1f} us for each row written, measured on the copy"
+        if proof.write_ms is not None
+        else f"{WRITE_MS * 1000:.0f} us for each entry, assumed: it was not measured"
+    )
     if proof.build_ms is not None:
         evidence["build time in s"] = round(proof.build_ms / 1000, 2)
     if balance.lost_hot_updates:
         evidence["updates that lose HOT, at most"] = balance.lost_hot_updates
     if balance.replaces:
         evidence["makes redundant"] = ", ".join(index.name for index in balance.replaces)
-    statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=True)};"
+    concurrently = not table.is_partitioned
+    statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=concurrently)};"
     return DetectedIssue(
         advisor=ID,
         object=str(candidate)[:300],
@@ -88,6 +98,8 @@ def droppable(drop: Recommendation, change: Change | None, excuse: str) -> Detec
 
 def _harmless(drop: Recommendation) -> str:
     """Return in words why no statement needs the index."""
+    if drop.twin:
+        return f"{drop.twin} is the same index, and stays"
     table, count = drop.index.table, len(drop.statements)
     proof = f"none of {count} planned statements of {table} uses it"
     if drop.effects:

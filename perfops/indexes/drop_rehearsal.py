@@ -11,7 +11,7 @@ from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
 from perfops.indexes import scratch
 from perfops.indexes import table_copies as copying
-from perfops.indexes.records import Clock, Effect, Query, Table, Without
+from perfops.indexes.records import Clock, Effect, Existing, Query, Table, Without
 from perfops.indexes.table_copies import Copy, Pair
 
 # Rounds of runs until a statement counts as slower: chance makes one slower now and then.
@@ -102,16 +102,21 @@ def _names_on(copy: Copy) -> dict[str, str]:
         WHERE indrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) ORDER BY 1""",
         [copy.schema, copy.table.name],
     )
-    free = {name: _what(definition) for name, definition in cursor.fetchall()}
+    free = {name: _from_method(definition) for name, definition in cursor.fetchall()}
     found = {}
     for index in copy.table.indexes:
-        name = next((n for n, what in free.items() if what == _what(index.definition)), None)
+        wanted = definition_from_method(index)
+        name = next((n for n, what in free.items() if what == wanted), None)
         if name is not None:
             found[index.name] = name
             del free[name]
     return found
 
 
-def _what(definition: str) -> str:
+def definition_from_method(index: Existing) -> str:
     """Return an index's definition from its method on: without names."""
+    return _from_method(index.definition)
+
+
+def _from_method(definition: str) -> str:
     return definition.partition(" USING ")[2]

@@ -5,7 +5,7 @@ a copy, with it and without it. Where neither may be, whatever plans with it spe
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from django.db import DatabaseError
@@ -16,8 +16,8 @@ from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.indexes import catalog, hypopg, parameters, texts, workload
 from perfops.indexes import drop_rehearsal as dropping
-from perfops.indexes import hypopg, parameters, workload
 from perfops.indexes import table_copies as copying
 from perfops.indexes.recommendation import Recommendation
 from perfops.indexes.records import Clock, Effect, Query, Table, Without
@@ -52,23 +52,33 @@ def prove(
     ]
     if not drops:
         return [], ""
-    names = {drop.table[1] for drop in drops}
-    reads = [
-        statement
-        for statement in statements
-        if workload.reads(statement.text)
-        and (workload.is_cut(statement.text) or any(name in statement.text for name in names))
-    ]
-    queries, tables = workload.read(cursor, reads, most=limits.INDEX_STATEMENTS * _MORE)
     on = {drop.table for drop in drops}
-    queries = parameters.sample(cursor, queries, tables, clock, on=on)
-    plans = _Plans(cursor, [query for query in queries if query.tables & on])
-    drops = [_with_statements(drop, reads, queries, plans) for drop in drops]
+    names = {table: catalog.also_named(cursor, table) for table in on}
+    reads = _readers(statements, {name for each in names.values() for name in each})
+    most = limits.INDEX_STATEMENTS * _MORE
+    found = workload.read(cursor, reads[:most], most=most)
+    queries = parameters.sample(cursor, found.queries, found.tables, clock, on=on)
+    parts = {_name(drop): catalog.parts_of_index(cursor, _name(drop)) for drop in drops}
+    plans = _Plans(cursor, [query for query in queries if query.may_read(*on)], parts)
+    drops = [_with_statements(drop, names[drop.table], reads, queries, plans) for drop in drops]
     hiding = hypopg.hiding_schema(cursor)
     if hiding is not None:
         measure = plans.hiding(hiding, limits, clock)
-        return _in_turn(drops, plans, measure), ""
-    return _rehearsed(alias, drops, plans, tables, limits, clock)
+        return _in_turn(drops, plans, measure, found.tables), ""
+    return _rehearsed(alias, drops, plans, found.tables, limits, clock)
+
+
+def _readers(statements: Sequence[Statement], names: Collection[str]) -> list[Statement]:
+    """Return the statements that read, first those that have one of ``names``, or may have it.
+
+    The rest may read the tables too, within a function: their plans tell.
+    """
+    found = [statement for statement in statements if texts.reads(statement.text)]
+
+    def has_one(statement: Statement) -> bool:
+        return texts.is_cut(statement.text) or any(name in statement.text for name in names)
+
+    return sorted(found, key=lambda each: (not has_one(each), -each.total_ms))
 
 
 def _is_there(cursor: CursorWrapper, index: IndexSubject) -> bool:
@@ -86,8 +96,15 @@ class _Plans:
     Used counts as well what steps in for an index that is judged to go.
     """
 
-    def __init__(self, cursor: CursorWrapper, queries: Sequence[Query]) -> None:
+    def __init__(
+        self,
+        cursor: CursorWrapper,
+        queries: Sequence[Query],
+        parts: Mapping[Name, frozenset[str]],
+    ) -> None:
         self.cursor = cursor
+        # Of an index on a partitioned table the names that plans have.
+        self.parts = parts
         self.queries: list[Query] = []
         self.cost: dict[str, float] = {}
         self.used: dict[str, frozenset[str]] = {}
@@ -99,7 +116,7 @@ class _Plans:
             self.queries.append(query)
 
     def uses(self, query: Query, index: Name) -> bool:
-        return index[1] in self.used[query.queryid]
+        return not self.used[query.queryid].isdisjoint({index[1], *self.parts.get(index, ())})
 
     def let_go(self, without: Mapping[str, Without]) -> None:
         for queryid, found in without.items():
@@ -130,6 +147,7 @@ class _Plans:
 
 def _with_statements(
     drop: Recommendation,
+    names: Collection[str],
     reads: Sequence[Statement],
     queries: Sequence[Query],
     plans: _Plans,
@@ -140,8 +158,9 @@ def _with_statements(
         query = read.get(statement.queryid)
         if query is None:
             # Not to be read, or one statement too many: its name is all that is known, if that.
-            unjudged += workload.is_cut(statement.text) or drop.table[1] in statement.text
-        elif drop.table in query.tables:
+            has_name = any(name in statement.text for name in names)
+            unjudged += texts.is_cut(statement.text) or has_name
+        elif query.may_read(drop.table):
             if query.queryid in plans.used:
                 judged.append(query)
             else:
@@ -150,7 +169,10 @@ def _with_statements(
 
 
 def _in_turn(
-    drops: Sequence[Recommendation], plans: _Plans, measure: Measure
+    drops: Sequence[Recommendation],
+    plans: _Plans,
+    measure: Measure,
+    tables: Mapping[Name, Table],
 ) -> list[Recommendation]:
     """Judge each as if those before it had gone: of two that serve the same, one must stay."""
     gone: list[Name] = []
@@ -158,11 +180,32 @@ def _in_turn(
     for drop in drops:
         without = measure([*gone, _name(drop)])
         found = _judged(drop, plans, without)
+        twin = _twin(drop, tables.get(drop.table), gone) if found.lacks_proof else ""
+        if twin:
+            # What one of two that are the same does, the other does as well: no trial is needed.
+            found = replace(drop, status="accepted", twin=twin)
         if found.status == "accepted":
             gone.append(_name(drop))
             plans.let_go(without)
         judged.append(found)
     return judged
+
+
+def _twin(drop: Recommendation, table: Table | None, gone: Sequence[Name]) -> str:
+    """Return the name of an index of the same definition that stays, empty for none."""
+    indexes = {index.name: index for index in table.indexes} if table is not None else {}
+    own = indexes.get(drop.index.name)
+    if own is None:
+        return ""
+    same = (
+        name
+        for name, other in indexes.items()
+        if name != own.name
+        and (other.is_unique or not own.is_unique)
+        and dropping.definition_from_method(other) == dropping.definition_from_method(own)
+        and (drop.index.schema, name) not in gone
+    )
+    return next(same, "")
 
 
 def _name(drop: Recommendation) -> Name:
@@ -208,7 +251,7 @@ def _rehearsed(
         mine = [drop for drop in drops if drop.table == name]
         table = tables.get(name)
         if place is None or table is None or not _matters(mine, plans, table):
-            judged += _in_turn(mine, plans, _nothing)
+            judged += _in_turn(mine, plans, _nothing, tables)
             continue
         try:
             judged += _on_copy(place, table, mine, plans, limits, time)
@@ -216,7 +259,7 @@ def _rehearsed(
             reason = str(error).partition("\n")[0]
             log.warning("rehearsal on %s failed: %s", place, reason)
             lacking = f"the rehearsal on {place} failed: {reason}"
-            judged += _in_turn(mine, plans, _nothing)
+            judged += _in_turn(mine, plans, _nothing, tables)
     return judged, lacking if any(d.lacks_proof for d in judged) else ""
 
 
@@ -240,13 +283,16 @@ def _on_copy(
     limits: Conf,
     clock: Clock,
 ) -> list[Recommendation]:
-    queries = [query for query in plans.queries if table.key in query.tables]
+    queries = [query for query in plans.queries if query.may_read(table.key)]
     with (
         copying.writing(place, limits) as cursor,
         dropping.rehearsal(cursor, clock, table, queries, limits) as rehearsal,
     ):
         judged = _in_turn(
-            drops, plans, lambda indexes: rehearsal.without([name for _, name in indexes])
+            drops,
+            plans,
+            lambda indexes: rehearsal.without([name for _, name in indexes]),
+            {table.key: table},
         )
     return [replace(drop, kind="rehearsed", rows=rehearsal.copy.rows) for drop in judged]
 

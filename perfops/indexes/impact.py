@@ -1,17 +1,21 @@
 """What an index did once it was there: time per call of its statements, before and after. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from perfops.analysis.collectors.difference import Window
-from perfops.analysis.collectors.records import Index
+from perfops.analysis.collectors.records import Index, Statement
+from perfops.indexes.records import Query
 
 Verdict = Literal["fixed", "no effect", "worse"]
 # At least this share of the promised gain, and it counts as kept.
 _KEPT_PROMISE = 0.5
 # Slower by this share is worse.
 _WORSE = 0.1
+# So many standard errors.
+_NOISE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,13 @@ class Before:
 
     queryid: str
     mean_ms: float
+    calls: int = 0
+    stddev_ms: float = 0.0
+
+    @property
+    def squared_error(self) -> float:
+        """Return the square of the standard error of its mean, in ms."""
+        return self.stddev_ms**2 / self.calls if self.calls else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,8 @@ def judge(
     """Return what the window, all of it after the change, says; None when it says too little.
 
     ``promised``: share of the statements' time that the advice would save, 0 for a drop. An
-    index that no scan has used can't be what made them quicker.
+    index that no scan has used can't be what made them quicker. A difference under two standard
+    errors of the means is noise; where noise is larger than half of the promise nothing is said.
     """
     now = {statement.queryid: statement for statement in window.statements}
     pairs = [(each, now[each.queryid]) for each in befores if each.queryid in now]
@@ -68,15 +80,72 @@ def judge(
     after_ms = sum(after.total_ms for _, after in pairs) / calls
     scans = index.scans if index is not None else 0
     gain = 1 - after_ms / before_ms if before_ms else 0.0
+    noise = _NOISE * _standard_error(pairs, calls) / before_ms if before_ms else 0.0
+    if abs(gain) < noise and noise > max(_WORSE, _KEPT_PROMISE * promised):
+        return None
     # A drop promises nothing: that nothing became slower is all it is for.
     verdict: Verdict = "no effect" if promised else "fixed"
-    if gain <= -_WORSE:
+    if gain <= -max(_WORSE, noise):
         verdict = "worse"
     elif promised and scans and gain >= _KEPT_PROMISE * promised:
         verdict = "fixed"
     return Impact(verdict, before_ms, after_ms, calls, scans)
 
 
+def _standard_error(pairs: Sequence[tuple[Before, Statement]], calls: int) -> float:
+    """Return that of the difference of the two means, in ms: statements are independent."""
+    squares = 0.0
+    for before, after in pairs:
+        weight = after.calls / calls
+        own = after.stddev_ms**2 / after.calls if after.calls else 0.0
+        squares += weight**2 * (before.squared_error + own)
+    return math.sqrt(squares)
+
+
 def means(effects: Sequence[Mapping[str, object]]) -> list[Before]:
     """Return the statements of stored effects as they were."""
-    return [Before(str(each["queryid"]), float(str(each["mean_ms"]))) for each in effects]
+
+    def number(each: Mapping[str, object], name: str) -> float:
+        return float(str(each.get(name) or 0))
+
+    return [
+        Before(
+            str(each["queryid"]),
+            number(each, "mean_ms"),
+            int(number(each, "calls")),
+            number(each, "stddev_ms"),
+        )
+        for each in effects
+    ]
+
+
+def changed_tables(before: Sequence[Index], after: Sequence[Index]) -> frozenset[tuple[str, str]]:
+    """Return the tables that have other indexes after than before, as (schema, name)."""
+    old = {(index.schema, index.table, index.name, index.oid) for index in before}
+    new = {(index.schema, index.table, index.name, index.oid) for index in after}
+    return frozenset((schema, table) for schema, table, *_ in old ^ new)
+
+
+def at_present(
+    queries: Iterable[Query],
+    changed: Collection[tuple[str, str]],
+    statements: Mapping[str, Statement],
+    *,
+    times: float,
+) -> tuple[list[Query], list[Query]]:
+    """Return the queries as they are today, and those of which that is not known yet.
+
+    ``changed``: tables with other indexes than at the window's beginning; ``statements``: by
+    their IDs, since that change; ``times``: how much longer the window is.
+    """
+    known, unknown = [], []
+    for query in queries:
+        now = statements.get(query.queryid)
+        if not query.may_read(*changed):
+            known.append(query)
+        elif now is None or not now.calls:
+            unknown.append(query)
+        else:
+            calls, total_ms = max(1, round(now.calls * times)), now.total_ms * times
+            known.append(replace(query, calls=calls, total_ms=total_ms, stddev_ms=now.stddev_ms))
+    return known, unknown

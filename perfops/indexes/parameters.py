@@ -33,6 +33,8 @@ _NEAR = 1.5
 _BLOCKS = 60
 # A page as Django and we cut it: one row more than is shown.
 _USUAL_LIMIT = 21
+# How far back a statement may look.
+_INTERVALS = ("1 day", "1 hour", "7 days", "30 days", "365 days")
 _PATTERN = slice(1, 6)
 
 
@@ -51,7 +53,7 @@ def sample(
     rows: dict[Name, list[Row]] = {}
     found = []
     for query in queries:
-        if clock.is_over or not query.tables & set(on):
+        if clock.is_over or not query.may_read(*on):
             found.append(query)
             continue
         for name in sorted({slot.table for slot in query.slots.values()} & set(tables)):
@@ -154,6 +156,8 @@ def _rank(value: str) -> tuple[float, str]:
 def _value(slot: Slot, value: Any, query: Query, place: int) -> str | None:
     if slot.kind == "limit":
         return str(limit(query.rows_per_call))
+    if slot.kind == "interval":
+        return _INTERVALS[place % len(_INTERVALS)]
     if slot.kind in {"offset", "constant"}:
         return "0" if slot.kind == "offset" else "1"
     if value is None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from psycopg import sql
 
 from perfops.analysis.plans import explain
 from perfops.database.connections import MARK
+from perfops.indexes.relations import nodes
 
 # A quoted name may hold a dollar; a parameter stands outside of one.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -76,13 +77,7 @@ def plan_of(answer: list[dict[str, Any]]) -> Plan:
     return Plan(
         cost=top["Total Cost"],
         rows=top["Plan Rows"],
-        indexes=frozenset(node["Index Name"] for node in _nodes(top) if "Index Name" in node),
+        indexes=frozenset(node["Index Name"] for node in nodes(top) if "Index Name" in node),
         ms=whole.get("Execution Time"),
         blocks=blocks,
     )
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for child in node.get("Plans", ()):
-        yield from _nodes(child)

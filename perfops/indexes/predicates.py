@@ -230,6 +230,8 @@ def _slot(parameter: exp.Parameter, resolve: Resolve) -> Slot | None:
         return Slot("offset")
     if isinstance(parent, exp.Select | exp.Alias):
         return Slot("constant")
+    if isinstance(node, exp.Cast) and node.is_type("interval"):
+        return Slot("interval")
     select = parameter.find_ancestor(exp.Select)
     if parent is None or select is None:
         return None

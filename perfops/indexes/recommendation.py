@@ -56,8 +56,9 @@ class Recommendation:
     # Of an index to make.
     proof: Proof | None = None
     balance: Balance | None = None
-    # Of an index to drop.
+    # Of an index to drop; ``twin``: another one that is the very same, and stays.
     lacks_proof: bool = False
+    twin: str = ""
 
     @property
     def table(self) -> tuple[str, str]:
@@ -97,6 +98,7 @@ class Recommendation:
                 "text": query.text,
                 "calls": query.calls,
                 "mean_ms": query.mean_ms,
+                "stddev_ms": query.stddev_ms,
                 **_figures(effects.get(query.queryid)),
             }
             for query in sorted(self.statements, key=lambda q: -q.total_ms)

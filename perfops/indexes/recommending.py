@@ -1,7 +1,7 @@
 """From a window to index advice: read the workload, propose, prove, weigh, write the change."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from django.db import DatabaseError
@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window, statistics_since
-from perfops.analysis.collectors.records import UnavailableSource
+from perfops.analysis.collectors.records import Statement, UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
 from perfops.indexes import (
@@ -18,6 +18,7 @@ from perfops.indexes import (
     detections,
     drops,
     hypopg,
+    impact,
     parameters,
     rehearsal,
     weighing,
@@ -35,23 +36,33 @@ SOURCE = "index advice"
 DROPS = "indexes to drop"
 # So many of a dropped index's statements are watched afterwards.
 _WATCHED = 20
+_PARTITIONED = "its table is partitioned, and PostgreSQL does it there without CONCURRENTLY only"
 
 
 def recommend(
-    window: Window, alias: str, found: Sequence[DetectedIssue], limits: Conf
+    window: Window,
+    alias: str,
+    found: Sequence[DetectedIssue],
+    limits: Conf,
+    present: Window | None = None,
 ) -> Recommendations:
     """Return index recommendations, each proved, for ``window`` of the database behind ``alias``.
 
+    ``present``: the part of it since the indexes are those of today. Statements whose tables had
+    others before are judged by that part, or, without one, not yet.
     ``found``: what the advisors detected; indexes to drop among it are proved as well. Bounded
     in time; never raises for the database's sake: what went wrong is in ``missing``.
     """
     clock = Clock(limits.INDEX_ADVICE_S)
     dropping = [issue for issue in found if issue.index is not None]
-    if clock.is_over or not (window.statements or dropping):
+    if clock.is_over:
+        reason = f"no time is given to it (INDEX_ADVICE_S is {limits.INDEX_ADVICE_S:g})"
+        return Recommendations(missing=(_lacking(reason, ""),))
+    if not (window.statements or dropping):
         return Recommendations()
     try:
         with session.reading(alias) as cursor:
-            return _recommend(cursor, window, alias, dropping, limits, clock)
+            return _recommend(cursor, window, alias, dropping, limits, clock, present)
     except DatabaseError as error:
         reason = str(error).partition("\n")[0]
         log.warning("index advice for %s is left out: %s", alias, reason)
@@ -65,22 +76,34 @@ def _recommend(
     dropping: Sequence[DetectedIssue],
     limits: Conf,
     clock: Clock,
+    present: Window | None,
 ) -> Recommendations:
     project = Project()
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
-    costly, tables = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
+    read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
+    tables = read.tables
+    queries, period, later = _at_present(read.queries, window, present)
     found = candidates.propose(
-        costly,
+        queries,
         tables,
         most=limits.INDEX_CANDIDATES,
         min_rows=limits.INDEX_MIN_ROWS,
-        has_trigrams="pg_trgm" in catalog.extensions(cursor),
+        trigrams=catalog.opclass(cursor, "gin_trgm_ops"),
     )
     on = {candidate.table for candidate in found}
-    costly = parameters.sample(cursor, costly, tables, clock, on=on)
+    costly = parameters.sample(cursor, queries, tables, clock, on=on)
     proposed = with_parts(found, costly, tables, limits)
     proofs, missing = _prove(cursor, alias, proposed, costly, tables, limits, clock)
-    to_add = weighing.choose(proofs, costly, tables, period(window), limits)
+    to_add = weighing.choose(proofs, costly, tables, period, limits)
+    if later:
+        names = {name for query in later for name in query.tables}
+        reason = (
+            "indexes were made or dropped since the last snapshot: the next analysis judges anew"
+        )
+        missing = (*missing, _lacking(reason, "", *names))
+    if clock.is_over:
+        reason = f"its {limits.INDEX_ADVICE_S:g} s were over before all was tried"
+        missing = (*missing, _lacking(reason, "settings.PERFOPS['INDEX_ADVICE_S'] = 300"))
     if lacking:
         missing = (*missing, _unproved_drops(to_drop, lacking, alias))
     decided = [
@@ -90,7 +113,24 @@ def _recommend(
             for e in to_add
         ),
     ]
-    return Recommendations(tuple(decided), missing)
+    total_ms = sum(statement.total_ms for statement in window.statements)
+    lost = [*read.unjudged, *_unknown(cursor, costly, window, on)]
+    unjudged = workload.reasons(lost, total_ms)
+    notes = (f"indexes: {unjudged}",) if unjudged else ()
+    return Recommendations(tuple(decided), missing, notes)
+
+
+def _unknown(
+    cursor: CursorWrapper, queries: Sequence[Query], window: Window, on: Collection[Name]
+) -> list[tuple[Statement, str]]:
+    """Return the statements that could neither be run, as their values are not known, nor be
+    planned without values.
+    """
+    if isinstance(hypopg.usable_schema(cursor), str):
+        return []
+    lost = {query.queryid for query in queries if query.may_read(*on) and not query.sets}
+    reason = "the values of its parameters are not known"
+    return [(each, reason) for each in window.statements if each.queryid in lost]
 
 
 def with_parts(
@@ -110,9 +150,26 @@ def with_parts(
     return list(dict.fromkeys((*found, *partial[: limits.INDEX_CANDIDATES])))
 
 
-def period(window: Window) -> weighing.Period:
+def _at_present(
+    queries: Sequence[Query], window: Window, present: Window | None
+) -> tuple[list[Query], weighing.Period, list[Query]]:
+    """Return the queries as they are with the indexes of today, the period that they are of, and
+    those of which it is not known yet.
+    """
+    before = window.before.indexes if window.before is not None else window.after.indexes
+    changed = impact.changed_tables(before, window.after.indexes)
+    statements = {each.queryid: each for each in present.statements} if present else {}
+    times = window.seconds / present.seconds if present and present.seconds else 1.0
+    known, later = impact.at_present(queries, changed, statements, times=times)
+    lost = {query.queryid for query in later}
+    was = sum(query.total_ms for query in queries if query.queryid not in lost)
+    return known, period(window, more_ms=sum(query.total_ms for query in known) - was), later
+
+
+def period(window: Window, *, more_ms: float = 0.0) -> weighing.Period:
+    """Return the window as writes and savings are weighed; ``more_ms`` is added to its time."""
     counted_s = window.after.taken_at - statistics_since(window.after)
-    total_ms = sum(statement.total_ms for statement in window.statements)
+    total_ms = sum(statement.total_ms for statement in window.statements) + more_ms
     return weighing.Period(total_ms, min(1.0, window.seconds / counted_s) if counted_s > 0 else 1.0)
 
 
@@ -125,28 +182,31 @@ def _prove(
     limits: Conf,
     clock: Clock,
 ) -> tuple[list[Proof], tuple[UnavailableSource, ...]]:
-    has_hypopg = "hypopg" in catalog.extensions(cursor)
-    planned = [c for c in proposed if has_hypopg and c.method in hypopg.METHODS]
-    proofs = hypopg.prove(cursor, planned, queries, clock)
-    rest = [each for each in proposed if each not in planned]
+    schema = hypopg.usable_schema(cursor)
+    proofs: list[Proof] = []
+    if isinstance(schema, str):
+        planned = [each for each in proposed if each.method in hypopg.METHODS]
+        proofs = hypopg.prove(cursor, schema, planned, queries, clock)
+    proved = {proof.candidate for proof in proofs}
+    rest = [each for each in proposed if each not in proved]
     if not rest or clock.is_over:
         return proofs, ()
     place = limits.REHEARSE_ON.get(alias)
     if place is None:
-        remedy = (
-            f"settings.PERFOPS['REHEARSE_ON'] = {{{alias!r}: {alias!r}}}  # or a staging copy"
-            if has_hypopg
-            else "CREATE EXTENSION hypopg;  -- or settings.PERFOPS['REHEARSE_ON']"
-        )
-        what = "GIN indexes" if has_hypopg else "indexes"
-        reason = f"{len(rest)} candidates for {what} can't be proved: no rehearsal is allowed"
-        return proofs, (_lacking(reason, remedy),)
-    try:
-        return [*proofs, *rehearsal.prove(place, rest, queries, tables, limits)], ()
-    except DatabaseError as error:
-        reason = str(error).partition("\n")[0]
-        log.warning("rehearsal on %s failed: %s", place, reason)
-        return proofs, (_lacking(f"the rehearsal on {place} failed: {reason}", ""),)
+        setting = f"settings.PERFOPS['REHEARSE_ON'] = {{{alias!r}: {alias!r}}}"
+        what, why, remedy = "indexes", "", f"{setting}  # or a staging copy"
+        if isinstance(schema, hypopg.NotUsable):
+            why, remedy = f"{schema.reason}, and ", f"{schema.remedy}  -- or {setting}"
+        elif all(each.method not in hypopg.METHODS for each in rest):
+            what = "GIN indexes"
+        reason = f"{len(rest)} candidates for {what} can't be proved: {why}no rehearsal is allowed"
+        return proofs, (_lacking(reason, remedy, *{each.table for each in rest}),)
+    rehearsed = rehearsal.prove(place, rest, queries, tables, limits)
+    missing = [
+        _lacking(f"the rehearsal of {'.'.join(name)} on {place} failed: {reason}", "", name)
+        for name, reason in rehearsed.failed.items()
+    ]
+    return [*proofs, *rehearsed.proofs], tuple(missing)
 
 
 def _with_removal(drop: Recommendation, alias: str, project: Project) -> Recommendation:
@@ -164,18 +224,18 @@ def _with_addition(
 ) -> Recommendation:
     """Return an accepted index with its change, worded as the issue that a person reads."""
     change, excuse = _addition(project, recommendation.candidate, tables, alias)
-    issue = detections.missing(recommendation, change, excuse)
+    issue = detections.missing(recommendation, tables[recommendation.table], change, excuse)
     return replace(recommendation, issue=issue, change=change)
 
 
 def _unproved_drops(
     dropping: Sequence[Recommendation], lacking: str, alias: str
 ) -> UnavailableSource:
-    count = sum(drop.lacks_proof for drop in dropping)
+    names = [f"{e.index.schema}.{e.index.name}" for e in dropping if e.lacks_proof]
     return UnavailableSource(
         DROPS,
-        f"statements plan with {count} indexes that might go, and whether they do as well "
-        f"without can't be proved: {lacking}",
+        f"statements plan with indexes that might go ({', '.join(names)}), and whether they do as "
+        f"well without can't be proved: {lacking}",
         "These indexes are not advised to go.",
         f"CREATE EXTENSION hypopg;  -- 1.4, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
     )
@@ -185,6 +245,8 @@ def _removal(project: Project, drop: Recommendation, alias: str) -> tuple[Change
     """Return the Django change, or why there is none: without proof there is none either."""
     if drop.unjudged:
         return None, f"{drop.unjudged} statements that may read its table could not be planned"
+    if not drop.issue or "CONCURRENTLY" not in drop.issue.statement:
+        return None, _PARTITIONED
     try:
         return project.remove(drop.index.table, drop.index.name, alias), ""
     except NotDjangos as error:
@@ -195,6 +257,8 @@ def _addition(
     project: Project, candidate: Candidate, tables: Mapping[Name, Table], alias: str
 ) -> tuple[Change | None, str]:
     """Return the Django change, or why there is none."""
+    if tables[candidate.table].is_partitioned:
+        return None, _PARTITIONED
     if not tables[candidate.table].is_visible:
         return None, f"{candidate.qualified} is not on the search path"
     try:
@@ -203,7 +267,12 @@ def _addition(
         return None, str(error)
 
 
-def _lacking(reason: str, remedy: str) -> UnavailableSource:
+def _lacking(reason: str, remedy: str, *tables: Name) -> UnavailableSource:
+    """Return what is not known of ``tables``; none: of all."""
     return UnavailableSource(
-        SOURCE, reason, "Indexes that might help are not shown unproved.", remedy
+        SOURCE,
+        reason,
+        "Indexes that might help are not shown unproved.",
+        remedy,
+        tuple(sorted(".".join(name) for name in tables)),
     )

@@ -9,7 +9,7 @@ Nulls = Literal["", "first", "last"]
 Fix = Literal["null", "not null", "true", "false", "value"]
 SlotKind = Literal[
     "value", "low", "high", "list", "pattern", "array", "element", "document", "json key",
-    "limit", "offset", "constant",
+    "interval", "limit", "offset", "constant",
 ]  # fmt: skip
 
 
@@ -194,6 +194,7 @@ class Query:
 
     ``text`` has ``$1`` for parameters; ``slots`` says what stands there. ``sets``: parameters
     that fit it, as number to text. A statement that can't be understood has no sets.
+    ``relations``: its tables, and the partitions and partitioned tables that it may read too.
     """
 
     queryid: str
@@ -207,6 +208,12 @@ class Query:
     written: frozenset[str] = frozenset()
     is_aggregate: bool = False
     sets: tuple[dict[int, str], ...] = ()
+    relations: frozenset[tuple[str, str]] = frozenset()
+    stddev_ms: float = 0.0
+
+    def may_read(self, *tables: tuple[str, str]) -> bool:
+        """Say whether it reads one of ``tables``, itself or through a view or a partition."""
+        return not (self.tables | self.relations).isdisjoint(tables)
 
     @property
     def mean_ms(self) -> float:
@@ -271,6 +278,8 @@ class Proof:
     effects: tuple[Effect, ...] = field(default=())
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
+    # What each new version of a row costs more, in ms; None where it was not measured.
+    write_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

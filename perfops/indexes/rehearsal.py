@@ -1,8 +1,10 @@
 """Proof where hypopg is not, or can't: a copy, a real index on it, the statements really run."""
 
+import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db import DatabaseError
 from psycopg import sql
@@ -15,8 +17,18 @@ from perfops.indexes import table_copies as copying
 from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table
 from perfops.indexes.table_copies import Copy
 
+log = logging.getLogger(__name__)
+
 Name = tuple[str, str]
 _INDEX = "perfops_rehearsed"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """The proofs, and of each table that could not be tried (to the end) the reason."""
+
+    proofs: tuple[Proof, ...]
+    failed: Mapping[Name, str]
 
 
 def prove(
@@ -25,24 +37,43 @@ def prove(
     queries: Sequence[Query],
     tables: Mapping[Name, Table],
     limits: Conf,
-) -> list[Proof]:
+) -> Rehearsed:
     """Return how each candidate did on a copy of its table in the database ``alias``.
 
-    Raises ``django.db.DatabaseError`` where no scratch schema can be made.
+    A table that can't be copied, or that no time is left for, costs its own candidates alone.
     """
     clock = Clock(limits.REHEARSAL_S)
+    names = list(dict.fromkeys(candidate.table for candidate in candidates))
     proofs: list[Proof] = []
-    with copying.writing(alias, limits) as cursor:
-        scratch.sweep(cursor)
-        runnable = copying.harmless(cursor, [query for query in queries if query.sets])
-        for name in dict.fromkeys(candidate.table for candidate in candidates):
-            on_it = [query for query in runnable if name in query.tables]
-            mine = [candidate for candidate in candidates if candidate.table == name]
-            if not on_it or clock.is_over:
-                continue
-            with copying.copied(cursor, clock, tables[name], limits) as copy:
-                proofs += _proofs(copy, mine, on_it)
-    return proofs
+    failed: dict[Name, str] = {}
+    try:
+        with copying.writing(alias, limits) as cursor:
+            scratch.sweep(cursor)
+            runnable = copying.harmless(cursor, [query for query in queries if query.sets])
+            for name in names:
+                on_it = [query for query in runnable if name in query.tables]
+                mine = [candidate for candidate in candidates if candidate.table == name]
+                if not on_it:
+                    continue
+                try:
+                    with copying.copied(cursor, clock, tables[name], limits) as copy:
+                        proofs += _proofs(copy, mine, on_it)
+                except DatabaseError as error:
+                    failed[name] = _reason(error)
+                if clock.is_over:
+                    failed.setdefault(name, f"its {limits.REHEARSAL_S:g} s were over")
+    except DatabaseError as error:
+        # Also a connection that was lost: what was proved before stays.
+        reason = _reason(error)
+        proved = {proof.candidate.table for proof in proofs}
+        failed |= {name: reason for name in names if name not in proved}
+    for name, reason in failed.items():
+        log.warning("the rehearsal of %s on %s failed: %s", ".".join(name), alias, reason)
+    return Rehearsed(tuple(proofs), failed)
+
+
+def _reason(error: DatabaseError) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _proofs(copy: Copy, candidates: Sequence[Candidate], queries: Sequence[Query]) -> list[Proof]:
@@ -71,12 +102,15 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
             for query in queries
             if not copy.clock.is_over and (effect := _effect(copy, query)) is not None
         ]
+        # What no statement uses is not taken: its price is no matter.
+        is_used = any(effect.is_used for effect in effects)
+        write_ms = copying.write_ms(copy, _INDEX) if is_used and not copy.clock.is_over else None
     finally:
         cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), index))
     scale = copy.table.rows / copy.rows if copy.rows else 1.0
     return Proof(
         candidate, "rehearsed", "ms", round(size * scale), build_ms * scale, tuple(effects),
-        rows=copy.rows,
+        rows=copy.rows, write_ms=write_ms,
     )  # fmt: skip
 
 

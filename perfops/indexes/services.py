@@ -1,6 +1,6 @@
 """Index recommendations in an analysis: made, kept with their findings, measured once applied."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,11 +8,15 @@ from typing import Any
 import msgspec
 from django.utils import timezone
 
+from perfops.analysis import findings, snapshots
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
+from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.formatting import identifier
+from perfops.formatting import identifier, to_datetime
 from perfops.indexes import detections, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
 from perfops.models.analyses import Analysis, Finding
@@ -30,13 +34,39 @@ def recommend(
 
     ``only``: the IDs of advisors that were asked; empty for all.
     """
-    found = recommending.recommend(window, database, issues, conf())
+    found = recommending.recommend(window, database, issues, conf(), _present(window, database))
     if only:
         decided = tuple(e for e in found.decided if e.issue and e.issue.advisor in only)
         found = replace(found, decided=decided)
     return Recommended(
-        merged(issues, found), with_missing(window, found), complete(found), partial(record, found)
+        merged(issues, found),
+        with_missing(window, found),
+        coverage(window, found),
+        partial(record, found),
     )
+
+
+def _present(window: Window, database: str) -> Window | None:
+    """Return the part of ``window`` in which all tables have the indexes of today."""
+    after = window.after
+    if window.before is None or not impact.changed_tables(window.before.indexes, after.indexes):
+        return window
+
+    def is_like_today(snapshot: Snapshot) -> bool:
+        return not impact.changed_tables(snapshot.indexes, after.indexes)
+
+    return _since(window, database, is_like_today)
+
+
+def _since(window: Window, database: str, holds: Callable[[Snapshot], bool]) -> Window | None:
+    """Return the part of ``window`` since the earliest snapshot for which ``holds``."""
+    if window.before is not None and holds(window.before):
+        return window
+    began = window.before.taken_at if window.before else window.after.taken_at - window.seconds
+    first = snapshots.first_where(
+        database, holds, after=to_datetime(began), before=to_datetime(window.after.taken_at)
+    )
+    return difference.between(first, window.after) if first is not None else None
 
 
 def merged(issues: Sequence[DetectedIssue], found: Recommendations) -> list[DetectedIssue]:
@@ -53,10 +83,22 @@ def merged(issues: Sequence[DetectedIssue], found: Recommendations) -> list[Dete
     )
 
 
-def complete(found: Recommendations) -> frozenset[str]:
-    """Return the IDs of those that saw all they need: what they find no more is resolved."""
-    lacks = any(missing.source == recommending.SOURCE for missing in found.missing)
-    return frozenset() if lacks else frozenset(TITLES)
+def coverage(window: Window, found: Recommendations) -> Coverage:
+    """Return what was looked at: an index that was advised, and is no more, may be resolved.
+
+    The statements must have been seen, and there must have been time for all candidates. An
+    index that may go, but could not be tried, is hidden from the advisor that found it.
+    """
+    lacking = [each for each in found.missing if each.source == recommending.SOURCE]
+    is_whole = window.is_complete("pg_stat_statements") and all(e.objects for e in lacking)
+    # What was applied is judged by the indexes that are there.
+    measured = {IMPACT} if window.is_complete("pg_stat_user_indexes") else set()
+    hidden = {detections.ID: hidden_of([recommending.SOURCE], found.missing)}
+    for each in found.rejected:
+        if each.lacks_proof and each.issue is not None:
+            one = frozenset({each.issue.object})
+            hidden[each.issue.advisor] = hidden.get(each.issue.advisor, frozenset()) | one
+    return Coverage(frozenset({detections.ID} | measured if is_whole else measured), hidden)
 
 
 def with_missing(window: Window, found: Recommendations) -> Window:
@@ -67,11 +109,11 @@ def with_missing(window: Window, found: Recommendations) -> Window:
 
 def record(found: Recommendations, seen: Sequence[Finding]) -> None:
     """Keep the proof and the change of each accepted recommendation with its finding."""
-    findings = {finding.fingerprint: finding for finding in seen}
+    by_fingerprint = {finding.fingerprint: finding for finding in seen}
     for each in found.accepted:
         if each.issue is not None:
             Stored.objects.update_or_create(
-                finding=findings[each.issue.fingerprint], defaults=_fields(each)
+                finding=by_fingerprint[each.issue.fingerprint], defaults=_fields(each)
             )
 
 
@@ -110,11 +152,12 @@ def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
         if row.applied_at is None:
             row.applied_at = timezone.now()
             row.save(update_fields=["applied_at"])
-            continue
+            findings.resolve(row.finding)
         judged = None
-        if row.outcome == Outcome.WAITING and _is_after(row, analysis):
+        since = _since_change(row, analysis, window) if row.outcome == Outcome.WAITING else None
+        if since is not None:
             judged = impact.judge(
-                impact.means(row.effects), window, index=index, promised=row.gain,
+                impact.means(row.effects), since, index=index, promised=row.gain,
                 min_calls=conf().INDEX_MIN_CALLS,
             )  # fmt: skip
         if judged is not None:
@@ -125,14 +168,17 @@ def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
     return found
 
 
-def _is_after(row: Stored, analysis: Analysis) -> bool:
-    """Whether the whole window lies after the change was seen."""
+def _since_change(row: Stored, analysis: Analysis, window: Window) -> Window | None:
+    """Return the part of ``window`` after the change: all of it, or since an hourly snapshot."""
     baseline = analysis.baseline
-    return (
-        baseline is not None
-        and row.applied_at is not None
-        and baseline.created_at >= row.applied_at
-    )
+    if baseline is not None and row.applied_at and baseline.created_at >= row.applied_at:
+        return window
+
+    def is_applied(snapshot: Snapshot) -> bool:
+        index = impact.index_in(snapshot.indexes, schema=row.index_schema, name=row.index_name)
+        return (index is not None) == (row.kind == Kind.ADD)
+
+    return _since(window, analysis.database, is_applied)
 
 
 def _without_effect(row: Stored) -> DetectedIssue:

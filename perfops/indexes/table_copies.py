@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from django.db import DatabaseError
+from django.db import DatabaseError, NotSupportedError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
@@ -30,6 +30,9 @@ _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
 _MOSTLY = 0.5
+# So many rows are written to see what an index costs; less per row (ms) can't be told from chance.
+_WRITTEN = 2_000
+_LEAST_WRITE_MS = 0.0005
 # A run without the indexes, and one with them.
 Pair = tuple[plans.Plan, plans.Plan]
 
@@ -56,8 +59,17 @@ class Copy:
 
 @contextmanager
 def writing(alias: str, limits: Conf) -> Iterator[CursorWrapper]:
-    """Yield a cursor on a connection of its own that may write; bounded like a reading one."""
+    """Yield a cursor on a connection of its own that may write; bounded like a reading one.
+
+    Raises ``django.db.NotSupportedError`` through a pooler, where the settings of a rehearsal
+    would stay behind for others.
+    """
     with session.reading(alias) as cursor:
+        if not session.is_direct(cursor):
+            raise NotSupportedError(
+                f"{alias!r} goes through a pooler, and a rehearsal needs a connection of its own: "
+                f"name a direct one in settings.PERFOPS['DIRECT_DATABASES'][{alias!r}]"
+            )
         # It writes to its own schema; a server whose client died ends the statement itself.
         for name, value in {
             "default_transaction_read_only": "off",
@@ -100,10 +112,13 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
         part = sql.SQL(" TABLESAMPLE SYSTEM ({}) REPEATABLE (7)").format(sql.Literal(share))
     names = sql.SQL(", ").join(map(sql.Identifier, _stored(cursor, table)))
     mark = sql.SQL(MARK)
+    # Checks are left away: one that is NOT VALID yet would refuse old rows.
     # An index answers alone where the visibility map says so: on the copy as on the table.
     how = "{} VACUUM (ANALYZE) {}" if table.all_visible > _MOSTLY else "{} ANALYZE {}"
     for statement in (
-        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL)").format(mark, target, source),
+        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS)").format(
+            mark, target, source
+        ),
         sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
             mark, target, names, names, source, part
         ),
@@ -147,15 +162,49 @@ def mean_of_best(found: Sequence[list[Pair]], figure: Callable[[Pair], float | N
 @contextmanager
 def missing(copy: Copy, indexes: Sequence[str]) -> Iterator[None]:
     """Let the copy be without the indexes for a while, and be only read."""
-    cursor = copy.cursor
-    cursor.execute(f"{MARK} BEGIN")
+    with _changing(copy, indexes):
+        copy.cursor.execute(f"{MARK} SET TRANSACTION READ ONLY")
+        yield
+
+
+def write_ms(copy: Copy, index: str) -> float | None:
+    """Return what each new version of a row costs more with ``index``, in ms; None where chance
+    is larger than that.
+
+    Rows are deleted and inserted again, with it and without it in turn, and all is rolled back.
+    An update that is not HOT does the same. Raises ``django.db.DatabaseError``.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, _stored(copy.cursor, copy.table)))
+    target = sql.Identifier(copy.schema, copy.table.name)
+    rows = min(_WRITTEN, copy.rows)
+    statement = sql.SQL(
+        "WITH gone AS (DELETE FROM {table} WHERE ctid IN"
+        " (SELECT ctid FROM {table} LIMIT {rows}) RETURNING {names})"
+        " INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone"
+    ).format(table=target, rows=sql.Literal(rows), names=names)
+    text = statement.as_string(None)
+    taken: dict[tuple[str, ...], list[float]] = {(): [], (index,): []}
+    for without in [*taken] * _ROUNDS:
+        with _changing(copy, without):
+            taken[without].append(plans.run(copy.cursor, text).ms or 0.0)
+    # What was rolled back must not be in the way of the next index.
+    copy.cursor.execute(sql.SQL("{} VACUUM {}").format(sql.SQL(MARK), target))
+    more = (min(taken[()]) - min(taken[index,])) / max(rows, 1)
+    return more if more > _LEAST_WRITE_MS else None
+
+
+@contextmanager
+def _changing(copy: Copy, without: Sequence[str]) -> Iterator[None]:
+    """Let the copy be without some indexes, and undo all that is done meanwhile."""
+    copy.cursor.execute(f"{MARK} BEGIN")
     try:
-        for index in indexes:
-            cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), copy.named(index)))
-        cursor.execute(f"{MARK} SET TRANSACTION READ ONLY")
+        for index in without:
+            copy.cursor.execute(
+                sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), copy.named(index))
+            )
         yield
     finally:
-        cursor.execute(f"{MARK} ROLLBACK")
+        copy.cursor.execute(f"{MARK} ROLLBACK")
 
 
 def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:

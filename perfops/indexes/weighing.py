@@ -155,7 +155,7 @@ def _weigh(
     balance = Balance(
         affected_ms=affected_ms,
         saved_ms=saved,
-        write_ms=_write_ms(proof.candidate, table, lost_hot) * period.of_writes,
+        write_ms=_write_ms(proof, table, lost_hot) * period.of_writes,
         lost_hot_updates=round(lost_hot * period.of_writes),
         share=saved / period.total_ms if period.total_ms else 0.0,
         replaces=redundant(proof.candidate, table.indexes),
@@ -164,15 +164,20 @@ def _weigh(
     return _Weighed(proof, tuple(affected), balance, statements)
 
 
-# Measured with benchmarks/index_advice.py: an entry of a B-tree in memory takes 5 to 8 us, one
-# of GIN's 8 to 13 us.
+# Where no rehearsal measured it. By benchmarks/index_advice.py an entry of a B-tree in memory takes
+# 5 to 8 us, one of GIN's 8 to 13 us.
 WRITE_MS = 0.006
 
 
-def _write_ms(candidate: Candidate, table: Table, lost_hot: float) -> float:
-    """Return what the writes counted so far would have cost: each new row version an entry."""
-    writes = table.writes
+def _write_ms(proof: Proof, table: Table, lost_hot: float) -> float:
+    """Return what the writes counted so far would have cost: each new row version an entry.
+
+    By what was measured in the rehearsal; else by the constant.
+    """
+    writes, candidate = table.writes, proof.candidate
     versions = writes.inserts + (writes.updates - writes.hot_updates) + lost_hot
+    if proof.write_ms is not None:
+        return versions * proof.write_ms
     entries = _GIN_ENTRIES if candidate.method == "gin" else 1
     return versions * part(candidate.where, table) * entries * WRITE_MS
 

@@ -1,66 +1,103 @@
 """The statements of a window that read tables, with what each asks of them."""
 
-import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
-from sqlglot import exp, parse_one
-from sqlglot.errors import SqlglotError
+from sqlglot import exp
 
 from perfops.analysis.collectors.records import Statement
-from perfops.indexes import catalog
+from perfops.analysis.plans import explain
+from perfops.indexes import catalog, relations, texts
 from perfops.indexes import predicates as shape
 from perfops.indexes.records import Query, Table
+from perfops.indexes.texts import Unreadable
 
 Name = tuple[str, str]
-# A collector cuts longer texts: they can't be read any more.
-_CUT_AT = 4000
-_READS = re.compile(r"\s*(/\*.*?\*/\s*)*\(?\s*(select|with|update|delete)\b", re.I | re.S)
 _AGGREGATES = (exp.AggFunc,)
 
 
-def read(
-    cursor: CursorWrapper, statements: Sequence[Statement], *, most: int
-) -> tuple[list[Query], dict[Name, Table]]:
-    """Return the ``most`` costliest statements that read tables, and those tables by their key.
-
-    A statement that is no SELECT, UPDATE or DELETE, is cut, or can't be parsed is left out.
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """``tables`` by their key. ``unjudged``: statements that may read tables, each with why it
+    is not among ``queries``.
     """
-    costly = sorted(statements, key=lambda s: -s.total_ms)
-    trees: list[tuple[Statement, exp.Expression]] = []
-    for statement in costly:
-        if len(trees) == most:
+
+    queries: tuple[Query, ...]
+    tables: dict[Name, Table]
+    unjudged: tuple[tuple[Statement, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A statement whose text was understood. ``plan``: None where PostgreSQL gives none."""
+
+    statement: Statement
+    tree: exp.Expression
+    text: str
+    plan: relations.Node | None
+    # Of the text, as it writes them, and of the plan.
+    named: frozenset[Name]
+    planned: frozenset[Name] = field(default=frozenset())
+
+
+def read(cursor: CursorWrapper, statements: Sequence[Statement], *, most: int) -> Workload:
+    """Return the ``most`` costliest statements that read tables, with those tables.
+
+    One that is no SELECT, UPDATE or DELETE is left out. What a statement reads is told by its
+    plan; where there is none, by its text.
+    """
+    found: list[_Read] = []
+    unjudged: list[tuple[Statement, str]] = []
+    for statement in sorted(statements, key=lambda s: -s.total_ms):
+        if len(found) + len(unjudged) == most:
             break
-        tree = parse(statement.text)
-        if tree is not None:
-            trees.append((statement, tree))
-    named = {name for _, tree in trees for name in _names(tree)}
-    by_name = catalog.tables(cursor, named)
-    found = [_query(statement, tree, by_name) for statement, tree in trees]
+        try:
+            each = _read(cursor, statement)
+        except Unreadable as error:
+            unjudged.append((statement, error.reason))
+        else:
+            found += [each] if each is not None else []
+    wholes = catalog.wholes(cursor, {name for each in found for name in each.planned})
+    named = {name for each in found for name in each.named}
+    by_name = catalog.tables(cursor, named | set(wholes.values()))
+    queries = [_query(each, by_name, wholes) for each in found]
     by_key = {table.key: table for table in by_name.values()}
-    return [query for query in found if query is not None], by_key
+    return Workload(tuple(q for q in queries if q is not None), by_key, tuple(unjudged))
 
 
-def reads(text: str) -> bool:
-    """Whether a text begins like a statement that looks for rows."""
-    return _READS.match(text) is not None
+def reasons(unjudged: Sequence[tuple[Statement, str]], total_ms: float) -> str:
+    """Return in words how many could not be judged, with their share of ``total_ms``, and why.
+
+    Empty for none.
+    """
+    if not unjudged:
+        return ""
+    counts: dict[str, int] = defaultdict(int)
+    for _, reason in unjudged:
+        counts[reason] += 1
+    whys = ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
+    share = sum(statement.total_ms for statement, _ in unjudged) / total_ms if total_ms else 0.0
+    what = "statement" if len(unjudged) == 1 else "statements"
+    return f"{len(unjudged)} {what} ({share:.1%} of the time) could not be judged: {whys}"
 
 
-def is_cut(text: str) -> bool:
-    """Whether the end of a statement is missing, and with it perhaps a table's name."""
-    return len(text) >= _CUT_AT
-
-
-def parse(text: str) -> exp.Expression | None:
-    """Return the syntax tree of a whole statement that reads tables, None for any other."""
-    if not text or is_cut(text) or not reads(text):
+def _read(cursor: CursorWrapper, statement: Statement) -> _Read | None:
+    """Raises ``Unreadable``."""
+    if not statement.text:
         return None
+    whole = texts.tree_of(texts.readable(statement.text))
+    if whole is None:
+        return None
+    tree, text = reading_part(whole, texts.readable(statement.text))
+    named = frozenset(_names(tree))
     try:
-        tree = parse_one(text, dialect="postgres")
-    except SqlglotError:
-        return None
-    kinds = exp.Select | exp.SetOperation | exp.Update | exp.Delete
-    return tree if isinstance(tree, kinds) else None
+        plan = explain.generic(cursor, text)["Plan"]
+    except (explain.NoPlan, DatabaseError):
+        return _Read(statement, whole, text, None, named)
+    return _Read(statement, whole, text, plan, named, relations.read(plan))
 
 
 def _names(tree: exp.Expression) -> set[Name]:
@@ -69,28 +106,43 @@ def _names(tree: exp.Expression) -> set[Name]:
     return {(t.db, t.name) for t in tables if t.name and (t.db or t.name not in within)}
 
 
-def _query(statement: Statement, tree: exp.Expression, by_name: dict[Name, Table]) -> Query | None:
-    written = frozenset(_written(tree))
-    reading, text = reading_part(tree, statement.text)
-    names = _names(reading)
-    tables = frozenset(by_name[name].key for name in names if name in by_name)
+def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Name]) -> Query | None:
+    reading, text = reading_part(read.tree, read.text)
+    in_text = {by_name[name].key for name in read.named if name in by_name}
+    in_plan = {wholes[name] for name in read.planned if wholes.get(name) in by_name}
+    # A partition that the text names is meant itself.
+    in_plan -= {whole for name, whole in wholes.items() if name in in_text and name != whole}
+    tables = frozenset(in_text | in_plan)
     if not tables:
         return None
 
     def resolve(schema: str, name: str) -> Table | None:
-        return by_name.get((schema, name)) if (schema, name) in names else None
+        return by_name.get((schema, name)) if (schema, name) in read.named else None
 
+    needs, slots = shape.needs(reading, resolve), shape.slots(reading, resolve)
+    hidden = in_plan - in_text
+    asked = relations.as_select(read.plan, wholes) if hidden and read.plan is not None else None
+    if asked is not None:
+
+        def behind(schema: str, name: str) -> Table | None:
+            return by_name.get((schema, name)) if (schema, name) in hidden else None
+
+        needs += shape.needs(asked, behind)
+        slots = {**shape.slots(asked, behind), **slots}
+    family = {name for table in by_name.values() if table.key in tables for name in table.family}
     return Query(
-        queryid=statement.queryid,
+        queryid=read.statement.queryid,
         text=text,
-        calls=statement.calls,
-        total_ms=statement.total_ms,
-        rows_per_call=statement.rows / max(1, statement.calls),
-        needs=tuple(shape.needs(reading, resolve)),
-        slots=shape.slots(reading, resolve),
+        calls=read.statement.calls,
+        total_ms=read.statement.total_ms,
+        rows_per_call=read.statement.rows / max(1, read.statement.calls),
+        needs=tuple(dict.fromkeys(needs)),
+        slots=slots,
         tables=tables,
-        written=written,
+        written=frozenset(_written(read.tree)),
         is_aggregate=_is_aggregate(reading),
+        relations=tables | read.planned | family,
+        stddev_ms=read.statement.stddev_ms,
     )
 
 

@@ -1,6 +1,7 @@
 """What Prometheus and Alertmanager are given: accepted by themselves, and each alert proved."""
 
 import re
+from functools import cache
 
 import pytest
 import yaml
@@ -47,8 +48,13 @@ def test_alerts_fire_when_they_should_and_only_then(path):
     run("promtool", "test", "rules", str(path))
 
 
+@cache
 def asked():
     """Return (alerts, whether they fire) of everything that the unit tests expect."""
+    return tuple(_asked())
+
+
+def _asked():
     for path in UNIT_TESTS:
         for test in yaml.safe_load(path.read_text())["tests"]:
             for one in test.get("alert_rule_test", []):

@@ -12,6 +12,7 @@ from perfops.analysis import advisors
 from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor, wrong
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
+from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.conf import Conf
 from perfops.plugins import Group, usable
 
@@ -20,13 +21,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AdvisorResults:
-    """``issues``, worst first; ``complete``: the IDs of advisors that had all their sources;
-    ``failed``: those that raised.
+    """``issues``, worst first; ``coverage``: what the advisors could see; ``failed``: those that
+    raised.
     """
 
     issues: list[DetectedIssue]
-    complete: frozenset[str]
+    coverage: Coverage
     failed: tuple[UnavailableSource, ...] = ()
+
+    @property
+    def complete(self) -> frozenset[str]:
+        """Return the IDs of advisors that had all their sources."""
+        return self.coverage.complete
 
 
 GROUP = Group("perfops.advisors", "ADVISORS", wrong)
@@ -69,8 +75,11 @@ def run_advisors(window: Window, limits: Conf, *, only: Collection[str] = ()) ->
             failed[advisor.ID] = left_out(advisor.ID, error)
     return AdvisorResults(
         issues=sorted(found, key=lambda a: (ORDER.index(a.severity), a.advisor, a.object)),
-        complete=frozenset(
-            a.ID for a in asked if a.ID not in failed and all(map(window.is_complete, a.NEEDS))
+        coverage=Coverage(
+            frozenset(
+                a.ID for a in asked if a.ID not in failed and all(map(window.is_complete, a.NEEDS))
+            ),
+            {a.ID: hidden_of(a.NEEDS, window.missing) for a in asked},
         ),
         failed=tuple(failed.values()),
     )

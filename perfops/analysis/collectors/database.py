@@ -1,5 +1,7 @@
 """The database and its server: counters, age, settings, standbys, checkpoints, WAL."""
 
+from collections.abc import Sequence
+
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
@@ -191,24 +193,41 @@ def wal(cursor: CursorWrapper) -> Wal | None:
     return fetch(cursor, Wal)[0]
 
 
+# So many objects are told one by one; of more, the whole source is incomplete.
+_MOST_NAMED = 200
+_FEW = 3
 # pg_stats hides the rows of tables that the role may not read, also by row security; the numbers
-# of a sequence need a right as well.
-_HIDDEN = f"""{MARK} SELECT current_user, pg_has_role('pg_read_all_stats', 'USAGE'),
-    (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+# of a sequence need a right as well. A sequence counts for the table whose column it fills.
+_HIDDEN = f"""{MARK} WITH tables AS (
+        SELECT c.oid, n.nspname || '.' || c.relname AS name
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't'
             AND n.nspname NOT IN ('pg_catalog', 'information_schema')
             AND (NOT has_table_privilege(c.oid, 'SELECT')
                 AND NOT has_any_column_privilege(c.oid, 'SELECT')
-                OR row_security_active(c.oid))),
-    (SELECT count(*) FROM pg_class c
-        WHERE c.relpersistence <> 't' AND CASE WHEN c.relkind = 'S'
-            THEN NOT has_sequence_privilege(c.oid, 'SELECT, USAGE') ELSE false END)"""
+                OR row_security_active(c.oid))
+    ), numbered AS (
+        SELECT DISTINCT n.nspname || '.' || c.relname AS name
+        FROM pg_class s
+        JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid
+            AND d.deptype IN ('a', 'i')
+        JOIN pg_class c ON c.oid = d.refobjid
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE s.relpersistence <> 't' AND CASE WHEN s.relkind = 'S'
+            THEN NOT has_sequence_privilege(s.oid, 'SELECT, USAGE') ELSE false END
+    )
+    SELECT current_user, pg_has_role('pg_read_all_stats', 'USAGE'),
+        array(SELECT name FROM tables ORDER BY 1),
+        array(SELECT n.nspname || '.' || x.relname FROM tables JOIN pg_index i ON i.indrelid = oid
+            JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_namespace n ON n.oid = x.relnamespace
+            ORDER BY 1),
+        array(SELECT name FROM numbered ORDER BY 1)"""
 
 
 def hidden(cursor: CursorWrapper) -> tuple[UnavailableSource, ...]:
     """Return the sources of which rights or row security hide a part."""
     cursor.execute(_HIDDEN)
-    role, reads_statistics, tables, sequences = cursor.fetchone()
+    role, reads_statistics, tables, indexes, numbered = cursor.fetchone()
     name = sql.Identifier(role).as_string(None)
     found = []
     if not reads_statistics:
@@ -229,19 +248,34 @@ def hidden(cursor: CursorWrapper) -> tuple[UnavailableSource, ...]:
         ]
     fix = f"GRANT pg_read_all_data TO {name};"
     if tables:
-        reason = f"the role {role} may not read {tables} of the tables"
+        reason = f"the role {role} may not read {_some(tables)} of the tables"
         found += [
             UnavailableSource(
-                "bloat", reason, "How much of these tables is empty space is not known.", fix
+                "bloat", reason, "How much of these tables is empty space is not known.", fix,
+                _named(tables, indexes),
             ),
             UnavailableSource(
-                "pg_stats", reason, "Whether these tables have statistics is not known.", fix
+                "pg_stats", reason, "Whether these tables have statistics is not known.", fix,
+                _named(tables),
             ),
-        ]
-    if sequences or tables:
+        ]  # fmt: skip
+    if numbered or tables:
         reason = (
-            f"the role {role} may not read {sequences} of the sequences and {tables} of the tables"
+            f"the role {role} may not read the sequences of {len(numbered)} tables, nor "
+            f"{len(tables)} of the tables"
         )
         cost = "Whether their numbers run out is not known."
-        found.append(UnavailableSource("sequences", reason, cost, fix))
+        objects = _named(tables, numbered)
+        found.append(UnavailableSource("sequences", reason, cost, fix, objects))
     return tuple(found)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return how many they are, and which where they are few."""
+    few = f" ({', '.join(names)})" if len(names) <= _FEW else ""
+    return f"{len(names)}{few}"
+
+
+def _named(*names: Sequence[str]) -> tuple[str, ...]:
+    every = tuple(dict.fromkeys(name for some in names for name in some))
+    return every if len(every) <= _MOST_NAMED else ()

@@ -192,9 +192,10 @@ class Window:
     def is_complete(self, source: str) -> bool:
         """Say whether what ``source`` does not show (any more) is really not there.
 
-        Counters must have been counted over most of the window, or for a day.
+        Counters must have been counted over most of the window, or for a day. A source that
+        lacks named objects is complete for the others.
         """
-        if any(each.source == source for each in self.missing):
+        if any(each.source == source and not each.objects for each in self.missing):
             return False
         if source not in RESET_WITH:
             return True

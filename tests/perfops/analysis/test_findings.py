@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from perfops.analysis import findings, selectors
 from perfops.analysis.advisors.detection import DetectedIssue
+from perfops.analysis.coverage import Coverage
 from perfops.models import Analysis, Finding
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +56,18 @@ def test_what_is_not_seen_is_resolved_and_what_comes_back_is_reopened():
     assert (only().status, only().reopened, only().resolved_at) == ("open", 1, None)
 
 
+def test_what_hides_one_object_keeps_its_findings_alone_open():
+    column = dataclasses.replace(ADVICE, object="public.hidden.id")
+    other = dataclasses.replace(ADVICE, object="public.hidden_not")
+    analysis_that_sees(column, other)
+    coverage = Coverage(frozenset({ADVICE.advisor}), {ADVICE.advisor: frozenset({"public.hidden"})})
+    analysis = Analysis.objects.create()
+    findings.record(analysis, [], coverage=coverage)
+    assert Finding.objects.get(object="public.hidden_not").status == "resolved"
+    (kept,) = findings.unchecked(analysis, [], coverage)
+    assert (kept.object, kept.status) == ("public.hidden.id", "open")
+
+
 def test_acknowledged_stays_acknowledged_until_it_is_gone():
     analysis_that_sees(ADVICE)
     assert findings.acknowledge(only().pk)
@@ -100,7 +113,7 @@ def test_another_databases_findings_are_left_alone():
 
 def test_who_could_not_look_has_cured_nothing():
     analysis_that_sees(ADVICE, dataclasses.replace(ADVICE, advisor="growth"))
-    findings.record(Analysis.objects.create(), [], complete={"growth"})
+    findings.record(Analysis.objects.create(), [], coverage=Coverage(frozenset({"growth"})))
     assert dict(Finding.objects.values_list("advisor", "status")) == {
         "slow_queries": "open", "growth": "resolved",
     }  # fmt: skip

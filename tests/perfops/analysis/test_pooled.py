@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from django.db import connections
+from django.db import NotSupportedError, connections
 
 from midst.stack import ports, privileges, process
 from perfops.analysis import sessions
@@ -16,6 +16,7 @@ from perfops.analysis.collectors import snapshot
 from perfops.analysis.plans import explain
 from perfops.conf import conf
 from perfops.database import connections as database
+from perfops.indexes import table_copies
 from perfops.origins import statement_ids
 from tests.perfops.clusters import USER, cluster, until, versions
 
@@ -126,6 +127,8 @@ def test_another_client_of_the_pool_keeps_its_settings_throughout(pooled):
             with database.writing(pooled, timeout_ms=1234) as cursor:
                 cursor.execute("SHOW statement_timeout")
                 assert cursor.fetchone() == ("1234ms",)
+            with pytest.raises(NotSupportedError, match="DIRECT_DATABASES"):
+                table_copies.writing(pooled, conf()).__enter__()
         finally:
             done.set()
             thread.join(60)

@@ -36,7 +36,7 @@ def advice(severity="warning", number=1, **changes):
 
 def report(*found, hidden=(), missing=()):
     window = difference.since_reset(Snapshot(taken_at=7200.0, server=SERVER, missing=missing))
-    return Report("default", window, list(found), frozenset(hidden), 7, frozenset())
+    return Report("default", window, list(found), frozenset(hidden), 7)
 
 
 MISSING = UnavailableSource(

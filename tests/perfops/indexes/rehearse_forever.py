@@ -23,11 +23,11 @@ def main(alias: str, url: str) -> None:
     text = "SELECT count(*) FROM orders a, orders b WHERE a.total + b.total = 1 AND a.id > 0"
     with session.reading(alias) as cursor:
         statement = Statement("1", text, 100, 1e6, 100, 0, 0, 0, 0)
-        queries, tables = workload.read(cursor, [statement], most=1)
-    queries = [replace(query, sets=({},)) for query in queries]
+        found = workload.read(cursor, [statement], most=1)
+    queries = [replace(query, sets=({},)) for query in found.queries]
     # An index that answers alone: the planner takes it.
     candidate = Candidate(("public", "orders"), (Key("id"),), include=("total",))
-    rehearsal.prove(alias, [candidate], queries, tables, Conf(REHEARSAL_S=120.0))
+    rehearsal.prove(alias, [candidate], queries, found.tables, Conf(REHEARSAL_S=120.0))
 
 
 if __name__ == "__main__":

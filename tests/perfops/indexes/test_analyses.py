@@ -1,5 +1,7 @@
 """From a slow statement on a model's table to a migration of its app, by the commands."""
 
+from contextlib import contextmanager
+
 import pytest
 from django.apps import apps
 from django.core.management import call_command
@@ -49,7 +51,18 @@ def call(capsys, *command):
     return ended.value.code, captured.out, captured.err
 
 
-def test_a_slow_statement_becomes_a_migration(slow_statement, capsys, tmp_path, monkeypatch):
+@contextmanager
+def settings_of(settings, **changes):
+    was, settings.PERFOPS = settings.PERFOPS, {**settings.PERFOPS, **changes}
+    try:
+        yield
+    finally:
+        settings.PERFOPS = was
+
+
+def test_a_slow_statement_becomes_a_migration(
+    slow_statement, settings, capsys, tmp_path, monkeypatch
+):
     before = Recommendation.objects.count()
     call(capsys, "analyze_db", "--no-store")
     assert Recommendation.objects.count() == before
@@ -60,6 +73,13 @@ def test_a_slow_statement_becomes_a_migration(slow_statement, capsys, tmp_path, 
     assert advice.finding.title in out
     assert advice.meta == f"models.Index(fields=['requests'], name='{advice.index_name}'),"
     compile(advice.migration, advice.migration_name, "exec")
+
+    # An analysis without time for recommendations takes none away.
+    with settings_of(settings, INDEX_ADVICE_S=0.0):
+        code, out, _ = call(capsys, "analyze_db", "--only", "missing_index", "--fail-on", "warning")
+    advice.finding.refresh_from_db()
+    assert (code, advice.finding.status) == (1, Finding.Status.OPEN)
+    assert "could not be checked since" in out
 
     code, out, _ = call(capsys, "advise_indexes")
     assert (code, advice.meta in out, "written" in out) == (0, True, False)

@@ -11,12 +11,14 @@ from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.records import Index, Statement
+from perfops.analysis.snapshots import pack
+from perfops.formatting import to_datetime
 from perfops.indexes import impact, services
 from perfops.indexes.impact import Before
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Balance, Recommendation, Recommendations
 from perfops.indexes.records import Candidate, Effect, Key, Proof, Query
-from perfops.models import Analysis, Finding
+from perfops.models import Analysis, Finding, StoredSnapshot
 from perfops.models import Recommendation as Stored
 from tests.perfops.analysis.test_snapshots import look
 
@@ -61,6 +63,22 @@ def test_too_few_calls_tell_nothing():
     assert impact.judge([], window(1.0), index=index(), promised=1, min_calls=1) is None
 
 
+@pytest.mark.parametrize(
+    ("stddev_ms", "calls", "verdict"),
+    [(2.0, 100, "fixed"), (200.0, 100, None), (200.0, 10_000, "fixed")],
+)
+def test_no_verdict_is_given_while_noise_is_larger_than_what_was_promised(
+    stddev_ms, calls, verdict
+):
+    before = Before("7", 10.0, calls=calls, stddev_ms=stddev_ms)
+    found = window(1.0, calls=calls)
+    now = [msgspec.structs.replace(s, stddev_ms=stddev_ms) for s in found.statements]
+    judged = impact.judge(
+        [before], replace(found, statements=tuple(now)), index=index(), promised=0.9, min_calls=10
+    )
+    assert (judged and judged.verdict) == verdict
+
+
 @pytest.fixture
 def given():
     query = Query("7", "SELECT $1", 100, 1000.0, 1.0, (), {}, frozenset({("public", "orders")}))
@@ -103,6 +121,50 @@ def test_a_recommendation_is_followed_from_the_proposal_to_what_it_did(given):
     row.refresh_from_db()
     assert row.outcome == "fixed"
     assert ["ms per call after", 1.0] in row.measured
+
+
+def counted(at, calls, total_ms, *, indexes):
+    statement = Statement("7", "SELECT", calls, total_ms, 0, 0, 0, 0, 0)
+    return msgspec.structs.replace(look(at), statements=(statement,), indexes=tuple(indexes))
+
+
+@pytest.mark.django_db
+def test_the_verdict_comes_with_the_first_analysis_by_the_hourly_snapshots(given):
+    first, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), seen)
+    for at, calls, total_ms, indexes in (
+        (120, 200, 2000.0, []), (140, 300, 3000.0, [index()]), (160, 350, 3050.0, [index()]),
+    ):  # fmt: skip
+        taken = counted(at, calls, total_ms, indexes=indexes)
+        StoredSnapshot.objects.create(
+            database="default", taken_at=to_datetime(at), packed=pack(taken, texts=10)
+        )
+    seen_by = difference.between(
+        counted(100, 100, 1000.0, indexes=[]), counted(200, 400, 3100.0, indexes=[index()])
+    )
+    later, _ = analysed(given.issue, baseline=first)
+    assert services.measure_impact(later, seen_by) == []
+    row = Stored.objects.get()
+    assert row.outcome == "fixed"
+    assert dict(row.measured)["ms per call after"] == 1.0
+    assert row.finding.status == Finding.Status.RESOLVED
+
+
+def test_statements_of_tables_with_other_indexes_are_counted_since_those_are_there(given):
+    before = counted(100, 100, 1000.0, indexes=[])
+    after = counted(200, 400, 3100.0, indexes=[index()])
+    changed = impact.changed_tables(before.indexes, after.indexes)
+    assert changed == {("public", "orders")}
+    present = difference.between(counted(150, 300, 3000.0, indexes=[index()]), after)
+    since = {each.queryid: each for each in present.statements}
+    ((now,), later) = impact.at_present(given.statements, changed, since, times=2.0)
+    # 100 calls of 1 ms each in half of the window.
+    assert (now.calls, now.total_ms, later) == (200, 200.0, [])
+    assert impact.at_present(given.statements, changed, {}, times=1.0) == (
+        [],
+        [given.statements[0]],
+    )
+    assert impact.at_present(given.statements, [], {}, times=1.0) == ([given.statements[0]], [])
 
 
 @pytest.mark.django_db

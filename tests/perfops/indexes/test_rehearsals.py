@@ -199,7 +199,7 @@ def test_statements_with_side_effects_are_never_run(embedded):
         "SELECT * FROM orders WHERE customer_id = abs($1)",
     ]
     found = [replace_text(STATEMENT, text) for text in texts]
-    queries, _ = workload.read(embedded.cursor, found, most=5)
+    queries = workload.read(embedded.cursor, found, most=5).queries
     assert [query.text for query in harmless(embedded.cursor, queries)] == texts[1:]
 
 
@@ -228,19 +228,15 @@ def test_a_role_that_may_not_make_a_schema_is_told_so(embedded):
 
 
 def test_a_candidate_that_can_not_be_built_is_left_out(embedded):
-    queries, tables = workload.read(
+    found = workload.read(
         embedded.cursor,
-        [
-            replace_text(
-                workload.Statement("1", "", 10, 1.0, 10, 0, 0, 0, 0), "SELECT * FROM orders"
-            )
-        ],
+        [replace_text(Statement("1", "", 10, 1.0, 10, 0, 0, 0, 0), "SELECT * FROM orders")],
         most=1,
     )
-    queries = [replace(query, sets=({},)) for query in queries]
+    queries = [replace(query, sets=({},)) for query in found.queries]
     wrong = Candidate(("public", "orders"), (Key("no_such_column"),))
     bounds = embedded.limits()
-    assert rehearsal.prove(embedded.alias, [wrong], queries, tables, bounds) == []
+    assert rehearsal.prove(embedded.alias, [wrong], queries, found.tables, bounds).proofs == ()
 
 
 def test_a_schema_is_dropped_when_the_work_in_it_fails(embedded):

@@ -1,8 +1,14 @@
 """Partitions, views and extensions elsewhere: what a statement reads is told by its plan."""
 
+import pytest
+from django.db import connections
+
 from perfops.analysis.advisors import registry
+from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
+from perfops.indexes import recommending
+from tests.perfops.indexes.workloads import Workload, none, one
 
 PARTITIONS = """
 CREATE TABLE account(id bigint PRIMARY KEY); INSERT INTO account SELECT generate_series(1,100);
@@ -44,3 +50,154 @@ def test_of_indexes_of_a_partitioned_table_the_whole_is_reported_and_can_be_drop
     # The one that is left serves the foreign key.
     everything = ("duplicate_indexes", "unused_indexes", "unindexed_foreign_keys")
     assert detected(own, *everything) == []
+
+
+def accepted(bench, workload, found=()):
+    return bench.advise(workload, bench.limits(), found).accepted
+
+
+def test_statements_through_a_partitioned_table_get_its_index(own):
+    own.cursor.execute(PARTITIONS + EVENTS)
+    asked = one("asked", "SELECT * FROM event WHERE account_id = %s", lambda n: [n + 1])
+    (given,) = accepted(own, asked)
+    assert str(given.candidate) == "public.event (account_id)"
+    assert given.method == "planned with hypopg"
+    assert "partitioned" in given.issue.remedy
+    own.cursor.execute(given.issue.statement)
+    assert accepted(own, asked) == ()
+
+
+def test_an_index_of_a_partitioned_table_that_its_statements_need_stays(own):
+    own.cursor.execute(PARTITIONS + "CREATE INDEX busy ON event(account_id);" + EVENTS)
+    drops = [drop_of("event", "busy")]
+    for statement in ("SELECT * FROM event WHERE account_id = %s",
+                      "SELECT * FROM e24 WHERE account_id = %s"):  # fmt: skip
+        asked = one("asked", statement, lambda n: [n + 1])
+        advised = own.advise(asked, own.limits(INDEX_MIN_CALLS=10**6), drops)
+        assert advised.rejected_issues == {drops[0].fingerprint}, statement
+
+
+DOCUMENTS = """
+CREATE TABLE doc (owner int NOT NULL, body text NOT NULL);
+INSERT INTO doc SELECT n % 2000, repeat('x', 200) || n FROM generate_series(1, 40000) n;
+CREATE VIEW mine AS SELECT owner, body FROM doc; CREATE VIEW again AS SELECT * FROM mine;
+"""
+VIEWED = one("viewed", "SELECT count(*) FROM again WHERE owner = %s", lambda n: [n], calls=30)
+
+
+def drop_of(table, name):
+    return DetectedIssue(
+        "unused_indexes", f"public.{name}", "warning", "unused", "why", "Drop it.",
+        statement=f"DROP INDEX public.{name};", index=IndexSubject("public", table, name),
+    )  # fmt: skip
+
+
+def test_an_index_that_is_used_through_a_view_stays(own):
+    own.cursor.execute(DOCUMENTS)
+    own.cursor.execute("CREATE INDEX plain ON doc (owner)")
+    own.cursor.execute("VACUUM ANALYZE doc")
+    drop = drop_of("doc", "plain")
+    advised = own.advise(VIEWED, own.limits(INDEX_MIN_CALLS=10**6), [drop])
+    (rejected,) = advised.rejected
+    assert rejected.issue.fingerprint == drop.fingerprint
+    assert [query.text for query in rejected.statements] == [
+        "SELECT count(*) FROM again WHERE owner = $1"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("VIEW", "public.doc (owner)"), ("MATERIALIZED VIEW", "public.seen (owner)")],
+)
+def test_statements_through_views_get_recommendations(own, kind, expected):
+    own.cursor.execute(DOCUMENTS + f"CREATE {kind} seen AS SELECT owner, body FROM doc")
+    own.cursor.execute("ANALYZE")
+    asked = one("asked", "SELECT body FROM seen WHERE owner = %s", lambda n: [n])
+    (given,) = accepted(own, asked)
+    assert str(given.candidate) == expected
+    own.cursor.execute(given.issue.statement)
+
+
+def test_an_extension_outside_the_search_path_is_asked_all_the_same(own):
+    cursor = own.cursor
+    cursor.execute(
+        'CREATE SCHEMA extensions; CREATE SCHEMA "Mon"; CREATE EXTENSION pg_trgm SCHEMA extensions;'
+        "ALTER EXTENSION hypopg SET SCHEMA extensions;"
+        'ALTER EXTENSION pg_stat_statements SET SCHEMA "Mon";'
+        "CREATE TABLE files (tenant_id int NOT NULL, name text NOT NULL);"
+        "INSERT INTO files SELECT n % 3000, md5(n::text) FROM generate_series(1, 100000) n;"
+        "ANALYZE files"
+    )
+    asked = Workload("asked", (
+        ("SELECT * FROM files WHERE tenant_id = %s", lambda n: [n]),
+        ("SELECT * FROM files WHERE name LIKE %s", lambda n: [f"%{n}abc{n}%"]),
+    ))  # fmt: skip
+    try:
+        given = accepted(own, asked)
+        for each in given:
+            cursor.execute(each.issue.statement)
+    finally:
+        cursor.execute(
+            "ALTER EXTENSION hypopg SET SCHEMA public; DROP EXTENSION pg_trgm CASCADE;"
+            'ALTER EXTENSION pg_stat_statements SET SCHEMA public; DROP SCHEMA "Mon";'
+            "DROP SCHEMA extensions"
+        )
+    assert {str(each.candidate): each.kind for each in given} == {
+        "public.files (tenant_id)": "planned", "public.files gin (name)": "rehearsed",
+    }  # fmt: skip
+
+
+def test_a_role_that_may_not_call_hypopg_is_told_so(own):
+    cursor = own.cursor
+    cursor.execute(
+        "REVOKE EXECUTE ON FUNCTION hypopg_create_index(text) FROM public;"
+        "CREATE ROLE plain LOGIN; GRANT pg_monitor, pg_read_all_data TO plain;" + DOCUMENTS
+    )
+    cursor.execute("ANALYZE doc")
+    try:
+        window = own.window(VIEWED)
+        settings = connections[own.alias].settings_dict
+        was, settings["USER"] = settings["USER"], "plain"
+        advised = recommending.recommend(window, own.alias, [], own.limits(rehearse=False))
+        settings["USER"] = was
+    finally:
+        cursor.execute(
+            "GRANT EXECUTE ON FUNCTION hypopg_create_index(text) TO public; DROP OWNED BY plain;"
+            "DROP ROLE plain"
+        )
+    (missing,) = advised.missing
+    assert "the role plain may not call" in missing.reason
+    assert 'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA "public" TO "plain"' in missing.remedy
+    assert missing.objects == ("public.doc",)
+
+
+@pytest.mark.parametrize(
+    ("condition", "parameters"),
+    [
+        ("at > now() - INTERVAL '3 days'", none),
+        ("at BETWEEN DATE '2026-01-03' AND DATE '2026-01-04'", none),
+        ("EXTRACT(year FROM at) > 2000 AND owner = 7", none),
+        ("owner IN (1,2)", none),
+    ],
+)
+def test_constants_where_no_parameter_may_stand_are_understood(own, condition, parameters):
+    own.cursor.execute(
+        "CREATE TABLE made (owner int NOT NULL, at timestamp NOT NULL, body text);"
+        "INSERT INTO made SELECT n % 4000, now() - n * interval '10 minutes',"
+        " repeat('x', 50) FROM generate_series(1, 40000) n; ANALYZE made"
+    )
+    asked = one("asked", f"SELECT * FROM made WHERE {condition}", parameters)
+    advised = own.advise(asked, own.limits())
+    assert advised.notes == ()
+    assert len(advised.accepted) == 1
+
+
+def test_what_can_not_be_judged_is_counted_with_its_share_of_the_time(own):
+    own.cursor.execute("CREATE TABLE small (n int)")
+    asked = Workload("asked", (
+        (f"SELECT n /* {'x' * 4000} */ FROM small", none),
+        ("SELECT n FROM small WHERE " + "NOT (" * 60 + "n = 1" + ")" * 60, none),
+    ))  # fmt: skip
+    (note,) = own.advise(asked, own.limits()).notes
+    assert "of the time) could not be judged" in note
+    assert "the text is cut (1)" in note

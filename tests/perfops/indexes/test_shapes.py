@@ -3,7 +3,7 @@
 import pytest
 
 from perfops.indexes import predicates as shape
-from perfops.indexes import workload
+from perfops.indexes import texts, workload
 from perfops.indexes.records import Column, Fixed, Key, Table, Writes
 
 NONE_WRITTEN = Writes(0, 0, 0, 0)
@@ -34,7 +34,7 @@ def resolve(schema, name):
 
 
 def read(text):
-    return workload.reading_part(workload.parse(text), text)[0]
+    return workload.reading_part(texts.parse(text), text)[0]
 
 
 def need(text, name="books"):
@@ -158,4 +158,4 @@ def test_a_parameter_that_nobody_can_know_has_no_slot():
      "SELECT * FROM books WHERE year = $1 -- " + "x" * 4000],
 )  # fmt: skip
 def test_what_can_not_be_read_is_left_out(text):
-    assert workload.parse(text) is None
+    assert texts.parse(text) is None

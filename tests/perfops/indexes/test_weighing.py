@@ -44,7 +44,7 @@ def query(number="1", *needs, calls=100, total_ms=5000.0, **options):
 
 
 def propose(*needs, **options):
-    given = {"most": 12, "min_rows": 1000, "has_trigrams": True}
+    given = {"most": 12, "min_rows": 1000, "trigrams": "gin_trgm_ops"}
     queries = [query(str(n), need) for n, need in enumerate(needs)]
     return [str(c) for c in candidates.propose(queries, TABLES, **{**given, **options})]
 
@@ -103,7 +103,7 @@ def test_what_an_index_does_already_is_not_proposed():
     tables = {NAME: replace(ORDERS, indexes=(there,))}
     found = candidates.propose(
         [query("1", Need(NAME, equal=(Key("customer"),)))], tables,
-        most=12, min_rows=1000, has_trigrams=False,
+        most=12, min_rows=1000, trigrams="",
     )  # fmt: skip
     assert found == []
 
@@ -115,7 +115,7 @@ def test_small_tables_get_no_candidate():
 def test_patterns_need_the_trigram_extension():
     need = Need(NAME, patterns=(Key("body"),))
     assert propose(need) == ["public.orders gin (body)"]
-    assert propose(need, has_trigrams=False) == []
+    assert propose(need, trigrams="") == []
 
 
 def test_two_candidates_are_merged_into_one_that_serves_both():
@@ -140,7 +140,7 @@ needs = st.builds(
 @given(st.lists(needs, max_size=4))
 def test_candidates_are_few_whole_and_without_a_column_twice(given_needs):
     queries = [query(str(n), need) for n, need in enumerate(given_needs)]
-    found = candidates.propose(queries, TABLES, most=6, min_rows=1, has_trigrams=True)
+    found = candidates.propose(queries, TABLES, most=6, min_rows=1, trigrams="gin_trgm_ops")
     assert len(found) <= 6
     for each in found:
         names = [(key.column, key.function) for key in each.keys]
@@ -222,6 +222,13 @@ def test_an_index_that_makes_others_slower_pays_for_that():
     accepted, (rejected_one,) = choose([mixed], [query("1"), query("2")])
     assert accepted == []
     assert "its statements' time only" in rejected_one.reason
+
+
+def test_what_writes_cost_is_taken_from_the_rehearsal_where_it_was_measured():
+    written = replace(ORDERS, writes=Writes(10_000, 0, 0, 0))
+    proof = Proof(index("customer"), "rehearsed", "ms", 1, 1.0)
+    assert weighing._write_ms(replace(proof, write_ms=0.02), written, 0.0) == 200.0
+    assert weighing._write_ms(proof, written, 0.0) == pytest.approx(10_000 * weighing.WRITE_MS)
 
 
 def test_what_it_makes_redundant_is_named():
