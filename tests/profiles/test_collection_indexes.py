@@ -21,10 +21,12 @@ def profile(django_db_setup, django_db_blocker):
         seeding.seed(profiles=PROFILES, seed=77)
         found = models.JobApplication.objects.first().profile_id
         # Of most tables a profile has few rows, which the planner would as well sort: give it more.
-        models.SocialLink.objects.bulk_create(
-            models.SocialLink(profile_id=found, platform="x", url="https://x.example", position=n)
-            for n in range(100)
-        )
+        for each in CV:
+            (example,) = each.body.model_config["json_schema_extra"]["examples"]
+            example = {name: example[name] for name in example if name != "external_id"}  # unique
+            each.model.objects.bulk_create(
+                each.model(**example, profile_id=found, position=1000 + n) for n in range(100)
+            )
         models.JobApplication.objects.filter(profile_id=found).delete()
         models.JobApplication.objects.bulk_create(
             models.JobApplication(
