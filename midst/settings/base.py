@@ -232,6 +232,7 @@ PERFOPS = {
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
+    "HELPER_MODULES": ["midst.kernel"],
     "SAMPLE_PARAMETERS": env.bool("PERFOPS_SAMPLE_PARAMETERS", False),
     # default=default, or default=staging: where indexes may be rehearsed on copies of tables.
     "REHEARSE_ON": env.dict("PERFOPS_REHEARSE_ON", default={}),
