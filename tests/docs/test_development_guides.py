@@ -10,7 +10,7 @@ import pytest
 import yaml
 from django.conf import settings
 
-from infra.grafana import encode
+from infra.grafana.boards import golden_signals
 from perfops.analysis.advisors import registry
 from perfops.analysis.collectors.records import Table
 from perfops.budgets import services as budgets
@@ -135,7 +135,7 @@ def test_the_guides_metric_has_a_panel_an_alert_that_fires_and_a_run_book(tmp_pa
     (run_book,) = blocks("add-a-metric.md", "markdown")
     made = {}
     exec(metric, {"Counter": lambda name, *_: made.setdefault("name", name)})
-    (query,) = eval(panel, vars(encode)).queries
+    (query,) = eval(panel, vars(golden_signals)).build().targets
     assert made["name"] in query.expr
     assert made["name"] in rule
     rules, unit_tests = tmp_path / "rules", tmp_path / "tests"
