@@ -26,7 +26,7 @@ _MOST_CONTEXTS = 20
     "/{profile}/masks", response=MaskSelection, auth=ANYONE, summary="Select masks by contexts"
 )
 def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpResponse:
-    """Best match first. `contexts` are separated by commas; the default is the profile's interests."""
+    """Best match first. `contexts` are separated by commas; without any, the interests count."""
     words = [word.strip() for word in contexts.split(",") if word.strip()]
     if len(words) > _MOST_CONTEXTS:
         raise invalid("query.contexts", f"holds more than {_MOST_CONTEXTS} contexts")

@@ -24,9 +24,9 @@ def test_no_module_is_longer_than_400_lines():
     ] == []
 
 
-def test_the_median_module_is_under_95_lines():
+def test_the_median_module_is_under_100_lines():
     """A subject stands in one module: many small ones hide it as well as one large one does."""
-    assert median(map(lines, CODE)) < 95
+    assert median(map(lines, CODE)) < 100
 
 
 def test_no_module_is_a_drawer_for_everything():
