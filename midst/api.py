@@ -1,5 +1,6 @@
 """The one API, built from each app's router."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from midst.kernel import openapi
 from midst.kernel.http import plain_problem, problem
 from midst.kernel.input import StrictParser
 from midst.kernel.problems import CONFLICT, INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
+from midst.telemetry.request_context import template
 from profiles.api import postings, profiles
 from taxonomy.api import router as taxonomy
 
@@ -31,17 +33,58 @@ class MidstAPI(NinjaAPI):
         """Made once: it takes long, and the options are for paths that we don't have."""
         return self._document
 
+    @cached_property
+    def query_parameters(self) -> dict[tuple[str, str], frozenset[str]]:
+        """Which query parameters each path (as the document has it) and method takes."""
+        return {
+            (path, method): frozenset(
+                each["name"] for each in operation["parameters"] if each["in"] == "query"
+            )
+            for path, operations in self._document["paths"].items()
+            for method, operation in operations.items()
+        }
+
 
 api = MidstAPI(
     title="Midst",
     version="1",
-    description="Identity profiles, seen through masks. Errors are RFC 9457 problem details.",
+    description="Identity profiles, seen through masks. Errors are RFC 9457 problem details. "
+    "A query parameter that an operation does not have is refused (422).",
     parser=StrictParser(),
 )
 api.add_router("/auth", accounts)
 api.add_router("/taxonomy", taxonomy)
 api.add_router("/profiles", profiles.router)
 api.add_router("/postings", postings.router)
+
+
+class KnownParametersMiddleware:
+    """Refuses query parameters that an endpoint does not have: misspelled filters would do nothing.
+
+    One rule for the whole API; what stands in the document is what is known.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        if not request.META.get("QUERY_STRING") or match is None or "api-1" not in match.namespaces:
+            return None
+        operation = (template(match.route), (request.method or "").lower())
+        known = api.query_parameters.get(operation)
+        # The document and its page are no operations.
+        unknown = sorted(set(request.GET) - known) if known is not None else ()
+        if not unknown:
+            return None
+        taken = f"it has {', '.join(sorted(known or ()))}" if known else "it has none"
+        errors = [FieldError("query", f"{name!r} is no parameter: {taken}") for name in unknown]
+        return problem(INVALID, errors=errors)
 
 
 @api.exception_handler(Problem)

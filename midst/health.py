@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 from django.urls import resolve
 from django.views.decorators.http import require_safe
 
-_ALIVE = b'{"status":"ok"}'
+ALIVE = b'{"status":"ok"}'
 _TIMEOUT_MS = 2000
 _PATHS = {"/health", "/ready", "/status"}
 
@@ -40,7 +40,7 @@ class ProbeMiddleware:
 @require_safe
 def health(request: HttpRequest) -> HttpResponse:
     """200 as long as the process answers; touches nothing else."""
-    return HttpResponse(_ALIVE, content_type="application/json")
+    return HttpResponse(ALIVE, content_type="application/json")
 
 
 @require_safe

@@ -168,6 +168,9 @@ class Conf:
     ORIGINS_IN_TESTS: bool = False
     # Call sites are named relative to it. Empty: settings.BASE_DIR, else the working directory.
     PROJECT_ROOT: str = ""
+    # Modules of the project that ask on behalf of their callers (a pagination, a base view), with
+    # all below them: the line that calls them is the call site.
+    HELPER_MODULES: tuple[str, ...] = ()
     # Counts are written this often (s), and at exit.
     ORIGIN_FLUSH_S: float = 30.0
     # What a process keeps in memory: statements it knows, and rows between two flushes. What
@@ -217,7 +220,7 @@ class Conf:
 
 # A project may write them as lists.
 _TUPLES = (
-    "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "LATENCY_EDGES_S",
+    "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
 )  # fmt: skip
 

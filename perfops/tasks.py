@@ -5,6 +5,7 @@ from celery import shared_task, signals
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
+from perfops.analysis.snapshots import parse_since
 from perfops.budgets import verdicts
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
@@ -52,9 +53,19 @@ def watch_plans(database: str = "default") -> None:
 
 
 @shared_task(name=analyses.ANALYSE, time_limit=600)
-def analyse_database(database: str = "default", analysis_id: int | None = None) -> None:
-    """Analyse ``database``, into the row ``analysis_id`` if a page has made one already."""
-    analyses.analyse(database=database, trigger=Trigger.SCHEDULE, analysis_id=analysis_id)
+def analyse_database(
+    database: str = "default", analysis_id: int | None = None, since: str = ""
+) -> None:
+    """Analyse ``database``, into the row ``analysis_id`` if a page has made one already.
+
+    ``since``: where the window begins, as the option of ``analyze_db``.
+    """
+    analyses.analyse(
+        database=database,
+        trigger=Trigger.SCHEDULE,
+        analysis_id=analysis_id,
+        since=parse_since(since) if since else None,
+    )
 
 
 @shared_task(name="perfops.take_snapshot", time_limit=300)

@@ -120,9 +120,9 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
 
 def _derived(path: str, method: str, operation: dict[str, Any], guards: set[str]) -> Iterator[Type]:
     if "requestBody" in operation:
-        yield from (MALFORMED, TOO_LARGE, WRONG_TYPE, INVALID)
-    if any(each["in"] == "query" for each in operation["parameters"]):
-        yield INVALID
+        yield from (MALFORMED, TOO_LARGE, WRONG_TYPE)
+    # An unknown query parameter, at least.
+    yield INVALID
     if guards:
         yield from (UNAUTHENTICATED, RATE_LIMITED)
     if "Requires" in guards:

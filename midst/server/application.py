@@ -42,6 +42,21 @@ _SLOW = problem(
 )
 
 
+_HEALTH = "/health"
+# What ``midst.health`` says as well.
+_ALIVE = b'{"status":"ok"}'
+
+
+def is_probe(scope: Scope) -> bool:
+    return scope["path"] == _HEALTH and scope["method"] in {"GET", "HEAD"}
+
+
+def alive(scope: Scope) -> Answer:
+    """Answer the question whether the process is alive: busy is alive."""
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_ALIVE))]
+    return Answer(200, headers, b"" if scope["method"] == "HEAD" else _ALIVE)
+
+
 class Gone(Exception):
     """The client has left before its request was complete."""
 
@@ -57,6 +72,10 @@ class Server:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await refuse(scope, send)
+            return
+        if self._threads.are_all_taken and is_probe(scope):
+            # Django's answer would wait, and whoever asks would end a process that works.
+            await send_answer(alive(scope), send)
             return
         environ = environ_of(scope)
         try:

@@ -23,9 +23,14 @@ class Threads:
 
     def __init__(self, application: WSGI, *, size: int, waiting: int) -> None:
         self._application = application
-        self._most = size + waiting
+        self._size, self._most = size, size + waiting
         self._inside = 0
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="django")
+
+    @property
+    def are_all_taken(self) -> bool:
+        """Say whether the next request has to wait, or is refused."""
+        return self._inside >= self._size
 
     async def run(self, environ: dict[str, Any]) -> Answer:
         """Return Django's answer, finished. Raises ``Busy``.

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from corsheaders.defaults import default_headers
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -61,7 +62,24 @@ MIDDLEWARE = [
     "midst.accounts.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "midst.api.KnownParametersMiddleware",
 ]
+
+# Origins (https://app.example.org) whose pages may call the API, with tokens and never by cookies.
+CORS_ALLOWED_ORIGINS: list[str] = env.list("CORS_ALLOWED_ORIGINS", default=[])
+if CORS_ALLOWED_ORIGINS:
+    INSTALLED_APPS.append("corsheaders")
+    # Before all that answers on its own: a page must be able to read an error as well.
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("midst.kernel.http.ProblemMiddleware"),
+        "corsheaders.middleware.CorsMiddleware",
+    )
+    CORS_URLS_REGEX = r"^/api/"
+    CORS_ALLOW_HEADERS = [*default_headers, "if-match", "if-none-match"]
+    CORS_EXPOSE_HEADERS = [
+        "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
+        "X-Cache", "X-Request-ID",
+    ]  # fmt: skip
 
 # Metrics under django-prometheus' own names as well, for dashboards and alerts that ask for them.
 DJANGO_PROMETHEUS_MIDDLEWARE = env.bool("DJANGO_PROMETHEUS_MIDDLEWARE", default=False)
@@ -214,6 +232,7 @@ PERFOPS = {
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
+    "HELPER_MODULES": ["midst.kernel"],
     "SAMPLE_PARAMETERS": env.bool("PERFOPS_SAMPLE_PARAMETERS", False),
     # default=default, or default=staging: where indexes may be rehearsed on copies of tables.
     "REHEARSE_ON": env.dict("PERFOPS_REHEARSE_ON", default={}),

@@ -3,9 +3,10 @@
 from typing import Any
 
 import msgspec
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db import DEFAULT_DB_ALIAS
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -28,6 +29,11 @@ _HOUR_S = 3600
 # The rest is in the list of findings.
 _MOST_FINDINGS = 100
 State = Analysis.State
+# As --since takes them, with what a person reads.
+_WINDOWS = (
+    ("", "since the last analysis"), ("1h", "the last hour"), ("24h", "the last 24 hours"),
+    ("7d", "the last 7 days"),
+)  # fmt: skip
 _IN_VAIN = (State.FAILED, State.LOST)
 
 
@@ -57,6 +63,7 @@ class AnalysisAdmin(InsidePages):
             "empty_text": self.empty_text,
             "action_url": self.url("start") if may_look else "",
             "action_name": "Analyse now",
+            "windows": _WINDOWS if may_look else (),
             "also": [("Connections and locks", self.url("now"))] if may_look else [],
         }
         return super().changelist_view(request, context)
@@ -81,9 +88,16 @@ class AnalysisAdmin(InsidePages):
         database = request.POST.get("database", DEFAULT_DB_ALIAS)
         if database not in present.databases():
             raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
-        analysis = analyses.request_analysis(
-            database=database, trigger=Trigger.ADMIN, user=request.user
-        )
+        try:
+            analysis = analyses.request_analysis(
+                database=database,
+                trigger=Trigger.ADMIN,
+                user=request.user,
+                since=request.POST.get("since", "").strip(),
+            )
+        except ValueError as error:
+            messages.error(request, f"No analysis was started: {error}.")
+            return redirect(self.url("changelist"))
         return self.back_to(analysis.pk)
 
     def _context(self, request: HttpRequest, analysis: Analysis) -> dict[str, Any]:
@@ -91,10 +105,16 @@ class AnalysisAdmin(InsidePages):
         return {
             "page": _page(analysis),
             "again_url": self.url("start") if again else "",
+            "windows": self._windows(analysis) if self.may(request, "run_analysis") else (),
+            "start_url": self.url("start"),
             "database": analysis.database,
             "live_url": self.url("live", analysis.pk),
             "links": self._links(analysis),
         }
+
+    def _windows(self, analysis: Analysis) -> tuple[tuple[str, str], ...]:
+        since_this = ((str(analysis.pk), f"since analysis {analysis.pk}"),)
+        return (*since_this, *_WINDOWS) if analysis.state == State.FINISHED else ()
 
     def _links(self, analysis: Analysis) -> list[tuple[str, str]]:
         if analysis.state != State.FINISHED:

@@ -115,6 +115,7 @@ class InsidePages(MeasuredAdmin):
             listing=shown or None,
             expired=_EXPIRED,
             over=time_text(window.seconds) if window else "",
+            notes=window.notes if window else (),
             analysis_url=self.url("change", analysis.pk),
             analysis=analysis,
         )

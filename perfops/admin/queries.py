@@ -8,7 +8,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import statements
 from perfops.admin.badges import card
 from perfops.admin.pages import MeasuredAdmin
+from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
 from perfops.analysis.plans import tree
@@ -25,9 +26,10 @@ from perfops.analysis.plans.tree import BAR_WIDTH, Step, draw
 from perfops.analysis.queries import Point
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, Chart, Line, chart, sparkline
 from perfops.formatting import ms_text
-from perfops.models.analyses import Finding
+from perfops.models.analyses import Analysis, Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
+from perfops.origins.callers import source_of
 from perfops.origins.selectors import Share
 
 WINDOWS = {"day": 1, "week": 7, "month": 30, "year": 365}
@@ -145,7 +147,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
             found = plans.explain_query(template, analyse="analyse" in request.POST)
         except NoPlan as error:
             return self._page(request, template, refused=str(error))
-        root = drawn(found.plan)
+        root = drawn(found.plan, _recommended(queries.findings_of(template)))
         return self._page(request, template, explained=root, how=found.how)
 
     def _page(self, request: HttpRequest, template: QueryTemplate, **context: Any) -> HttpResponse:
@@ -177,7 +179,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
     def total(self, row: Any) -> str:
         return ms_text(row.sent.ms)
 
-    @admin.display(description="Share")
+    @admin.display(description="Share of what the project sent")
     def share(self, row: Any) -> str:
         return f"{row.share:.1%}"
 
@@ -202,18 +204,26 @@ _DAY_S = 86_400
 
 
 def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
-    """Return the context of ``perfops/query.html``. Five queries."""
+    """Return the context of ``perfops/query.html``. Ten queries."""
     now = timezone.now()
     shares = origins.by_template({template.pk}, since=since)[template.pk]
+    found = queries.findings_of(template)
+    recommended = _recommended(found)
     points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
     return {
         "query": template,
-        "figures": _figures(shares, queries.total_ms(since=since).get(template.database, 0.0)),
+        "figures": _figures(
+            shares,
+            queries.total_ms(since=since).get(template.database, 0.0),
+            inside.share_of(template),
+        ),
         "shares": [_share(share) for share in shares[:_ORIGINS]],
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
-        "plans": [_plan(plan, place) for place, plan in enumerate(queries.plans_of(template))],
-        **_findings(queries.findings_of(template)),
+        "plans": [
+            _plan(plan, place, recommended) for place, plan in enumerate(queries.plans_of(template))
+        ],
+        **_findings(found),
         "bar_width": BAR_WIDTH,
     }
 
@@ -231,14 +241,20 @@ def _findings(found: list[Finding]) -> dict[str, Any]:
     return {"findings": to_do, "resolved": resolved}
 
 
-def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:
+def _figures(
+    shares: list[Share], all_ms: float, analysed: tuple[float, Analysis] | None
+) -> list[tuple[str, str]]:
     calls, ms = sum(s.calls for s in shares), sum(s.total_ms for s in shares)
     rows = sum(s.rows for s in shares)
     return [
         ("Calls", f"{calls:,}"),
         ("Total time", ms_text(ms)),
         ("Mean", ms_text(ms / calls) if calls else "-"),
-        ("Share of all time", f"{ms / all_ms:.1%}" if all_ms else "-"),
+        (
+            "Share of the database's time",
+            f"{analysed[0]:.1%} in analysis {analysed[1].pk}" if analysed is not None else "-",
+        ),
+        ("Share of what the project sent", f"{ms / all_ms:.1%}" if all_ms else "-"),
         ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
     ]
 
@@ -248,6 +264,10 @@ def _share(share: Share) -> dict[str, Any]:
     return {
         "line": share.site or "no line of the project",
         "function": share.function,
+        "source": [
+            {"number": number, "text": text, "is_it": share.site.endswith(f":{number}")}
+            for number, text in source_of(share.site)
+        ],
         "kind": share.kind,
         "name": share.name,
         "share": f"{share.share:.1%}",
@@ -261,20 +281,30 @@ def _share(share: Share) -> dict[str, Any]:
     }
 
 
-def _plan(plan: QueryPlan, place: int) -> dict[str, Any]:
+def _recommended(found: list[Finding]) -> dict[str, str]:
+    """Return the tables ("schema.name") on which an index is recommended, each with its page."""
+    page = "admin:perfops_finding_change"
+    return {
+        each.object.partition(" (")[0].removesuffix(" gin"): reverse(page, args=[each.pk])
+        for each in found
+        if each.advisor == "missing_index" and each.status != Finding.Status.RESOLVED
+    }
+
+
+def _plan(plan: QueryPlan, place: int, recommended: dict[str, str]) -> dict[str, Any]:
     return {
         "is_present": place == 0,
         "since": plan.first_seen_at,
         "until": plan.last_seen_at,
         "queryid": plan.queryid,
         "causes": plan.causes,
-        "root": drawn(plan.plan),
+        "root": drawn(plan.plan, recommended),
     }
 
 
-def drawn(plan: dict[str, Any]) -> Step:
+def drawn(plan: dict[str, Any], recommended: dict[str, str]) -> Step:
     """Return a plan as ``perfops/_plan_step.html`` draws it."""
-    return draw(tree.read(plan))
+    return draw(tree.read(plan), recommended)
 
 
 def _times(points: list[Point]) -> Chart | None:

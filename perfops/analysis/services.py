@@ -18,7 +18,7 @@ from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
-from perfops.analysis.snapshots import Since
+from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
 from perfops.database import packages
 from perfops.jobs import lifecycle
@@ -115,17 +115,28 @@ def analyse(
 
 
 def request_analysis(
-    *, database: str = "default", trigger: Trigger = Trigger.ADMIN, user: Any = None
+    *,
+    database: str = "default",
+    trigger: Trigger = Trigger.ADMIN,
+    user: Any = None,
+    since: str = "",
 ) -> Analysis:
-    """Make a row and let a worker fill it; a broker that is away makes it *could not analyse*."""
+    """Make a row and let a worker fill it; a broker that is away makes it *could not analyse*.
+
+    ``since``: where the window begins, as ``parse_since`` takes it. Raises ``ValueError``.
+    """
+    if since:
+        parse_since(since)
     analysis = _queued(database, trigger, user)
-    transaction.on_commit(lambda: _enqueue(analysis))
+    transaction.on_commit(lambda: _enqueue(analysis, since))
     return analysis
 
 
-def _enqueue(analysis: Analysis) -> None:
+def _enqueue(analysis: Analysis, since: str) -> None:
+    # A worker of the version before takes no window: it is sent only where one was chosen.
+    window: dict[str, Any] = {"since": since} if since else {}
     try:
-        lifecycle.enqueue(ANALYSE, database=analysis.database, analysis_id=analysis.pk)
+        lifecycle.enqueue(ANALYSE, database=analysis.database, analysis_id=analysis.pk, **window)
     except lifecycle.QueueUnavailable as error:
         log.warning("analysis %s can't be queued: %s", analysis.pk, error)
         _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")

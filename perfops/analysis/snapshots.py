@@ -4,6 +4,7 @@ In a row: MessagePack, compressed. 5,000 statements take about 100 kB.
 """
 
 import logging
+import re
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable
@@ -141,6 +142,21 @@ def _kept(database: str) -> QuerySet[StoredSnapshot]:
 
 # The id of an analysis, or how long ago.
 Since = int | timedelta
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_since(text: str) -> Since:
+    """Return the id of an analysis, or how long ago (30m, 24h, 7d, 2w). Raises ``ValueError``."""
+    if text.isdecimal() and len(text) < _ID_DIGITS:
+        return int(text)
+    found = re.fullmatch(r"(\d{1,4})([mhdw])", text)
+    if found is None:
+        raise ValueError(f"{text!r} is neither an analysis nor a time like 30m, 24h, 7d, 2w")
+    number, unit = found.groups()
+    return timedelta(**{_UNITS[unit]: int(number)})
+
+
+_ID_DIGITS = 19
 
 
 class NoBaseline(ValueError):

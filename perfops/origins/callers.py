@@ -1,4 +1,4 @@
-"""The first line of the project on the stack.
+"""The first line of the project on the stack that is no declared helper's.
 
 A file is judged once; afterwards a frame costs a look-up by its file name, whose hash Python
 keeps. A line number is worked out only for a place that is new: until then a place is its
@@ -26,7 +26,8 @@ from perfops.origins.counts import NOWHERE, Site
 # What a file is: of a library, of the project, or a border where the search ends. Beyond
 # Django's handlers stand middlewares, beyond its commands manage.py, and beyond asgiref's
 # bridge the loop that runs a coroutine: they did not ask.
-LIBRARY, PROJECT, BORDER, LOOP = 0, 1, 2, 3
+# A helper (a module that ``HELPER_MODULES`` names) asks on behalf of who called it.
+LIBRARY, PROJECT, BORDER, LOOP, HELPER = 0, 1, 2, 3, 4
 _BORDERS = ("core/handlers/base.py", "core/handlers/exception.py", "core/management/base.py")
 _SITES = 4096
 _LONGEST = 300
@@ -40,19 +41,25 @@ _sites: dict[tuple[int, int], tuple[CodeType, Site]] = {}
 
 
 def caller(frame: FrameType | None) -> FrameType | None:
-    """Return the first frame of the project from ``frame`` on; None when there is none."""
+    """Return the first frame of the project from ``frame`` on; None when there is none.
+
+    A helper's only where nothing else of the project called it.
+    """
     while frame is not None and frame.f_code is not _SENDS:
         frame = frame.f_back
     files = _files
+    helper: FrameType | None = None
     while frame is not None:
         name = frame.f_code.co_filename
         kind = files.get(name)
         if kind is None:
             kind = kind_of(name)
-        if kind:
-            return frame if kind == PROJECT else None
+        if kind == HELPER:
+            helper = helper or frame
+        elif kind:
+            return frame if kind == PROJECT else helper
         frame = frame.f_back
-    return None
+    return helper
 
 
 def kind_of(name: str) -> int:
@@ -92,7 +99,27 @@ def _judge(name: str) -> int:
     if not path.is_absolute() or not path.is_relative_to(_root()):
         return LIBRARY
     # What starts a command lies within the project, and has asked for nothing.
-    return LIBRARY if is_installed(path) or path.name == "manage.py" else PROJECT
+    if is_installed(path) or path.name == "manage.py":
+        return LIBRARY
+    module = ".".join(path.relative_to(_root()).with_suffix("").parts).removesuffix(".__init__")
+    is_helper = any(f"{module}.".startswith(f"{name}.") for name in conf().HELPER_MODULES)
+    return HELPER if is_helper else PROJECT
+
+
+def source_of(site: str, *, around: int = 2) -> list[tuple[int, str]]:
+    """Return the lines around ``site`` (file:line) with their numbers; none where the file is not
+    readable, or not the project's.
+    """
+    name, _, number = site.rpartition(":")
+    path = (_root() / name).resolve()
+    if not name.endswith(".py") or not number.isdecimal() or not path.is_relative_to(_root()):
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    first = max(0, int(number) - 1 - around)
+    return list(enumerate(lines[first : int(number) + around], first + 1))
 
 
 @lru_cache(maxsize=1)

@@ -19,7 +19,7 @@ from profiles.services import profiles as services
 router = Router(tags=["profiles"])
 
 Name = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
-_TAKEN = openapi.problems(CONFLICT)
+_TAKEN = openapi.problems(CONFLICT, QUOTA_EXHAUSTED)
 
 
 @router.get("", response=schemas.ProfileList, auth=ANYONE, summary="List public profiles")
@@ -76,7 +76,7 @@ def profile(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002 -- the
     response=schemas.Profile,
     auth=WRITER,
     summary="Change a profile",
-    openapi_extra=openapi.problems(CONFLICT, QUOTA_EXHAUSTED),
+    openapi_extra=_TAKEN,
 )
 def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpResponse:  # type: ignore[valid-type]  # noqa: A002
     fields = sent(data)

@@ -14,7 +14,7 @@ from profiles.models.cv import (
 )
 from profiles.models.jobs import JobApplication, JobPosting
 from profiles.models.narrative import Narrative
-from profiles.models.plans import Subscription, UsageQuota
+from profiles.models.plans import Subscription, UsageQuota, UserUsage
 from profiles.models.profile import (
     SLUG,
     Profile,
@@ -42,6 +42,7 @@ __all__ = [
     "Subscription",
     "TimelineEvent",
     "UsageQuota",
+    "UserUsage",
     "check_not_a_uuid",
     "check_not_reserved",
 ]

@@ -1,5 +1,6 @@
 """What a profile's plan is, and what of it is used."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -87,6 +88,42 @@ class UsageQuota(models.Model):
             models.CheckConstraint(
                 condition=Q(feature__in=["job_applications", "narratives", "exports"]),
                 name="profiles_usagequota_feature_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.feature} from {self.period_start:%Y-%m-%d}: {self.used}"
+
+
+class UserUsage(models.Model):
+    """How much of a feature all profiles of a user have used in a period.
+
+    Limits are held against it: neither a second profile nor one made anew has more.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+"
+    )
+    feature = models.CharField(max_length=20, choices=UsageQuota.Feature)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    used = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "user usage"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user", "feature", "period_start"],
+                include=["used", "period_end"],
+                name="profiles_userusage_period",
+            ),
+            models.CheckConstraint(
+                condition=Q(period_end__gt=F("period_start")),
+                name="profiles_userusage_period_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(feature__in=["job_applications", "narratives", "exports"]),
+                name="profiles_userusage_feature_known",
             ),
         ]
 

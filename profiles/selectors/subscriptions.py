@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from profiles import plans
-from profiles.models import Narrative, Profile, Subscription, UsageQuota
+from profiles.models import Narrative, Profile, Subscription, UserUsage
 from profiles.plans import Terms
 from profiles.selectors import access
 
@@ -36,13 +36,16 @@ _NO_DATES = dict.fromkeys(("period_start", "period_end", "cancel_at"))
 
 
 def usage(reference: str, user: Any) -> bytes:
-    """Return what is used of each feature in the present period. Raises ``Problem``."""
-    profile = access.resolve_own_profile(reference, user).id
+    """Return what is used of each feature in the present period, by all profiles of the owner.
+
+    Raises ``Problem``.
+    """
+    profile = access.resolve_own_profile(reference, user)
     now = datetime.now(UTC)
-    tier, period = tier_of(profile, now), plans.period_of(now)
-    rows = UsageQuota.objects.filter(profile_id=profile, period_start=period.start)
+    tier, period = tier_of(profile.id, now), plans.period_of(now)
+    rows = UserUsage.objects.filter(user_id=profile.owner_id, period_start=period.start)
     used = dict(rows.values_list("feature", "used"))
-    used[plans.MASKS] = len(masks_in_use(profile))
+    used[plans.MASKS] = len(masks_in_use(profile.owner_id))
     return msgspec.json.encode(
         {
             "tier": tier,
@@ -60,14 +63,18 @@ def usage(reference: str, user: Any) -> bytes:
     )
 
 
-def masks_in_use(profile: UUID, *, but: UUID | None = None, default: bool = True) -> set[int]:
-    """Return the masks that count: those of narratives (``but`` for one), and the default one."""
-    narratives = Narrative.objects.filter(profile_id=profile).order_by()
+def masks_in_use(
+    owner: int, *, but: UUID | None = None, but_default_of: UUID | None = None
+) -> set[int]:
+    """Return the masks that count for a user: those of narratives and the profiles' default ones.
+
+    ``but``: a narrative that does not count; ``but_default_of``: a profile whose default does not.
+    """
+    profiles = Profile.objects.filter(owner_id=owner)
+    narratives = Narrative.objects.filter(profile__in=profiles).order_by()
     if but is not None:
         narratives = narratives.exclude(pk=but)
+    if but_default_of is not None:
+        profiles = profiles.exclude(pk=but_default_of)
     found = set(narratives.values_list("mask_id", flat=True).distinct())
-    if default:
-        found |= set(
-            Profile.objects.filter(pk=profile).values_list("default_mask_id", flat=True)
-        ) - {None}
-    return found
+    return found | set(profiles.values_list("default_mask_id", flat=True)) - {None}

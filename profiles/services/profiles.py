@@ -22,13 +22,15 @@ _TAKEN = {"profiles_profile_slug_key": "Another profile has this slug."}
 def create(user: Any, fields: dict[str, Any]) -> tuple[Profile, bytes]:
     """Make a profile of ``user``'s; return it, and how its owner sees it.
 
-    Raises ``Problem``: 409 for a slug that is taken, 422.
+    Raises ``Problem``: 403 for a default mask beyond the plan, 409 for a slug that is taken, 422.
     """
     with transaction.atomic():
         profile = Profile(owner=user)
         _apply(profile, fields)
         with conflicts(_TAKEN):
             profile.save(force_insert=True)
+        if profile.default_mask_id is not None:
+            quotas.require_mask(profile, profile.default_mask_id, default=True)
         return profile, profiles.current(profile, user)
 
 

@@ -3,29 +3,38 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.http import HttpRequest
 
 from midst.kernel.http import check_preconditions
 from midst.kernel.problems import QUOTA_EXHAUSTED, Problem, invalid
 from profiles import plans
-from profiles.models import Narrative, Profile, Subscription, UsageQuota
+from profiles.models import Narrative, Profile, Subscription, UsageQuota, UserUsage
 from profiles.selectors import access, subscriptions
 
-# ``limit`` null: no limit. Each period has its own row.
+# ``limit`` null: no limit. Each period has its own row. The limit is held against what the user
+# has used with all profiles; the profile's own row says which of them it was.
 _CONSUME = """
+WITH counted AS (
+    INSERT INTO profiles_userusage AS quota (user_id, feature, period_start, period_end, used)
+    SELECT %(user)s, %(feature)s, %(start)s, %(end)s, %(amount)s
+    WHERE %(limit)s::bigint IS NULL OR %(amount)s <= %(limit)s::bigint
+    ON CONFLICT (user_id, feature, period_start) DO UPDATE
+    SET used = quota.used + EXCLUDED.used
+    WHERE %(limit)s::bigint IS NULL OR quota.used + EXCLUDED.used <= %(limit)s::bigint
+    RETURNING used
+)
 INSERT INTO profiles_usagequota AS quota (profile_id, feature, period_start, period_end, used)
-SELECT %(profile)s, %(feature)s, %(start)s, %(end)s, %(amount)s
-WHERE %(limit)s::bigint IS NULL OR %(amount)s <= %(limit)s::bigint
+SELECT %(profile)s, %(feature)s, %(start)s, %(end)s, %(amount)s FROM counted
 ON CONFLICT (profile_id, feature, period_start) DO UPDATE
 SET used = quota.used + EXCLUDED.used
-WHERE %(limit)s::bigint IS NULL OR quota.used + EXCLUDED.used <= %(limit)s::bigint
-RETURNING used
+RETURNING (SELECT used FROM counted)
 """
 
 
 def consume(profile: Profile, feature: str, amount: int = 1) -> int:
-    """Use ``amount`` of ``feature`` in this month; return how much is used now.
+    """Use ``amount`` of ``feature`` in this month; return how much its owner has used now.
 
     Atomic with any number of concurrent calls. Raises ``Problem`` (403) beyond the plan's limit.
     """
@@ -36,6 +45,7 @@ def consume(profile: Profile, feature: str, amount: int = 1) -> int:
         cursor.execute(
             _CONSUME,
             {
+                "user": profile.owner_id,
                 "profile": profile.pk,
                 "feature": feature,
                 "start": period.start,
@@ -54,15 +64,21 @@ def consume(profile: Profile, feature: str, amount: int = 1) -> int:
 def require_mask(
     profile: Profile, mask_id: int, *, instead_of: Narrative | None = None, default: bool = False
 ) -> None:
-    """Check that the plan allows one more mask in use; ``profile`` must be locked.
+    """Check that the plan allows one more mask in use by the profile's owner.
+
+    ``profile`` must be locked; of two locks, a profile's comes first and its owner's second.
 
     The mask replaces that of ``instead_of``, or with ``default`` the profile's default mask. Raises
     ``Problem`` (403).
     """
     tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
     limit = plans.LIMITS[plans.MASKS][tier]
+    # Two profiles of one user at the same time count one after the other.
+    get_user_model().objects.select_for_update(no_key=True).get(pk=profile.owner_id)
     others = subscriptions.masks_in_use(
-        profile.pk, but=instead_of.pk if instead_of else None, default=not default
+        profile.owner_id,
+        but=instead_of.pk if instead_of else None,
+        but_default_of=profile.pk if default else None,
     )
     # A mask that is in use already adds nothing, even where the plan has become smaller.
     if limit is not None and mask_id not in others and len(others) >= limit:
@@ -74,8 +90,8 @@ def require_mask(
 
 
 def _exhausted(profile: Profile, feature: str, tier: str, limit: int, period: plans.Period) -> str:
-    quota = UsageQuota.objects.filter(
-        profile=profile, feature=feature, period_start=period.start
+    quota = UserUsage.objects.filter(
+        user=profile.owner_id, feature=feature, period_start=period.start
     ).first()
     left = max(0, limit - (quota.used if quota else 0))
     name = UsageQuota.Feature(feature).label

@@ -140,3 +140,24 @@ def test_no_time_at_the_edge_of_the_calendar_is_an_error_of_ours(
 @pytest.mark.parametrize("edge", EDGES)
 def test_no_time_in_an_address_is_an_error_of_ours(client, world, path, name, edge):
     assert client.get(path, {name: edge}).status_code in {200, 422}
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("/profiles?limt=1&limit=2", "limt"),
+        ("/profiles/ada?fields=id", "fields"),
+        ("/profiles/ada/skills?status=draft", "status"),
+        ("/taxonomy/masks/analyst?x", "x"),
+    ],
+)
+def test_a_query_parameter_that_an_endpoint_does_not_have_is_refused(world, path, names):
+    answer = world.owner.get(path)
+    assert answer.status_code == 422
+    assert [each["message"].split("'")[1] for each in answer.json()["errors"]] == [names]
+
+
+def test_the_rule_holds_for_writes_and_leaves_the_page_of_the_document_alone(world, client):
+    refused = world.owner.ask("POST", "/profiles/ada/export?again=1")
+    assert refused.status_code == 422
+    assert client.get("/api/v1/openapi.json?x=1").status_code == 200

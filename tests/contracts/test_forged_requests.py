@@ -32,6 +32,7 @@ def server(django_db_setup, django_db_blocker, tmp_path_factory):
     environment = {
         **os.environ,
         "DATABASE_URL": url,
+        "CORS_ALLOWED_ORIGINS": "https://app.example",
         "CACHE_PREFIX": f"forged-{os.getpid()}",
         "DJANGO_SETTINGS_MODULE": "midst.settings.test",
         "GUNICORN_CMD_ARGS": f"--config={settings.BASE_DIR / 'infra' / 'gunicorn.conf.py'}",
@@ -99,3 +100,29 @@ def test_a_chunked_body_is_read(server):
 
 def test_a_chunked_body_has_the_same_largest_size(server):
     assert b" 413 " in chunked(server, [b" " * 400_000] * 3)
+
+
+def test_pages_of_allowed_origins_alone_may_read_answers(server):
+    asked = {
+        "Origin": "https://app.example", "Access-Control-Request-Method": "PATCH",
+        "Access-Control-Request-Headers": "authorization, if-match",
+    }  # fmt: skip
+    before = ask(server, "OPTIONS", LIST, **asked)
+    assert before.headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "if-match" in before.headers["Access-Control-Allow-Headers"]
+    assert "Access-Control-Allow-Credentials" not in before.headers
+    for path, status in ((LIST, 200), ("/api/v1/nothing", 404)):
+        answer = ask(server, "GET", path, Origin="https://app.example")
+        assert answer.status == status
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert "origin" in answer.headers["Vary"].lower()
+        other = ask(server, "GET", path, Origin="https://evil.example")
+        assert "Access-Control-Allow-Origin" not in other.headers
+    admin = ask(server, "GET", "/admin/login/", Origin="https://app.example")
+    assert "Access-Control-Allow-Origin" not in admin.headers
+
+
+def test_no_page_elsewhere_may_read_answers_unless_a_setting_says_so(client):
+    answer = client.get("/api/v1/taxonomy/epochs", headers={"Origin": "https://app.example"})
+    assert not [name for name in answer.headers if name.startswith("Access-Control")]
+    assert "origin" not in answer.headers["Vary"].lower()

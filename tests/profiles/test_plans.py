@@ -135,6 +135,34 @@ def test_a_fourth_mask_is_refused_on_the_free_plan(world):
     assert world.owner.patch("/profiles/ada", {"default_mask": "analyst"}).status_code == 200
 
 
+def test_neither_a_new_profile_nor_a_second_one_has_more(world):
+    assert world.owner.ask("POST", "/profiles/ada/export").status_code == 200
+    made = world.owner.post("/profiles", {"slug": "second", "display_name": "Ada"})
+    assert made.status_code == 201
+    assert world.owner.ask("POST", "/profiles/second/export").status_code == 403
+    assert world.owner.delete("/profiles/ada").status_code == 204
+    assert world.owner.post("/profiles", {"slug": "ada", "display_name": "A"}).status_code == 201
+    refused = world.owner.ask("POST", "/profiles/ada/export")
+    assert "0 are left" in refused.json()["detail"]
+    body = world.owner.get("/profiles/ada/usage").json()
+    assert [each["used"] for each in body["results"] if each["feature"] == "exports"] == [1]
+    # Somebody else has an own count.
+    assert world.other.post("/profiles", {"slug": "o", "display_name": "O"}).status_code == 201
+    assert world.other.ask("POST", "/profiles/o/export").status_code == 200
+
+
+def test_masks_count_over_all_profiles_of_a_user(world):
+    def make(slug, mask):
+        fields = {"slug": slug, "display_name": "Ada", "default_mask": mask}
+        return world.owner.post("/profiles", fields).status_code
+
+    # Two are in use by the first profile.
+    assert make("second", "analyst") == 201
+    assert make("third", "steward") == 201
+    assert make("fourth", "narrator") == 403
+    assert not Profile.objects.filter(slug="fourth").exists()
+
+
 def test_usage_tells_what_is_left(world):
     world.owner.post("/profiles/ada/narratives", {"mask": "analyst"})
     body = world.owner.get("/profiles/ada/usage").json()

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from midst import health
 from midst.server.application import Server, environ_of
 from midst.server.threads import Busy, Threads
 
@@ -74,6 +75,30 @@ def test_a_refused_request_is_told_when_to_come_again():
         assert start["status"] == 503
         assert (b"retry-after", b"1") in start["headers"]
         assert b'"status":503' in body["body"]
+
+    asyncio.run(run())
+
+
+def test_whether_the_process_lives_is_answered_however_many_wait():
+    async def run():
+        gate = threading.Event()
+
+        def stuck(environ, start_response):
+            assert gate.wait(60)
+            return application(environ, start_response)
+
+        server = Server(Threads(stuck, size=1, waiting=1), largest_body=10)
+        others = [asyncio.create_task(ask(server, scope())) for _ in range(2)]
+        await asyncio.sleep(0)
+        refused, _ = await ask(server, scope())
+        told = [await ask(server, scope(method, path=b"/health")) for method in ("GET", "HEAD")]
+        gate.set()
+        assert refused["status"] == 503
+        assert [start["status"] for start, _ in told] == [200, 200]
+        assert [body["body"] for _, body in told] == [health.ALIVE, b""]
+        assert [(await each)[0]["status"] for each in others] == [200, 200]
+        # A free thread answers as ever: with metrics and an id.
+        assert (await ask(server, scope(path=b"/health")))[1]["body"] == b""
 
     asyncio.run(run())
 

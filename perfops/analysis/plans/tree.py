@@ -5,7 +5,7 @@ Pure. Times in ms; sizes in blocks.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,8 @@ class Node:
     blocks_read: int
     spilled_kb: int
     children: tuple["Node", ...]
+    # Schema and name of the table that it reads or writes; empty for none.
+    relation: str = ""
 
     @property
     def misjudged(self) -> float | None:
@@ -108,6 +110,11 @@ def _node(plan: dict[str, Any], *, processes: int) -> Node:
         blocks_read=_blocks(plan, "Read"),
         spilled_kb=plan.get("Sort Space Used", 0) if plan.get("Sort Space Type") == "Disk" else 0,
         children=children,
+        relation=(
+            f"{plan.get('Schema', 'public')}.{plan['Relation Name']}"
+            if "Relation Name" in plan
+            else ""
+        ),
     )
 
 
@@ -153,14 +160,18 @@ def _blocks(plan: dict[str, Any], what: str) -> int:
     return max(0, own)
 
 
-# A step with so much of all is where to look; an estimate off by so much misleads the planner.
-_HOT, _WARM, _WRONG = 0.5, 0.2, 10.0
+# So much of all the time, when it is long enough to be felt (ms); an estimate off by so much
+# misleads the planner; so many rows read for each that is kept, and so many at least.
+_HOT, _WARM, _FELT_MS, _WRONG, _WASTED, _MANY = 0.5, 0.2, 10.0, 10.0, 10.0, 1000.0
 BAR_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``kind`` of colour: bad, warning or calm; ``bar``: 0 to ``BAR_WIDTH``."""
+    """``kind`` of colour: bad, warning or calm; ``bar``: 0 to ``BAR_WIDTH``.
+
+    ``url``: of the recommendation that would replace it, else "".
+    """
 
     title: str
     target: str
@@ -171,20 +182,33 @@ class Step:
     conditions: tuple[tuple[str, str], ...]
     warning: str
     children: tuple["Step", ...]
+    url: str = ""
 
 
-def draw(root: Node) -> Step:
-    """Return ``root`` as steps. By time where the plan was analysed, else by planned cost."""
+def draw(root: Node, recommended: Mapping[str, str] | None = None) -> Step:
+    """Return ``root`` as steps. By time where the plan was analysed, else by planned cost.
+
+    ``recommended``: tables ("schema.name") that an index is recommended on, with its URL. A step
+    is coloured by what is wrong with it: the costliest step of a healthy plan is none.
+    """
     nodes = [node for _, node in root.walk()]
-    if root.ms is not None:
-        return _step(root, sum(node.self_ms or 0.0 for node in nodes) or 1.0)
-    return _step(root, sum(node.self_cost for node in nodes) or 1.0)
+    own = [node.self_cost if root.ms is None else node.self_ms or 0.0 for node in nodes]
+    return _step(root, sum(own) or 1.0, recommended or {})
 
 
-def _step(node: Node, total: float) -> Step:
-    own = node.self_cost if node.self_ms is None else node.self_ms
-    share = own / total
-    kind = "bad" if share >= _HOT else "warning" if share >= _WARM else "calm"
+def _step(node: Node, total: float, recommended: Mapping[str, str]) -> Step:
+    share = (node.self_cost if node.self_ms is None else node.self_ms) / total
+    url = recommended.get(node.relation, "") if node.kind.endswith("Seq Scan") else ""
+    wrong = [*_wrong(node)]
+    if url:
+        wrong.insert(0, "a sequential scan that the recommended index would replace")
+    kind = "calm"
+    if wrong or _takes(node, share, _WARM):
+        kind = "warning"
+    if url or _takes(node, share, _HOT):
+        kind = "bad"
+    if node.loops == 0:
+        kind, wrong = "calm", ["never run"]
     return Step(
         title=node.kind,
         target=node.target,
@@ -193,9 +217,15 @@ def _step(node: Node, total: float) -> Step:
         kind=kind,
         facts=tuple(_facts(node)),
         conditions=node.conditions,
-        warning=_warning(node),
-        children=tuple(_step(child, total) for child in node.children),
+        warning="; ".join(wrong),
+        children=tuple(_step(child, total, recommended) for child in node.children),
+        url=url,
     )
+
+
+def _takes(node: Node, share: float, least: float) -> bool:
+    """Say whether it takes so much of a time that is felt; planned costs are no time."""
+    return node.self_ms is not None and share >= least and node.self_ms >= _FELT_MS
 
 
 def _facts(node: Node) -> list[tuple[str, str]]:
@@ -216,11 +246,12 @@ def _facts(node: Node) -> list[tuple[str, str]]:
     return facts
 
 
-def _warning(node: Node) -> str:
-    if node.loops == 0:
-        return "never run"
+def _wrong(node: Node) -> Iterator[str]:
     wrong = node.misjudged
-    if wrong is None or wrong < _WRONG:
-        return ""
-    few = (node.rows or 0.0) > node.rows_planned
-    return f"the planner expected {wrong:,.0f} times too {'few' if few else 'many'} rows"
+    if wrong is not None and wrong >= _WRONG:
+        few = (node.rows or 0.0) > node.rows_planned
+        yield f"the planner expected {wrong:,.0f} times too {'few' if few else 'many'} rows"
+    if node.removed >= max(_MANY, _WASTED * (node.rows or 0.0)):
+        yield f"{node.removed:,.0f} rows were read and thrown away"
+    if node.spilled_kb:
+        yield "sorted on disk: work_mem is too small for it"

@@ -1,20 +1,16 @@
 """``manage.py analyze_db``: problems of the database, and their fixes."""
 
-import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import ORDER
-from perfops.analysis.snapshots import Since
+from perfops.analysis.snapshots import Since, parse_since
 from perfops.management import console
 from perfops.management.console import ReportCommand
 from perfops.management.formats import renderers
-
-_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class Command(ReportCommand):
@@ -56,13 +52,10 @@ class Command(ReportCommand):
 
 def since(text: str) -> Since:
     """Return the id of an analysis, or how long ago. Raises ``ArgumentTypeError``."""
-    if text.isdecimal():
-        return int(text)
-    found = re.fullmatch(r"(\d{1,4})([mhdw])", text)
-    if found is None:
-        raise ArgumentTypeError(f"{text!r} is neither an analysis nor a time like 30m, 24h, 7d, 2w")
-    number, unit = found.groups()
-    return timedelta(**{_UNITS[unit]: int(number)})
+    try:
+        return parse_since(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def names(text: str) -> tuple[str, ...]:

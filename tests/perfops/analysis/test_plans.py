@@ -87,6 +87,42 @@ def test_below_a_gather_times_of_processes_are_not_added():
     assert tree.relations(GATHER) == {("s", "t")}
 
 
+def scan(**changes):
+    return {
+        "Node Type": "Seq Scan", "Relation Name": "t", "Schema": "s", "Plan Rows": 100,
+        "Total Cost": 40.0, "Actual Rows": 100, "Actual Loops": 1, "Actual Total Time": 0.2,
+        **changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "warning"),
+    [
+        # All of a quick plan's time, and all of a planned one's cost, are nothing wrong.
+        ({}, "calm", ""),
+        ({"Actual Loops": None}, "calm", ""),
+        ({"Actual Total Time": 90.0}, "bad", ""),
+        ({"Plan Rows": 1}, "warning", "100 times too few rows"),
+        ({"Rows Removed by Filter": 5000}, "warning", "5,000 rows were read and thrown away"),
+        ({"Rows Removed by Filter": 150}, "calm", ""),
+        ({"Sort Space Type": "Disk", "Sort Space Used": 900}, "warning", "sorted on disk"),
+        ({"Actual Loops": 0}, "calm", "never run"),
+    ],
+)
+def test_a_step_has_the_colour_of_what_is_wrong_with_it(changes, kind, warning):
+    plan = {name: value for name, value in scan(**changes).items() if value is not None}
+    step = tree.draw(tree.read(plan))
+    assert step.kind == kind
+    assert warning in step.warning
+    assert bool(warning) == bool(step.warning)
+
+
+def test_a_scan_that_a_recommended_index_would_replace_says_so_and_leads_there():
+    steps = [tree.draw(tree.read(scan()), {table: "/there/"}) for table in ("s.t", "other.t")]
+    assert [(step.kind, step.url) for step in steps] == [("bad", "/there/"), ("calm", "")]
+    assert "recommended index" in steps[0].warning
+
+
 def test_the_fingerprint_knows_shape_not_numbers():
     other_numbers = {**GATHER, "Total Cost": 99.0, "Actual Rows": 1}
     other_shape = {**GATHER, "Plans": [{**GATHER["Plans"][0], "Node Type": "Index Scan"}]}

@@ -3,6 +3,7 @@
 import inspect
 import threading
 from contextvars import copy_context
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,7 +11,7 @@ from django.db import connection
 from django.db.utils import ProgrammingError
 
 from perfops.origins import ledger, scope, wrapper
-from perfops.origins.callers import caller
+from perfops.origins.callers import caller, source_of
 from perfops.origins.scope import Scope
 
 HERE = "tests/perfops/origins/test_counting.py"
@@ -125,6 +126,24 @@ def test_another_wrapper_of_the_project_is_not_taken_for_the_caller(counted):
         raw("SELECT 7")
         connection.execute_wrappers.reverse()
     assert only(counted())[0].site.function == "raw"
+
+
+def test_the_call_site_is_the_caller_of_a_declared_helper_with_its_source(counted, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "HELPER_MODULES": ["tests.perfops.origins.helping"]}
+    path = str(Path(__file__).with_name("helping.py"))
+    made = {"run": connection.cursor().execute}
+    exec(compile("def page(sql):\n    return run(sql)\n", path, "exec"), made)
+    made["page"]("SELECT 1 AS by_helper")
+    here = line()
+    sent, _ = only(counted("by_helper"))
+    assert sent.site.line == here
+    number = int(here.rpartition(":")[2])
+    assert (number, '    made["page"]("SELECT 1 AS by_helper")') in source_of(here)
+
+
+@pytest.mark.parametrize("site", ["", "../../etc/passwd:1", "/etc/passwd:1", "gone.py:3", "x.py"])
+def test_no_source_is_shown_of_what_is_not_the_projects(site):
+    assert source_of(site) == []
 
 
 def test_what_no_line_of_the_project_asked_for_has_no_line():
