@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import statements
 from perfops.admin.badges import card
 from perfops.admin.pages import MeasuredAdmin
+from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
 from perfops.analysis.plans import tree
@@ -25,7 +26,7 @@ from perfops.analysis.plans.tree import BAR_WIDTH, Step, draw
 from perfops.analysis.queries import Point
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, Chart, Line, chart, sparkline
 from perfops.formatting import ms_text
-from perfops.models.analyses import Finding
+from perfops.models.analyses import Analysis, Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
 from perfops.origins.callers import source_of
@@ -178,7 +179,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
     def total(self, row: Any) -> str:
         return ms_text(row.sent.ms)
 
-    @admin.display(description="Share")
+    @admin.display(description="Share of what the project sent")
     def share(self, row: Any) -> str:
         return f"{row.share:.1%}"
 
@@ -203,7 +204,7 @@ _DAY_S = 86_400
 
 
 def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
-    """Return the context of ``perfops/query.html``. Five queries."""
+    """Return the context of ``perfops/query.html``. Ten queries."""
     now = timezone.now()
     shares = origins.by_template({template.pk}, since=since)[template.pk]
     found = queries.findings_of(template)
@@ -211,7 +212,11 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
     points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
     return {
         "query": template,
-        "figures": _figures(shares, queries.total_ms(since=since).get(template.database, 0.0)),
+        "figures": _figures(
+            shares,
+            queries.total_ms(since=since).get(template.database, 0.0),
+            inside.share_of(template),
+        ),
         "shares": [_share(share) for share in shares[:_ORIGINS]],
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
@@ -236,14 +241,20 @@ def _findings(found: list[Finding]) -> dict[str, Any]:
     return {"findings": to_do, "resolved": resolved}
 
 
-def _figures(shares: list[Share], all_ms: float) -> list[tuple[str, str]]:
+def _figures(
+    shares: list[Share], all_ms: float, analysed: tuple[float, Analysis] | None
+) -> list[tuple[str, str]]:
     calls, ms = sum(s.calls for s in shares), sum(s.total_ms for s in shares)
     rows = sum(s.rows for s in shares)
     return [
         ("Calls", f"{calls:,}"),
         ("Total time", ms_text(ms)),
         ("Mean", ms_text(ms / calls) if calls else "-"),
-        ("Share of all time", f"{ms / all_ms:.1%}" if all_ms else "-"),
+        (
+            "Share of the database's time",
+            f"{analysed[0]:.1%} in analysis {analysed[1].pk}" if analysed is not None else "-",
+        ),
+        ("Share of what the project sent", f"{ms / all_ms:.1%}" if all_ms else "-"),
         ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
     ]
 

@@ -8,6 +8,7 @@ from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement, Table
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.models.analyses import Analysis, Finding, Occurrence, Severity
+from perfops.models.origins import QueryTemplate
 
 _MOST = 30
 _LEAST_CHANGE = 1.2
@@ -47,6 +48,22 @@ class Difference:
     new_statements: list[Statement]
     grown: list[tuple[Table, int]]
     settings: list[tuple[str, str, str]]
+
+
+def share_of(template: QueryTemplate) -> tuple[float, Analysis] | None:
+    """Return the share (0 to 1) of the database's time that a statement took in the window of
+    the newest analysis, as its findings have it. Five queries; None where it is not known.
+    """
+    finished = Analysis.objects.filter(
+        database=template.database, state=Analysis.State.FINISHED
+    ).select_related("baseline")
+    newest = finished.order_by("-created_at").first()
+    window = window_of(newest) if newest is not None else None
+    if newest is None or window is None:
+        return None
+    time = {each.queryid: each.total_ms for each in window.statements}
+    its, all_ms = set(template.queryids) & time.keys(), sum(time.values())
+    return (sum(time[each] for each in its) / all_ms, newest) if its and all_ms else None
 
 
 def window_of(analysis: Analysis) -> Window | None:

@@ -26,7 +26,14 @@ CHECKS = (
     "response_headers_conformance", "response_schema_conformance", "negative_data_rejection",
     "unsupported_method", "allow_header_conformance", "use_after_free",
 )  # fmt: skip
-EXAMPLES = 8
+# Who shows what: staff may do everything, so its requests get furthest; what others are refused is
+# the same for any input, and told by each operation's first examples.
+RUNS = {
+    "nobody": "examples,coverage",
+    "user": "coverage,stateful",
+    "staff": "examples,fuzzing",
+}
+EXAMPLES = 4
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +100,7 @@ def a_profile_to_work_on(server, token):
         post(f"{server}/api/v1/profiles", profile, token)
 
 
-@pytest.mark.parametrize("who", ["nobody", "user", "staff"])
+@pytest.mark.parametrize("who", RUNS)
 def test_the_running_server_keeps_what_its_document_promises(server, who, tmp_path):
     a_profile_to_work_on(server, token_of(server, "user"))
     credentials = []
@@ -105,7 +112,7 @@ def test_the_running_server_keeps_what_its_document_promises(server, who, tmp_pa
             f"--config-file={HERE / 'schemathesis.toml'}",
             "run", f"{server}/api/v1/openapi.json",
             f"--checks={','.join(CHECKS)}",
-            "--phases=examples,coverage,fuzzing,stateful",
+            f"--phases={RUNS[who]}",
             f"--max-examples={EXAMPLES}", "--workers=2", "--seed=7", "--continue-on-failure",
             *credentials,
         ],

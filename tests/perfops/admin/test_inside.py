@@ -9,6 +9,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
+from perfops.admin import analysis_pages
 from perfops.admin.columns import of_tables
 from perfops.analysis import differences as inside
 from perfops.analysis import findings, snapshots
@@ -17,7 +18,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.records import Database, Index, Server, Statement, Table
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.collectors.states import Session, Setting
-from perfops.models import Analysis, StoredSnapshot
+from perfops.models import Analysis, QueryTemplate, StoredSnapshot
 from tests.perfops.clusters import until
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +106,24 @@ def test_the_difference_names_what_came_went_and_changed(
     # 10 calls of 1 ms, then 90 that took 990 ms.
     assert (slower.before_ms, slower.after_ms) == (1.0, pytest.approx(11.0))
     assert found.quicker == []
+
+
+def test_a_statement_that_became_quicker_is_said_to_be_so_many_times_quicker():
+    statement = Statement("1", "SELECT 1", 10, 10.0, 0, 0, 0, 0, 0)
+    factors = [
+        analysis_pages._slower(inside.Slower(statement, before, after), {})["factor"]
+        for before, after in ((36.0, 1.0), (1.0, 11.0))
+    ]
+    assert factors == ["36.0 times quicker", "11.0 times slower"]
+
+
+def test_a_statements_share_of_the_databases_time_is_that_of_the_newest_analysis(admin_client, two):
+    known = QueryTemplate.objects.create(
+        id=7, database="default", text="SELECT one", queryids=["2"], first_seen_at=two[0].created_at
+    )
+    page = admin_client.get(reverse("admin:perfops_querytemplate_change", args=[known.pk]))
+    # 1 ms of 991 in the hour between the two.
+    assert f"0.1% in analysis {two[1].pk}" in page.content.decode()
 
 
 def test_the_analysis_leads_to_its_pages_and_tells_what_is_covered(admin_client, two):
