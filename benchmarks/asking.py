@@ -39,8 +39,8 @@ class Side:
     """One of the two databases, and what is asked of it."""
 
     def __init__(self, url: str) -> None:
-        told = {**connections["default"].settings_dict, **dj_database_url.parse(url)}
-        self.connection = DatabaseWrapper(told, "default")
+        parameters = {**connections["default"].settings_dict, **dj_database_url.parse(url)}
+        self.connection = DatabaseWrapper(parameters, "default")
         self.enter()
         self.staff, self.token = _staff()
         listed = Profile.objects.listed().order_by("?")

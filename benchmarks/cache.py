@@ -26,7 +26,7 @@ from midst.stack import process
 from midst.stack.valkey import Valkey
 
 SIZES = {"small": 10, "large": 1_000_000}
-ROUNDS, VOIDS, READS = 21, 200, 300
+ROUNDS, INVALIDATIONS, READS = 21, 200, 300
 # A hundred thousand times the keys; what is left of that is memory out of the processor's cache.
 WORST = 2
 BODY = b'{"slug":"ada"}' * 50
@@ -108,7 +108,7 @@ def compare_invalidations(servers: dict[str, Server]) -> float:
                 invalidate_one(random, server.profiles)
                 calls, spent = server.numbers()["evalsha"]
                 times = []
-                for _ in range(VOIDS):
+                for _ in range(INVALIDATIONS):
                     start = perf_counter()
                     invalidate_one(random, server.profiles)
                     times.append((perf_counter() - start) * 1e6)

@@ -35,7 +35,7 @@ Key = tuple[int, str, str]
 class Sampler:
     """Looks every 10 ms which locks keep writers out, and how long each was there (s).
 
-    What is told is never too short: from the look before its first to the one after its last.
+    The reported time is never too short: from the look before its first to the one after its last.
     """
 
     url: str

@@ -46,7 +46,7 @@ class LargeTable(admin.ModelAdmin):
 
 
 class OfProfile(LargeTable):
-    """Rows that hang on a profile: found by its exact slug, in two quick steps.
+    """Rows that belong to a profile: found by its exact slug, in two quick steps.
 
     A change locks the profile, as the API does: what is cached of the row goes by the profile's
     slug, which nobody may change meanwhile.
@@ -68,7 +68,7 @@ class OfProfile(LargeTable):
         return queryset.filter(profile_id=found) if found else queryset.none(), False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """What hangs on one profile never moves to another."""
+        """What belongs to one profile never moves to another."""
         return [*self.readonly_fields, *(["profile"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -106,7 +106,7 @@ class ProfileAdmin(LargeTable):
         return super().get_queryset(request).defer("summary")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """All that hangs on a profile goes with it; nobody reads a list of it all."""
+        """What belongs to a profile is deleted with it: no list of all of it is shown."""
         names = [f"{profile} with its CV, timeline, narratives, applications" for profile in objs]
         return names, {"profiles": len(names)}, set(), []
 

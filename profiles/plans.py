@@ -8,7 +8,7 @@ from profiles.models import Subscription, UsageQuota
 FREE, PRO, ENTERPRISE = Subscription.Tier.values
 MASKS = "masks"
 
-# Feature: the limits of free, pro, enterprise. None: as much as one likes; 0: not in this plan.
+# Feature: the limits of free, pro, enterprise. None: no limit; 0: not in this plan.
 LIMITS: dict[str, dict[str, int | None]] = {
     feature: dict(zip((FREE, PRO, ENTERPRISE), limits, strict=True))
     for feature, limits in {

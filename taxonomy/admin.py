@@ -1,4 +1,4 @@
-"""The taxonomy for the people who keep it."""
+"""The taxonomy's admin pages."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ _MASK = (
 _STAGE = ("slug", "title", "summary", "tags")
 _EPOCH = ("slug", "name", "summary", "position")
 
-# Enough to know that it is many.
+# A higher count would say no more.
 _MOST_COUNTED = 1000
 
 Row = dict[str, Any]

@@ -24,7 +24,7 @@ Fields = dict[str, Any]
 
 
 def create_mask(fields: Fields) -> bytes:
-    """Make a mask, behind the others; return it as it goes out. Raises ``Problem``: 409."""
+    """Make a mask, behind the others; return its JSON. Raises ``Problem``: 409."""
     last = Mask.objects.aggregate(last=Max("position"))["last"] or 0
     _write(Mask(position=last + 1), _mask_columns(fields))
     return selectors.mask_now(fields["slug"])
@@ -94,7 +94,7 @@ def _write(row: Any, fields: Fields) -> None:
         row.save()
         if stages is not None:
             _put_stages(row, stages)
-        # The deferred ones would break at the commit, behind our back.
+        # Deferred constraints would fail at the commit, after our checks.
         connection.check_constraints()
 
 
@@ -130,5 +130,5 @@ def _locked(model: type[Model], slug: str) -> Any:
 
 
 def _mask_columns(fields: Fields) -> Fields:
-    """What is one object to a client is three columns."""
+    """One object of the API is three columns of the table."""
     return {**{k: v for k, v in fields.items() if k != "redaction"}, **fields.get("redaction", {})}

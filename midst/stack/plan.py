@@ -76,7 +76,7 @@ def variables(plan: Plan, urls: dict[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Program:
-    """One of our own processes; it dies with us by ``death``."""
+    """One of our own processes; it gets the signal ``death`` when we end."""
 
     name: str
     command: list[str]

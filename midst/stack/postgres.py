@@ -37,7 +37,7 @@ SETTINGS: Mapping[str, str] = {
     "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
     "random_page_cost": "1.1",
-    # There is no LLVM in the wheel, so "on" would say what isn't so.
+    # There is no LLVM in the wheel, so "on" would be wrong.
     "jit": "off",
     "auto_explain.log_min_duration": "1s",
     "log_line_prefix": "%m [%p] %a ",

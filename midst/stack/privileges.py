@@ -1,4 +1,4 @@
-"""How a command line is wrapped: to die with its parent, and to lay down root's rights.
+"""How a command line is wrapped: to end with its parent, and to give up root's rights.
 
 PostgreSQL refuses to run as root. Its server then runs as ``nobody``, with the one
 capability to read and search everywhere: the checkout may lie in root's own home.

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 LOG_TAIL_LINES = 15
-# The clock that start times are told by is adjusted while we run; numbers come round later.
+# Start times come from a clock that is adjusted while we run; process numbers are reused later.
 SAME_WITHIN_S = 10.0
 
 
@@ -58,7 +58,7 @@ def spawn(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    # Popen would complain about a child it has lost sight of: we wait for it by psutil.
+    # Popen would warn about a child that it did not wait for: psutil waits for it.
     process.returncode = 0
     return Child(name, process.pid, psutil.Process(process.pid).create_time(), log, stop_signal)
 
@@ -70,7 +70,7 @@ def _for_us_alone(path: str, flags: int) -> int:
 
 
 def stop(child: Child, *, patience_s: float = 15) -> None:
-    """End the child and its whole session: politely, then by SIGKILL."""
+    """End the child and its whole session: by its own signal first, then by SIGKILL."""
     family = list(_session(child.pid, child.created))
     leader = _alive(child.pid, child.created)
     if leader is not None:

@@ -29,7 +29,7 @@ Say = Callable[[str], None]
 
 
 def run(say: Say) -> None:
-    """Start, load, analyse, judge, report; then serve until told to stop. Raises ``StackError``."""
+    """Start, load, analyse, judge, report; serve until a signal. Raises ``StackError``."""
     stop_on_signals()
     plan = plans.read()
     outside = servers.outside(state.CALLER)

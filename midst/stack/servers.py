@@ -53,7 +53,7 @@ def start(
 
 
 def restart(name: str, folder: Path, *, death: signal.Signals | None) -> process.Child:
-    """Start a fallen server again where it was: the others know only its old address."""
+    """Restart a server that ended, at its old address: the other processes know no other."""
     if name == "postgres":
         return Postgres(folder / "postgres", log(folder, name)).start(death=death)[0]
     return Valkey(folder / "valkey", log(folder, name)).start(death=death)[0]

@@ -1,4 +1,4 @@
-"""Keeps the stack's processes running until it is told to stop, then ends every one."""
+"""Keeps the stack's processes running until a signal says stop, then ends every one."""
 
 import signal
 import time
@@ -10,7 +10,7 @@ from midst.stack.state import StackError
 
 POLL_S = 0.5
 MAX_PAUSE_S = 30.0
-# One that ran this long has recovered: the next fall starts with a short pause again.
+# One that ran this long has recovered: after its next end the pause is short again.
 STEADY_S = 60.0
 
 
@@ -41,12 +41,12 @@ class Supervisor:
         return child
 
     def adopt(self, child: process.Child, start: Callable[[], process.Child]) -> None:
-        """Watch a child that runs already; ``start`` starts it again should it fall."""
+        """Watch a child that runs already; ``start`` starts it again when it ends."""
         self.watched.append(Watched(child, start))
         self._remember()
 
     def serve(self) -> None:
-        """Restart what falls, after a pause that doubles up to 30 s. Ends by ``Stop``."""
+        """Restart what ended, after a pause that doubles up to 30 s. Ends by ``Stop``."""
         while True:
             for watched in self.watched:
                 self._look_after(watched)

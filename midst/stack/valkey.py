@@ -42,7 +42,7 @@ class Valkey:
         return child, url
 
     def _password(self) -> str:
-        """Kept between starts: who was told the old one must find a restarted server."""
+        """Kept between starts, so that clients that know the old one find a restarted server."""
         file = self.folder / "password"
         if not file.exists():
             file.touch(mode=0o600)

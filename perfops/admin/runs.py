@@ -19,6 +19,7 @@ from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
+from perfops.formatting import ms_text, time_text
 from perfops.jobs import lifecycle
 from perfops.load import scenarios as plans
 from perfops.load import services as runs
@@ -158,7 +159,7 @@ class LoadRunAdmin(MeasuredAdmin):
     @admin.display(description="p95")
     def p95(self, run: LoadRun) -> str:
         p95 = run.summary["latency_ms"]["p95"] if run.summary else None
-        return "-" if p95 is None else f"{p95:,.1f} ms"
+        return ms_text(p95)
 
     @admin.display(description="Errors")
     def errors(self, run: LoadRun) -> str:
@@ -178,7 +179,6 @@ _NOT_CONFIGURED = (
     'PERFOPS["PROMETHEUS_URL"] (PERFOPS_PROMETHEUS_URL) to its address, such as '
     "http://127.0.0.1:9090, and start again."
 )
-_MINUTE_S = 60
 
 
 def pipeline_context(pipeline: Pipeline) -> dict[str, Any]:
@@ -259,4 +259,4 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 def _ago(at: datetime, now: datetime) -> str:
     seconds = max(0.0, (now - at).total_seconds())
-    return f"{seconds:.0f} s ago" if seconds < _MINUTE_S else f"{seconds / _MINUTE_S:.0f} min ago"
+    return f"{time_text(seconds)} ago"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.formatting import megabytes
 from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
@@ -31,7 +32,7 @@ def missing(
         "calls": calls,
         "their time saved": f"{balance.gain:.0%}",
         "of the database's time": f"{balance.share:.1%}",
-        "size in MB": round(proof.bytes / 1024**2, 1),
+        "size in MB": megabytes(proof.bytes),
         "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
     evidence["write cost"] = (

@@ -1,4 +1,4 @@
-"""Profiles and all that hangs on them, over HTTP: what many endpoints take, who may ask them."""
+"""Profiles and what belongs to them, over HTTP: what many endpoints take, who may ask them."""
 
 from typing import Annotated
 

@@ -26,7 +26,7 @@ _MOST_CONTEXTS = 20
     "/{profile}/masks", response=MaskSelection, auth=ANYONE, summary="Select masks by contexts"
 )
 def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpResponse:
-    """The best first. `contexts` stand between commas; without any, the profile's interests do."""
+    """Best match first. `contexts` are separated by commas; without any, the interests count."""
     words = [word.strip() for word in contexts.split(",") if word.strip()]
     if len(words) > _MOST_CONTEXTS:
         raise invalid("query.contexts", f"holds more than {_MOST_CONTEXTS} contexts")
@@ -41,7 +41,7 @@ def masks(request: HttpRequest, profile: str, contexts: Contexts = "") -> HttpRe
     openapi_extra=openapi.problems(QUOTA_EXHAUSTED),
 )
 def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> HttpResponse:
-    """A draft from the timeline and the CV: redacted, weighed and cut by the mask."""
+    """A draft from the timeline and the CV; the mask redacts, weighs and shortens it."""
     key, body = services.generate(
         profile, principal(request).user, mask=data.mask, as_of=data.as_of
     )
@@ -56,7 +56,7 @@ def generate(request: HttpRequest, profile: str, data: schemas.Generation) -> Ht
     openapi_extra=openapi.problems(CONFLICT),
 )
 def approve(request: HttpRequest, profile: str, id: UUID) -> HttpResponse:  # noqa: A002
-    """From then on others see it, as far as they see its profile."""
+    """Afterwards everyone who can see the profile can see it."""
     return send_own(request, services.approve(request, profile, id, principal(request).user))
 
 

@@ -1,4 +1,4 @@
-"""A profile's plan, what of it is used, and the profile as a whole to take along."""
+"""A profile's plan, its usage, and the export of the profile."""
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
@@ -48,7 +48,7 @@ def change(
     "/{profile}/usage",
     response=schemas.UsageList,
     auth=READER,
-    summary="Show what of the plan is used",
+    summary="Show the usage of the plan",
     openapi_extra=_OWN,
 )
 def usage(request: HttpRequest, profile: str) -> HttpResponse:
@@ -64,5 +64,5 @@ def usage(request: HttpRequest, profile: str) -> HttpResponse:
     openapi_extra=openapi.problems(QUOTA_EXHAUSTED),
 )
 def export(request: HttpRequest, profile: str) -> HttpResponse:
-    """The profile with all that hangs on it, as its owner sees it. Counts as an export."""
+    """The profile and everything that belongs to it, as its owner sees it. Counts as an export."""
     return send(profiles.export(profile, principal(request).user))

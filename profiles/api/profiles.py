@@ -31,7 +31,7 @@ def profiles(
     created_from: Moment | None = None,
     created_before: Moment | None = None,
 ) -> HttpResponse:
-    """Newest first, perhaps of a span of time; or by name, those whose name begins with `name`."""
+    """Newest first, optionally of a span of time; with `name`, those that begin with it."""
     if name and (created_from or created_before):
         raise invalid("query.name", "search by name or by time, not by both")
     answer = selectors.listed(
@@ -47,7 +47,7 @@ def profiles(
 
 @router.get("/me", response=schemas.OwnProfileList, auth=READER, summary="List your own profiles")
 def me(request: HttpRequest, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> HttpResponse:
-    """Newest first, whoever else may see them."""
+    """Newest first, whatever their visibility."""
     user = principal(request).user
     answer = selectors.owned(user, path=own_path(request), limit=limit, cursor=cursor)
     return respond(request, answer, own=True)
@@ -83,7 +83,9 @@ def change(request: HttpRequest, id: str, data: schemas.ProfileChanges) -> HttpR
     return send_own(request, services.change(request, id, principal(request).user, fields))
 
 
-@router.delete("/{id}", response={204: None}, auth=WRITER, summary="Delete a profile with its all")
+@router.delete(
+    "/{id}", response={204: None}, auth=WRITER, summary="Delete a profile and all its data"
+)
 def delete(request: HttpRequest, id: str) -> HttpResponse:  # noqa: A002
     services.delete(request, id, principal(request).user)
     return no_content()

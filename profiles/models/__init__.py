@@ -1,4 +1,4 @@
-"""Profiles and all that hangs on them."""
+"""Profiles and everything that belongs to them."""
 
 from profiles.models.cv import (
     Award,

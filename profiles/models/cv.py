@@ -1,4 +1,4 @@
-"""The entries of a CV: one table for each kind, all in the same frame."""
+"""The entries of a CV: one table for each kind, all with the columns of ``Entry``."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator

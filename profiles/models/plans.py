@@ -1,4 +1,4 @@
-"""What a profile's plan is, and what of it is used."""
+"""A profile's plan and its usage."""
 
 from django.conf import settings
 from django.db import models

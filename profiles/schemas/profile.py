@@ -11,7 +11,7 @@ from midst.kernel.input import Input, Tag, Tags, link, partial, text
 from midst.kernel.pagination import Listing
 
 Visibility = Literal["public", "unlisted", "private"]
-# Not more than that an @ stands between two names: the proof of an address is a mail.
+# Only that an @ stands between two names: whether an address works, only a message shows.
 _EMAIL = r"^([^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+)?$"
 _SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 

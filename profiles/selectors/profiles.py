@@ -73,7 +73,7 @@ def listed(
 
 
 def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> Answer:
-    """Return a page of ``user``'s own profiles, newest first, whoever else may see them."""
+    """Return a page of ``user``'s own profiles, newest first, whatever their visibility."""
 
     def compute() -> bytes:
         mine = Profile.objects.filter(owner=user, is_active=True).values(*_ROW)

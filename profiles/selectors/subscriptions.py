@@ -1,4 +1,4 @@
-"""A profile's plan, and what of it is used."""
+"""A profile's plan and its usage."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -15,7 +15,7 @@ from profiles.services import collections, quotas
 
 
 def create(fields: dict[str, Any]) -> tuple[UUID, bytes]:
-    """Make a posting; return its id, and how it goes out. Raises ``Problem`` (422)."""
+    """Make a posting; return its id and its JSON. Raises ``Problem`` (422)."""
     posting = JobPosting(**fields)
     _check_salary(posting)
     posting.save(force_insert=True)
@@ -23,7 +23,7 @@ def create(fields: dict[str, Any]) -> tuple[UUID, bytes]:
 
 
 def change(request: HttpRequest, key: UUID, fields: dict[str, Any]) -> bytes:
-    """Change a posting; return how it goes out now. Raises ``Problem``: 404, 412, 422."""
+    """Change a posting; return its JSON now. Raises ``Problem``: 404, 412, 422."""
     with transaction.atomic():
         posting = _locked(key)
         check_preconditions(request, postings.encoded(key))

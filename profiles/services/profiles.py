@@ -20,7 +20,7 @@ _TAKEN = {"profiles_profile_slug_key": "Another profile has this slug."}
 
 
 def create(user: Any, fields: dict[str, Any]) -> tuple[Profile, bytes]:
-    """Make a profile of ``user``'s; return it, and how its owner sees it.
+    """Make a profile for ``user``; return it, and its JSON for the owner.
 
     Raises ``Problem``: 403 for a default mask beyond the plan, 409 for a slug that is taken, 422.
     """
@@ -51,7 +51,7 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
 
 
 def delete(request: HttpRequest, reference: str, user: Any) -> None:
-    """Delete a profile with all that hangs on it. Raises ``Problem``: 404, 403."""
+    """Delete a profile and everything that belongs to it. Raises ``Problem``: 404, 403."""
     with transaction.atomic():
         profile = access.lock_own_profile(reference, user)
         check_preconditions(request, profiles.current(profile, user))

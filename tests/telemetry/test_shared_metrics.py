@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
+from midst.telemetry.shared import segment
 from tests.telemetry.processes import PATIENCE_S, environment, run, scrape, start, value
 
 HITS = 'cache_hits_total{cache_type="masks"}'
@@ -143,6 +145,20 @@ def test_a_file_that_is_none_of_ours_is_left_out_and_counted(tmp_path, content):
     for _ in range(2):
         told = scrape(tmp_path)
         assert (value(told, HITS), value(told, "metrics_files_skipped")) == (1, 2)
+
+
+def test_a_file_has_its_head_before_anybody_sees_it(tmp_path, monkeypatch):
+    seen = []
+    rename = Path.rename
+
+    def look(path, target):
+        seen.append(segment.identity_of(path.read_bytes()))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", look)
+    made = segment.Segment(tmp_path)
+    assert seen == [made.identity]
+    assert made.path.exists()
 
 
 def test_an_archive_that_was_damaged_is_set_aside(tmp_path):

@@ -53,12 +53,15 @@ class Segment:
         self._size = _FIRST_SIZE
         # All of them: each holds the file open too, and closing any of these drops the lock.
         self._maps: list[mmap.mmap] = []
-        if directory is not None:
-            self._create(directory)
+        hidden = None if directory is None else self._create(directory)
         self._map()
         self._used = _FILE_HEAD.size
         self.identity = secrets.randbits(64)
         _FILE_HEAD.pack_into(self._memory, 0, _MAGIC, self.identity, 0, self._used)
+        if hidden is not None:
+            # Only now: a reader would take a file without its head for none of ours.
+            self.path = hidden.with_suffix(SUFFIX)
+            hidden.rename(self.path)
 
     def add(self, key: bytes, cells: int) -> int:
         """Make room for a record and return where its first cell is in ``self.cells``."""
@@ -78,10 +81,9 @@ class Segment:
         """What the file holds: its own process may not open it again, that drops the lock."""
         return bytes(self._memory[: self._used])
 
-    def _create(self, directory: Path) -> None:
-        """A file that nobody sees before it is locked. Raises ``OSError``."""
-        name = f"{os.getpid()}-{secrets.token_hex(6)}"
-        hidden = directory / f"{name}.new"
+    def _create(self, directory: Path) -> Path:
+        """Make and lock the file, under a name that nobody reads. Raises ``OSError``."""
+        hidden = directory / f"{os.getpid()}-{secrets.token_hex(6)}.new"
         self._file = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
         try:
             os.posix_fallocate(self._file, 0, self._size)
@@ -89,8 +91,7 @@ class Segment:
         except OSError:
             hidden.unlink()
             raise
-        self.path = directory / f"{name}{SUFFIX}"
-        hidden.rename(self.path)
+        return hidden
 
     def _map(self) -> None:
         self._memory = mmap.mmap(-1 if self._file is None else self._file, self._size)

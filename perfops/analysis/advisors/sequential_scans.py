@@ -4,6 +4,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
+from perfops.formatting import megabytes
 
 ID = "sequential_scans"
 TITLE = "Sequential scans on large tables"
@@ -43,7 +44,7 @@ def _advice(table: Table, seconds: float) -> DetectedIssue:
         ),
         evidence={
             "rows": table.rows,
-            "size in MB": round(table.bytes / 1024**2, 1),
+            "size in MB": megabytes(table.bytes),
             "sequential scans": table.sequential_scans,
             "share of all scans": f"{table.sequential_scans / scans:.1%}",
             "rows read so": table.sequential_rows,

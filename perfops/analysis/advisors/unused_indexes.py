@@ -7,7 +7,7 @@ from perfops.analysis.advisors.index_identity import drop_statement, serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
-from perfops.formatting import by_hand
+from perfops.formatting import by_hand, megabytes
 
 ID = "unused_indexes"
 TITLE = "Unused indexes"
@@ -71,7 +71,7 @@ def _advice(index: Index, days: float, package: str) -> DetectedIssue:
         title=f"Index {index.qualified} has not been used for {days:.0f} days",
         evidence={
             "table": f"{index.schema}.{index.table}",
-            "size in MB": round(index.bytes / 1024**2, 1),
+            "size in MB": megabytes(index.bytes),
             "scans": index.scans,
             "days observed": round(days, 1),
             "definition": index.definition,
