@@ -28,3 +28,11 @@ def empty_cache(settings):
     keys = list(client.scan_iter(f"{settings.CACHES['default']['KEY_PREFIX']}:*"))
     if keys:
         client.delete(*keys)
+
+
+def pytest_collection_modifyitems(items):
+    """A test that empties the tables gives the migrations' rows back, or the next one fails."""
+    for item in items:
+        for mark in item.iter_markers("django_db"):
+            if mark.kwargs.get("transaction") and not mark.kwargs.get("serialized_rollback"):
+                raise pytest.UsageError(f"{item.nodeid}: add serialized_rollback=True")

@@ -15,8 +15,11 @@ ARGUMENTS = (
 PATIENCE_MS = 120_000
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(django_db_setup):
+    """No longer than a module: while Playwright's event loop runs in this thread, no test of
+    another module could run one of its own.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:

@@ -12,7 +12,7 @@ from perfops.analysis.advisors import drift as advisor
 from perfops.conf import Conf
 from tests.perfops.analysis.test_advisors import window
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 HARM = """
 DROP INDEX perfops_origin_at;
 ALTER TABLE perfops_queryorigin DROP CONSTRAINT perfops_origin_unique;
