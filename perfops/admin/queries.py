@@ -93,7 +93,7 @@ class CostliestFirst(ChangeList):
         rows: dict[int, Any] = known.in_bulk(ids)
         shares = origins.by_template(set(ids), since=self.since)
         trends = queries.trends(ids, since=self.since, until=timezone.now())
-        total_ms = queries.total_ms(since=self.since)
+        total_ms = queries.ms_by_database(self.sent)
         for row in rows.values():
             row.sent, row.shares = self.sent[row.pk], shares[row.pk]
             all_ms = total_ms.get(row.database, 0.0)

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from midst.accounts.models import ApiToken
+from midst.api import api
 from midst.kernel import cache
 from midst.kernel.cache.regions import all_regions
 from profiles.collections import CV, NARRATIVES, TIMELINE
@@ -87,9 +88,11 @@ def test_a_read_takes_as_many_whatever_the_page(client, world, who, expected):
     found = {}
     for path in expected:
         url = f"/api/v1{address(world, path)}"
-        found[path] = queries(client, token, f"{url}?limit=1")
+        pages = "limit" in api.query_parameters[f"/api/v1{path}", "get"]
+        one, hundred = ("?limit=1", "?limit=100") if pages else ("", "")
+        found[path] = queries(client, token, f"{url}{one}")
         cache.invalidate([region.group for region in all_regions()])
-        assert queries(client, token, f"{url}?limit=100") == found[path], path
+        assert queries(client, token, f"{url}{hundred}") == found[path], path
     assert found == expected
 
 
