@@ -61,9 +61,9 @@ def share_of(template: QueryTemplate) -> tuple[float, Analysis] | None:
     window = window_of(newest) if newest is not None else None
     if newest is None or window is None:
         return None
-    time = {each.queryid: each.total_ms for each in window.statements}
-    its, all_ms = set(template.queryids) & time.keys(), sum(time.values())
-    return (sum(time[each] for each in its) / all_ms, newest) if its and all_ms else None
+    shares = window.shares()
+    its = set(template.queryids) & shares.keys()
+    return (sum(shares[each] for each in its), newest) if its else None
 
 
 def window_of(analysis: Analysis) -> Window | None:

@@ -44,14 +44,13 @@ class Incident:
 
 def arrange(window: Window, issues: Iterable[DetectedIssue], limits: Conf) -> tuple[Incident, ...]:
     """Return the incidents: errors first, then by impact; those that are set apart last."""
-    time = {each.queryid: each.total_ms for each in window.statements}
-    all_ms = sum(time.values())
+    shares = window.shares()
     apart = _apart(window, limits)
 
     def incident(its: list[DetectedIssue]) -> Incident:
         ids = {queryid for each in its for queryid in each.queryids}
-        known = ids & time.keys()
-        impact = sum(time[each] for each in known) / all_ms if known and all_ms else None
+        known = ids & shares.keys()
+        impact = sum(shares[each] for each in known) if known else None
         return Incident(tuple(its), impact, _whose(its, ids, apart))
 
     found = [incident(its) for its in _together(window, issues)]
@@ -61,14 +60,17 @@ def arrange(window: Window, issues: Iterable[DetectedIssue], limits: Conf) -> tu
 def _together(window: Window, issues: Iterable[DetectedIssue]) -> list[list[DetectedIssue]]:
     """Join issues that share a statement, an index or a table, also by way of a third."""
     tables = {table.qualified for table in window.tables}
-    groups: list[tuple[set[tuple[str, str]], list[DetectedIssue]]] = []
-    for issue in issues:
+    # By number, and the number of the group that has a key.
+    groups: dict[int, tuple[set[tuple[str, str]], list[DetectedIssue]]] = {}
+    group_of: dict[tuple[str, str], int] = {}
+    for number, issue in enumerate(issues):
         keys, its = _keys(issue, tables), [issue]
-        for group in [g for g in groups if g[0] & keys]:
-            groups.remove(group)
-            keys, its = keys | group[0], group[1] + its
-        groups.append((keys, its))
-    return [sorted(its, key=lambda e: ORDER.index(e.severity)) for _, its in groups]
+        for shared in sorted({group_of[key] for key in keys if key in group_of}):
+            others, earlier = groups.pop(shared)
+            keys, its = keys | others, earlier + its
+        groups[number] = keys, its
+        group_of |= dict.fromkeys(keys, number)
+    return [sorted(its, key=lambda e: ORDER.index(e.severity)) for _, its in groups.values()]
 
 
 def _keys(issue: DetectedIssue, tables: set[str]) -> set[tuple[str, str]]:

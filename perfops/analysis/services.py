@@ -1,7 +1,7 @@
 """Analysing a database: snapshot, difference, detected issues, and the findings kept."""
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,7 +103,8 @@ def analyse(
         raise CouldNotAnalyse(f"There is no advisor {', '.join(unknown)}; there are: {known}.")
     if not store:
         present = _look(database)
-        return _report(database, present, _baseline(database, present, since), only)
+        report = _report(database, present, _baseline(database, present, since), only)
+        return _in_order(report, report.all_incidents)
     try:
         analysis = _claimed(database, trigger, user, analysis_id)
         return _noted(analysis, since, only)
@@ -191,8 +192,8 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     report = _report(analysis.database, present, baseline, only)
     with transaction.atomic():
         report = _with_impact(report, analysis)
-        arranged = incidents.arrange(report.window, report.issues, conf())
-        report = replace(report, issues=[each for one in arranged for each in one.issues])
+        arranged = report.all_incidents
+        report = _in_order(report, arranged)
         seen = findings.record(
             analysis, report.issues, coverage=report.coverage, incidents=arranged
         )
@@ -265,9 +266,12 @@ def _report(
         issues, window = recommended.issues, recommended.window
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
-    arranged = incidents.arrange(window, issues, conf())
-    issues = [each for one in arranged for each in one.issues]
     return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
+
+
+def _in_order(report: Report, arranged: Iterable[Incident]) -> Report:
+    """Return ``report`` with its issues in the order of its incidents."""
+    return replace(report, issues=[each for one in arranged for each in one.issues])
 
 
 def _with_impact(report: Report, analysis: Analysis) -> Report:

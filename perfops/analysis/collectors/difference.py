@@ -6,6 +6,7 @@ happened since the reset, which lies within the window, so it counts as it stand
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -76,14 +77,20 @@ def _lifetimes(snapshot: Snapshot) -> dict[str, float]:
     }
 
 
-def _reset_times(snapshot: Snapshot) -> dict[str, float | None]:
-    kept = {
+def _with_reset(snapshot: Snapshot) -> dict[str, Any]:
+    """Return what was read of each source that can be reset; None where it was not read."""
+    return {
         "pg_stat_database": snapshot.database,
         "pg_stat_statements": snapshot.statements_info,
         "pg_stat_checkpointer": snapshot.checkpoints,
         "pg_stat_wal": snapshot.wal,
     }
-    return {source: getattr(each, "reset_at", None) for source, each in kept.items()}
+
+
+def _reset_times(snapshot: Snapshot) -> dict[str, float | None]:
+    return {
+        source: getattr(each, "reset_at", None) for source, each in _with_reset(snapshot).items()
+    }
 
 
 def _another_server(before: Snapshot, after: Snapshot) -> str:
@@ -101,12 +108,7 @@ def _another_server(before: Snapshot, after: Snapshot) -> str:
 def _resets(before: Snapshot, after: Snapshot) -> dict[str, float]:
     """Return the sources that were reset in between, and when."""
     old, new = _reset_times(before), _reset_times(after)
-    has_been_read = {
-        "pg_stat_database": before.database,
-        "pg_stat_statements": before.statements_info,
-        "pg_stat_checkpointer": before.checkpoints,
-        "pg_stat_wal": before.wal,
-    }
+    has_been_read = _with_reset(before)
     return {
         source: at
         for source, at in new.items()
@@ -184,6 +186,13 @@ class Window:
     def seconds_seen(self) -> float:
         """Return over how many seconds every counter was really counted."""
         return self.seconds * self.covered
+
+    def shares(self) -> dict[str, float]:
+        """Return the share (0 to 1) of the database's time that each statement took, by its ID."""
+        all_ms = sum(each.total_ms for each in self.statements)
+        if not all_ms:
+            return {}
+        return {each.queryid: each.total_ms / all_ms for each in self.statements}
 
     def seconds_of(self, source: str) -> float:
         """Return over how many seconds ``source`` was really counted: its rates divide by it."""
