@@ -7,7 +7,7 @@ from typing import Any
 from django.db.backends.utils import CursorWrapper
 
 from perfops.database.connections import MARK
-from perfops.indexes.records import Column, Existing, Key, Nulls, Table, Writes
+from perfops.indexes.records import Column, Existing, Key, Table, Writes, nulls_of
 
 Name = tuple[str, str]
 _COMMON = 20
@@ -245,6 +245,6 @@ _DESCENDING, _NULLS_FIRST = 1, 2
 
 
 def _key(column: str, expression: str, opclass: str, collation: str, option: int) -> Key:
-    descending, first = bool(option & _DESCENDING), bool(option & _NULLS_FIRST)
-    nulls: Nulls = "" if first == descending else ("first" if first else "last")
+    descending = bool(option & _DESCENDING)
+    nulls = nulls_of(descending=descending, first=bool(option & _NULLS_FIRST))
     return Key(column, descending, expression, opclass, nulls, collation)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from perfops.indexes.records import Fixed, Key, Need, Nulls, Slot, SlotKind, Table
+from perfops.indexes.records import Fixed, Key, Need, Slot, SlotKind, Table, nulls_of
 
 # A name as a statement writes it (schema may be empty) to the table that it means.
 Resolve = Callable[[str, str], Table | None]
@@ -166,8 +166,7 @@ class _Scope:
             if found is None or found[0] != alias:
                 return ()
             descending = bool(each.args.get("desc"))
-            first = bool(each.args.get("nulls_first"))
-            nulls: Nulls = "" if first == descending else ("first" if first else "last")
+            nulls = nulls_of(descending=descending, first=bool(each.args.get("nulls_first")))
             keys.append(replace(found[1], descending=descending, nulls=nulls))
         return _unique(keys) or self._extreme(alias)
 

@@ -6,6 +6,15 @@ from typing import Literal
 
 Method = Literal["btree", "gin"]
 Nulls = Literal["", "first", "last"]
+
+
+def nulls_of(*, descending: bool, first: bool) -> Nulls:
+    """Return where NULLs stand, empty where they stand there by themselves in that direction."""
+    if first == descending:
+        return ""
+    return "first" if first else "last"
+
+
 Fix = Literal["null", "not null", "true", "false", "value"]
 SlotKind = Literal[
     "value", "low", "high", "list", "pattern", "array", "element", "document", "json key",

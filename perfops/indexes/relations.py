@@ -49,7 +49,8 @@ def as_select(plan: Node, wholes: Mapping[Name, Name]) -> exp.Expression | None:
     text = f"SELECT * FROM {', '.join(dict.fromkeys(sources))}"
     if where:
         text += f" WHERE {' AND '.join(where)}"
-    ordered = _parsed(f"{text} ORDER BY {', '.join(_order(plan))}") if _order(plan) else None
+    order = _order(plan)
+    ordered = _parsed(f"{text} ORDER BY {', '.join(order)}") if order else None
     return ordered or _parsed(text)
 
 

@@ -48,12 +48,11 @@ def recommend(
 
 def _present(window: Window, database: str) -> Window | None:
     """Return the part of ``window`` in which all tables have the indexes of today."""
-    after = window.after
-    if window.before is None or not impact.changed_tables(window.before.indexes, after.indexes):
+    if window.before is None:
         return window
 
     def is_like_today(snapshot: Snapshot) -> bool:
-        return not impact.changed_tables(snapshot.indexes, after.indexes)
+        return not impact.changed_tables(snapshot.indexes, window.after.indexes)
 
     return _since(window, database, is_like_today)
 

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans import explain
+from perfops.formatting import count_text
 from perfops.indexes import catalog, relations, texts
 from perfops.indexes import predicates as shape
 from perfops.indexes.records import Query, Table
@@ -36,6 +37,8 @@ class _Read:
 
     statement: Statement
     tree: exp.Expression
+    # The part of it that looks for rows, as ``reading_part`` has it.
+    reading: exp.Expression
     text: str
     plan: relations.Node | None
     # Of the text, as it writes them, and of the plan.
@@ -80,24 +83,25 @@ def reasons(unjudged: Sequence[tuple[Statement, str]], total_ms: float) -> str:
         counts[reason] += 1
     whys = ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
     share = sum(statement.total_ms for statement, _ in unjudged) / total_ms if total_ms else 0.0
-    what = "statement" if len(unjudged) == 1 else "statements"
-    return f"{len(unjudged)} {what} ({share:.1%} of the time) could not be judged: {whys}"
+    lost = count_text(len(unjudged), "statement")
+    return f"{lost} ({share:.1%} of the time) could not be judged: {whys}"
 
 
 def _read(cursor: CursorWrapper, statement: Statement) -> _Read | None:
     """Raises ``Unreadable``."""
     if not statement.text:
         return None
-    whole = texts.tree_of(texts.readable(statement.text))
-    if whole is None:
+    readable = texts.readable(statement.text)
+    tree = texts.tree_of(readable)
+    if tree is None:
         return None
-    tree, text = reading_part(whole, texts.readable(statement.text))
-    named = frozenset(_names(tree))
+    reading, text = reading_part(tree, readable)
+    named = frozenset(_names(reading))
     try:
         plan = explain.generic(cursor, text)["Plan"]
     except (explain.NoPlan, DatabaseError):
-        return _Read(statement, whole, text, None, named)
-    return _Read(statement, whole, text, plan, named, relations.read(plan))
+        return _Read(statement, tree, reading, text, None, named)
+    return _Read(statement, tree, reading, text, plan, named, relations.read(plan))
 
 
 def _names(tree: exp.Expression) -> set[Name]:
@@ -107,7 +111,6 @@ def _names(tree: exp.Expression) -> set[Name]:
 
 
 def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Name]) -> Query | None:
-    reading, text = reading_part(read.tree, read.text)
     in_text = {by_name[name].key for name in read.named if name in by_name}
     in_plan = {wholes[name] for name in read.planned if wholes.get(name) in by_name}
     # A partition that the text names is meant itself.
@@ -119,7 +122,7 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
     def resolve(schema: str, name: str) -> Table | None:
         return by_name.get((schema, name)) if (schema, name) in read.named else None
 
-    needs, slots = shape.needs(reading, resolve), shape.slots(reading, resolve)
+    needs, slots = shape.needs(read.reading, resolve), shape.slots(read.reading, resolve)
     hidden = in_plan - in_text
     asked = relations.as_select(read.plan, wholes) if hidden and read.plan is not None else None
     if asked is not None:
@@ -132,7 +135,7 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
     family = {name for table in by_name.values() if table.key in tables for name in table.family}
     return Query(
         queryid=read.statement.queryid,
-        text=text,
+        text=read.text,
         calls=read.statement.calls,
         total_ms=read.statement.total_ms,
         rows_per_call=read.statement.rows / max(1, read.statement.calls),
@@ -140,7 +143,7 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
         slots=slots,
         tables=tables,
         written=frozenset(_written(read.tree)),
-        is_aggregate=_is_aggregate(reading),
+        is_aggregate=_is_aggregate(read.reading),
         relations=tables | read.planned | family,
         stddev_ms=read.statement.stddev_ms,
     )
