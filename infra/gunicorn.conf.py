@@ -30,8 +30,10 @@ accesslog = None
 
 def post_worker_init(worker: Any) -> None:
     """After the fork: threads do not survive one."""
+    from midst import api
     from midst.telemetry import database, metrics, tracing
 
+    api.prepare()
     # What was loaded stays for good: no collection looks at it again.
     gc.collect()
     gc.freeze()

@@ -58,6 +58,11 @@ api.add_router("/profiles", profiles.router)
 api.add_router("/postings", postings.router)
 
 
+def prepare() -> None:
+    """Make what the first request with parameters would wait for: 0.4 s of CPU in each process."""
+    _ = api.query_parameters
+
+
 class KnownParametersMiddleware:
     """Refuses query parameters that an endpoint does not have: misspelled filters would do nothing.
 

@@ -1,9 +1,7 @@
 """Responses: problem details (RFC 9457), conditional reads and writes (RFC 9110, 13)."""
 
 import logging
-import re
 from collections.abc import Callable, Sequence
-from functools import cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +13,7 @@ from django.urls import get_script_prefix
 
 from midst.kernel.cache import Answer, bypass, tag_of
 from midst.kernel.problems import CHANGED, UNAVAILABLE, FieldError, Problem, Type
+from midst.telemetry.request_context import template
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
@@ -204,7 +203,8 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
-_PARAMETER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")
+# A page that is cached for everybody must hold nothing that one client chose freely: neither a
+# header such as SCRIPT_NAME nor another spelling of the path reaches an address made here.
 
 
 def own_path(request: HttpRequest) -> str:
@@ -217,14 +217,9 @@ def own_path(request: HttpRequest) -> str:
     if match is None:
         raise ValueError("own_path needs a request that has been routed to a view")
     parameters = {name: quote(str(value), safe="") for name, value in match.kwargs.items()}
-    return get_script_prefix() + _format_of(match.route).format(**parameters)
+    return get_script_prefix() + template(match.route).removeprefix("/").format(**parameters)
 
 
 def item_path(request: HttpRequest, key: object) -> str:
     """Return the path of one member of the collection that ``request`` was sent to."""
     return f"{own_path(request)}/{quote(str(key), safe='')}"
-
-
-@cache
-def _format_of(route: str) -> str:
-    return _PARAMETER.sub(r"{\1}", route)

@@ -10,6 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from midst.health import ALIVE
 from midst.server.connections import Receive, Scope, Send
 from midst.server.threads import Answer, Busy, Threads
 
@@ -43,8 +44,6 @@ _SLOW = problem(
 
 
 _HEALTH = "/health"
-# What ``midst.health`` says as well.
-_ALIVE = b'{"status":"ok"}'
 
 
 def is_probe(scope: Scope) -> bool:
@@ -53,8 +52,8 @@ def is_probe(scope: Scope) -> bool:
 
 def alive(scope: Scope) -> Answer:
     """Answer the question whether the process is alive: busy is alive."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_ALIVE))]
-    return Answer(200, headers, b"" if scope["method"] == "HEAD" else _ALIVE)
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ALIVE))]
+    return Answer(200, headers, b"" if scope["method"] == "HEAD" else ALIVE)
 
 
 class Gone(Exception):

@@ -41,47 +41,41 @@ class SharedComputations[T]:
         What ``compute`` raises, its caller gets; who waited for that computes by itself.
         """
         with self._lock:
-            if key not in self._running:
-                self._running.add(key)
-                turn, leads = None, True
-            elif (turn := self._next.get(key)) is None:
-                turn, leads = self._next.setdefault(key, _Turn()), True
+            turn = self._next.get(key)
+            leads = turn is None
+            if turn is None:
+                turn = _Turn()
+                if key in self._running:
+                    self._next[key] = turn
+                else:
+                    self._running.add(key)
+                    turn.may_start.set()
             else:
                 turn.members += 1
-                leads = False
-        if turn is None:
-            return self._run(key, None, compute)
         if leads:
-            return self._run_next(key, turn, compute)
+            return self._lead(key, turn, compute)
         turn.done.wait(_WAIT_S)
         return compute() if turn.result is None else turn.result
 
-    def _run_next(self, key: str, turn: _Turn[T], compute: Callable[[], T]) -> T:
+    def _lead(self, key: str, turn: _Turn[T], compute: Callable[[], T]) -> T:
         turn.may_start.wait(_WAIT_S)
         with self._lock:
-            if not turn.may_start.is_set():
+            in_turn = turn.may_start.is_set()
+            if not in_turn:
                 # The running one hangs: nobody else waits for it.
                 del self._next[key]
-        if turn.may_start.is_set():
-            return self._run(key, turn, compute)
         try:
             turn.result = compute()
             return turn.result
         finally:
             turn.done.set()
+            if in_turn:
+                self._start_next(key)
 
-    def _run(self, key: str, turn: _Turn[T] | None, compute: Callable[[], T]) -> T:
-        try:
-            result = compute()
-            if turn is not None:
-                turn.result = result
-            return result
-        finally:
-            if turn is not None:
-                turn.done.set()
-            with self._lock:
-                following = self._next.pop(key, None)
-                if following is None:
-                    self._running.discard(key)
-                else:
-                    following.may_start.set()
+    def _start_next(self, key: str) -> None:
+        with self._lock:
+            following = self._next.pop(key, None)
+            if following is None:
+                self._running.discard(key)
+            else:
+                following.may_start.set()
