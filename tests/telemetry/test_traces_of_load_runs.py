@@ -15,7 +15,6 @@ def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
     with receiver() as collector:
         server = gunicorn(
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-            # Little is left for the end, which waits for some seconds only.
             OTEL_BSP_SCHEDULE_DELAY="100",
             RATE_LIMIT_ADDRESS="1000000",
         )
@@ -25,10 +24,16 @@ def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
             scenario=scenario(rate=20, seconds=3), target=server.url, enqueue=False
         )
         execution.execute(run.pk, verdicts.decide)
+        run.refresh_from_db()
+        assert run.summary, (run.reasons, run.log)
+
+        def spans():
+            return [span for span in collector.spans if span.attributes.get("perfops.run")]
+
+        # A server that ends waits for some seconds only, whatever is left to send.
+        wait_for(lambda: len(spans()) >= run.summary["requests"], "the spans of the run")
         server.stop()
-    run.refresh_from_db()
-    assert run.summary, (run.reasons, run.log)
-    of_load = [span for span in collector.spans if span.attributes.get("perfops.run")]
+    of_load = spans()
     assert {span.attributes["perfops.run"] for span in of_load} == {str(run.pk)}
     assert len(of_load) == run.summary["requests"]
     # What looks around before the load is none of it.
