@@ -1,6 +1,7 @@
 """The one API, built from each app's router."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import NoReverseMatch
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from psycopg.errors import ForeignKeyViolation
@@ -59,8 +61,12 @@ api.add_router("/postings", postings.router)
 
 
 def prepare() -> None:
-    """Make what the first request with parameters would wait for: 0.4 s of CPU in each process."""
-    _ = api.query_parameters
+    """Make what the first request with parameters would wait for: 0.4 s of CPU in each process.
+
+    Nothing where the URLconf has no API.
+    """
+    with suppress(NoReverseMatch):
+        _ = api.query_parameters
 
 
 class KnownParametersMiddleware:
