@@ -37,9 +37,10 @@ class ModelEdit:
         """Return the edit as ``git apply`` and ``patch -p1`` take it, from the working folder."""
         here = Path.cwd()
         name = self.path.relative_to(here) if self.path.is_relative_to(here) else self.path
-        lines = (text.splitlines(keepends=True) for text in (self.before, self.after))
-        ended = ([line if line.endswith("\n") else f"{line}\n" for line in its] for its in lines)
-        return "".join(unified_diff(*ended, f"a/{name}", f"b/{name}"))
+        before, after = (
+            f"{text.rstrip()}\n".splitlines(keepends=True) for text in (self.before, self.after)
+        )
+        return "".join(unified_diff(before, after, f"a/{name}", f"b/{name}"))
 
 
 def declare(model: type[Model], meta: str) -> ModelEdit:
@@ -164,8 +165,8 @@ class _File:
         return (self._start(self.node.body[0]), 0, f"{text}\n")
 
     def _start(self, node: ast.stmt) -> int:
-        decorators = [each.lineno for each in getattr(node, "decorator_list", [])]
-        return self.starts[min([node.lineno, *decorators]) - 1]
+        decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+        return self.starts[min(each.lineno for each in (node, *decorators)) - 1]
 
     def _after(self, node: ast.stmt) -> int:
         return self.starts[node.end_lineno or node.lineno]
