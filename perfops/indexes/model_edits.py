@@ -166,7 +166,7 @@ class _File:
 
     def _start(self, node: ast.stmt) -> int:
         decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-        return self.starts[min(each.lineno for each in (node, *decorators)) - 1]
+        return self.starts[min([node.lineno, *(each.lineno for each in decorators)]) - 1]
 
     def _after(self, node: ast.stmt) -> int:
         return self.starts[node.end_lineno or node.lineno]
