@@ -81,7 +81,7 @@ class PlanChange(msgspec.Struct, frozen=True):
     calls_after: int = 0
 
 
-class Sent(msgspec.Struct, frozen=True):
+class SentStatements(msgspec.Struct, frozen=True):
     """What was counted and what changed in a window."""
 
     origins: tuple[Origin, ...] = ()
@@ -89,7 +89,7 @@ class Sent(msgspec.Struct, frozen=True):
     scopes: tuple[ScopeSum, ...] = ()
 
 
-def read(database: str, *, since: float) -> Sent:
+def read(database: str, *, since: float) -> SentStatements:
     """Return what was counted and what changed since ``since`` (Unix time), at most a week.
 
     Empty where our tables are not there yet.
@@ -98,8 +98,8 @@ def read(database: str, *, since: float) -> Sent:
     using = router.db_for_read(QueryOrigin)
     with suppress(DatabaseError), transaction.atomic(using=using):
         whole = scopes(since=began, database=database)
-        return Sent(_origins(database, began), _changes(database), whole)
-    return Sent()
+        return SentStatements(_origins(database, began), _changes(database), whole)
+    return SentStatements()
 
 
 def scopes(
