@@ -132,4 +132,5 @@ def _effect(copy: Copy, query: Query) -> Effect | None:
         is_used=True,
         blocks_before=copying.mean_of_best(pairs, lambda pair: pair[0].blocks),
         blocks_after=copying.mean_of_best(pairs, lambda pair: pair[1].blocks),
+        planned_after=copying.mean_of_best(pairs, lambda pair: pair[1].cost),
     )
