@@ -52,7 +52,7 @@ format: install ## put the code in its form
 # Those through which requests, models, forms, migrations and commands go. What is left out starts
 # servers, or never asks Django.
 ON_DJANGO := $(addprefix tests/,accounts contracts operations profiles taxonomy kernel \
-  $(addprefix perfops/,admin adoption jobs management origins plugins test_checks.py test_migrations.py test_schedules.py))
+  $(addprefix perfops/,admin adoption indexes/test_migrations.py jobs management origins plugins test_checks.py test_migrations.py test_schedules.py))
 
 test-django-6: install ## the tests that go through Django, on Django 6.0 in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(SYNC)

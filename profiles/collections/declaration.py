@@ -54,7 +54,8 @@ class Collection:
     on. ``conflicts`` maps the name of a database constraint to
     the message of the 409. ``query`` is the schema of the list's query parameters: fields beside
     those of ``PageQuery`` filter by equality. ``description`` explains the list in the OpenAPI
-    document. ``region`` and ``key_prefix`` say where the cache keeps the answers.
+    document. ``region`` and ``key_prefix`` say where the cache keeps the answers. ``exported`` is
+    the schema of a row in an export, where it has more than ``body``.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Collection:
     conflicts: Mapping[str, str] = field(default_factory=dict)
     query: type[PageQuery] = PageQuery
     description: str = ""
+    exported: type[Input] | None = None
     narrated: Narrated | None = None
     seeded: Seeded | None = None
 
@@ -84,6 +86,11 @@ class Collection:
         column_of = {shown: column for column, shown in self.links.items()}
         shown = [column_of.get(name, name) for name in self.shown.model_fields]
         return [*shown, *self.redact_by]
+
+    def column_of(self, name: str) -> str:
+        """Return the attribute of a row that stores a field: the key, where it links a row."""
+        linked = name in self.links.values()
+        return self.model._meta.get_field(name).attname if linked else name  # type: ignore[union-attr]
 
     @property
     def invalidates(self) -> Invalidates:

@@ -88,6 +88,8 @@ MATRIX = [
     ("GET", "/profiles", anyone(), None),
     ("POST", "/profiles", user_write(201), {"slug": "new", "display_name": "New"}),
     ("GET", "/profiles/me", user_write(200), None),
+    ("POST", "/profiles/me/import", user_write(201),
+     {"profile": {"slug": "new", "display_name": "New"}}),
     ("GET", "/profiles/{id}", anyone(), None),
     ("PATCH", "/profiles/{id}", own_write(200), {"title": "Countess"}),
     ("DELETE", "/profiles/{id}", own_write(204), None),
