@@ -254,6 +254,8 @@ def _rehearsed(
             judged += _in_turn(mine, plans, _nothing, tables)
             continue
         try:
+            if place == alias:
+                copying.require_direct(plans.cursor, alias)
             judged += _on_copy(place, table, mine, plans, limits, time)
         except DatabaseError as error:
             reason = str(error).partition("\n")[0]

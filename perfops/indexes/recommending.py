@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from django.db import DatabaseError
+from django.db import DatabaseError, NotSupportedError
 from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.advisors.detection import DetectedIssue
@@ -24,6 +24,7 @@ from perfops.indexes import (
     weighing,
     workload,
 )
+from perfops.indexes import table_copies as copying
 from perfops.indexes.declaration import NotDjangos
 from perfops.indexes.migration import Change, Project
 from perfops.indexes.recommendation import Recommendation, Recommendations
@@ -201,7 +202,12 @@ def _prove(
             what = "GIN indexes"
         reason = f"{len(rest)} candidates for {what} can't be proved: {why}no rehearsal is allowed"
         return proofs, (_lacking(reason, remedy, *{each.table for each in rest}),)
-    rehearsed = rehearsal.prove(place, rest, queries, tables, limits)
+    try:
+        if place == alias:
+            copying.require_direct(cursor, alias)
+        rehearsed = rehearsal.prove(place, rest, queries, tables, limits)
+    except NotSupportedError as error:
+        rehearsed = rehearsal.Rehearsed((), {each.table: str(error) for each in rest})
     missing = [
         _lacking(f"the rehearsal of {'.'.join(name)} on {place} failed: {reason}", "", name)
         for name, reason in rehearsed.failed.items()
