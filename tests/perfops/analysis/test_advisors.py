@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from perfops.analysis.advisors import (
     cache_hit_ratio,
+    duplicate_indexes,
     registry,
     rows_read,
     sequential_scans,
@@ -122,6 +123,18 @@ def test_the_only_index_under_a_foreign_key_stays():
     other = changed(INDEX, name="other", columns=(2, 3), scans=5)
     both = window(indexes=[INDEX, other], foreign_keys=[key])
     assert [a.object for a in unused_indexes.run(both, LIMITS)] == ["public.big_idx"]
+
+
+def test_an_index_that_stays_for_another_one_stands_for_its_scans():
+    """The planner uses one of two that are the same: without both its statements are slower."""
+    idle = changed(INDEX, oid=7, keys=("2 1 0 0",))
+    busy = changed(idle, oid=8, name="twin", scans=400)
+    twins = window(indexes=[idle, busy])
+    assert [each.object for each in duplicate_indexes.run(twins, LIMITS)] == ["public.twin"]
+    assert unused_indexes.run(twins, LIMITS) == []
+    both_idle = window(indexes=[idle, changed(busy, scans=0)])
+    told = [*duplicate_indexes.run(both_idle, LIMITS), *unused_indexes.run(both_idle, LIMITS)]
+    assert [each.object for each in told] == ["public.twin", "public.big_idx"]
 
 
 def test_young_statistics_condemn_no_index():
