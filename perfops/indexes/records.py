@@ -91,6 +91,12 @@ class Candidate:
     def qualified(self) -> str:
         return ".".join(self.table)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Return all columns that it needs, those of its predicate as well."""
+        keys = (key.column for key in self.keys)
+        return frozenset((*keys, *self.include, *(each.column for each in self.where)))
+
     def __str__(self) -> str:
         text = f"{self.qualified} ({', '.join(map(str, self.keys))})"
         if self.method != "btree":
@@ -115,6 +121,8 @@ class Column:
     distinct: float
     # Value to share of all rows, most common first.
     common: tuple[tuple[str, float], ...] = ()
+    # Generated when it is read: it can be in no index.
+    is_virtual: bool = False
 
     @property
     def is_text(self) -> bool:

@@ -75,6 +75,16 @@ def test_equality_comes_before_range_and_the_selective_column_first():
     assert not any(each.startswith("public.orders (at") for each in found)
 
 
+def test_what_is_generated_when_it_is_read_can_be_in_no_index():
+    virtual = replace(ORDERS.columns["customer"], is_virtual=True)
+    on = replace(ORDERS, columns={**ORDERS.columns, "customer": virtual})
+    need = Need(NAME, equal=(Key("customer"), Key("state")), used=frozenset({"customer", "state"}))
+    found = candidates.of_need(need, on, trigrams="")
+    assert [str(each) for each in found] == []
+    plain = candidates.of_need(replace(need, equal=(Key("state"),)), on, trigrams="")
+    assert [str(each) for each in plain] == ["public.orders (state)"]
+
+
 def test_a_descending_order_is_an_ascending_index_read_backwards():
     assert propose(Need(NAME, sorts=(Key("at", True), Key("id", True)))) == [
         "public.orders (at, id)"
