@@ -51,7 +51,7 @@ def flush(*, ended: bool = False) -> bool:
     """
     with _lock:
         scope.tell_all(ended=ended)
-        rows, scopes = ledger.take(), ledger.take_scopes()
+        rows = ledger.take()
         if not rows and not ledger.waiting():
             return True
         try:
@@ -59,14 +59,12 @@ def flush(*, ended: bool = False) -> bool:
                 if rows:
                     store.write(cursor, rows)
                 rows = {}
-                store.write_scopes(cursor, scopes)
-                scopes = {}
                 identify.identify_new(cursor, hurried=ended)
         except DataError:
             # The same rows would be refused the next time too.
             raise
         except Error as error:
-            ledger.give_back(rows, scopes)
+            ledger.give_back(rows)
             _complain(error)
             return False
         _recovered()

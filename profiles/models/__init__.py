@@ -22,7 +22,6 @@ from profiles.models.profile import (
     check_not_a_uuid,
     check_not_reserved,
 )
-from profiles.models.search import ProfileSearch
 
 __all__ = [
     "SLUG",
@@ -36,7 +35,6 @@ __all__ = [
     "Narrative",
     "Profile",
     "ProfileQuerySet",
-    "ProfileSearch",
     "Project",
     "Publication",
     "Skill",

@@ -1,7 +1,6 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName, about_statement
-from perfops.analysis.advisors.rows_read import whole_count_remedy
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
@@ -20,9 +19,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     for statement in window.statements:
         severity = _severity(statement, total_ms, window.seconds_of("pg_stat_statements"), limits)
         if severity is not None:
-            found.append(
-                _advice(statement, severity, total_ms, whole_count_remedy(statement, window))
-            )
+            found.append(_advice(statement, severity, total_ms))
     return found
 
 
@@ -41,9 +38,7 @@ def _severity(
     return None
 
 
-def _advice(
-    statement: Statement, severity: SeverityName, total_ms: float, remedy: str = ""
-) -> DetectedIssue:
+def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> DetectedIssue:
     share = statement.total_ms / total_ms if total_ms else 0.0
     what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
     return about_statement(
@@ -62,8 +57,7 @@ def _advice(
             ),
         },
         why="Requests that send it wait for it, and it takes the database's time from others.",
-        remedy=remedy
-        or (
+        remedy=(
             "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
             "Fix what reads more than it returns, or send it less often."
         ),

@@ -188,6 +188,6 @@ def sent(template, at, **changes):
 
 
 def plan_issues():
-    changes = origins.read("default", since=timezone.now().timestamp() - 60).plan_changes
+    _, changes = origins.read("default", since=timezone.now().timestamp() - 60)
     window = difference.since_reset(look(100))
     return plan_changes.run(replace(window, plan_changes=changes), Conf())
