@@ -7,11 +7,9 @@ import pytest
 from django_redis import get_redis_connection
 
 from tests.valkey import things, valkey, written
-from tests.world import shared_world, world, world_of_module
+from tests.world import world
 
-__all__ = [
-    "empty_cache", "shared_world", "things", "valkey", "world", "world_of_module", "written",
-]  # fmt: skip
+__all__ = ["empty_cache", "things", "valkey", "world", "written"]
 
 # A busy machine is no failure. `make test` tries the same examples every time, so that it never
 # fails by chance; CI searches at random in a section of its own and prints the seed.

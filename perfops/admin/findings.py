@@ -16,6 +16,9 @@ from perfops.admin import badges, statements
 from perfops.admin.badges import Badge, card
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.analysis import findings, selectors
+from perfops.indexes import migration_files
+from perfops.indexes.declaration import NotDjangos
+from perfops.indexes.model_edits import ModelEdit
 from perfops.models.analyses import Finding, Recommendation
 
 _USUAL_MUTE = timedelta(days=30)
@@ -163,6 +166,7 @@ def recommendation_context(finding: Finding, download_url: str) -> dict[str, Any
         "unit": "planner's cost" if recommendation.unit == "cost" else "ms",
         "effects": [_effect(each, urls.get(each["queryid"], "")) for each in effects],
         "meta": recommendation.meta,
+        "edit": _edit(recommendation),
         "migration": recommendation.migration,
         "file": f"{recommendation.app_label}/migrations/{recommendation.migration_name}.py",
         "download_url": download_url if recommendation.migration else "",
@@ -170,6 +174,14 @@ def recommendation_context(finding: Finding, download_url: str) -> dict[str, Any
         "outcome": _BADGES.get(Outcome(recommendation.outcome)),
         "measured": [(label, _figure(value)) for label, value in recommendation.measured],
     }
+
+
+def _edit(recommendation: Recommendation) -> ModelEdit | None:
+    """Return the model's edit; None where its file can't be read here, or there is none."""
+    try:
+        return migration_files.edit_of(recommendation) if recommendation.migration else None
+    except NotDjangos:
+        return None
 
 
 def _effect(effect: dict[str, Any], url: str) -> dict[str, Any]:

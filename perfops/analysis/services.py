@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -103,7 +104,7 @@ def analyse(
         raise CouldNotAnalyse(f"There is no advisor {', '.join(unknown)}; there are: {known}.")
     if not store:
         present = _look(database)
-        report = _report(database, present, _baseline(database, present, since), only)
+        report = _report(database, present, _baseline(database, present, since), only, since)
         return _in_order(report, report.all_incidents)
     try:
         analysis = _claimed(database, trigger, user, analysis_id)
@@ -189,7 +190,7 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     present = _look(analysis.database)
     baseline = _baseline(analysis.database, present, since)
     analysis.baseline = baseline.analysis if baseline else None
-    report = _report(analysis.database, present, baseline, only)
+    report = _report(analysis.database, present, baseline, only, since)
     with transaction.atomic():
         report = _with_impact(report, analysis)
         arranged = report.all_incidents
@@ -232,15 +233,22 @@ def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSn
 
 
 def _report(
-    database: str, present: Snapshot, baseline: StoredSnapshot | None, only: Collection[str]
+    database: str,
+    present: Snapshot,
+    baseline: StoredSnapshot | None,
+    only: Collection[str],
+    since: Since | None,
 ) -> Report:
     earlier = snapshots.read(baseline)
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
-    sent, changes = origins.read(database, since=present.taken_at - window.seconds)
+    # Counters begin where a snapshot is, which may be earlier; origins begin where it was said.
+    seconds = since.total_seconds() if isinstance(since, timedelta) else window.seconds
+    sent = origins.read(database, since=present.taken_at - seconds)
     window = replace(
         window,
-        origins=sent,
-        plan_changes=changes,
+        origins=sent.origins,
+        plan_changes=sent.plan_changes,
+        scopes=sent.scopes,
         packages=packages.of_tables(database),
         alias=database,
     )

@@ -23,6 +23,10 @@ from perfops.conf import conf
 MARK = "/* perfops */"
 APPLICATION = "perfops"
 _CONNECT_S = 5
+# What keeps us out of the counters that we judge by: asking for a plan reads the ends of indexes,
+# and counts as scans of them. Only superusers may set these, and from PostgreSQL 15 on roles that
+# were granted it (GRANT SET ON PARAMETER). Statements are told by their mark even without.
+_UNCOUNTED = {"pg_stat_statements.track": "none", "track_counts": "off"}
 _SAVEPOINT = "perfops"
 _UNDO = f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
 
@@ -137,12 +141,12 @@ class _Pooled:
         server.execute(f"{MARK} BEGIN READ ONLY")
         # We think between two statements; the caller's limit for that is not meant for us.
         _set_local(server, _limits() | {"idle_in_transaction_session_timeout": 0})
-        server.execute(f"{MARK} SAVEPOINT {_SAVEPOINT}")
-        try:
-            _set_local(server, {"pg_stat_statements.track": "none"})
-        except psycopg.Error:
-            # The mark tells our statements from the others.
-            server.execute(f"{MARK} {_UNDO}")
+        for name, value in _UNCOUNTED.items():
+            server.execute(f"{MARK} SAVEPOINT {_SAVEPOINT}")
+            try:
+                _set_local(server, {name: value})
+            except psycopg.Error:
+                server.execute(f"{MARK} {_UNDO}")
 
 
 def _open(database: str) -> BaseDatabaseWrapper:
@@ -179,12 +183,12 @@ def _set_local(server: Any, settings: dict[str, Any]) -> None:
 def _limit_session(cursor: CursorWrapper) -> None:
     for name, value in {"default_transaction_read_only": "on", **_limits()}.items():
         cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, str(value)])
-    try:
-        cursor.execute(f"{MARK} SELECT set_config('pg_stat_statements.track', 'none', false)")
-    except DatabaseError:
-        # Only a superuser may; the mark tells our statements from the others.
-        if cursor.db.connection.closed:
-            raise
+    for name, value in _UNCOUNTED.items():
+        try:
+            cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, value])
+        except DatabaseError:
+            if cursor.db.connection.closed:
+                raise
 
 
 def columns(cursor: CursorWrapper, relation: str) -> set[str]:

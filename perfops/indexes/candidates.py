@@ -69,7 +69,12 @@ def of_need(need: Need, table: Table, *, trigrams: str) -> list[Candidate]:
     found = [*plain, *(replace(each, where=where) for each in plain if where)]
     found += [_covering(each, need, table) for each in found]
     found += _inverted(need, table, trigrams=trigrams)
-    usable = [each for each in found if all(_fits(key, each, table) for key in each.keys)]
+    usable = [
+        each
+        for each in found
+        if all(_fits(key, each, table) for key in each.keys)
+        and not any(table.columns[name].is_virtual for name in each.columns)
+    ]
     return list(dict.fromkeys(usable))
 
 
@@ -162,6 +167,8 @@ def _covering(candidate: Candidate, need: Need, table: Table) -> Candidate:
     names |= {each.column for each in candidate.where}
     rest = sorted((need.used or frozenset()) - names)
     width = sum(table.columns[name].width for name in rest)
+    if any(table.columns[name].is_virtual for name in rest):
+        return candidate
     if not rest or len(rest) > _MOST_INCLUDED or width > _WIDEST_INCLUDED:
         return candidate
     return replace(candidate, include=tuple(rest))

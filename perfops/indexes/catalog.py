@@ -166,7 +166,8 @@ def _columns(cursor: CursorWrapper, oids: list[int]) -> dict[int, dict[str, Colu
     cursor.execute(
         f"""{MARK} SELECT a.attrelid, a.attname, format_type(a.atttypid, NULL), t.typelem <> 0
                 AND t.typlen = -1, a.attnotnull, s.avg_width, s.null_frac, s.n_distinct,
-            greatest(c.reltuples, 1), s.most_common_vals::text::text[], s.most_common_freqs
+            greatest(c.reltuples, 1), s.most_common_vals::text::text[], s.most_common_freqs,
+            a.attgenerated = 'v'
         FROM pg_attribute a
         JOIN pg_class c ON c.oid = a.attrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -185,7 +186,7 @@ def _columns(cursor: CursorWrapper, oids: list[int]) -> dict[int, dict[str, Colu
 
 
 def _column(row: list[Any]) -> Column:
-    name, kind, is_array, not_null, width, nulls, distinct, rows, values, shares = row
+    name, kind, is_array, not_null, width, nulls, distinct, rows, values, shares, virtual = row
     distinct = 0.0 if distinct is None else float(distinct)
     return Column(
         name=name,
@@ -197,6 +198,7 @@ def _column(row: list[Any]) -> Column:
         # Negative: a share of the rows, as pg_stats has it.
         distinct=-distinct * rows if distinct < 0 else distinct,
         common=tuple(zip(values or (), shares or (), strict=False))[:_COMMON],
+        is_virtual=virtual,
     )
 
 

@@ -70,8 +70,8 @@ def in_django(change: Change | None, excuse: str) -> str:
         return f"Run the statement; there is no migration for it, as {excuse}."
     return (
         f"Put it into {change.app_label}.{change.model}.Meta.indexes: {change.meta} "
-        f"with the migration {change.name} (`manage.py advise_indexes --write-migrations`, or "
-        "download it from the finding's page)."
+        f"with the migration {change.name} (`manage.py advise_indexes --write-migrations` writes "
+        "it and shows the model's edit with file and line, as the finding's page does)."
     )
 
 
@@ -83,7 +83,8 @@ def droppable(drop: Recommendation, change: Change | None, excuse: str) -> Detec
     if change is not None:
         remedy = (
             "Make sure no replica and no rare job needs it. Take it out of "
-            f"{change.app_label}.{change.model}.Meta.indexes, with the migration {change.name}."
+            f"{change.app_label}.{change.model}.Meta.indexes, with the migration {change.name} "
+            "(`manage.py advise_indexes --write-migrations` shows the edit with file and line)."
         )
     elif excuse:
         remedy = f"{remedy} No migration is written, as {excuse}."

@@ -8,7 +8,6 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.conf import Conf
 from perfops.database.connections import MARK
-from perfops.indexes import planning as plans
 from perfops.indexes import scratch
 from perfops.indexes import table_copies as copying
 from perfops.indexes.records import Clock, Effect, Existing, Query, Table, Without
@@ -41,11 +40,11 @@ class Rehearsal:
     def _tried(self, query: Query, missing: Sequence[str]) -> Without | None:
         if self.copy.clock.is_over:
             return None
-        texts = [plans.filled(query.text, each) for each in query.sets]
+        texts = self.copy.texts(query)
         try:
-            usual = [plans.planned(self.copy.cursor, text) for text in texts]
+            usual = [self.copy.planned(text) for text in texts]
             with copying.missing(self.copy, missing):
-                others = [plans.planned(self.copy.cursor, text) for text in texts]
+                others = [self.copy.planned(text) for text in texts]
             used = frozenset(name for plan in usual for name in plan.indexes)
             # The planner's word first: what it leaves alone needs no runs.
             if not used & set(missing) and [p.cost for p in usual] == [p.cost for p in others]:

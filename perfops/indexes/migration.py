@@ -22,6 +22,7 @@ from perfops.indexes.records import Candidate
 
 Indexes = list[Index]
 _MODELS = "from django.db import models"
+_ATOMIC = "atomic = False"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ class Project:
 def _text(migration: Migration) -> str:
     text = MigrationWriter(migration, include_header=False).as_string()
     head = "class Migration(migrations.Migration):\n"
-    # The writer leaves it out; without it PostgreSQL refuses to build concurrently.
-    return text.replace(head, f"{head}\n    atomic = False\n", 1)
+    # Without it PostgreSQL refuses to build concurrently; Django's writer knows it since 6.0.
+    return text if _ATOMIC in text else text.replace(head, f"{head}\n    {_ATOMIC}\n", 1)
 
 
 def _sql(

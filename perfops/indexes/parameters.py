@@ -17,7 +17,7 @@ from psycopg import sql
 
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
-from perfops.indexes.records import Clock, Query, Slot, Table
+from perfops.indexes.records import Clock, Column, Query, Slot, Table
 
 Name = tuple[str, str]
 Row = dict[str, Any]
@@ -36,6 +36,13 @@ _USUAL_LIMIT = 21
 # How far back a statement may look.
 _INTERVALS = ("1 day", "1 hour", "7 days", "30 days", "365 days")
 _PATTERN = slice(1, 6)
+# A statement that returns fewer rows per call mostly asks for what is not there.
+_FEW = 0.5
+_NOBODYS = {
+    "integer": "-2147480001", "bigint": "-2147480001", "numeric": "-2147480001",
+    "date": "0001-01-01", "timestamp": "0001-01-01", "text": "~ no such value ~",
+    "uuid": "00000000-0000-0000-0000-00000000dead",
+}  # fmt: skip
 
 
 def sample(
@@ -100,8 +107,17 @@ def _sets(
             for value, _ in tables[slot.table].columns[slot.column].common[-_RARE_VALUES:]:
                 text = value if slot.kind == "value" else _array([value])
                 rare.append({**common[0], number: text})
+            if query.rows_per_call < _FEW and slot.kind == "value" and slot.table in tables:
+                rare += _absent(common[0], number, tables[slot.table].columns[slot.column])
     whole = [each for each in (*common, *rare) if each is not None]
     return list({tuple(sorted(each.items())): each for each in whole}.values())
+
+
+def _absent(common: dict[int, str], number: int, column: Column) -> list[dict[int, str]]:
+    """Return ``common`` with a value that no row is likely to have; none where the type is odd."""
+    kind = column.type.partition("(")[0].partition(" ")[0]
+    value = _NOBODYS.get("text" if column.is_text else kind)
+    return [] if value is None else [{**common, number: value}]
 
 
 def _set(query: Query, rows: Mapping[Name, list[Row]], place: int) -> dict[int, str] | None:

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from perfops.analysis.plans import explain
 from perfops.database.connections import MARK
-from perfops.indexes.relations import nodes
+from perfops.indexes.relations import Name, nodes, read
 
 # A quoted name may hold a dollar; a parameter stands outside of one.
 _PARAMETER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
@@ -19,13 +19,17 @@ _PARAMETER = re.compile(r'"(?:[^"]|"")*"|\$(\d+)')
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``rows``: what the planner expects to come out; ``ms`` and ``blocks`` when it was run."""
+    """``rows``: what the planner expects to come out; ``ms`` and ``blocks`` when it was run.
+
+    ``relations``: the tables that are read, where it was not run.
+    """
 
     cost: float
     rows: float
     indexes: frozenset[str]
     ms: float | None = None
     blocks: float | None = None
+    relations: frozenset[Name] = frozenset()
 
 
 def parameters_of(text: str) -> set[str]:
@@ -47,7 +51,7 @@ def filled(text: str, parameters: Mapping[int, str]) -> str:
 
 def planned(cursor: CursorWrapper, text: str) -> Plan:
     """Return the plan of ``text``, which is not run. Raises ``django.db.DatabaseError``."""
-    return _explain(cursor, "FORMAT JSON", text)
+    return _explain(cursor, "VERBOSE, FORMAT JSON", text)
 
 
 def planned_generically(cursor: CursorWrapper, text: str) -> Plan:
@@ -80,4 +84,5 @@ def plan_of(answer: list[dict[str, Any]]) -> Plan:
         indexes=frozenset(node["Index Name"] for node in nodes(top) if "Index Name" in node),
         ms=whole.get("Execution Time"),
         blocks=blocks,
+        relations=read(top),
     )

@@ -24,6 +24,9 @@ SlotKind = Literal[
 
 # What an index may make of the blocks that a statement touches.
 _MORE_BLOCKS = 2.0
+# Two indexes are alike to a statement that touches and costs as much with both, but for this share:
+# then what its times differ by is chance.
+_ALIKE = 0.05
 # Smaller differences (ms) are chance: EXPLAIN ANALYZE of the same plan differs by as much.
 _CHANCE_MS = 0.05
 
@@ -88,6 +91,12 @@ class Candidate:
     def qualified(self) -> str:
         return ".".join(self.table)
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """Return all columns that it needs, those of its predicate as well."""
+        keys = (key.column for key in self.keys)
+        return frozenset((*keys, *self.include, *(each.column for each in self.where)))
+
     def __str__(self) -> str:
         text = f"{self.qualified} ({', '.join(map(str, self.keys))})"
         if self.method != "btree":
@@ -112,6 +121,8 @@ class Column:
     distinct: float
     # Value to share of all rows, most common first.
     common: tuple[tuple[str, float], ...] = ()
+    # Generated when it is read: it can be in no index.
+    is_virtual: bool = False
 
     @property
     def is_text(self) -> bool:
@@ -231,7 +242,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What an index does to one statement: mean over its parameters, in the proof's unit."""
+    """What an index does to one statement: mean over its parameters, in the proof's unit.
+
+    ``planned_after``: where it was really run, what the planner expects it to cost with the index.
+    """
 
     queryid: str
     before: float
@@ -239,6 +253,22 @@ class Effect:
     is_used: bool
     blocks_before: float | None = None
     blocks_after: float | None = None
+    planned_after: float | None = None
+
+    def is_like(self, other: "Effect") -> bool:
+        """Say whether both leave as much to do, by the blocks touched and by the planner's word.
+
+        Both figures are the same at each run, however busy the machine is. False where they
+        were not taken.
+        """
+        figures = (
+            (self.blocks_after, other.blocks_after),
+            (self.planned_after, other.planned_after),
+        )
+        return all(
+            one is not None and two is not None and abs(one - two) <= _ALIKE * max(one, two)
+            for one, two in figures
+        )
 
     @property
     def kept(self) -> float:

@@ -12,7 +12,6 @@ from psycopg import sql
 from perfops.conf import Conf
 from perfops.database.connections import MARK
 from perfops.indexes import ddl, scratch
-from perfops.indexes import planning as plans
 from perfops.indexes import table_copies as copying
 from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table
 from perfops.indexes.table_copies import Copy
@@ -116,10 +115,10 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
 
 def _effect(copy: Copy, query: Query) -> Effect | None:
     """Run the query with and without the index, in turn, and return the medians."""
-    texts = [plans.filled(query.text, each) for each in query.sets]
+    texts = copy.texts(query)
     try:
         # The planner's word first: what it leaves alone needs no runs.
-        used = any(_INDEX in plans.planned(copy.cursor, text).indexes for text in texts)
+        used = any(_INDEX in copy.planned(text).indexes for text in texts)
         if not used:
             return Effect(query.queryid, 1.0, 1.0, is_used=False)
         pairs = [copying.pairs(copy, text, [_INDEX]) for text in texts]
@@ -132,4 +131,5 @@ def _effect(copy: Copy, query: Query) -> Effect | None:
         is_used=True,
         blocks_before=copying.mean_of_best(pairs, lambda pair: pair[0].blocks),
         blocks_after=copying.mean_of_best(pairs, lambda pair: pair[1].blocks),
+        planned_after=copying.mean_of_best(pairs, lambda pair: pair[1].cost),
     )

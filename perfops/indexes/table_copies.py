@@ -1,7 +1,9 @@
 """A copy of a table to try things on, and statements really run on it.
 
 The copy lives in a scratch schema that the search path names first, so that a statement
-finds it under the table's own name; all other tables it reads are the real ones. Of the real
+finds it under the table's own name, and beside it copies of the views upon it; where a statement
+says in which schema they are, it is told the scratch schema. All other tables it reads are the
+real ones. Of the real
 table nothing but ACCESS SHARE is held, and only while it is copied.
 """
 
@@ -21,11 +23,12 @@ from perfops.conf import Conf, conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.indexes import planning as plans
-from perfops.indexes import scratch
+from perfops.indexes import scratch, texts
 from perfops.indexes.records import Clock, Query, Table
 
 log = logging.getLogger(__name__)
 
+Name = tuple[str, str]
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
@@ -39,13 +42,28 @@ Pair = tuple[plans.Plan, plans.Plan]
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """``rows``: how many were copied."""
+    """``rows``: how many were copied. ``names``: the table and the views that were copied."""
 
     cursor: CursorWrapper
     clock: Clock
     schema: str
     table: Table
     rows: int
+    names: frozenset[Name] = frozenset()
+
+    def texts(self, query: Query) -> list[str]:
+        """Return the query with its parameters, as it reads the copy."""
+        text = texts.moved(query.text, self.names, self.schema)
+        return [plans.filled(text, each) for each in query.sets]
+
+    def planned(self, text: str) -> plans.Plan:
+        """Return the plan of one of ``texts``. Raises ``django.db.DatabaseError``, also where it
+        reads the real table all the same, as through a function.
+        """
+        plan = plans.planned(self.cursor, text)
+        if not plan.relations.isdisjoint({self.table.key, *self.table.family}):
+            raise NotSupportedError("it reads the real table")
+        return plan
 
     @property
     def share(self) -> float:
@@ -92,7 +110,8 @@ def copied(cursor: CursorWrapper, clock: Clock, table: Table, limits: Conf) -> I
         (usual,) = cursor.fetchone()
         _set_path(cursor, f"{schema}, {usual}")
         try:
-            yield Copy(cursor, clock, schema, table, rows)
+            names = _copy_views(cursor, schema, table)
+            yield Copy(cursor, clock, schema, table, rows, names)
         finally:
             _set_path(cursor, usual)
 
@@ -101,8 +120,44 @@ def _set_path(cursor: CursorWrapper, path: str) -> None:
     cursor.execute(f"{MARK} SELECT set_config('search_path', %s, false)", [path])
 
 
+def _copy_views(cursor: CursorWrapper, schema: str, table: Table) -> frozenset[Name]:
+    """Make the views upon ``table``, and upon those, over its copy; return all names copied."""
+    cursor.execute(
+        f"""{MARK} WITH RECURSIVE upon (oid, depth) AS (
+            SELECT to_regclass(format('%%I.%%I', %s::text, %s::text))::oid, 0
+            UNION SELECT r.ev_class, depth + 1 FROM upon
+                JOIN pg_depend d ON d.refobjid = upon.oid AND d.classid = 'pg_rewrite'::regclass
+                JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> upon.oid
+                JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = 'v'
+        )
+        SELECT n.nspname, c.relname, pg_get_viewdef(c.oid),
+            coalesce(array_to_string(c.reloptions, ', '), '')
+        FROM upon JOIN pg_class c USING (oid) JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE depth > 0 GROUP BY c.oid, n.nspname, c.relname, c.reloptions ORDER BY max(depth)""",
+        list(table.key),
+    )
+    names = {table.key}
+    for view_schema, name, definition, options in cursor.fetchall():
+        if name in {taken for _, taken in names}:
+            continue
+        how = sql.SQL("WITH ({})").format(sql.SQL(options)) if options else sql.SQL("")
+        view = sql.SQL("{} CREATE VIEW {} {} AS ").format(
+            sql.SQL(MARK), sql.Identifier(schema, name), how
+        )
+        try:
+            cursor.execute(view.as_string(None) + texts.moved(definition, names, schema), None)
+        except DatabaseError as error:
+            # What reads it is not rehearsed.
+            log.info("the view %s.%s is not copied: %s", view_schema, name, error)
+        else:
+            names.add((view_schema, name))
+    return frozenset(names)
+
+
 def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int:
     source, target = sql.Identifier(*table.key), sql.Identifier(schema, table.name)
+    # Of tables that inherit from it the rows are not its own: they have indexes of their own.
+    rows_of = sql.SQL("{}" if table.is_partitioned else "ONLY {}").format(source)
     most = limits.REHEARSAL_ROWS
     if table.bytes > limits.REHEARSAL_BYTES:
         most = min(most, int(table.rows * limits.REHEARSAL_BYTES / table.bytes))
@@ -120,7 +175,7 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
             mark, target, source
         ),
         sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
-            mark, target, names, names, source, part
+            mark, target, names, names, rows_of, part
         ),
         sql.SQL(how).format(mark, target),
     ):

@@ -4,11 +4,14 @@ Constants are replaced there wherever they stand, also where the grammar takes n
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from psycopg import sql
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+Name = tuple[str, str]
 # A collector cuts longer texts: they can't be read any more.
 _CUT_AT = 4000
 _READS = re.compile(r"\s*(/\*.*?\*/\s*)*\(?\s*(select|with|update|delete)\b", re.I | re.S)
@@ -69,6 +72,30 @@ def readable(text: str) -> str:
     if changed != text:
         changed = _PARAMETER.sub(count, changed)
     return _CROWDED.sub(apart, changed)
+
+
+_NAMED = re.compile(
+    r"""'(?:[^']|'')*'|(?<![\w".$])(?P<schema>"(?:[^"]|"")+"|[^\W\d][\w$]*)"""
+    r"""\s*\.\s*(?P<name>"(?:[^"]|"")+"|[^\W\d][\w$]*)"""
+)
+
+
+def moved(text: str, names: Collection[Name], schema: str) -> str:
+    """Return ``text`` with the tables and views ``names`` looked for in ``schema``, wherever it
+    says where they are.
+    """
+
+    def move(match: re.Match[str]) -> str:
+        if match["schema"] is None or (_bare(match["schema"]), _bare(match["name"])) not in names:
+            return match.group()
+        return f"{sql.Identifier(schema).as_string(None)}.{match['name']}"
+
+    return _NAMED.sub(move, text)
+
+
+def _bare(name: str) -> str:
+    """Return an identifier as the catalog has it."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
 
 
 def parse(text: str) -> exp.Expression | None:

@@ -1,7 +1,9 @@
 """Which proved candidates are worth their price, over the whole workload. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 from perfops.analysis.advisors.detection import IndexSubject
 from perfops.conf import Conf
@@ -10,7 +12,7 @@ from perfops.indexes.recommendation import Balance, Recommendation, Status
 from perfops.indexes.records import Candidate, Effect, Existing, Fixed, Proof, Query, Table
 
 Name = tuple[str, str]
-# A candidate that saves nearly as much is taken if it is smaller.
+# A candidate that saves nearly as much is taken if it is simpler.
 _NEARLY = 0.9
 # A smaller change of a statement's time is noise.
 _NOTED = 0.05
@@ -41,7 +43,7 @@ def choose(
     accepted: list[tuple[float, Recommendation]] = []
     rejected: dict[Name, Recommendation] = {}
     kept = _Kept()
-    rest = list(proofs)
+    rest = pooled(proofs)
     while rest:
         weighed = [_weigh(p, queries, tables[p.candidate.table], kept, period) for p in rest]
         best = _best(weighed)
@@ -124,18 +126,52 @@ def reason_against(weighed: _Weighed, queries: Sequence[Query], limits: Conf) ->
 
 
 def _best(weighed: Sequence[_Weighed]) -> _Weighed:
-    """Return the one that saves most, or one of its table that does nearly, and is smaller."""
+    """Return the one that saves most, or the simplest of its table that does nearly."""
     net = {id(each): each.balance.saved_ms - each.balance.write_ms for each in weighed}
     top = max(weighed, key=lambda each: net[id(each)])
     most = net[id(top)]
     near = [
-        each.proof
+        each
         for each in weighed
         if each.proof.candidate.table == top.proof.candidate.table
         and net[id(each)] >= (_NEARLY * most if most > 0 else most)
     ]
-    best = min(near, key=lambda p: (p.bytes, len(p.candidate.keys), str(p.candidate)))
-    return next(each for each in weighed if each.proof is best)
+    return min(near, key=lambda each: _size(each.proof))
+
+
+def _size(proof: Proof) -> tuple[int, int, int, str]:
+    """Return what to order proofs by for the simplest: fewest columns, none beside the keys."""
+    candidate = proof.candidate
+    included = len(candidate.include)
+    return len(candidate.keys) + included, included, proof.bytes, str(candidate)
+
+
+def pooled(proofs: Sequence[Proof]) -> list[Proof]:
+    """Return the proofs with the mean of all times that were measured for the same work.
+
+    A statement that does as much with one index of a table as with another takes as long:
+    measured apart, a busy machine makes one of them look better by a third.
+    """
+    measured: dict[tuple[str, Name], list[Effect]] = defaultdict(list)
+    for proof in proofs:
+        for effect in proof.effects:
+            if effect.is_used:
+                measured[effect.queryid, proof.candidate.table].append(effect)
+
+    def mean(effect: Effect, table: Name) -> Effect:
+        alike = [each for each in measured[effect.queryid, table] if effect.is_like(each)]
+        if not (effect.is_used and alike):
+            return effect
+        return replace(
+            effect,
+            before=fmean(each.before for each in alike),
+            after=fmean(each.after for each in alike),
+        )
+
+    return [
+        replace(proof, effects=tuple(mean(e, proof.candidate.table) for e in proof.effects))
+        for proof in proofs
+    ]
 
 
 def _weigh(

@@ -13,7 +13,7 @@ from perfops.analysis.plans import explain
 from perfops.formatting import count_text
 from perfops.indexes import catalog, relations, texts
 from perfops.indexes import predicates as shape
-from perfops.indexes.records import Query, Table
+from perfops.indexes.records import Query, Slot, Table
 from perfops.indexes.texts import Unreadable
 
 Name = tuple[str, str]
@@ -131,7 +131,7 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
             return by_name.get((schema, name)) if (schema, name) in hidden else None
 
         needs += shape.needs(asked, behind)
-        slots = {**shape.slots(asked, behind), **slots}
+        slots = {**_slots_behind(asked, [by_name[name] for name in hidden]), **slots}
     family = {name for table in by_name.values() if table.key in tables for name in table.family}
     return Query(
         queryid=read.statement.queryid,
@@ -147,6 +147,20 @@ def _query(read: _Read, by_name: Mapping[Name, Table], wholes: Mapping[Name, Nam
         relations=tables | read.planned | family,
         stddev_ms=read.statement.stddev_ms,
     )
+
+
+def _slots_behind(asked: exp.Expression, tables: Sequence[Table]) -> dict[int, Slot]:
+    """Return the slots of a plan's conditions. A table that others inherit from and each of those
+    have the same condition: of them the largest one tells the values.
+    """
+    found: dict[int, Slot] = {}
+    for table in sorted(tables, key=lambda each: each.rows):
+
+        def only(schema: str, name: str, table: Table = table) -> Table | None:
+            return table if (schema, name) == table.key else None
+
+        found |= shape.slots(asked, only)
+    return found
 
 
 def reading_part(tree: exp.Expression, text: str) -> tuple[exp.Expression, str]:

@@ -2,7 +2,7 @@
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
-from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
+from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate, ScopeTotal
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Recommendation",
     "RouteResult",
     "Sample",
+    "ScopeTotal",
     "StoredSnapshot",
 ]

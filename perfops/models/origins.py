@@ -45,6 +45,7 @@ class QueryOrigin(models.Model):
         PROCESS = "process", "process"
 
     class Span(models.TextChoices):
+        MINUTE = "minute", "minute"
         HOUR = "hour", "hour"
         DAY = "day", "day"
         MONTH = "month", "month"
@@ -56,8 +57,10 @@ class QueryOrigin(models.Model):
     function = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=10, choices=Kind)
     name = models.CharField(max_length=300, help_text="Route, task or command.")
-    span = models.CharField(max_length=5, choices=Span, default=Span.HOUR)
-    at = models.DateTimeField(help_text="Where the hour, day or month begins, in UTC.")
+    # The model's relation that is followed, as app.Model.name; empty where none is.
+    relation = models.CharField(max_length=200, blank=True, default="", db_default="")
+    span = models.CharField(max_length=6, choices=Span, default=Span.HOUR)
+    at = models.DateTimeField(help_text="Where the minute, hour, day or month begins, in UTC.")
 
     calls = models.BigIntegerField()
     total_ms = models.FloatField(help_text="As the application waited for it.")
@@ -80,6 +83,37 @@ class QueryOrigin(models.Model):
 
     def __str__(self) -> str:
         return f"{self.site or '-'} for {self.name}: {self.calls} calls"
+
+
+class ScopeTotal(models.Model):
+    """How many statements the requests of a route, a task or a command sent, all together.
+
+    Of those that sent any; ``repeated_calls``: of statements that one of them sent again and again.
+    """
+
+    database = models.CharField(max_length=100, help_text="Alias in DATABASES.")
+    kind = models.CharField(max_length=10, choices=QueryOrigin.Kind)
+    name = models.CharField(max_length=300, help_text="Route, task or command.")
+    span = models.CharField(max_length=6, choices=QueryOrigin.Span, default=QueryOrigin.Span.HOUR)
+    at = models.DateTimeField(help_text="Where the minute, hour, day or month begins, in UTC.")
+
+    executions = models.BigIntegerField()
+    calls = models.BigIntegerField()
+    total_ms = models.FloatField()
+    max_calls_per_execution = models.BigIntegerField()
+    repeated_calls = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = "statements per request"
+        verbose_name_plural = "statements per request"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["at", "span", "database", "kind", "name"], name="perfops_scope_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.calls} statements of {self.executions}"
 
 
 class QueryPlan(models.Model):

@@ -33,7 +33,7 @@ _SITES = 4096
 _LONGEST = 300
 
 # Where Django calls execute wrappers: what lies nearer to us is one of them.
-_SENDS: CodeType = CursorWrapper._execute_with_wrappers.__code__  # type: ignore[attr-defined]
+SENDS: CodeType = CursorWrapper._execute_with_wrappers.__code__  # type: ignore[attr-defined]
 
 _files: dict[str, int] = {}
 # With the code, so that its identity is not given to another.
@@ -45,7 +45,7 @@ def caller(frame: FrameType | None) -> FrameType | None:
 
     A helper's only where nothing else of the project called it.
     """
-    while frame is not None and frame.f_code is not _SENDS:
+    while frame is not None and frame.f_code is not SENDS:
         frame = frame.f_back
     files = _files
     helper: FrameType | None = None
@@ -85,8 +85,13 @@ def site_of(frame: FrameType | None) -> Site:
 
 
 def _site(code: CodeType, line: int) -> Site:
-    path = Path(code.co_filename).relative_to(_root()).as_posix()
-    return Site(f"{path}:{line}"[-_LONGEST:], code.co_qualname[:200])
+    return Site(place_of(code.co_filename, line), code.co_qualname[:200])
+
+
+def place_of(file: str, line: int) -> str:
+    """Return a line of a file of the project as sites are written."""
+    path = Path(file).relative_to(_root()).as_posix()
+    return f"{path}:{line}"[-_LONGEST:]
 
 
 def _judge(name: str) -> int:
@@ -112,7 +117,7 @@ def source_of(site: str, *, around: int = 2) -> list[tuple[int, str]]:
     """
     name, _, number = site.rpartition(":")
     path = (_root() / name).resolve()
-    if not name.endswith(".py") or not number.isdecimal() or not path.is_relative_to(_root()):
+    if not number.isdecimal() or not path.is_relative_to(_root()):
         return []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -28,18 +28,30 @@ class CallKey(NamedTuple):
     name: str
 
 
+class ScopeKey(NamedTuple):
+    """All that a kind of request, task or command asks of one database."""
+
+    database: str
+    kind: str
+    name: str
+
+
 class ScopeCounter:
     """Calls, seconds and rows of one statement from one place within one scope.
 
+    ``relation``: the model's relation that was followed the first time (app.Model.name), or "".
     ``rounds``: how often the database was asked; an ``executemany`` is one for all its calls.
     """
 
     __slots__ = (
-        "calls", "code", "database", "reported", "rounds", "rows", "seconds", "site", "text",
+        "calls", "code", "database", "relation", "reported", "rounds", "rows", "seconds", "site",
+        "text",
     )  # fmt: skip
 
-    def __init__(self, database: str, text: str, site: Site, code: object = None) -> None:
-        self.database, self.text, self.site = database, text, site
+    def __init__(
+        self, database: str, text: str, site: Site, code: object = None, relation: str = ""
+    ) -> None:
+        self.database, self.text, self.site, self.relation = database, text, site, relation
         # The key of a tally has the id of its code: while the tally lives, the code must.
         self.code = code
         self.calls, self.seconds, self.rows, self.rounds = 0, 0.0, 0, 0
@@ -55,10 +67,12 @@ class CallTotals:
     """
 
     __slots__ = (
-        "calls", "executions", "most", "repeated_calls", "repeated_executions", "rows", "seconds",
+        "calls", "executions", "most", "relation", "repeated_calls", "repeated_executions", "rows",
+        "seconds",
     )  # fmt: skip
 
     def __init__(self) -> None:
+        self.relation = ""
         self.calls, self.seconds, self.rows, self.executions, self.most = 0, 0.0, 0, 0, 0
         self.repeated_executions, self.repeated_calls = 0, 0
 
@@ -80,3 +94,11 @@ class CallTotals:
         self.most = max(self.most, most)
         self.repeated_executions += repeated_executions
         self.repeated_calls += repeated_calls
+
+    def merge(self, other: "CallTotals") -> None:
+        """Add all that ``other`` has."""
+        self.add(
+            calls=other.calls, seconds=other.seconds, rows=other.rows,
+            executions=other.executions, most=other.most,
+            repeated_executions=other.repeated_executions, repeated_calls=other.repeated_calls,
+        )  # fmt: skip

@@ -51,7 +51,7 @@ def flush(*, ended: bool = False) -> bool:
     """
     with _lock:
         scope.tell_all(ended=ended)
-        rows = ledger.take()
+        rows, scopes = ledger.take(), ledger.take_scopes()
         if not rows and not ledger.waiting():
             return True
         try:
@@ -59,12 +59,14 @@ def flush(*, ended: bool = False) -> bool:
                 if rows:
                     store.write(cursor, rows)
                 rows = {}
+                store.write_scopes(cursor, scopes)
+                scopes = {}
                 identify.identify_new(cursor, hurried=ended)
         except DataError:
             # The same rows would be refused the next time too.
             raise
         except Error as error:
-            ledger.give_back(rows)
+            ledger.give_back(rows, scopes)
             _complain(error)
             return False
         _recovered()

@@ -11,7 +11,14 @@ from time import monotonic
 
 from perfops.conf import conf
 from perfops.origins import parameters
-from perfops.origins.counts import NOWHERE, OTHER, CallKey, CallTotals, ScopeCounter
+from perfops.origins.counts import (
+    NOWHERE,
+    OTHER,
+    CallKey,
+    CallTotals,
+    ScopeCounter,
+    ScopeKey,
+)
 
 # A statement that was not sent for so long makes room for a new one (s).
 _IDLE_S = 3600.0
@@ -31,6 +38,7 @@ class Known:
 
 _lock = Lock()
 _rows: dict[CallKey, CallTotals] = {}
+_scopes: dict[ScopeKey, CallTotals] = {}
 _known: OrderedDict[tuple[str, str], Known] = OrderedDict()
 _spilled = 0
 
@@ -71,6 +79,7 @@ def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
 def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -> None:
     """Add what is new in ``tallies``; with ``ended`` as one unit more."""
     now, often = monotonic(), conf().N_PLUS_ONE_CALLS
+    sums: dict[str, list[float]] = {}
     with _lock:
         for tally in tallies:
             calls, seconds, rows = tally.reported
@@ -80,7 +89,15 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
                 known.used = now
                 _known.move_to_end((tally.database, tally.text))
             is_repeated = ended and tally.rounds >= often
-            _count(CallKey(tally.database, tally.text, tally.site, kind, name)).add(
+            if ended:
+                its = sums.setdefault(tally.database, [0, 0.0, 0, 0])
+                its[0] += tally.calls
+                its[1] += tally.seconds
+                its[2] += tally.rows
+                its[3] += tally.rounds if is_repeated else 0
+            row = _count(CallKey(tally.database, tally.text, tally.site, kind, name))
+            row.relation = row.relation or tally.relation
+            row.add(
                 calls=tally.calls - calls,
                 seconds=tally.seconds - seconds,
                 rows=tally.rows - rows,
@@ -89,6 +106,17 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
                 repeated_executions=int(is_repeated),
                 repeated_calls=tally.rounds if is_repeated else 0,
             )
+        for database, (sent, took, returned, repeated) in sums.items():
+            _scope(ScopeKey(database, kind, name)).add(
+                calls=int(sent), seconds=took, rows=int(returned), executions=1, most=int(sent),
+                repeated_executions=int(repeated > 0), repeated_calls=int(repeated),
+            )  # fmt: skip
+
+
+def _scope(key: ScopeKey) -> CallTotals:
+    if key not in _scopes and len(_scopes) >= conf().ORIGIN_ROWS:
+        key = ScopeKey(key.database, key.kind, OTHER)
+    return _scopes.setdefault(key, CallTotals())
 
 
 def _count(sent: CallKey) -> CallTotals:
@@ -109,16 +137,25 @@ def take() -> dict[CallKey, CallTotals]:
     return rows
 
 
-def give_back(rows: dict[CallKey, CallTotals]) -> None:
+def take_scopes() -> dict[ScopeKey, CallTotals]:
+    """Return the sums of whole scopes that ended, and begin with none."""
+    global _scopes
+    with _lock:
+        scopes, _scopes = _scopes, {}
+    return scopes
+
+
+def give_back(
+    rows: dict[CallKey, CallTotals], scopes: dict[ScopeKey, CallTotals] | None = None
+) -> None:
     """Add rows again that could not be written."""
     with _lock:
         for sent, count in rows.items():
-            _count(sent).add(
-                calls=count.calls, seconds=count.seconds, rows=count.rows,
-                executions=count.executions, most=count.most,
-                repeated_executions=count.repeated_executions,
-                repeated_calls=count.repeated_calls,
-            )  # fmt: skip
+            row = _count(sent)
+            row.relation = row.relation or count.relation
+            row.merge(count)
+        for key, total in (scopes or {}).items():
+            _scope(key).merge(total)
 
 
 def waiting() -> dict[tuple[str, str], Known]:
@@ -158,5 +195,5 @@ def queryid_of(template: str, database: str = "default") -> str | None:
 
 def begin_anew() -> None:
     """In a child after a fork: nothing was counted yet; what is known of statements stays."""
-    global _lock, _rows, _spilled
-    _lock, _rows, _spilled = Lock(), {}, 0
+    global _lock, _rows, _scopes, _spilled
+    _lock, _rows, _scopes, _spilled = Lock(), {}, {}, 0

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
 from perfops.origins import scope
+from perfops.origins.outside import view_of
 from perfops.origins.scope import Scope, current
 
 # What stands in settings.MIDDLEWARE; apps.py puts it there, first.
@@ -37,7 +38,7 @@ def name(request: HttpRequest) -> str:
 
 
 def _scope(request: HttpRequest, task: "asyncio.Task[object] | None" = None) -> Scope:
-    return Scope("request", lambda: name(request), task)
+    return Scope("request", lambda: name(request), task, lambda: view_of(request))
 
 
 @sync_and_async_middleware

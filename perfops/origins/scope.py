@@ -12,26 +12,35 @@ from pathlib import Path
 from threading import Lock
 from types import FrameType
 
-from perfops.origins import ledger
+from perfops.origins import ledger, outside
 from perfops.origins.callers import site_of
-from perfops.origins.counts import OTHER, ScopeCounter
+from perfops.origins.counts import OTHER, ScopeCounter, Site
 
 Key = tuple[str, str, int, int]
 
 # More different (statement, place) in one scope share one tally.
 _MOST = 2000
 _NOWHERE_KEY = 0
+# What an attribute or a template may ask.
+_ASKS = "SELECT"
 
 
 class Scope:
-    """``name``: asked for when the scope ends, as a route is not known when a request begins."""
+    """``name``: asked for when the scope ends, as a route is not known when a request begins.
 
-    __slots__ = ("_name", "is_live", "kind", "lock", "tallies", "task")
+    ``view``: asked for a statement without a line of the project.
+    """
+
+    __slots__ = ("_name", "_view", "is_live", "kind", "lock", "tallies", "task")
 
     def __init__(
-        self, kind: str, name: Callable[[], str], task: "Task[object] | None" = None
+        self,
+        kind: str,
+        name: Callable[[], str],
+        task: "Task[object] | None" = None,
+        view: Callable[[], Site] | None = None,
     ) -> None:
-        self.kind, self._name = kind, name
+        self.kind, self._name, self._view = kind, name, view
         self.lock = Lock()
         self.tallies: dict[Key, ScopeCounter] = {}
         self.is_live = True
@@ -48,7 +57,15 @@ class Scope:
                 return self.tallies[key]
             text, frame = OTHER, None
         code = frame.f_code if frame is not None else None
-        tally = self.tallies[key] = ScopeCounter(database, text, site_of(frame), code)
+        site, relation = site_of(frame), ""
+        if text.startswith(_ASKS):
+            here = sys._getframe(1)
+            relation = outside.relation_at(text, frame, here)
+            if frame is None and self.task is None:
+                site = outside.template_of(here)
+        if not site.line and self._view is not None:
+            site = self._view()
+        tally = self.tallies[key] = ScopeCounter(database, text, site, code, relation)
         return tally
 
     def tell(self, *, ended: bool) -> None:

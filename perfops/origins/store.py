@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import router
@@ -12,8 +12,8 @@ from django.db.backends.utils import CursorWrapper
 from perfops.conf import conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
-from perfops.models.origins import QueryOrigin, QueryTemplate
-from perfops.origins.counts import CallKey, CallTotals
+from perfops.models.origins import QueryOrigin, QueryTemplate, ScopeTotal
+from perfops.origins.counts import CallKey, CallTotals, ScopeKey
 
 _WRITE = f"""{MARK}
 WITH texts AS (
@@ -25,16 +25,17 @@ WITH texts AS (
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
-     max_calls_per_execution, repeated_executions, repeated_calls)
-SELECT template, site, function, kind, name, 'hour', %s, calls, ms, rows, executions, most,
-    repeated, repeats
+     max_calls_per_execution, repeated_executions, repeated_calls, relation)
+SELECT template, site, function, kind, name, 'minute', %s, calls, ms, rows, executions, most,
+    repeated, repeats, relation
 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
             %s::bigint[], %s::float[], %s::bigint[], %s::bigint[], %s::bigint[],
-            %s::bigint[], %s::bigint[])
+            %s::bigint[], %s::bigint[], %s::text[])
     AS new (template, site, function, kind, name, calls, ms, rows, executions, most,
-        repeated, repeats)
+        repeated, repeats, relation)
 ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
     function = excluded.function,
+    relation = greatest(kept.relation, excluded.relation),
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
     rows = kept.rows + excluded.rows,
@@ -46,35 +47,65 @@ ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
 """
 
 
-def _fold(small: str, large: str) -> str:
-    """Return the statement that makes a ``large`` of every ``small`` that has aged.
-
-    Whole ones only, and one that is there already takes them in. Its parameter: how old (days).
-    """
-    return f"""{MARK}
-WITH old AS (
-    DELETE FROM {QueryOrigin._meta.db_table}
-    WHERE span = '{small}' AND at < date_trunc(
-        '{large}', (now() - make_interval(days => %s)) AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-    RETURNING *
-)
-INSERT INTO {QueryOrigin._meta.db_table} AS kept
-    (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
-     max_calls_per_execution, repeated_executions, repeated_calls)
-SELECT template_id, site, min(function), kind, name, '{large}',
-    date_trunc('{large}', at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC',
-    sum(calls), sum(total_ms), sum(rows), sum(executions), max(max_calls_per_execution),
-    sum(repeated_executions), sum(repeated_calls)
-FROM old GROUP BY template_id, site, kind, name, 7
-ON CONFLICT (template_id, at, span, kind, name, site) DO UPDATE SET
+_WRITE_SCOPES = f"""{MARK}
+INSERT INTO {ScopeTotal._meta.db_table} AS kept
+    (database, kind, name, span, at, calls, total_ms, executions, max_calls_per_execution,
+     repeated_calls)
+SELECT database, kind, name, 'minute', %s, calls, ms, executions, most, repeats
+FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::float[], %s::bigint[],
+            %s::bigint[], %s::bigint[])
+    AS new (database, kind, name, calls, ms, executions, most, repeats)
+ON CONFLICT (at, span, database, kind, name) DO UPDATE SET
     calls = kept.calls + excluded.calls,
     total_ms = kept.total_ms + excluded.total_ms,
-    rows = kept.rows + excluded.rows,
     executions = kept.executions + excluded.executions,
-    repeated_executions = kept.repeated_executions + excluded.repeated_executions,
     repeated_calls = kept.repeated_calls + excluded.repeated_calls,
     max_calls_per_execution =
         greatest(kept.max_calls_per_execution, excluded.max_calls_per_execution)
+"""
+# Of each table: what tells rows apart, what is added up, and of what the greatest is kept.
+_FOLDED = {
+    QueryOrigin._meta.db_table: (
+        ("template_id", "site", "kind", "name"),
+        ("calls", "total_ms", "rows", "executions", "repeated_executions", "repeated_calls"),
+        ("function", "relation", "max_calls_per_execution"),
+    ),
+    ScopeTotal._meta.db_table: (
+        ("database", "kind", "name"),
+        ("calls", "total_ms", "executions", "repeated_calls"),
+        ("max_calls_per_execution",),
+    ),
+}
+# Minutes are kept for the hour that runs and the one before.
+_MINUTES_KEPT = timedelta(hours=1)
+_FOLD_EACH_MINUTES = 10
+
+
+def _fold(table: str, small: str, large: str) -> str:
+    """Return the statement that makes a ``large`` of every ``small`` that has aged.
+
+    Whole ones only, and one that is there already takes them in. Its parameter: how old (s).
+    Several processes may do it at once: each takes what no other has.
+    """
+    keys, added, most = _FOLDED[table]
+    begin = f"date_trunc('{large}', {{}} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
+    columns = ", ".join([*keys, *added, *most])
+    values = ", ".join([*keys, *(f"sum({c})" for c in added), *(f"max({c})" for c in most)])
+    updates = [f"{c} = kept.{c} + excluded.{c}" for c in added]
+    updates += [f"{c} = greatest(kept.{c}, excluded.{c})" for c in most]
+    by = ", ".join(keys)
+    return f"""{MARK}
+WITH old AS (
+    DELETE FROM {table} WHERE id IN (
+        SELECT id FROM {table}
+        WHERE span = '{small}' AND at < {begin.format("(now() - make_interval(secs => %s))")}
+        ORDER BY id FOR UPDATE SKIP LOCKED)
+    RETURNING *
+)
+INSERT INTO {table} AS kept (span, at, {columns})
+SELECT '{large}', {begin.format("at")}, {values}
+FROM old GROUP BY 2, {by} ORDER BY 2, {by}
+ON CONFLICT (at, span, {by}) DO UPDATE SET {", ".join(updates)}
 """
 
 
@@ -95,8 +126,8 @@ def writing(*, timeout_ms: int | None = None) -> AbstractContextManager[CursorWr
 
 
 def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
-    """Add ``rows`` to what is stored for this hour. Raises ``django.db.DatabaseError``."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    """Add ``rows`` to what is stored for this minute. Raises ``django.db.DatabaseError``."""
+    minute = _minute()
     # Every process takes the locks in the same order.
     keyed = sorted((_row(sent, count) for sent, count in rows.items()), key=lambda row: row[:5])
     texts = {key(sent.database, sent.text): sent for sent in rows}
@@ -107,17 +138,35 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
             known,
             [texts[each].database for each in known],
             [texts[each].text for each in known],
-            hour,
-            *_columns(keyed, 12),
+            minute,
+            *_columns(keyed, 13),
         ],
     )
+    if minute.minute % _FOLD_EACH_MINUTES == 0:
+        for table in _FOLDED:
+            cursor.execute(_fold(table, "minute", "hour"), [_MINUTES_KEPT.total_seconds()])
+
+
+def write_scopes(cursor: CursorWrapper, scopes: dict[ScopeKey, CallTotals]) -> None:
+    """Add ``scopes`` to what is stored for this minute. Raises ``django.db.DatabaseError``."""
+    rows = sorted(
+        (*each, total.calls, total.seconds * 1000, total.executions, total.most,
+         total.repeated_calls)
+        for each, total in scopes.items()
+    )  # fmt: skip
+    if rows:
+        cursor.execute(_WRITE_SCOPES, [_minute(), *_columns(rows, 8)])
+
+
+def _minute() -> datetime:
+    return datetime.now(UTC).replace(second=0, microsecond=0)
 
 
 def _row(sent: CallKey, count: CallTotals) -> tuple[Any, ...]:
     return (
         key(sent.database, sent.text), sent.site.line, sent.site.function, sent.kind, sent.name,
         count.calls, count.seconds * 1000, count.rows, count.executions, count.most,
-        count.repeated_executions, count.repeated_calls,
+        count.repeated_executions, count.repeated_calls, count.relation,
     )  # fmt: skip
 
 
@@ -126,15 +175,23 @@ def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 
 
 def expire() -> None:
-    """Fold old hours into days and old days into months, drop what is past its retention."""
+    """Fold minutes into hours, old hours into days and old days into months, and drop what is
+    past its retention.
+    """
+    ages = {
+        ("minute", "hour"): _MINUTES_KEPT,
+        ("hour", "day"): timedelta(days=conf().KEEP_ORIGIN_HOURS_DAYS),
+        ("day", "month"): timedelta(days=conf().KEEP_ORIGIN_DAILY_DAYS),
+    }
     with writing(timeout_ms=0) as cursor:
-        cursor.execute(_fold("hour", "day"), [conf().KEEP_ORIGIN_HOURS_DAYS])
-        cursor.execute(_fold("day", "month"), [conf().KEEP_ORIGIN_DAILY_DAYS])
+        for table in _FOLDED:
+            for spans, age in ages.items():
+                cursor.execute(_fold(table, *spans), [age.total_seconds()])
+            cursor.execute(
+                f"{MARK} DELETE FROM {table} WHERE at < now() - make_interval(days => %s)",
+                [conf().KEEP_ORIGIN_DAYS],
+            )
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table
-        cursor.execute(
-            f"{MARK} DELETE FROM {origins} WHERE at < now() - make_interval(days => %s)",
-            [conf().KEEP_ORIGIN_DAYS],
-        )
         cursor.execute(
             f"{MARK} UPDATE {templates} SET sample = NULL, sampled_at = NULL"
             " WHERE sampled_at < now() - make_interval(days => %s)",

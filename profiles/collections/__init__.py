@@ -58,6 +58,7 @@ NARRATIVES = Collection(
     # A mask decides what is redacted.
     groups=(MASKS.group,),
     query=narrative.NarrativeQuery,
+    exported=narrative.ExportedNarrative,
     description="Last changed first, optionally of one mask or status.",
 )
 # Only their owner sees applications, so nothing of them is cached.
@@ -74,6 +75,7 @@ APPLICATIONS = Collection(
     links={"posting_id": "posting"},
     public=None,
     query=jobs.ApplicationQuery,
+    exported=jobs.ExportedJobApplication,
     description="Last changed first, optionally of one status.",
     conflicts={"profiles_jobapplication_once": "There is an application for this posting already."},
 )

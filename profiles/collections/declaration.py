@@ -54,7 +54,9 @@ class Collection:
     on. ``conflicts`` maps the name of a database constraint to
     the message of the 409. ``query`` is the schema of the list's query parameters: fields beside
     those of ``PageQuery`` filter by equality. ``description`` explains the list in the OpenAPI
-    document. ``region`` and ``key_prefix`` say where the cache keeps the answers.
+    document. ``region`` and ``key_prefix`` say where the cache keeps the answers. ``exported`` is
+    the schema of a row in an export, where it has more than ``body``. ``is_searched``: the search
+    of profiles finds them by these rows.
     """
 
     path: str
@@ -75,6 +77,8 @@ class Collection:
     conflicts: Mapping[str, str] = field(default_factory=dict)
     query: type[PageQuery] = PageQuery
     description: str = ""
+    exported: type[Input] | None = None
+    is_searched: bool = False
     narrated: Narrated | None = None
     seeded: Seeded | None = None
 
@@ -85,10 +89,15 @@ class Collection:
         shown = [column_of.get(name, name) for name in self.shown.model_fields]
         return [*shown, *self.redact_by]
 
+    def column_of(self, name: str) -> str:
+        """Return the attribute of a row that stores a field: the key, where it links a row."""
+        linked = name in self.links.values()
+        return self.model._meta.get_field(name).attname if linked else name  # type: ignore[union-attr]
+
     @property
     def invalidates(self) -> Invalidates:
         """What a change of a row invalidates in the cache."""
-        return cache.of_collection(self.path, self.region)
+        return cache.of_collection(self.path, self.region, is_searched=self.is_searched)
 
     def show(self, row: dict[str, Any], *, can_edit: bool) -> dict[str, Any]:
         """Return a selected row as the API sends it to a user who can edit it, or to others."""

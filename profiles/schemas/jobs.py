@@ -7,7 +7,7 @@ from uuid import UUID
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
-from midst.kernel.input import Input, Whole, link, partial, text
+from midst.kernel.input import Input, Moment, Whole, link, partial, text
 from midst.kernel.pagination import Listing
 from profiles.schemas.entries import PageQuery
 
@@ -83,6 +83,11 @@ class _ApplicationTerms(Input):
 
 
 JobApplicationChanges = partial(_ApplicationTerms)
+
+
+class ExportedJobApplication(_ApplicationTerms):
+    posting: UUID
+    applied_at: Moment | None = None
 
 
 class JobApplication(Schema):

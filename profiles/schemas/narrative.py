@@ -8,7 +8,7 @@ import msgspec
 from ninja import Schema
 from pydantic import AfterValidator, ConfigDict, Field
 
-from midst.kernel.input import Day, Input, Real, Tags, number, partial, text
+from midst.kernel.input import Day, Input, Moment, Real, Tags, number, partial, text
 from profiles.schemas.entries import PageQuery, Slug
 
 _MOST_META_BYTES = 10_000
@@ -46,6 +46,19 @@ class NewNarrative(Input):
 
 
 NarrativeChanges = partial(NewNarrative)
+
+
+class ExportedBlock(NewBlock):
+    """Masks write blocks that nobody may send: without a title, with any weight."""
+
+    title: str = text(200, default="")
+    weight: Real = number(-1e9, 1e9, default=1.0)
+
+
+class ExportedNarrative(NewNarrative):
+    blocks: Annotated[list[ExportedBlock], Field(max_length=5000)] = []  # type: ignore[assignment]
+    status: Literal["draft", "approved", "rejected"] = "draft"
+    approved_at: Moment | None = None
 
 
 class Rejection(Input):

@@ -1,7 +1,7 @@
 """A profile's plan and its usage."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from ninja import Schema
 
@@ -55,12 +55,3 @@ class ScoredMask(Schema):
 class MaskSelection(Schema):
     contexts: list[str]
     results: list[ScoredMask]
-
-
-class Export(Schema):
-    exported_at: datetime
-    profile: dict[str, Any]
-    cv: dict[str, list[dict[str, Any]]]
-    timeline: list[dict[str, Any]]
-    narratives: list[dict[str, Any]]
-    applications: list[dict[str, Any]]

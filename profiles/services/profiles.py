@@ -1,22 +1,19 @@
 """Profiles are made, changed and deleted."""
 
-from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 
 from midst.kernel.http import check_preconditions
 from midst.kernel.problems import conflicts, invalid
-from profiles.collections import APPLICATIONS, CV, NARRATIVES, TIMELINE, Collection
-from profiles.models import Profile, UsageQuota, check_not_a_uuid, check_not_reserved
-from profiles.selectors import access, collections, profiles
+from profiles.models import Profile, check_not_a_uuid, check_not_reserved
+from profiles.selectors import access, profiles
 from profiles.services import quotas
 from taxonomy import selectors as taxonomy
 
-_TAKEN = {"profiles_profile_slug_key": "Another profile has this slug."}
+TAKEN = {"profiles_profile_slug_key": "Another profile has this slug."}
 
 
 def create(user: Any, fields: dict[str, Any]) -> tuple[Profile, bytes]:
@@ -26,8 +23,8 @@ def create(user: Any, fields: dict[str, Any]) -> tuple[Profile, bytes]:
     """
     with transaction.atomic():
         profile = Profile(owner=user)
-        _apply(profile, fields)
-        with conflicts(_TAKEN):
+        apply(profile, fields)
+        with conflicts(TAKEN):
             profile.save(force_insert=True)
         if profile.default_mask_id is not None:
             quotas.require_mask(profile, profile.default_mask_id, default=True)
@@ -42,10 +39,10 @@ def change(request: HttpRequest, reference: str, user: Any, fields: dict[str, An
     with transaction.atomic():
         profile = access.lock_own_profile(reference, user)
         check_preconditions(request, profiles.current(profile, user))
-        _apply(profile, fields)
+        apply(profile, fields)
         if "default_mask" in fields and profile.default_mask_id is not None:
             quotas.require_mask(profile, profile.default_mask_id, default=True)
-        with conflicts(_TAKEN):
+        with conflicts(TAKEN):
             profile.save()
         return profiles.current(profile, user)
 
@@ -58,49 +55,29 @@ def delete(request: HttpRequest, reference: str, user: Any) -> None:
         profile.delete()
 
 
-def _apply(profile: Profile, fields: dict[str, Any]) -> None:
+def apply(profile: Profile, fields: dict[str, Any], *, part: str = "body") -> None:
+    """Set fields of a profile that is saved afterwards. Raises ``Problem`` (422) for ``part``."""
     if "slug" in fields:
-        _check_slug(fields["slug"])
+        _check_slug(fields["slug"], part)
     for name, value in fields.items():
         if name == "default_mask":
-            profile.default_mask_id = _mask(value)
+            profile.default_mask_id = _mask(value, part)
         else:
             setattr(profile, name, value)
 
 
-def _check_slug(slug: str) -> None:
+def _check_slug(slug: str, part: str) -> None:
     for check in (check_not_a_uuid, check_not_reserved):
         try:
             check(slug)
         except ValidationError as error:
-            raise invalid("body.slug", error.messages[0]) from error
+            raise invalid(f"{part}.slug", error.messages[0]) from error
 
 
-def _mask(slug: str | None) -> int | None:
+def _mask(slug: str | None, part: str) -> int | None:
     if slug is None:
         return None
     found = taxonomy.mask_id(slug)
     if found is None:
-        raise invalid("body.default_mask", f"There is no mask {slug!r}.")
+        raise invalid(f"{part}.default_mask", f"There is no mask {slug!r}.")
     return found
-
-
-def export(reference: str, user: Any) -> bytes:
-    """Return everything of a profile, and count it. Raises ``Problem``: 404, 403."""
-    with transaction.atomic():
-        profile = access.lock_own_profile(reference, user)
-        quotas.consume(profile, UsageQuota.Feature.EXPORTS)
-
-        def rows(collection: Collection) -> list[dict[str, Any]]:
-            return collections.everything(collection, profile.pk)
-
-        return msgspec.json.encode(
-            {
-                "exported_at": datetime.now(UTC),
-                "profile": msgspec.Raw(profiles.current(profile, user)),
-                "cv": {collection.path: rows(collection) for collection in CV},
-                "timeline": rows(TIMELINE),
-                "narratives": rows(NARRATIVES),
-                "applications": rows(APPLICATIONS),
-            }
-        )

@@ -1,5 +1,6 @@
 """Quotas of a profile's plan. Every check is one atomic statement, or under the profile's lock."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,11 +83,29 @@ def require_mask(
     )
     # A mask that is in use already adds nothing, even where the plan has become smaller.
     if limit is not None and mask_id not in others and len(others) >= limit:
-        raise Problem(
-            QUOTA_EXHAUSTED,
-            f"The {tier} plan allows {limit} masks in use at the same time, and {len(others)} are "
-            f"in use. {_upgrade(plans.MASKS, tier)}".strip(),
-        )
+        raise _too_many_masks(tier, limit, f"{len(others)} are in use")
+
+
+def masks_check(owner: int) -> Callable[[Profile], None]:
+    """Lock the owner; return a check, for after the writes, of the masks that came into use.
+
+    The check raises ``Problem`` (403) when these are more than a profile's plan allows.
+    """
+    get_user_model().objects.select_for_update(no_key=True).get(pk=owner)
+    before = subscriptions.masks_in_use(owner)
+
+    def check(profile: Profile) -> None:
+        tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
+        limit, now = plans.LIMITS[plans.MASKS][tier], subscriptions.masks_in_use(owner)
+        if limit is not None and now - before and len(now) > limit:
+            raise _too_many_masks(tier, limit, f"this makes it {len(now)}")
+
+    return check
+
+
+def _too_many_masks(tier: str, limit: int, count: str) -> Problem:
+    text = f"The {tier} plan allows {limit} masks in use at the same time, and {count}."
+    return Problem(QUOTA_EXHAUSTED, f"{text} {_upgrade(plans.MASKS, tier)}".strip())
 
 
 def _exhausted(profile: Profile, feature: str, tier: str, limit: int, period: plans.Period) -> str:

@@ -10,7 +10,7 @@ from midst.api import api
 from profiles.collections import CV
 from tests.world import NAMES, PASSWORD
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache", "world")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 ROLES = (
     "nobody", "owner", "other", "staff", "token", "staff token", "token without scope",
     "expired token", "revoked token",
@@ -23,11 +23,6 @@ MASK = {
 STAGE = {"slug": "new", "title": "New", "summary": "x"}
 EPOCH = {"slug": "new", "name": "New", "summary": "x", "position": 77, "stages": ["inquiry"]}
 CREDENTIALS = {"username": "owner", "password": PASSWORD}
-
-
-@pytest.fixture
-def world(shared_world):
-    return shared_world
 
 
 def anyone(good=200):
@@ -93,6 +88,8 @@ MATRIX = [
     ("GET", "/profiles", anyone(), None),
     ("POST", "/profiles", user_write(201), {"slug": "new", "display_name": "New"}),
     ("GET", "/profiles/me", user_write(200), None),
+    ("POST", "/profiles/me/import", user_write(201),
+     {"profile": {"slug": "new", "display_name": "New"}}),
     ("GET", "/profiles/{id}", anyone(), None),
     ("PATCH", "/profiles/{id}", own_write(200), {"title": "Countess"}),
     ("DELETE", "/profiles/{id}", own_write(204), None),

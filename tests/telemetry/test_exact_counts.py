@@ -11,10 +11,7 @@ from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import scrape, value
 from tests.telemetry.wire import Wire
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True, serialized_rollback=True),
-    pytest.mark.slow,
-]
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 MASKS = "/api/v1/taxonomy/masks"
 PATHS = {MASKS: "/api/v1/taxonomy/masks", f"{MASKS}/architect": "/api/v1/taxonomy/masks/{slug}"}

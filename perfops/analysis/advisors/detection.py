@@ -30,7 +30,8 @@ class DetectedIssue:
 
     ``subject`` tells the object apart where its name can't: by its statement's queryid or text.
     ``queryids``: the statements it concerns, as pg_stat_statements numbers them; no part of the
-    fingerprint. ``index``: the index it is about, where it is about one.
+    fingerprint. ``index``: the index it is about, where it is about one. ``site``: the line of the
+    project (file:line) to look at, where one is known.
     """
 
     advisor: str
@@ -44,6 +45,7 @@ class DetectedIssue:
     subject: str = ""
     queryids: tuple[str, ...] = ()
     index: IndexSubject | None = None
+    site: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -22,18 +22,31 @@ _IN_DJANGO = (
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found = []
+    for index, better in needless(window, limits):
+        package = window.packages.get(index.table, "")
+        found.append(_advice(index, better, package, matters=_matters(index, better, limits)))
+    return found
+
+
+def needless(window: Window, limits: Conf) -> list[tuple[Index, Index]]:
+    """Return each index that another one makes needless, with that one.
+
+    Django makes many a small one beside a unique constraint: no one has to hurry, and where a
+    package declares it there is nothing to do.
+    """
+    found = []
     for beside in _by_table(window.after.indexes):
         for index in beside:
             better = next((other for other in beside if _replaces(other, index)), None)
-            if better is None:
-                continue
-            package = window.packages.get(index.table, "")
-            # Django makes many a small one beside a unique constraint: no one has to hurry, and
-            # where a package declares it there is nothing to do.
-            matters = is_equal(index, better) or index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
-            if matters or not package:
-                found.append(_advice(index, better, package, matters=matters))
+            if better is not None and (
+                _matters(index, better, limits) or not window.packages.get(index.table, "")
+            ):
+                found.append((index, better))
     return found
+
+
+def _matters(index: Index, better: Index, limits: Conf) -> bool:
+    return is_equal(index, better) or index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
 
 
 def _by_table(indexes: Iterable[Index]) -> Iterable[list[Index]]:

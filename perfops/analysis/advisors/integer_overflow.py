@@ -64,15 +64,21 @@ def _remedy(each: Numbering) -> str:
         )
     if each.type == "bigint":
         return "The column holds more than its sequence gives: let the sequence go on."
-    return (
+    longer = (
         "Make it a bigint (BigAutoField), its sequence too, and every foreign key to it. On a "
         "large table the change rewrites it under an exclusive lock: add a new column, fill it "
-        "in batches, then swap. Views that read the column must be dropped first."
+        "in batches, then swap."
     )
+    if each.blocked_by:
+        return (
+            f"{longer} No statement is given: PostgreSQL changes the type of no column that is "
+            f"used by {each.blocked_by}. Drop that first and make it again, or build a new table."
+        )
+    return longer
 
 
 def _statement(each: Numbering) -> str:
-    if each.limit >= _BIGINT:
+    if each.limit >= _BIGINT or (each.type != "bigint" and each.blocked_by):
         return ""
     parts = []
     if each.type != "bigint":

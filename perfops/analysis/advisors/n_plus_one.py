@@ -1,4 +1,4 @@
-"""A statement that a line sends again and again within one request: once per row of another."""
+"""A statement sent again and again within one request, task or command: once per row of another."""
 
 import re
 
@@ -6,6 +6,7 @@ from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
+from perfops.origins.relations import Relation, relation_of
 
 ID = "n_plus_one"
 TITLE = "N+1 queries"
@@ -49,13 +50,16 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 def _is_ill(origin: Origin, limits: Conf) -> bool:
     """Many on average, or very many in a few: ten requests among a thousand are a problem."""
     if (
-        origin.kind not in {"request", "task"}
-        or origin.site == ""
+        origin.kind not in {"request", "task", "command"}
+        or (origin.kind == "command" and not origin.site)
         or not origin.executions
         or not origin.repeated_executions
         or not origin.text.lstrip().upper().startswith(_READS + _WRITES)
     ):
         return False
+    if origin.kind == "command":
+        # It runs alone and may well ask a few times; and Django's own have no line of the project.
+        return _each(origin) >= limits.N_PLUS_ONE_ERROR_CALLS
     on_average = origin.repeated_calls / origin.executions
     return on_average >= limits.N_PLUS_ONE_CALLS or _each(origin) >= limits.N_PLUS_ONE_ERROR_CALLS
 
@@ -65,7 +69,10 @@ def _each(origin: Origin) -> float:
     return origin.repeated_calls / origin.repeated_executions
 
 
-def _severity(each: float, limits: Conf, *, grows: bool) -> SeverityName:
+def _severity(kind: str, each: float, limits: Conf, *, grows: bool) -> SeverityName:
+    if kind == "command":
+        # Nobody waits for it as for a page.
+        return "warning"
     if each >= limits.N_PLUS_ONE_ERROR_CALLS:
         return "error"
     return "info" if each < _FEW and not grows else "warning"
@@ -75,7 +82,9 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
     each = _each(origin)
     grows = origin.max_calls_per_execution >= _GROWS * origin.calls / origin.executions
     text = " ".join(origin.text.split())
-    place = f"{origin.site} for {origin.name}"[:300]
+    where_from = origin.site or origin.function
+    place = f"{where_from} for {origin.name}".removeprefix(" for ")[:300]
+    relation = relation_of(origin.relation, text)
     table = _TABLE.search(text)
     what = f"one statement on {table[1]}" if table else "one statement"
     writes = text.upper().startswith(_WRITES)
@@ -87,11 +96,15 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
         # Its text: queryids change with the server's version, and when a table is made anew.
         subject=f"{place}\0{_LIST.sub('(%s)', text)}",
         queryids=origin.queryids,
-        severity=_severity(each, limits, grows=grows),
-        title=f"{origin.name} sends {what} {each:,.1f} times {where}, from {origin.site}",
+        severity=_severity(origin.kind, each, limits, grows=grows),
+        title=(
+            f"{origin.name} sends {what} {each:,.1f} times {where}"
+            + (f", from {where_from}" if where_from else "")
+        ),
         evidence={
             "statement": text[:_TEXT_CHARACTERS],
-            "line": f"{origin.site} in {origin.function}",
+            **_line(origin),
+            **({"relation": str(relation)} if relation else {}),
             f"{origin.kind}s": origin.executions,
             f"{origin.kind}s that repeat it": origin.repeated_executions,
             "calls": origin.calls,
@@ -101,5 +114,16 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
             f"ms per {origin.kind}": round(origin.total_ms / origin.executions, 2),
         },
         why=_WHY + (_WHY_GROWS if grows else _WHY_CONSTANT),
-        remedy=_WRITE_ONCE if writes else _READ_ONCE,
+        remedy=_WRITE_ONCE if writes else _read_once(relation, text, origin.function),
+        site=origin.site,
     )
+
+
+def _line(origin: Origin) -> dict[str, float | int | str]:
+    if origin.site:
+        return {"line": f"{origin.site} in {origin.function}"}
+    return {"view": origin.function} if origin.function else {}
+
+
+def _read_once(relation: Relation | None, text: str, view: str) -> str:
+    return relation.remedy(text, view) if relation else _READ_ONCE

@@ -1,8 +1,10 @@
 """Indexes that cost every write and serve no read."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
+from perfops.analysis.advisors.duplicate_indexes import needless
 from perfops.analysis.advisors.index_identity import drop_statement, serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
@@ -25,23 +27,43 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
     if days < limits.UNUSED_INDEX_MIN_DAYS:
         return []
+    # These are told already, whether they are used or not: an index is dropped once.
+    told = {index.oid: (index, better) for index, better in needless(window, limits)}
+    stands_for = _stands_for(told)
     idle = [
         index
         for index in snapshot.indexes
-        if index.scans == 0
+        if index.oid not in told
         and not index.has_duty
         and not index.parent
         and index.is_valid
         and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
-        and _idle_days(index, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
+        and all(
+            each.scans == 0
+            and _idle_days(each, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
+            for each in (index, *stands_for[index.oid])
+        )
     ]
     # Of several that serve one key the longest stays: the others are its beginnings.
-    kept = list(snapshot.indexes)
+    kept = [index for index in snapshot.indexes if index.oid not in told]
     found = []
     for index in sorted(idle, key=lambda each: (len(each.columns), each.qualified)):
         if not _is_the_only_one_under_a_key(index, kept, snapshot.foreign_keys):
             kept.remove(index)
             found.append(_advice(index, days, window.packages.get(index.table, "")))
+    return found
+
+
+def _stands_for(told: Mapping[int, tuple[Index, Index]]) -> Mapping[int, list[Index]]:
+    """Return of each index that stays those that go as it does what they do: it serves their scans
+    from then on.
+    """
+    found: dict[int, list[Index]] = defaultdict(list)
+    for index, stays in told.values():
+        last = stays
+        while last.oid in told:
+            last = told[last.oid][1]
+        found[last.oid].append(index)
     return found
 
 

@@ -8,6 +8,23 @@ from perfops.analysis.collectors.records import fetch
 from perfops.analysis.collectors.states import Numbering, Unvalidated
 from perfops.database.connections import MARK, is_timeout
 
+# What a change of the type of column a of table c stumbles over; until 14 the catalog has a
+# generated column itself depend on others, later its expression.
+_BLOCKED = """coalesce((SELECT string_agg(DISTINCT what, ', ') FROM (
+        SELECT regexp_replace(pg_describe_object(b.classid, b.objid, b.objsubid),
+            '^rule \\S+ on |^default value for ', '') AS what
+        FROM pg_depend b WHERE b.refclassid = 'pg_class'::regclass AND b.refobjid = c.oid
+            AND b.refobjsubid = a.attnum AND (b.classid IN ('pg_rewrite'::regclass,
+                'pg_trigger'::regclass, 'pg_policy'::regclass)
+                OR b.classid = 'pg_class'::regclass AND b.objid = c.oid
+                OR EXISTS (SELECT FROM pg_attrdef e JOIN pg_attribute g
+                    ON (g.attrelid, g.attnum) = (e.adrelid, e.adnum)
+                    WHERE b.classid = 'pg_attrdef'::regclass AND e.oid = b.objid
+                        AND g.attgenerated <> ''))
+        UNION ALL SELECT 'the partition key of ' || p.partrelid::regclass
+        FROM pg_partitioned_table p WHERE p.partrelid = c.oid AND a.attnum = ANY(p.partattrs)
+        UNION ALL SELECT 'the table that it inherits from' WHERE a.attinhcount > 0
+    ) blocking), '')"""
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 # A greatest value is looked up in an index, but each is a query.
 _MOST_PLAIN_KEYS = 100
@@ -54,6 +71,7 @@ def _sequences(cursor: CursorWrapper) -> tuple[Numbering, ...]:
         f"""{MARK} SELECT n.nspname AS schema, c.relname AS table, a.attname AS column,
             format_type(a.atttypid, NULL) AS type,
             sn.nspname || '.' || s.relname AS sequence, sn.nspname AS sequence_schema,
+            {_BLOCKED} AS blocked_by,
             q.last_value AS last,
             least(q.max_value, CASE a.atttypid WHEN 'int2'::regtype THEN 32767
                 WHEN 'int4'::regtype THEN 2147483647 ELSE 9223372036854775807 END) AS limit
@@ -74,7 +92,7 @@ def _sequences(cursor: CursorWrapper) -> tuple[Numbering, ...]:
 def _plain_keys(cursor: CursorWrapper) -> list[Numbering]:
     """Integer primary keys that no sequence fills: the largest tables, an index look-up each."""
     cursor.execute(
-        f"""{MARK} SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL)
+        f"""{MARK} SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, NULL), {_BLOCKED}
         FROM pg_index i
         JOIN pg_class c ON c.oid = i.indrelid AND c.relkind IN ('r', 'p')
             -- A partition's column changes with that of its parent.
@@ -92,7 +110,7 @@ def _plain_keys(cursor: CursorWrapper) -> list[Numbering]:
         [_MOST_PLAIN_KEYS],
     )
     found, patience = [], _PATIENCE
-    for schema, table, column, kind in cursor.fetchall():
+    for schema, table, column, kind, blocked in cursor.fetchall():
         try:
             last = _greatest(cursor, schema, table, column)
         except OperationalError as error:
@@ -105,7 +123,9 @@ def _plain_keys(cursor: CursorWrapper) -> list[Numbering]:
             continue
         else:
             if last is not None:
-                found.append(Numbering(schema, table, column, kind, "", last, _LIMITS[kind]))
+                limit = _LIMITS[kind]
+                each = Numbering(schema, table, column, kind, "", last, limit, "", blocked)
+                found.append(each)
     return found
 
 

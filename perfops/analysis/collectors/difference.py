@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from perfops.analysis.collectors.origins import Origin, PlanChange
+from perfops.analysis.collectors.origins import Origin, PlanChange, ScopeSum
 from perfops.analysis.collectors.records import (
     Checkpoints,
     Database,
@@ -167,6 +167,7 @@ class Window:
     # From our own tables: who sent what, and which plans changed.
     origins: tuple[Origin, ...] = ()
     plan_changes: tuple[PlanChange, ...] = ()
+    scopes: tuple[ScopeSum, ...] = ()
     # Over how many seconds each source was really counted, by the source whose reset ends it.
     seen: Mapping[str, float] = field(default_factory=dict)
     # Whether the two snapshots are of one server and version.

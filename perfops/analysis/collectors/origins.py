@@ -1,13 +1,15 @@
 """Who sent what, and which plans changed, within a window: read from our own tables."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from django.core.management import get_commands
 from django.db import DatabaseError, router, transaction
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
 
-from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate
+from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate, ScopeTotal
 
 # A first analysis looks back to the beginning of the statistics: that may be years.
 _LONGEST = timedelta(days=7)
@@ -31,6 +33,35 @@ class Origin(msgspec.Struct, frozen=True):
     # Executions that sent it N_PLUS_ONE_CALLS times or more, and how often all of them did.
     repeated_executions: int = 0
     repeated_calls: int = 0
+    # The model's relation that is followed (app.Model.name), where one was seen.
+    relation: str = ""
+
+
+class ScopeSum(msgspec.Struct, frozen=True):
+    """All statements of a route's requests, a task or a command, of those that sent any. In ms.
+
+    ``repeated_calls``: of statements that one execution sent N_PLUS_ONE_CALLS times or more.
+    """
+
+    kind: str
+    name: str
+    executions: int
+    calls: int
+    max_calls_per_execution: int
+    repeated_calls: int
+    total_ms: float
+
+    @property
+    def calls_per_execution(self) -> float:
+        return self.calls / self.executions if self.executions else 0.0
+
+    @property
+    def repeated_per_execution(self) -> float:
+        return self.repeated_calls / self.executions if self.executions else 0.0
+
+    @property
+    def ms_per_execution(self) -> float:
+        return self.total_ms / self.executions if self.executions else 0.0
 
 
 class PlanChange(msgspec.Struct, frozen=True):
@@ -50,7 +81,15 @@ class PlanChange(msgspec.Struct, frozen=True):
     calls_after: int = 0
 
 
-def read(database: str, *, since: float) -> tuple[tuple[Origin, ...], tuple[PlanChange, ...]]:
+class SentStatements(msgspec.Struct, frozen=True):
+    """What was counted and what changed in a window."""
+
+    origins: tuple[Origin, ...] = ()
+    plan_changes: tuple[PlanChange, ...] = ()
+    scopes: tuple[ScopeSum, ...] = ()
+
+
+def read(database: str, *, since: float) -> SentStatements:
     """Return what was counted and what changed since ``since`` (Unix time), at most a week.
 
     Empty where our tables are not there yet.
@@ -58,19 +97,44 @@ def read(database: str, *, since: float) -> tuple[tuple[Origin, ...], tuple[Plan
     began = max(datetime.fromtimestamp(since, UTC), datetime.now(UTC) - _LONGEST)
     using = router.db_for_read(QueryOrigin)
     with suppress(DatabaseError), transaction.atomic(using=using):
-        return _origins(database, began), _changes(database)
-    return (), ()
+        whole = scopes(since=began, database=database)
+        return SentStatements(_origins(database, began), _changes(database), whole)
+    return SentStatements()
+
+
+def scopes(
+    *, since: datetime, database: str = "", names: Collection[str] = ()
+) -> tuple[ScopeSum, ...]:
+    """Return how many statements each route, task and command sent, most per execution first.
+
+    perfops' own commands are left out. ``database``, ``names``: those alone. One query.
+    """
+    wanted = ScopeTotal.objects.filter(_since(since)).exclude(kind=QueryOrigin.Kind.PROCESS)
+    if database:
+        wanted = wanted.filter(database=database)
+    if names:
+        wanted = wanted.filter(name__in=names)
+    own = {name for name, app in get_commands().items() if app == "perfops"}
+    found = [
+        ScopeSum(*row)
+        for row in wanted.values_list("kind", "name")
+        .annotate(
+            Sum("executions"), Sum("calls"), Max("max_calls_per_execution"), Sum("repeated_calls"),
+            Sum("total_ms"),
+        )
+        .order_by()
+        if not (row[0] == QueryOrigin.Kind.COMMAND and row[1] in own)
+    ]  # fmt: skip
+    return tuple(sorted(found, key=lambda each: (-each.calls_per_execution, each.name)))
 
 
 def _origins(database: str, began: datetime) -> tuple[Origin, ...]:
     rows = (
-        QueryOrigin.objects.filter(
-            template__database=database, at__gte=began.replace(minute=0, second=0, microsecond=0)
-        )
+        QueryOrigin.objects.filter(_since(began), template__database=database)
         .values_list("template__text", "template__queryids", "site", "kind", "name")
         .annotate(
             Max("function"), Sum("calls"), Sum("executions"), Max("max_calls_per_execution"),
-            Sum("rows"), Sum("repeated_executions"), Sum("repeated_calls"),
+            Sum("rows"), Sum("repeated_executions"), Sum("repeated_calls"), Max("relation"),
             ms=Sum("total_ms"),
         )
         .order_by("-ms")[:_MOST]
@@ -78,11 +142,20 @@ def _origins(database: str, began: datetime) -> tuple[Origin, ...]:
     return tuple(
         Origin(
             text, tuple(queryids), site, function, kind, name, calls, runs, most, returned, ms,
-            repeated, repeats,
+            repeated, repeats, relation,
         )
         for text, queryids, site, kind, name, function, calls, runs, most, returned, repeated,
-            repeats, ms in rows
+            repeats, relation, ms in rows
     )  # fmt: skip
+
+
+def _since(began: datetime) -> Q:
+    """Return the condition for what was counted since ``began``: exact to the minute for the last
+    hour, to the hour before that.
+    """
+    minute = QueryOrigin.Span.MINUTE
+    hour = began.replace(minute=0, second=0, microsecond=0)
+    return Q(span=minute, at__gte=began) | (~Q(span=minute) & Q(at__gte=hour))
 
 
 def _changes(database: str) -> tuple[PlanChange, ...]:
@@ -131,7 +204,8 @@ def _hours(template_ids: set[int], began: datetime) -> dict[int, list[tuple[date
         .annotate(Sum("calls"), Sum("total_ms"))
     )
     for template_id, at, calls, ms in rows:
-        found.setdefault(template_id, []).append((at, calls, ms))
+        hour = at.replace(minute=0, second=0, microsecond=0)
+        found.setdefault(template_id, []).append((hour, calls, ms))
     return found
 
 

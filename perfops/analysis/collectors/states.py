@@ -26,6 +26,7 @@ class Numbering(msgspec.Struct, frozen=True):
     """A column that is filled by counting: how far it is, and what it can hold.
 
     ``sequence`` is empty for a plain integer key, whose greatest value was looked up.
+    ``blocked_by``: what PostgreSQL wants to be gone before the column's type can change.
     """
 
     schema: str
@@ -36,6 +37,7 @@ class Numbering(msgspec.Struct, frozen=True):
     last: int
     limit: int
     sequence_schema: str = ""
+    blocked_by: str = ""
 
     @property
     def qualified(self) -> str:

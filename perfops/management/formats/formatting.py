@@ -91,3 +91,15 @@ def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:
         (label, f"{value:,}" if isinstance(value, int | float) else value)
         for label, value in advice.evidence.items()
     ]
+
+
+def site(advice: DetectedIssue, report: Report) -> str:
+    """Return the project's line (file:line) of a finding: its own, or the one that sends most of
+    its statements; "" where none is known.
+    """
+    if advice.site or not advice.queryids:
+        return advice.site
+    ids = set(advice.queryids)
+    # Costliest first.
+    its = (each.site for each in report.window.origins if not ids.isdisjoint(each.queryids))
+    return next(filter(None, its), "")

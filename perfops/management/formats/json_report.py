@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from perfops.analysis.services import Report
+from perfops.management.formats import formatting
 
 NAME = "json"
 
@@ -44,6 +45,7 @@ def as_data(report: Report) -> dict[str, Any]:
                 "why": advice.why,
                 "remedy": advice.remedy,
                 "statement": advice.statement,
+                "line": formatting.site(advice, report),
             }
             for advice in report.issues
         ],
@@ -56,6 +58,18 @@ def as_data(report: Report) -> dict[str, Any]:
                 "last_seen_at": finding.last_seen_at,
             }
             for finding in report.unchecked
+        ],
+        "statements_per_execution": [
+            {
+                "kind": each.kind,
+                "name": each.name,
+                "executions": each.executions,
+                "statements": each.calls_per_execution,
+                "repeated": each.repeated_per_execution,
+                "most": each.max_calls_per_execution,
+                "ms": each.ms_per_execution,
+            }
+            for each in window.scopes
         ],
         "missing": msgspec.to_builtins(window.missing),
     }

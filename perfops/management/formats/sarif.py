@@ -1,7 +1,8 @@
 """The report as SARIF 2.1.0 (OASIS): what code scanning pages read.
 
-A database has no file: each result names its object as a logical location, and, for readers
-that want a file, a path made of the alias.
+A finding with a line of the project points at it, relative to the project's root, so that a pull
+request is annotated there. A database has no file: what is about an object of it has a path made of
+the alias. Each result names its object as a logical location.
 """
 
 import json
@@ -60,6 +61,19 @@ def _message(text: str) -> dict[str, str]:
     return {"text": escaped.replace("{", "{{").replace("}", "}}")}
 
 
+def _place(site: str, database: str) -> dict[str, Any]:
+    file, _, line = site.rpartition(":")
+    if not file or not line.isdecimal():
+        return {
+            "artifactLocation": {"uri": f"database/{quote(database, safe='')}"},
+            "region": {"startLine": 1},
+        }
+    return {
+        "artifactLocation": {"uri": quote(file), "uriBaseId": "%SRCROOT%"},
+        "region": {"startLine": max(1, int(line))},
+    }
+
+
 def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> dict[str, Any]:
     evidence = "; ".join(f"{label}: {value}" for label, value in formatting.evidence(advice))
     parts = (f"{advice.title}.", evidence, advice.why, advice.remedy, advice.statement)
@@ -71,10 +85,7 @@ def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> di
         "partialFingerprints": {"perfops/v1": advice.fingerprint},
         "locations": [
             {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": f"database/{quote(report.database, safe='')}"},
-                    "region": {"startLine": 1},
-                },
+                "physicalLocation": _place(formatting.site(advice, report), report.database),
                 "logicalLocations": [
                     {"fullyQualifiedName": f"{report.database}/{advice.object}", "kind": "object"}
                 ],

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from perfops.analysis.advisors.detection import ORDER
 from perfops.analysis.services import Report
+from perfops.formatting import ms_text
 from perfops.management import console
 from perfops.management.formats import formatting
 from perfops.management.formats.formatting import Entry
@@ -15,6 +16,7 @@ from perfops.management.formats.formatting import Entry
 _IN_FULL = 6
 _LINES = 12
 _APART = 4
+_SCOPES = 8
 _INDENT = " " * 11
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
@@ -37,6 +39,7 @@ def _print(report: Report, out: Console) -> None:
     if not entries:
         healthy = formatting.healthy(report)
         out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
+    _scopes(report, out)
     for sentence in formatting.unchecked(report):
         out.print(f"  [yellow]not checked[/yellow]  {_plain(sentence)}")
     for missing in report.window.missing:
@@ -44,6 +47,22 @@ def _print(report: Report, out: Console) -> None:
         out.print(f"{_INDENT}[dim]{_plain(missing.cost)}[/dim]")
         if missing.remedy:
             out.print(f"{_INDENT}[bold]{_statement(missing.remedy)}[/bold]")
+
+
+def _scopes(report: Report, out: Console) -> None:
+    shown = report.window.scopes[:_SCOPES]
+    if shown:
+        out.print("\n  Statements per request, task and command, of those that send any:")
+    for each in shown:
+        again = each.repeated_per_execution
+        most = f"at most {each.max_calls_per_execution:,}"
+        repeated = f", {again:,.1f} of them repeated" if again else ""
+        out.print(
+            f"  {each.calls_per_execution:8,.1f}  {_plain(each.name)} [dim]({most}{repeated}; "
+            f"{each.executions:,} {each.kind}s, {ms_text(each.ms_per_execution)} each)[/dim]"
+        )
+    if len(report.window.scopes) > _SCOPES:
+        out.print(f"  ... and {len(report.window.scopes) - _SCOPES:,} with fewer.")
 
 
 def _entries(entries: Sequence[Entry], out: Console) -> None:

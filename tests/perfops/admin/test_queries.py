@@ -14,7 +14,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.origins import Origin, PlanChange
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
-from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate
+from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate, ScopeTotal
 from tests.perfops.analysis.test_plans import GATHER
 
 pytestmark = pytest.mark.django_db
@@ -231,3 +231,24 @@ def test_a_finding_about_a_statement_that_nobody_here_sends_says_so(admin_client
 def test_the_statements_of_a_finding_are_no_part_of_its_fingerprint():
     one = DetectedIssue("growth", "public.t", "info", "t", "w", "r")
     assert one.fingerprint == replace(one, queryids=("1",)).fingerprint
+
+
+def test_statements_per_request_are_shown_with_the_most_first(
+    admin_client, django_assert_max_num_queries
+):
+    now = timezone.now()
+    for number, name in enumerate(("GET /few/", "GET /many/", "GET /gone/"), 1):
+        ScopeTotal.objects.create(
+            database="default", kind="request", name=name, span="minute", executions=10,
+            at=now - timedelta(days=number == 3 and 40), calls=10 * number + 3, total_ms=50.0,
+            max_calls_per_execution=9, repeated_calls=10 * number,
+        )  # fmt: skip
+    address = reverse("admin:perfops_scopetotal_changelist")
+    with django_assert_max_num_queries(10):
+        page = admin_client.get(address).content.decode()
+    assert page.index("GET /many/") < page.index("GET /few/")
+    assert "2.3" in page
+    assert "10 requests" in page
+    assert "GET /gone/" not in page
+    assert "GET /many/" not in admin_client.get(address, {"q": "few"}).content.decode()
+    assert "GET /few/" not in admin_client.get(address, {"database": "other"}).content.decode()

@@ -1,5 +1,7 @@
 """Advisors are pure: no illness, no advice; and never a crash on empty statistics."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 
 from perfops.analysis.advisors import (
     cache_hit_ratio,
+    duplicate_indexes,
     registry,
+    rows_read,
     sequential_scans,
     slow_queries,
     unused_indexes,
@@ -23,6 +27,7 @@ from perfops.analysis.collectors.records import (
 )
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.conf import Conf
+from tests.perfops.analysis.test_n_plus_one import ORIGIN
 
 DAY_S = 86_400
 LIMITS = Conf()
@@ -62,6 +67,25 @@ def test_a_slow_mean_is_told_by_the_thresholds(mean_ms, severity):
     assert [advice.severity for advice in found] == ([severity] if severity else [])
 
 
+def test_a_count_of_a_whole_table_is_no_matter_of_an_index():
+    count = changed(
+        STATEMENT, text='SELECT COUNT(*) AS "__count" FROM "shop_order"', total_ms=60_000.0,
+        blocks_hit=10**8,
+    )  # fmt: skip
+    sender = msgspec.structs.replace(
+        ORIGIN, queryids=("1",), name="GET /admin/shop/order/", function="shop.admin.OrderAdmin"
+    )
+    seen = replace(window(statements=[count]), origins=(sender,))
+    for advisor in (slow_queries, rows_read):
+        (advice,) = advisor.run(seen, LIMITS)
+        assert "show_full_result_count = False" in advice.remedy
+        assert "GET /admin/shop/order/ (shop.admin.OrderAdmin)" in advice.remedy
+        assert "WHERE" not in advice.remedy
+        narrow = changed(count, text=f"{count.text} WHERE x = $1")
+        (advice,) = advisor.run(window(statements=[narrow]), LIMITS)
+        assert "show_full_result_count" not in advice.remedy
+
+
 def test_a_rare_statement_is_no_slow_query():
     rare = changed(STATEMENT, calls=9, total_ms=9_000.0)
     assert slow_queries.run(window(statements=[rare]), LIMITS) == []
@@ -99,6 +123,18 @@ def test_the_only_index_under_a_foreign_key_stays():
     other = changed(INDEX, name="other", columns=(2, 3), scans=5)
     both = window(indexes=[INDEX, other], foreign_keys=[key])
     assert [a.object for a in unused_indexes.run(both, LIMITS)] == ["public.big_idx"]
+
+
+def test_an_index_that_stays_for_another_one_stands_for_its_scans():
+    """The planner uses one of two that are the same: without both its statements are slower."""
+    idle = changed(INDEX, oid=7, keys=("2 1 0 0",))
+    busy = changed(idle, oid=8, name="twin", scans=400)
+    twins = window(indexes=[idle, busy])
+    assert [each.object for each in duplicate_indexes.run(twins, LIMITS)] == ["public.twin"]
+    assert unused_indexes.run(twins, LIMITS) == []
+    both_idle = window(indexes=[idle, changed(busy, scans=0)])
+    told = [*duplicate_indexes.run(both_idle, LIMITS), *unused_indexes.run(both_idle, LIMITS)]
+    assert [each.object for each in told] == ["public.twin", "public.big_idx"]
 
 
 def test_young_statistics_condemn_no_index():

@@ -188,6 +188,6 @@ def sent(template, at, **changes):
 
 
 def plan_issues():
-    _, changes = origins.read("default", since=timezone.now().timestamp() - 60)
+    changes = origins.read("default", since=timezone.now().timestamp() - 60).plan_changes
     window = difference.since_reset(look(100))
     return plan_changes.run(replace(window, plan_changes=changes), Conf())

@@ -80,9 +80,10 @@ def test_writes_in_a_loop_are_found_and_get_a_remedy_of_their_own(text):
     "changes",
     [
         {"calls": 40},
-        {"kind": "command"},
+        {"kind": "command", "calls": 200, "executions": 10},
+        # Django's own commands ask from no line of the project.
+        {"kind": "command", "site": "", "calls": 456, "executions": 1, "repeated_executions": 1},
         {"kind": "process"},
-        {"site": ""},
         {"executions": 0},
         {"text": "SAVEPOINT x"},
         # One executemany of 200 is one way to the database.
@@ -93,6 +94,26 @@ def test_writes_in_a_loop_are_found_and_get_a_remedy_of_their_own(text):
 )
 def test_what_only_looks_like_it_is_left_alone(changes):
     assert advice(**changes) == []
+
+
+def test_a_command_that_asks_row_by_row_is_shown():
+    (found,) = advice(
+        kind="command", name="send_reminders", calls=456, executions=1, repeated_executions=1,
+        max_calls_per_execution=456,
+    )  # fmt: skip
+    assert found.severity == "warning"
+    assert "send_reminders sends one statement on t 456.0 times per command" in found.title
+
+
+def test_without_a_line_of_the_project_the_view_and_the_relation_are_named():
+    (found,) = advice(
+        site="", function="library.views.EntryList", relation="admin.LogEntry.user", name="GET /e/"
+    )
+    assert found.title.endswith("20.0 times per request, from library.views.EntryList")
+    assert found.evidence["relation"] == "admin.LogEntry.user"
+    assert "select_related('user') on the queryset that reads admin.LogEntry" in found.remedy
+    (nowhere,) = advice(site="", function="", name="GET /e/")
+    assert (nowhere.object, nowhere.site) == ("GET /e/", "")
 
 
 OTHER = 'SELECT EXTRACT(YEAR FROM "u"."made") FROM "u" WHERE "t_id" = %s'

@@ -118,6 +118,15 @@ def test_a_sequence_is_made_long_with_its_column(type_, sequence, limit, stateme
     assert issue.statement == statement
 
 
+def test_a_column_that_can_not_become_long_by_itself_has_no_statement_but_the_reason():
+    each = Numbering(
+        "a", "T", "id", "integer", "a.S", 9, 9, "a", "view a.v, column low of table a.T"
+    )
+    (issue,) = integer_overflow.run(window(numberings=[each]), Conf())
+    assert issue.statement == ""
+    assert "used by view a.v, column low of table a.T" in issue.remedy
+
+
 @pytest.mark.parametrize("name", ["big_idx_ccnew", "big_idx_ccnew1", "big_idx_ccold"])
 def test_what_a_failed_reindex_left_is_dropped_and_not_built_again(name):
     left = changed(INDEX, name=name, is_valid=False)

@@ -8,17 +8,20 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import jsonschema_rs
+import msgspec
 import pytest
 from django.core.management import call_command
 
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors import difference
+from perfops.analysis.collectors.origins import ScopeSum
 from perfops.analysis.collectors.records import Server, UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.services import Report
 from perfops.management.commands import analyze_db
 from perfops.management.formats import renderers
+from tests.perfops.analysis.test_n_plus_one import ORIGIN
 
 NASTY = 'a|b`c```d<script>alert(1)</script>[red]e[/red]"; DROP'
 SERVER = Server(180006, "18.6", "shop", "me", started_at=0.0, now=7200.0)
@@ -208,6 +211,37 @@ def test_the_sarif_keeps_to_what_2_1_0_requires():
     (invocation,) = run["invocations"]
     assert invocation["executionSuccessful"] is True
     assert invocation["toolExecutionNotifications"][0]["message"]["text"]
+
+
+def test_the_sarif_points_at_the_line_that_sends_the_statement():
+    """So that a pull request is annotated there."""
+    sent = msgspec.structs.replace(ORIGIN, queryids=("5",), site="shop/admin.py:9")
+    window = replace(report().window, origins=(sent,))
+    found = (
+        advice(site="shop/views.py:7"),
+        advice(number=2, queryids=("5",)),
+        advice(number=3, queryids=("6",)),
+    )
+    told = json.loads(renderers()["sarif"](replace(report(*found), window=window)))
+    places = [
+        (place["artifactLocation"]["uri"], place["region"]["startLine"])
+        for result in told["runs"][0]["results"]
+        for place in [result["locations"][0]["physicalLocation"]]
+    ]
+    assert places == [("shop/views.py", 7), ("shop/admin.py", 9), ("database/default", 1)]
+
+
+def test_statements_per_request_stand_in_the_terminal_and_the_json():
+    sums = tuple(
+        ScopeSum("request", f"GET /{number}/", 10, 10 * number, number, 5 * number, 40.0)
+        for number in range(12, 0, -1)
+    )
+    shown = replace(report(), window=replace(report().window, scopes=sums))
+    text = renderers()["text"](shown)
+    assert "12.0  GET /12/ (at most 12, 6.0 of them repeated; 10 requests, 4.00 ms each)" in text
+    assert "and 4 with fewer" in text
+    (first, *_) = json.loads(renderers()["json"](shown))["statements_per_execution"]
+    assert (first["name"], first["statements"], first["repeated"]) == ("GET /12/", 12.0, 6.0)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class Router:
         return (db == "old") == (app_label == "archive")
 """
 
-# {indexes} is where the advised lines go.
+# Each declares its indexes, or none, in another form.
 MODELS = {
     "shop": """
 class Order(models.Model):
@@ -41,7 +41,7 @@ class Order(models.Model):
 
     class Meta:
         db_table = "shop orders"
-        indexes = [{indexes}]
+        indexes = []
 """,
     "people": """
 class Person(models.Model):
@@ -51,8 +51,8 @@ class Worker(Person):
     level = models.IntegerField()
     since = models.DateField()
 
-    class Meta:
-        indexes = [{indexes}]
+    def __str__(self):
+        return self.name
 """,
     "archive": """
 class Order(models.Model):
@@ -60,34 +60,41 @@ class Order(models.Model):
 
     class Meta:
         db_table = "shop orders"
-        indexes = [{indexes}]
+        indexes = [models.Index(fields=["status"], name="archive_status")]
 """,
     "library": """
-class Book(models.Model):
+class Described(models.Model):
     title = models.CharField(max_length=80)
+
+    class Meta:
+        abstract = True
+        ordering = ["title"]
+        indexes = [models.Index(fields=["title"], name="%(class)s_title")]
+
+class Book(Described):
+    # Of ä and ö.
     tags = ArrayField(models.TextField())
     data = models.JSONField()
     readers = models.ManyToManyField("people.Person")
-
-    class Meta:
-        indexes = [{indexes}]
 """,
     "notes": """
 class Note(models.Model):
     title = models.TextField()
 
     class Meta:
-        indexes = [{indexes}]
+        ordering = ["title"]
 """,
     "attic": """
 class Box(models.Model):
     place = models.IntegerField()
 
     class Meta:
-        indexes = [models.Index(fields=["place"], name="attic_place"), {indexes}]
+        indexes = [
+            models.Index(fields=["place"], name="attic_place"),
+            models.Index(fields=["-place"], name="attic_back"),
+        ]
 """,
 }
-DROPPED = 'models.Index(fields=["place"], name="attic_place")'
 HEAD = """from django.contrib.postgres.fields import ArrayField
 from django.db import models
 """
@@ -100,19 +107,17 @@ def write(folder: Path) -> None:
         (folder / app / "migrations").mkdir(parents=True)
         (folder / app / "__init__.py").touch()
         (folder / app / "migrations" / "__init__.py").touch()
-        (folder / app / "models.py").write_text(HEAD + models.replace("{indexes}", ""))
+        (folder / app / "models.py").write_text(HEAD + models)
 
 
 def apply(folder: Path, change: dict) -> None:
-    """Do what the advice says: the line into the model, the file into the app."""
+    """Do what the advice says: the diff onto the model, the file into the app."""
     app = folder / change["app_label"]
-    declared = MODELS[change["app_label"]]
-    if "_remove_" in change["name"]:
-        declared = declared.replace(f"{DROPPED}, ", "")
-    else:
-        declared = declared.replace("{indexes}", change["meta"])
-    declared = declared.replace("{indexes}", "")
-    (app / "models.py").write_text("\n".join([*change["imports"], HEAD, declared]))
+    done = subprocess.run(
+        ["git", "apply", "--unsafe-paths", "-"], cwd=folder, input=change["diff"], text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr + change["diff"]
     (app / "migrations" / f"{change['name']}.py").write_text(change["text"])
 
 
@@ -145,7 +150,9 @@ def _prepare() -> None:
 def _advise(cases: list[dict]) -> list[dict]:
     """Return for each case its change as data, or the reason why there is none."""
     import msgspec
+    from django.apps import apps
 
+    from perfops.indexes import model_edits
     from perfops.indexes.declaration import NotDjangos
     from perfops.indexes.migration import Project
     from perfops.indexes.records import Candidate
@@ -161,7 +168,12 @@ def _advise(cases: list[dict]) -> list[dict]:
         except NotDjangos as error:
             found.append({"why": str(error)})
         else:
-            found.append(msgspec.to_builtins(change))
+            model = apps.get_model(change.app_label, change.model)
+            if "drop" in case:
+                edit = model_edits.undeclare(model, case["drop"])
+            else:
+                edit = model_edits.declare(model, "\n".join([*change.imports, change.meta]))
+            found.append({**msgspec.to_builtins(change), "diff": edit.diff})
     return found
 
 

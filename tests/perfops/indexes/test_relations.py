@@ -1,5 +1,7 @@
 """Partitions, views and extensions elsewhere: what a statement reads is told by its plan."""
 
+from dataclasses import replace
+
 import pytest
 from django.db import connections
 
@@ -7,7 +9,8 @@ from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
-from perfops.indexes import recommending
+from perfops.indexes import recommending, rehearsal, workload
+from perfops.indexes.records import Candidate, Key
 from tests.perfops.indexes.workloads import Workload, none, one
 
 PARTITIONS = """
@@ -42,11 +45,11 @@ def test_of_indexes_of_a_partitioned_table_the_whole_is_reported_and_can_be_drop
     )
     found = detected(own, "duplicate_indexes", "unused_indexes")
     assert {(each.advisor, each.object) for each in found} == {
-        ("duplicate_indexes", "public.short"), ("unused_indexes", "public.short"),
-        ("unused_indexes", "public.idle"),
+        ("duplicate_indexes", "public.short"), ("unused_indexes", "public.idle"),
     }  # fmt: skip
-    for statement in {each.statement for each in found}:
-        own.cursor.execute(statement)
+    # One index is told once: a second DROP of it would fail.
+    for each in found:
+        own.cursor.execute(each.statement)
     # The one that is left serves the foreign key.
     everything = ("duplicate_indexes", "unused_indexes", "unindexed_foreign_keys")
     assert detected(own, *everything) == []
@@ -97,12 +100,57 @@ def test_an_index_that_is_used_through_a_view_stays(own):
     own.cursor.execute("CREATE INDEX plain ON doc (owner); CREATE INDEX wide ON doc (owner, body)")
     own.cursor.execute("VACUUM ANALYZE doc")
     drop = drop_of("doc", "plain")
-    advised = own.advise(VIEWED, own.limits(INDEX_MIN_CALLS=10**6), [drop])
-    (rejected,) = advised.rejected
+    limits = own.limits(rehearse=False, INDEX_MIN_CALLS=10**6)
+    (rejected,) = own.advise(VIEWED, limits, [drop]).rejected
     assert rejected.issue.fingerprint == drop.fingerprint
     assert [query.text for query in rejected.statements] == [
         "SELECT count(*) FROM again WHERE owner = $1"
     ]
+    # Where it may be tried, the trial goes through the view as well.
+    own.cursor.execute("DROP INDEX wide")
+    (rejected,) = own.advise(VIEWED, own.limits(INDEX_MIN_CALLS=10**6), [drop]).rejected
+    assert rejected.reason.startswith("slower without it")
+
+
+ELSEWHERE = """
+CREATE SCHEMA "Mixed"; CREATE SCHEMA "acme.eu";
+CREATE TABLE "Mixed"."cost$1" (owner int NOT NULL, "100%" int, CHECK (owner < 9e9));
+INSERT INTO "Mixed"."cost$1" SELECT n % 2000, n FROM generate_series(1, 20000) n;
+CREATE TABLE "Mixed".child () INHERITS ("Mixed"."cost$1");
+CREATE VIEW "acme.eu".mine AS SELECT *, 'Mixed.cost$1' AS said FROM "Mixed"."cost$1";
+CREATE VIEW "acme.eu"."my own" WITH (security_barrier) AS SELECT * FROM "acme.eu".mine;
+CREATE VIEW "View" AS SELECT * FROM "Mixed"."cost$1" WHERE owner <> 5;
+CREATE INDEX plain ON "Mixed"."cost$1" (owner); ANALYZE
+"""
+
+
+FULL_NAMES = ['"Mixed"."cost$1"', 'public."View"', '"acme.eu"."my own"']
+
+
+@pytest.mark.parametrize("asked", FULL_NAMES)
+def test_a_rehearsal_reaches_its_copy_also_by_a_full_name_and_through_views(own, asked):
+    """The real table in its place has the index: without a copy, any DROP of it looks harmless."""
+    own.cursor.execute(ELSEWHERE)
+    text = f"SELECT * FROM {asked} WHERE owner = %s"
+    try:
+        drop = replace(drop_of("cost$1", "plain"), index=IndexSubject("Mixed", "cost$1", "plain"))
+        asking = one("asked", text, lambda n: [n])
+        advised = own.advise(asking, own.limits(INDEX_MIN_CALLS=10**6), [drop])
+        (rejected,) = advised.rejected
+        assert rejected.reason.startswith("slower without it"), rejected
+        own.cursor.execute('DROP INDEX "Mixed".plain')
+        window = own.window(asking)
+        (query,), tables = (
+            (read := workload.read(own.cursor, window.statements, most=5)).queries, read.tables,
+        )  # fmt: skip
+        query = replace(query, sets=({1: "7"},))
+        candidate = Candidate(("Mixed", "cost$1"), (Key("owner"),))
+        done = rehearsal.prove(own.alias, [candidate], [query], tables, own.limits())
+        ((effect,),) = (proof.effects for proof in done.proofs)
+        assert effect.is_used
+        assert effect.blocks_after < effect.blocks_before
+    finally:
+        own.cursor.execute('DROP SCHEMA "Mixed", "acme.eu" CASCADE')
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,17 @@ def test_what_no_index_serves_is_no_need(text):
     assert (found.equal, found.ranges, found.contains, found.patterns) == ((), (), (), ())
 
 
+def test_a_table_is_looked_for_elsewhere_only_where_its_whole_name_stands():
+    names = {("Mixed", "cost$1"), ("public", "books")}
+    text = (
+        """SELECT b.public.books, 'public.books', "public.books" FROM "Mixed" . "cost$1" c, """
+        """PUBLIC.Books b, mixed.books, "Public".books WHERE c."Mixed" = $1"""
+    )
+    assert texts.moved(text, names, "elsewhere") == text.replace(
+        '"Mixed" . "cost$1"', '"elsewhere"."cost$1"'
+    ).replace("PUBLIC.Books", '"elsewhere".Books')
+
+
 @pytest.mark.parametrize(
     ("text", "sorts"),
     [

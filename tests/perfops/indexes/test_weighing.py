@@ -75,6 +75,16 @@ def test_equality_comes_before_range_and_the_selective_column_first():
     assert not any(each.startswith("public.orders (at") for each in found)
 
 
+def test_what_is_generated_when_it_is_read_can_be_in_no_index():
+    virtual = replace(ORDERS.columns["customer"], is_virtual=True)
+    on = replace(ORDERS, columns={**ORDERS.columns, "customer": virtual})
+    need = Need(NAME, equal=(Key("customer"), Key("state")), used=frozenset({"customer", "state"}))
+    found = candidates.of_need(need, on, trigrams="")
+    assert [str(each) for each in found] == []
+    plain = candidates.of_need(replace(need, equal=(Key("state"),)), on, trigrams="")
+    assert [str(each) for each in plain] == ["public.orders (state)"]
+
+
 def test_a_descending_order_is_an_ascending_index_read_backwards():
     assert propose(Need(NAME, sorts=(Key("at", True), Key("id", True)))) == [
         "public.orders (at, id)"
@@ -207,6 +217,27 @@ def test_the_smaller_of_two_that_save_the_same_is_taken():
     large = proof(index("customer", include=("at",)), Effect("1", 100, 5, True), size=900)
     (accepted_one,), _ = choose([large, small], [query()])
     assert accepted_one.candidate == small.candidate
+
+
+def rehearsed(candidate, before, after, *, planned_after, size=1_000_000):
+    effect = Effect("1", before, after, True, 1000.0, 850.0, planned_after)
+    return Proof(candidate, "rehearsed", "ms", size, 1.0, (effect,), rows=1000)
+
+
+def test_of_two_indexes_that_differ_by_chance_the_simplest_is_taken():
+    """As measured on a busy machine: with each of the three the statement does the same work."""
+    plain = rehearsed(index("customer"), 6.6, 5.3, planned_after=900.0)
+    covering = rehearsed(index("customer", include=("id",)), 10.3, 6.9, planned_after=880.0)
+    longer = rehearsed(index("customer", "id"), 7.2, 4.4, planned_after=880.0, size=900_000)
+    accepted, _ = choose([longer, covering, plain], [query()])
+    assert [str(each.candidate) for each in accepted] == ["public.orders (customer)"]
+
+
+def test_what_saves_work_is_taken_though_it_is_not_the_simplest():
+    plain = rehearsed(index("customer"), 6.6, 5.3, planned_after=900.0)
+    sorted_too = rehearsed(index("customer", "at"), 6.6, 2.2, planned_after=300.0)
+    accepted, _ = choose([plain, sorted_too], [query()])
+    assert [str(each.candidate) for each in accepted] == ["public.orders (customer, at)"]
 
 
 def test_one_index_that_serves_two_statements_is_taken_instead_of_two():

@@ -1,18 +1,29 @@
 """The three commands: reports for people, JSON for programs, exit codes for CI."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections
 from django.db.models import F
+from django.utils import timezone
 
 from perfops import tasks
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.budgets import services as budgets
-from perfops.models import Analysis, Budget, Evaluation, LoadRun, StoredSnapshot
+from perfops.models import (
+    Analysis,
+    Budget,
+    Evaluation,
+    Finding,
+    LoadRun,
+    Recommendation,
+    StoredSnapshot,
+)
+from perfops.models.origins import QueryPlan
 from tests.perfops.budgets.test_verdicts import LATENCY, run_with
 from tests.perfops.clusters import tell_counters
 
@@ -224,3 +235,26 @@ def test_a_database_that_is_not_postgresql_can_not_tell(command, capsys, monkeyp
         call_command(*command.split(), "--database", "lite")
     assert ended.value.code == 2
     assert "it is sqlite" in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+def test_a_written_migration_whose_model_was_not_edited_is_told(capsys, monkeypatch):
+    finding = Finding.objects.create(
+        database="default", fingerprint="not-edited", advisor="missing_index", object="x",
+        severity="warning", title="An index on it", why="", remedy="",
+        first_seen_at=timezone.now(), last_seen_at=timezone.now(), status="resolved",
+    )  # fmt: skip
+    Recommendation.objects.create(
+        finding=finding, kind="add", index_schema="public", index_name="perfops_plan_newest",
+        app_label="perfops", migration_name="0005_query_origins",
+        migration="operations = [AddIndexConcurrently(model_name='queryplan', ...)]",
+        meta="models.Index(fields=['x'], name='perfops_plan_newest'),", applied_at=timezone.now(),
+    )  # fmt: skip
+    assert call(capsys, "advise_indexes")[0] == 0
+    monkeypatch.setattr(QueryPlan._meta, "indexes", [])
+    code, out, _ = call(capsys, "advise_indexes")
+    assert code == 1
+    assert "the next makemigrations would undo it" in out
+    line = re.search(r"Edit perfops.QueryPlan in (\S+), line (\d+):", out)
+    assert line[1].endswith("perfops/models/origins.py")
+    assert "+++ b/" in out

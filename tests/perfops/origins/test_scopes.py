@@ -8,7 +8,7 @@ from django.test import AsyncClient, Client, override_settings
 
 from perfops.origins import celery as workers
 from perfops.origins import install as installing
-from perfops.origins import middleware, scope, wrapper
+from perfops.origins import ledger, middleware, scope, wrapper
 from perfops.origins.scope import invoked
 from tests.perfops.origins.test_counting import raw
 
@@ -33,6 +33,18 @@ def test_a_request_is_counted_under_its_route_and_as_one_unit(counted):
         "first": ("GET /shelves/{number}/", 2, 2, 1),
         "second": ("GET /shelves/{number}/", 4, 2, 2),
     }
+
+
+@SHOP
+def test_a_request_has_the_sum_of_all_its_statements(counted):
+    for _ in range(2):
+        Client().get("/counters/x")
+    Client().get("/shelves/1/")
+    sums = {
+        key.name: (total.executions, total.calls, total.most)
+        for key, total in ledger.take_scopes().items()
+    }
+    assert sums == {"GET /counters/{name}": (2, 8, 4), "GET /shelves/{number}/": (1, 3, 3)}
 
 
 @SHOP

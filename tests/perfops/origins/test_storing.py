@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection
 
+from perfops.analysis.collectors import origins
 from perfops.database import connections as session
-from perfops.models import QueryOrigin, QueryTemplate
+from perfops.models import QueryOrigin, QueryTemplate, ScopeTotal
 from perfops.origins import flushing, ledger, queryid_of, selectors, store
 from perfops.origins import statement_ids as identify
 from perfops.tasks import expire_origins
@@ -116,13 +117,49 @@ def test_of_several_statements_in_one_none_is_run():
 
 
 @pytest.mark.usefixtures("counting")
-def test_counts_of_an_hour_are_added_up():
+def test_counts_of_a_minute_are_added_up():
     for _ in range(3):
         raw("SELECT 1 AS added_up")
         flushing.flush()
-    origin = QueryOrigin.objects.get(template__text="SELECT 1 AS added_up")
-    assert (origin.calls, origin.kind) == (3, "process")
-    assert origin.site.startswith("tests/perfops/origins/test_storing.py:")
+    # One row, or two where a minute ended meanwhile.
+    rows = QueryOrigin.objects.filter(template__text="SELECT 1 AS added_up")
+    assert rows.count() < 3
+    assert sum(row.calls for row in rows) == 3
+    assert {(row.kind, row.span) for row in rows} == {("process", "minute")}
+    assert rows[0].site.startswith("tests/perfops/origins/test_storing.py:")
+
+
+def test_since_minutes_ago_counts_nothing_of_before():
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    template = QueryTemplate.objects.create(
+        id=7, database="default", text="SELECT 7", first_seen_at=now
+    )
+    origin(template, now - timedelta(minutes=7), span="minute", calls=100)
+    origin(template, now - timedelta(minutes=2), span="minute", calls=3)
+    (sent,) = origins.read("default", since=now.timestamp() - 300).origins
+    assert sent.calls == 3
+    (sent,) = origins.read("default", since=now.timestamp() - 600).origins
+    assert sent.calls == 103
+
+
+def test_minutes_become_hours_and_whole_requests_with_them():
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
+    template = QueryTemplate.objects.create(
+        id=7, database="default", text="SELECT 7", first_seen_at=hour
+    )
+    for minute in (3, 4):
+        at = hour + timedelta(minutes=minute)
+        origin(template, at, span="minute", relation="a.B.c")
+        ScopeTotal.objects.create(
+            database="default", kind="request", name="GET /", span="minute", at=at, executions=2,
+            calls=5, total_ms=1.5, max_calls_per_execution=minute, repeated_calls=0,
+        )  # fmt: skip
+    expire_origins()
+    (row,) = QueryOrigin.objects.all()
+    assert (row.span, row.at, row.calls, row.relation) == ("hour", hour, 4, "a.B.c")
+    (whole,) = ScopeTotal.objects.all()
+    assert (whole.span, whole.at, whole.executions, whole.calls) == ("hour", hour, 4, 10)
+    assert whole.max_calls_per_execution == 4
 
 
 @pytest.mark.usefixtures("counting")

@@ -1,0 +1,65 @@
+"""``manage.py import_profile``: what operators restore counts against nobody's plan."""
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+from pydantic import ValidationError
+
+from midst.kernel.problems import Problem
+from profiles.collections.export import ProfileImport
+from profiles.services import exports
+
+_MOST_BYTES = 50_000_000
+
+
+class Command(BaseCommand):
+    help = "Restore a profile from its export. The plan's limits do not count."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, help="the export; - reads standard input")
+        parser.add_argument("--owner", required=True, help="the user name of its owner")
+        parser.add_argument(
+            "--replace", action="store_true", help="also when the profile is there and differs"
+        )
+
+    def handle(self, *args: Any, file: Path, owner: str, replace: bool, **options: Any) -> None:
+        user = get_user_model()._default_manager.filter(username=owner).first()
+        if user is None:
+            raise CommandError(f"There is no user {owner!r}.")
+        data = _read(file)
+        try:
+            result = exports.restore(user, data, replace=replace, limited=False)
+        except Problem as problem:
+            errors = "; ".join(f"{each.field}: {each.message}" for each in problem.errors)
+            raise CommandError(
+                errors or problem.detail.replace("replace=true", "--replace")
+            ) from problem
+        added, removed = sum(result["added"].values()), sum(result["removed"].values())
+        self.stdout.write(
+            f"Profile {result['slug']} ({result['id']}): {result['outcome']}, "
+            f"{added} rows added, {removed} removed."
+        )
+
+
+def _read(path: Path) -> ProfileImport:
+    """Raises ``CommandError`` for what is no export."""
+    try:
+        file = sys.stdin.buffer if path == Path("-") else path.open("rb")
+        with file:
+            text = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"The file can't be read: {error}.") from error
+    if len(text) > _MOST_BYTES:
+        raise CommandError(f"The file is larger than {_MOST_BYTES:,} bytes.")
+    try:
+        return ProfileImport.model_validate(msgspec.json.decode(text))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise CommandError(f"The file is not JSON: {error}.") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:20]]
+        raise CommandError("The file is no export of a profile.\n" + "\n".join(lines)) from error
