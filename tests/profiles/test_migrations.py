@@ -7,7 +7,7 @@ from tests.migrating import database, migrate, schema
 
 __all__ = ["database"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ROWS = 3000
 
 # Runs inside the migration's transaction after each of its statements.
