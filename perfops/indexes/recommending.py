@@ -234,10 +234,12 @@ def _unproved_drops(
     names = [f"{e.index.schema}.{e.index.name}" for e in dropping if e.lacks_proof]
     return UnavailableSource(
         DROPS,
-        f"statements plan with indexes that might go ({', '.join(names)}), and whether they do as "
-        f"well without can't be proved: {lacking}",
+        f"indexes might go ({', '.join(names)}), and whether every statement does as well without "
+        f"can't be proved: {lacking}",
         "These indexes are not advised to go.",
-        f"CREATE EXTENSION hypopg;  -- 1.4, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
+        ""
+        if lacking == drops.UNEXPLAINED
+        else f"CREATE EXTENSION hypopg;  -- 1.4, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
     )
 
 
