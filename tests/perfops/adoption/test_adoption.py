@@ -69,6 +69,7 @@ def project(tmp_path, distribution):
                 server.execute(drop)
 
 
+@pytest.mark.slow
 def test_a_plain_project_adopts_perfops(project):
     there = {path.name for path in project.packages.iterdir()}
     assert not there & {"celery", "django_celery_beat", "redis", "sentry_sdk"}
