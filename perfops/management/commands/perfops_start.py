@@ -4,12 +4,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from django.core import checks
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from rich.console import Console
 from rich.markup import escape
 
-from perfops import checks
 from perfops.analysis import services as analyses
 from perfops.analysis.services import Report
 from perfops.management import console
@@ -36,7 +36,11 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = console.out()
-        steps = [(found.msg, found.hint or "") for found in checks.check_project()]
+        steps = [
+            (found.msg, found.hint or "")
+            for found in checks.run_checks()
+            if str(found.id).startswith("perfops.")
+        ]
         _show(out, steps)
         if not _is_migrated():
             _show(out, [("perfops' tables are not there", "python manage.py migrate")], len(steps))
