@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test lint format test-django-6 compose-test clean
+.PHONY: help install run up down test test-slow coverage lint format test-django-6 compose-test clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,15 @@ up: install ## start only PostgreSQL and Valkey, in the background
 down: ## stop what `make up` started
 	@$(PYTHON) manage.py stack down
 
-test: install ## the tests, with coverage of lines and branches
+QUICK := not slow and not browser and not e2e and not containers
+
+test: install ## the tests that take a newcomer minutes
+	@$(PYTHON) -m pytest -n 2 -m "$(QUICK)"
+
+test-slow: install ## those with fleets of processes, and those in a browser (Chromium)
+	@$(PYTHON) -m pytest -n 2 -m "(slow or browser) and not e2e and not containers"
+
+coverage: install ## both, with coverage of lines and branches; takes half as long again
 	@$(PYTHON) -m pytest -n 2 -m "not e2e and not containers" --cov --cov-report=term
 
 lint: install ## ruff, mypy, djade, import contracts, missing migrations
@@ -57,7 +65,7 @@ ON_DJANGO := $(addprefix tests/,accounts contracts operations profiles taxonomy 
 test-django-6: install ## the tests that go through Django, on Django 6.0 in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(SYNC)
 	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config --compile-bytecode 'django>=6.0,<6.1'
-	@.midst/django-6/bin/python -m pytest -n 2 -m "not e2e and not browser and not containers" $(ON_DJANGO)
+	@.midst/django-6/bin/python -m pytest -n 2 -m "$(QUICK)" $(ON_DJANGO)
 
 compose-test: install ## build the image, start docker-compose.yml in containers, test it
 	@$(PYTHON) -m tests.containers

@@ -35,12 +35,22 @@ class Case:
     own: bool = False
 
 
+def opened(url: str) -> DatabaseWrapper:
+    """Return a connection of Django to the database at ``url``."""
+    parameters = {**connections["default"].settings_dict, **dj_database_url.parse(url)}
+    return DatabaseWrapper(parameters, "default")
+
+
+def enter(connection: DatabaseWrapper) -> None:
+    """From here on Django works on this connection's database."""
+    connections["default"] = connection
+
+
 class Side:
     """One of the two databases, and what is asked of it."""
 
     def __init__(self, url: str) -> None:
-        parameters = {**connections["default"].settings_dict, **dj_database_url.parse(url)}
-        self.connection = DatabaseWrapper(parameters, "default")
+        self.connection = opened(url)
         self.enter()
         self.staff, self.token = _staff()
         listed = Profile.objects.listed().order_by("?")
@@ -51,7 +61,7 @@ class Side:
 
     def enter(self) -> None:
         """From here on Django works on this database."""
-        connections["default"] = self.connection
+        enter(self.connection)
 
     def selecting(self, name: str) -> Callable[[Random], object]:
         case = self.cases[name]

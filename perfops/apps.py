@@ -26,11 +26,10 @@ class PerfopsConfig(AppConfig):
         from perfops import schedules
         from perfops.analysis import recommenders
         from perfops.budgets.metrics import registry
-        from perfops.indexes import services as indexes
         from perfops.models.budgets import register_metrics
         from perfops.origins import install
 
         install.install()
         register_metrics(registry.choices)
-        recommenders.register(indexes)
+        recommenders.register("perfops.indexes.services")
         post_migrate.connect(schedules.after_migrate, sender=self)

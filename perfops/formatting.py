@@ -32,16 +32,38 @@ class HasText(Protocol):
     def queryid(self) -> str: ...
 
 
+# What stands between SELECT and the first FROM, and what a statement ends with: its condition.
+_COLUMNS = re.compile(r"^(SELECT(?: DISTINCT)?) .*? (FROM .*)$", re.IGNORECASE)
+_CONDITION = re.compile(r"^(.*?) (WHERE .*)$", re.IGNORECASE)
+
+
 def name_of(statement: HasText) -> str:
     """Return the statement on one line; its number where the text is not known."""
-    text = " ".join(statement.text.split()) or f"statement {statement.queryid}"
-    return text[:_OBJECT_CHARACTERS]
+    return cut(statement.text, _OBJECT_CHARACTERS) or f"statement {statement.queryid}"
 
 
 def short(statement: HasText) -> str:
     """Return ``name_of`` cut to the length of a title."""
-    name = name_of(statement)
-    return name if len(name) <= _TITLE_CHARACTERS else f"{name[: _TITLE_CHARACTERS - 1]}…"
+    return cut(name_of(statement), _TITLE_CHARACTERS)
+
+
+def cut(text: str, most: int) -> str:
+    """Return a statement on one line of ``most`` characters at most.
+
+    What many have in common goes first, the columns and then the joins: its table and its condition
+    tell it apart from others.
+    """
+    line = " ".join(text.split())
+    if len(line) <= most:
+        return line
+    if found := _COLUMNS.match(line):
+        line = f"{found[1]} … {found[2]}"
+    if len(line) > most and (found := _CONDITION.match(line)):
+        # Half of the place for each.
+        head, condition = found[1], found[2]
+        half = max(most // 2, most - len(condition) - 3)
+        line = f"{head[:half].rstrip()} … {condition}" if len(head) > half else line
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def identifier(*names: str) -> str:

@@ -23,6 +23,7 @@ from profiles.models import (
     Subscription,
     TimelineEvent,
     UsageQuota,
+    UserUsage,
 )
 from profiles.selectors import postings
 
@@ -167,16 +168,20 @@ class JobPostingAdmin(LargeTable):
         return [str(each) for each in objs], {"job postings": len(objs)}, set(), protected
 
 
-@admin.register(JobApplication)
-class JobApplicationAdmin(OfProfile):
-    list_display = ["id", "profile", "posting", "status", "applied_at", "updated_at"]
-    list_select_related = ["profile", "posting"]
+class History(LargeTable):
+    """What was done or used: it can be looked at, and deleted."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+@admin.register(JobApplication)
+class JobApplicationAdmin(History, OfProfile):
+    list_display = ["id", "profile", "posting", "status", "applied_at", "updated_at"]
+    list_select_related = ["profile", "posting"]
 
 
 @admin.register(Subscription)
@@ -186,14 +191,16 @@ class SubscriptionAdmin(OfProfile):
 
 
 @admin.register(UsageQuota)
-class UsageQuotaAdmin(OfProfile):
-    """What was used is history."""
-
+class UsageQuotaAdmin(History, OfProfile):
     list_display = ["profile", "feature", "used", "period_start", "period_end"]
     readonly_fields = []
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+@admin.register(UserUsage)
+class UserUsageAdmin(History):
+    """What limits are held against. Deleting a row gives its user the month's quota anew."""
+
+    list_display = ["user", "feature", "used", "period_start", "period_end"]
+    list_select_related = ["user"]
+    search_fields = ["user__username__exact"]
+    search_help_text = "The exact user name."

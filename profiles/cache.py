@@ -17,6 +17,9 @@ USER = CacheRegion("user", ttl_s=60, key_prefixes=("user",))
 # The group of all pages that list public profiles.
 LISTS = "profiles:listed"
 
+# The group of all pages that a search found.
+FOUND = "profiles:found"
+
 # Where an instance keeps the versions of itself that it has held: see ``_remember``.
 _HELD = "_held_versions"
 
@@ -71,18 +74,19 @@ def _groups_of_profile(profile: models.Profile, cascaded: bool) -> Iterable[str]
             continue
         yield from (profile_group(version.slug), user_group(version.owner_id))
         if version.is_listed:
-            yield LISTS
+            yield from (LISTS, FOUND)
 
 
-def of_collection(path: str, region: CacheRegion) -> Invalidates:
+def of_collection(path: str, region: CacheRegion, *, is_searched: bool = False) -> Invalidates:
     """Return what a change of a row in the collection at ``path`` invalidates."""
+    found = (FOUND,) if is_searched else ()
 
     def groups_of(row: Any, cascaded: bool) -> tuple[str, ...]:
         """Return no groups for a cascade: the deleted profile invalidates all of its answers."""
         if cascaded:
             return ()
         addresses = (str(row.profile_id), row.profile.slug)
-        return tuple(collection_group(path, address) for address in addresses)
+        return (*found, *(collection_group(path, address) for address in addresses))
 
     return Invalidates(regions=(region,), groups_of=groups_of)
 
@@ -100,6 +104,10 @@ INVALIDATES = {
 
 def list_key(*, limit: int, cursor: str, name: str = "", since: str = "", before: str = "") -> str:
     return f"profiles:list:{limit}:{cursor}:{quote(since)}:{quote(before)}:{name}"
+
+
+def search_key(*, limit: int, cursor: str, words: str) -> str:
+    return f"profiles:search:{limit}:{cursor}:{words}"
 
 
 def detail_key(address: str) -> str:

@@ -7,9 +7,11 @@ import pytest
 from django_redis import get_redis_connection
 
 from tests.valkey import things, valkey, written
-from tests.world import world
+from tests.world import shared_world, world, world_of_module
 
-__all__ = ["empty_cache", "things", "valkey", "world", "written"]
+__all__ = [
+    "empty_cache", "shared_world", "things", "valkey", "world", "world_of_module", "written",
+]  # fmt: skip
 
 # A busy machine is no failure. `make test` tries the same examples every time, so that it never
 # fails by chance; CI searches at random in a section of its own and prints the seed.

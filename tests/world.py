@@ -1,13 +1,14 @@
 """A small world: an owner with a profile that has one of everything, and the others."""
 
 import json
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from midst.accounts import services as accounts
@@ -91,6 +92,24 @@ class Someone:
 
 @pytest.fixture
 def world(db):
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def world_of_module(django_db_setup, django_db_blocker):
+    """Made once for all tests of a module: see ``shared_world``."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield make_world()
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def shared_world(world_of_module, db):
+    """``world`` for a module of hundreds of tests: each is undone, the rows stay for the next."""
+    return deepcopy(world_of_module)
+
+
+def make_world():
     owner, other, staff = user("owner"), user("other"), grant_all(user("staff", is_staff=True))
     profile = models.Profile.objects.create(
         owner=owner,

@@ -69,7 +69,8 @@ def check_storable(value: Any, depth: int = 0) -> None:
 class Input(Schema):
     """A body: unknown fields are refused, nothing unstorable comes through."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    # Built when first used: most processes serve no request.
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod

@@ -17,7 +17,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from opentelemetry import context, propagate
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
@@ -136,6 +135,9 @@ class _Exporter(SpanExporter):
     """OTLP, with nothing personal, and what it could not deliver counted."""
 
     def __init__(self, queue: _Queue) -> None:
+        # Here, for it brings protobuf and requests into a process that may not be traced.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
         self._otlp = OTLPSpanExporter()
         self._waiting = queue
 

@@ -6,7 +6,8 @@ costs time; ``perfops.indexes`` registers the one for indexes when the app is re
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import import_module
+from typing import Protocol, cast
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
@@ -48,19 +49,22 @@ class Recommender(Protocol):
         ...
 
 
-_registered: list[Recommender] = []
+_registered: dict[str, None] = {}
 
 
-def register(recommender: Recommender) -> None:
-    """Have every analysis from now on ask ``recommender``. Doing it twice changes nothing."""
-    if recommender not in _registered:
-        _registered.append(recommender)
+def register(module: str) -> None:
+    """Have every analysis from now on ask ``module``, a ``Recommender`` by its dotted name.
+
+    It is imported when first asked: most processes never analyse, and to read SQL takes a parser
+    that costs a third of a second to import. Doing it twice changes nothing.
+    """
+    _registered[module] = None
 
 
 def registered() -> tuple[Recommender, ...]:
-    return tuple(_registered)
+    return tuple(cast("Recommender", import_module(name)) for name in _registered)
 
 
 def titles() -> dict[str, str]:
     """Return the IDs of all recommenders' findings, with their titles."""
-    return {id_: title for each in _registered for id_, title in each.TITLES.items()}
+    return {id_: title for each in registered() for id_, title in each.TITLES.items()}

@@ -104,6 +104,8 @@ def _harmless(drop: Recommendation) -> str:
         return f"{drop.twin} is the same index, and stays"
     table, count = drop.index.table, len(drop.statements)
     proof = f"none of {count} planned statements of {table} uses it"
+    if not count:
+        proof = f"no statement that reads {table} was seen, and no scan: only time can tell"
     if drop.effects:
         proof = (
             f"{len(drop.effects)} of {count} statements of {table} use it and do as well "

@@ -29,6 +29,7 @@ Name = tuple[str, str]
 Measure = Callable[[Sequence[Name]], Mapping[str, Without]]
 # So many times more statements are held against a drop than candidates come from.
 _MORE = 5
+UNEXPLAINED = "no planned statement explains its scans"
 
 
 def prove(
@@ -64,8 +65,13 @@ def prove(
     hiding = hypopg.hiding_schema(cursor)
     if hiding is not None:
         measure = plans.hiding(hiding, limits, clock)
-        return _in_turn(drops, plans, measure, found.tables), ""
-    return _rehearsed(alias, drops, plans, found.tables, limits, clock)
+        judged, lacking = _in_turn(drops, plans, measure, found.tables), ""
+    else:
+        judged, lacking = _rehearsed(alias, drops, plans, found.tables, limits, clock)
+    unproved = [drop for drop in judged if drop.lacks_proof]
+    if unproved and all(UNEXPLAINED in drop.reason for drop in unproved):
+        lacking = UNEXPLAINED
+    return judged, lacking
 
 
 def _readers(statements: Sequence[Statement], names: Collection[str]) -> list[Statement]:
@@ -231,6 +237,10 @@ def _judged(drop: Recommendation, plans: _Plans, without: Mapping[str, Without])
         return drop.rejected(f"slower without it: {slower[0]}")
     if untried:
         return drop.rejected(f"could not be tried without it: {untried[0]}", lacks_proof=True)
+    scans = drop.issue.evidence.get("scans", 0) if drop.issue is not None else 0
+    if scans and not effects:
+        # Whoever scanned it is not among the statements, or has values that plan otherwise.
+        return drop.rejected(f"it was scanned {scans} times, and {UNEXPLAINED}", lacks_proof=True)
     return replace(drop, status="accepted")
 
 

@@ -106,7 +106,8 @@ def _recommend(
         reason = f"its {limits.INDEX_ADVICE_S:g} s were over before all was tried"
         missing = (*missing, _lacking(reason, "settings.PERFOPS['INDEX_ADVICE_S'] = 300"))
     if lacking:
-        missing = (*missing, _unproved_drops(to_drop, lacking, alias))
+        has_hypopg = isinstance(hypopg.usable_schema(cursor), str)
+        missing = (*missing, _unproved_drops(to_drop, lacking, alias, has_hypopg=has_hypopg))
     decided = [
         *(_with_removal(e, alias, project) if e.status == "accepted" else e for e in to_drop),
         *(
@@ -235,15 +236,22 @@ def _with_addition(
 
 
 def _unproved_drops(
-    dropping: Sequence[Recommendation], lacking: str, alias: str
+    dropping: Sequence[Recommendation], lacking: str, alias: str, *, has_hypopg: bool
 ) -> UnavailableSource:
+    hiding = (
+        "ALTER EXTENSION hypopg UPDATE;  -- with its package at 1.4: earlier ones hide no index"
+        if has_hypopg
+        else "CREATE EXTENSION hypopg;  -- 1.4"
+    )
     names = [f"{e.index.schema}.{e.index.name}" for e in dropping if e.lacks_proof]
     return UnavailableSource(
         DROPS,
-        f"statements plan with indexes that might go ({', '.join(names)}), and whether they do as "
-        f"well without can't be proved: {lacking}",
+        f"indexes might go ({', '.join(names)}), and whether every statement does as well without "
+        f"can't be proved: {lacking}",
         "These indexes are not advised to go.",
-        f"CREATE EXTENSION hypopg;  -- 1.4, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
+        ""
+        if lacking == drops.UNEXPLAINED
+        else f"{hiding}, or settings.PERFOPS['REHEARSE_ON'][{alias!r}]",
     )
 
 

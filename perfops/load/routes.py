@@ -2,19 +2,21 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import msgspec
 from django.apps import apps
-from django.contrib.admindocs.views import extract_views_from_urlpatterns
 from django.core.exceptions import FieldDoesNotExist, FieldError
+from django.db import DatabaseError
 from django.db.models import Model
 from django.urls import get_resolver
 
+from perfops.models.origins import QueryTemplate
 from perfops.origins.middleware import template
 
 # More different paths of one route say nothing more.
@@ -136,47 +138,111 @@ def _rows(name: str, route: Route, fields: list[str]) -> list[tuple[Any, ...]]:
 
 
 _NOT_THEIRS = "admin"
-# Monitoring, and what signs people in or out: no load may ask for them unasked.
+# Monitoring, what signs people in or out, and what may take something away: no load may ask for
+# them unasked.
 _LEFT_OUT = re.compile(
-    r"(^|[/_.-])(metrics|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt)"
-    r"($|[/_.-])"
+    r"(^|[/_.-])(metrics|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt"
+    r"|delete|remove|revoke|unsubscribe|cancel)($|[/_.-])"
 )
+# A statement that reads one row of a table, as Django writes it.
+_ONE_ROW = re.compile(r'\bFROM "(\w+)" (?:.*? )?WHERE \(?"\1"\."(\w+)" = %s')
 View = Callable[..., Any]
 
 
-def discovered() -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """``routes`` as ``routes.json`` has them; ``unfilled``: what nobody knows the ids of, each with
+    the names to be filled in.
+    """
+
+    routes: dict[str, Any]
+    unfilled: dict[str, list[str]]
+
+
+def discovered(executions: Mapping[str, int] | None = None) -> Found:
     """Return what can be asked for by GET, as far as it is known, under the names of origins.
 
-    The admin, metrics and whatever signs people in or out are left out. Where nobody knows what
-    fills a ``{field}``, ``paths`` are left empty for the project to write.
+    The admin, metrics, and whatever signs people in or out or deletes are left out. ``executions``
+    (requests by route, as origins count them): those routes alone, with their shares in percent.
+    What fills a ``{field}`` is told by the view's model, else by the row that its requests read.
     """
-    found: dict[str, Any] = {}
+    # Here, for it brings docutils into the process.
+    from django.contrib.admindocs.views import extract_views_from_urlpatterns
+
+    routes: dict[str, Any] = {}
+    unfilled: dict[str, list[str]] = {}
+    seen = {name.removeprefix("GET "): n for name, n in (executions or {}).items()}
+    whole = sum(seen.values())
     for view, route, namespaces, _ in extract_views_from_urlpatterns(get_resolver().url_patterns):
-        if _NOT_THEIRS not in (namespaces or ()) and _answers(view):
-            path = template(route)
-            if not _LEFT_OUT.search(path.lower()):
-                found.setdefault(path, _entry(path, view))
-    return found
+        path = template(route)
+        if _NOT_THEIRS in (namespaces or ()) or not _answers(view) or path in routes:
+            continue
+        if _LEFT_OUT.search(path.lower()) or (executions is not None and path not in seen):
+            continue
+        share = max(0.01, round(100 * seen[path] / whole, 2)) if executions is not None else 1
+        entry = _entry(path, view, share)
+        if entry is None:
+            unfilled.setdefault(path, FIELD.findall(path))
+        else:
+            routes[path] = entry
+    return Found(routes, {path: its for path, its in unfilled.items() if path not in routes})
 
 
 def _answers(view: View) -> bool:
+    actions = getattr(view, "actions", None)
+    if isinstance(actions, dict):
+        # A view set of Django REST framework: its methods by the router.
+        return "get" in actions
     kind = getattr(view, "view_class", None)
     return kind is None or (hasattr(kind, "get") and "get" in _option(view, "http_method_names"))
 
 
-def _entry(path: str, view: View) -> Any:
+def _entry(path: str, view: View, share: float) -> Any:
+    """Return the route's entry, None where nobody knows what fills its fields."""
     fields = FIELD.findall(path)
     if not fields:
-        return 1
+        return share
     model = _model(view)
     if model is not None and all(_is_field(name, model) for name in fields):
-        return {"share": 1, "model": model._meta.label}
-    return {"share": 1, "paths": []}
+        return {"share": share, "model": model._meta.label}
+    if len(fields) == 1 and (read := _read_by(f"GET {path}", fields[0])) is not None:
+        label, column = read
+        return {"share": share, "model": label, "paths": [FIELD.sub(f"{{{column}}}", path)]}
+    return None
+
+
+def _read_by(name: str, field: str) -> tuple[str, str] | None:
+    """Return the model and its field by which requests of the route ``name`` read one row."""
+    texts = QueryTemplate.objects.filter(origins__kind="request", origins__name=name)
+    found = []
+    try:
+        known = list(texts.order_by("id").distinct().values_list("text", flat=True))
+    except DatabaseError:
+        # Before the first migration nothing was counted.
+        return None
+    for text in known:
+        read = _ONE_ROW.search(text)
+        for model in apps.get_models() if read else ():
+            its = {str(each.column): each.name for each in model._meta.local_concrete_fields}
+            if read and model._meta.db_table == read[1] and read[2] in its:
+                key = "pk" if model._meta.pk.column == read[2] else its[read[2]]
+                found.append((model, key))
+    # What the path names comes first; whoever is signed in is read by every route.
+    named = [each for each in found if str(each[0]._meta.model_name) in name.lower()]
+    exact = [each for each in found if each[1] == field]
+    ours = [each for each in found if not each[0].__module__.startswith("django.contrib.")]
+    best = next(iter([*named, *exact, *ours]), None)
+    return (best[0]._meta.label, best[1]) if best else None
 
 
 def _model(view: View) -> type[Model] | None:
-    """Return what a generic view shows."""
-    return _option(view, "model") or getattr(_option(view, "queryset"), "model", None)
+    """Return what a generic view shows, or a view set of Django REST framework."""
+    shown = getattr(getattr(view, "cls", None), "queryset", None)
+    return (
+        _option(view, "model")
+        or getattr(_option(view, "queryset"), "model", None)
+        or getattr(shown, "model", None)
+    )
 
 
 def _option(view: View, name: str) -> Any:

@@ -22,6 +22,8 @@ from perfops.origins.callers import BORDER, HELPER, PROJECT, SENDS, kind_of, pla
 from perfops.origins.counts import NOWHERE, Site
 
 _LONGEST = 200
+_PLACES = 4096
+_relations: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 _RENDERS: CodeType = Node.render_annotated.__code__
 
 
@@ -61,6 +63,20 @@ def _view(function: Callable[..., Any]) -> Site:
         # A callable without a source: a partial, or what was made by C.
         pass
     return Site("", name[:_LONGEST])
+
+
+def relation_at(text: str, line: FrameType | None, frame: FrameType) -> str:
+    """Return ``relation_of``; for a line of the project it is looked for once in a process."""
+    if line is None:
+        return relation_of(frame)
+    key = (text, id(line.f_code), line.f_lasti)
+    found = _relations.get(key)
+    if found is None:
+        if len(_relations) >= _PLACES:
+            _relations.clear()
+        # With the code, so that its identity is not given to another.
+        found = _relations[key] = (line.f_code, relation_of(frame))
+    return found[1]
 
 
 def relation_of(frame: FrameType | None) -> str:

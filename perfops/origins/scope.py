@@ -60,7 +60,7 @@ class Scope:
         site, relation = site_of(frame), ""
         if text.startswith(_ASKS):
             here = sys._getframe(1)
-            relation = outside.relation_of(here)
+            relation = outside.relation_at(text, frame, here)
             if frame is None and self.task is None:
                 site = outside.template_of(here)
         if not site.line and self._view is not None:

@@ -14,11 +14,14 @@ from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles.api import ANYONE, READER, WRITER, Cursor, Limit, collections, narratives, plans
 from profiles.schemas import profile as schemas
 from profiles.selectors import profiles as selectors
+from profiles.selectors.search import LONGEST
 from profiles.services import profiles as services
 
 router = Router(tags=["profiles"])
 
 Name = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
+# At least one letter or digit, or the search has no word.
+Words = Annotated[str, Query(max_length=LONGEST, pattern=r"^([^\x00]*[^\W_][^\x00]*)?$")]
 _TAKEN = openapi.problems(CONFLICT, QUOTA_EXHAUSTED)
 
 
@@ -28,12 +31,26 @@ def profiles(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = "",
     name: Name = "",
+    q: Words = "",
     created_from: Moment | None = None,
     created_before: Moment | None = None,
 ) -> HttpResponse:
-    """Newest first, optionally of a span of time; with `name`, those that begin with it."""
-    if name and (created_from or created_before):
-        raise invalid("query.name", "search by name or by time, not by both")
+    """Newest first, optionally of a span of time; with `name`, those whose name begins so.
+
+    With `q`, those that have all of its words in their name, title, headline or skills, whole words
+    without regard to case and accents; the best match first. Of more than 1000 matches, those
+    among the 10,000 newest profiles are ranked, 1000 at most: add a word.
+    """
+    if (name or q) and (created_from or created_before):
+        raise invalid(
+            "query.name" if name else "query.q", "search by words or by time, not by both"
+        )
+    if name and q:
+        raise invalid("query.q", "search by `name` or by `q`, not by both")
+    if q:
+        return respond(
+            request, selectors.found(q, path=own_path(request), limit=limit, cursor=cursor)
+        )
     answer = selectors.listed(
         path=own_path(request),
         limit=limit,

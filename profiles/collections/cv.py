@@ -97,6 +97,7 @@ CV = (
         models.Skill,
         example={"name": "Analysis", "category": "methods", "level": 5},
         narrated=Narrated(title=("name",), body=("category",)),
+        is_searched=True,
         seeded=Seeded(share=22, columns={"name": samples.interest, "level": samples.level}),
     ),
     _entries(

@@ -55,7 +55,8 @@ class Collection:
     the message of the 409. ``query`` is the schema of the list's query parameters: fields beside
     those of ``PageQuery`` filter by equality. ``description`` explains the list in the OpenAPI
     document. ``region`` and ``key_prefix`` say where the cache keeps the answers. ``exported`` is
-    the schema of a row in an export, where it has more than ``body``.
+    the schema of a row in an export, where it has more than ``body``. ``is_searched``: the search
+    of profiles finds them by these rows.
     """
 
     path: str
@@ -77,6 +78,7 @@ class Collection:
     query: type[PageQuery] = PageQuery
     description: str = ""
     exported: type[Input] | None = None
+    is_searched: bool = False
     narrated: Narrated | None = None
     seeded: Seeded | None = None
 
@@ -95,7 +97,7 @@ class Collection:
     @property
     def invalidates(self) -> Invalidates:
         """What a change of a row invalidates in the cache."""
-        return cache.of_collection(self.path, self.region)
+        return cache.of_collection(self.path, self.region, is_searched=self.is_searched)
 
     def show(self, row: dict[str, Any], *, can_edit: bool) -> dict[str, Any]:
         """Return a selected row as the API sends it to a user who can edit it, or to others."""

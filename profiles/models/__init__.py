@@ -22,6 +22,7 @@ from profiles.models.profile import (
     check_not_a_uuid,
     check_not_reserved,
 )
+from profiles.models.search import ProfileSearch
 
 __all__ = [
     "SLUG",
@@ -35,6 +36,7 @@ __all__ = [
     "Narrative",
     "Profile",
     "ProfileQuerySet",
+    "ProfileSearch",
     "Project",
     "Publication",
     "Skill",

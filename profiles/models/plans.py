@@ -60,7 +60,7 @@ class Subscription(models.Model):
         return f"{self.tier} ({self.status})"
 
 
-class UsageQuota(models.Model):
+class _Usage(models.Model):
     """How much of a feature was used in a period; the next period has its own row."""
 
     class Feature(models.TextChoices):
@@ -68,26 +68,21 @@ class UsageQuota(models.Model):
         NARRATIVES = "narratives", "narratives"
         EXPORTS = "exports", "exports"
 
-    profile = models.ForeignKey(Profile, models.CASCADE, db_index=False, related_name="+")
     feature = models.CharField(max_length=20, choices=Feature)
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     used = models.PositiveIntegerField(default=0)
 
     class Meta:
+        abstract = True
         constraints = [
-            models.UniqueConstraint(
-                fields=["profile", "feature", "period_start"],
-                include=["used", "period_end"],
-                name="profiles_usagequota_period",
-            ),
             models.CheckConstraint(
                 condition=Q(period_end__gt=F("period_start")),
-                name="profiles_usagequota_period_in_order",
+                name="%(app_label)s_%(class)s_period_in_order",
             ),
             models.CheckConstraint(
                 condition=Q(feature__in=["job_applications", "narratives", "exports"]),
-                name="profiles_usagequota_feature_known",
+                name="%(app_label)s_%(class)s_feature_known",
             ),
         ]
 
@@ -95,8 +90,25 @@ class UsageQuota(models.Model):
         return f"{self.feature} from {self.period_start:%Y-%m-%d}: {self.used}"
 
 
-class UserUsage(models.Model):
-    """How much of a feature all profiles of a user have used in a period.
+class UsageQuota(_Usage):
+    """How much of a feature a profile has used."""
+
+    profile = models.ForeignKey(Profile, models.CASCADE, db_index=False, related_name="+")
+
+    class Meta(_Usage.Meta):
+        abstract = False
+        constraints = [
+            models.UniqueConstraint(
+                fields=["profile", "feature", "period_start"],
+                include=["used", "period_end"],
+                name="profiles_usagequota_period",
+            ),
+            *_Usage.Meta.constraints,
+        ]
+
+
+class UserUsage(_Usage):
+    """How much of a feature all profiles of a user have used.
 
     Limits are held against it: neither a second profile nor one made anew has more.
     """
@@ -104,12 +116,9 @@ class UserUsage(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, related_name="+"
     )
-    feature = models.CharField(max_length=20, choices=UsageQuota.Feature)
-    period_start = models.DateTimeField()
-    period_end = models.DateTimeField()
-    used = models.PositiveIntegerField(default=0)
 
-    class Meta:
+    class Meta(_Usage.Meta):
+        abstract = False
         verbose_name_plural = "user usage"
         constraints = [
             models.UniqueConstraint(
@@ -117,15 +126,5 @@ class UserUsage(models.Model):
                 include=["used", "period_end"],
                 name="profiles_userusage_period",
             ),
-            models.CheckConstraint(
-                condition=Q(period_end__gt=F("period_start")),
-                name="profiles_userusage_period_in_order",
-            ),
-            models.CheckConstraint(
-                condition=Q(feature__in=["job_applications", "narratives", "exports"]),
-                name="profiles_userusage_feature_known",
-            ),
+            *_Usage.Meta.constraints,
         ]
-
-    def __str__(self) -> str:
-        return f"{self.feature} from {self.period_start:%Y-%m-%d}: {self.used}"

@@ -31,6 +31,7 @@ class NewEntry(Input):
 
 
 class Entry(Schema):
+    model_config = ConfigDict(defer_build=True)
     id: UUID
     position: int
     starts_on: date | None

@@ -13,6 +13,7 @@ from midst.kernel import cache, pagination
 from midst.kernel.cache import Answer
 from midst.kernel.pagination import Name, Order
 from profiles.cache import (
+    FOUND,
     LISTS,
     PROFILES,
     USER,
@@ -20,10 +21,12 @@ from profiles.cache import (
     list_key,
     owned_key,
     profile_group,
+    search_key,
     user_group,
 )
 from profiles.models import Profile, ProfileQuerySet
-from profiles.selectors import access
+from profiles.selectors import access, search
+from taxonomy.cache import MASKS
 
 _SUMMARY = (
     "id", "slug", "display_name", "title", "headline", "location", "avatar_url",
@@ -70,6 +73,25 @@ def listed(
 
     key = list_key(limit=limit, cursor=cursor, name=name, since=since_text, before=before_text)
     return cache.read(PROFILES, key, groups=(LISTS,), compute=compute)
+
+
+def found(words: str, *, path: str, limit: int, cursor: str = "") -> Answer:
+    """Return a page of the public profiles that have all ``words``, the best match first.
+
+    One query on a miss. Raises ``pagination.BadCursor``.
+    """
+    words = search.plain(words)
+
+    def compute() -> bytes:
+        matching = search.matching(words, *_SUMMARY)
+        page = pagination.page(matching, limit=limit, cursor=cursor, order=search.BY_RANK)
+        for row in page.rows:
+            del row["rank"]
+        return pagination.encode(page, path=path, limit=limit, q=words)
+
+    key = search_key(limit=limit, cursor=cursor, words=words)
+    # A mask decides which skills are found.
+    return cache.read(PROFILES, key, groups=(FOUND, MASKS.group), compute=compute)
 
 
 def owned(user: Any, *, path: str, limit: int, cursor: str = "") -> Answer:

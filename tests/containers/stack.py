@@ -15,6 +15,8 @@ IMAGE = "midst:0.1.0"
 # beat has nothing to ask for its health, and migrate ends.
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 HEALTHY_S = 240
+# What works when it is left empty.
+OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN"}
 # What .env.example says to change for `--profile proxy`.
 PROXIED = {"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1"}
 
@@ -33,7 +35,7 @@ def fill_in(example: str, **values: str) -> str:
 
 
 def _value(name: str) -> str:
-    if name == "SENTRY_DSN":
+    if name in OPTIONAL:
         return ""
     if "URL" in name:
         return "http://127.0.0.1:9/"

@@ -10,7 +10,7 @@ from midst.api import api
 from profiles.collections import CV
 from tests.world import NAMES, PASSWORD
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache", "world")]
 ROLES = (
     "nobody", "owner", "other", "staff", "token", "staff token", "token without scope",
     "expired token", "revoked token",
@@ -23,6 +23,11 @@ MASK = {
 STAGE = {"slug": "new", "title": "New", "summary": "x"}
 EPOCH = {"slug": "new", "name": "New", "summary": "x", "position": 77, "stages": ["inquiry"]}
 CREDENTIALS = {"username": "owner", "password": PASSWORD}
+
+
+@pytest.fixture
+def world(shared_world):
+    return shared_world
 
 
 def anyone(good=200):

@@ -9,13 +9,18 @@ from django.db import transaction
 from midst.api import api
 from tests.contracts.test_access import MATRIX, ROLES, address, filled
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache", "world")]
 ROWS = [row for row in MATRIX if row[3] is not None]
 TABLES = [
     model for app in ("accounts", "taxonomy", "profiles")
     for model in apps.get_app_config(app).get_models()
 ]  # fmt: skip
 ids = [f"{method} {path}" for method, path, _, _ in ROWS]
+
+
+@pytest.fixture
+def world(shared_world):
+    return shared_world
 
 
 def everything():

@@ -6,7 +6,7 @@ from django.db import connection
 
 from midst.kernel import pagination
 from profiles.models import Profile
-from profiles.selectors import profiles
+from profiles.selectors import profiles, search
 from tests.explain import nodes
 
 ROWS = 20_000
@@ -32,7 +32,7 @@ def full_table(django_db_setup, django_db_blocker):
                 """,
                 [owner.pk, get_user_model().objects.create_user("owner of more").pk, ROWS],
             )
-            cursor.execute("ANALYZE profiles_profile")
+            cursor.execute("ANALYZE profiles_profile, profiles_profilesearch")
         yield owner
         with connection.cursor() as cursor:
             # Nothing hangs on them, and Django would look for it row by row.
@@ -113,3 +113,11 @@ def test_a_page_far_down_the_names_seeks_too(full_table):
     )
     found = nodes(beyond.order_by("name", "id")[:21])
     assert found == ["Limit", "Index Scan profiles_profile_name"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("words", ["77", "row", "row 77"])
+def test_a_search_reads_no_whole_table_however_frequent_its_words(full_table, words):
+    found = nodes(search.matching(words, "slug").order_by("-rank", "-id")[:21])
+    assert "Bitmap Index Scan profiles_search_document" in found
+    assert not [node for node in found if node.startswith("Seq Scan")], found

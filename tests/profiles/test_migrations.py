@@ -7,7 +7,7 @@ from tests.migrating import database, migrate, schema
 
 __all__ = ["database"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 ROWS = 3000
 
 # Runs inside the migration's transaction after each of its statements.
@@ -84,6 +84,8 @@ def test_forwards_and_backwards_no_table_in_use_is_read_while_its_users_must_wai
 
     migrate(database)
     assert blocked(database) == []
+    # What was there before can be searched.
+    assert count(database, "profiles_profilesearch") == ROWS
     assert [row for row in schema(database) if row[1] not in {"watch", "in_use"}] == whole
     forwards = count(database, "watch")
     assert most_while_locked(database) <= 30

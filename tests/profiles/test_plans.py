@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from midst.kernel.problems import Problem
 from profiles import plans
 from profiles.collections import CV
-from profiles.models import Profile, Subscription, UsageQuota
+from profiles.models import Profile, Subscription, UsageQuota, UserUsage
 from profiles.plans import Terms
 from profiles.services import quotas
 
@@ -184,3 +184,14 @@ def test_the_terms_of_a_plan_must_be_in_order(world):
     ).status_code == 200  # fmt: skip
     stale = world.staff.patch("/profiles/ada/subscription", {"tier": "free"}, **{"If-Match": tag})
     assert stale.status_code == 412
+
+
+def test_staff_finds_what_a_user_has_used_and_can_not_change_it(world, admin_client):
+    world.owner.ask("POST", "/profiles/ada/export")
+    url = "/admin/profiles/userusage/"
+    for name, found in (("owner", True), ("other", False)):
+        page = admin_client.get(url, {"q": name}).content.decode()
+        assert (">exports<" in page) is found
+    row = UserUsage.objects.get()
+    assert admin_client.post(f"{url}{row.pk}/change/", {"used": 0}).status_code == 403
+    assert admin_client.get(f"{url}add/").status_code == 403

@@ -12,24 +12,22 @@ from tests.serving import serving
 PATIENCE_S = 120
 
 
-@pytest.fixture
-def environment(tmp_path):
-    metrics = tmp_path / "metrics"
-    metrics.mkdir()
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "midst.settings.test",
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path_factory.mktemp("metrics")),
     }
 
 
-@pytest.fixture
-def server(environment, tmp_path):
+@pytest.fixture(scope="module")
+def server(environment, tmp_path_factory):
     """Start a server with more variables; gives its address as (host, port)."""
 
     @contextmanager
     def start(workers=1, worker="asgi", **variables):
-        log = tmp_path / "gunicorn.log"
+        log = tmp_path_factory.mktemp("server") / "gunicorn.log"
         with serving({**environment, **variables}, log, workers=workers, worker=worker) as url:
             parts = urlsplit(url)
             yield parts.hostname, parts.port

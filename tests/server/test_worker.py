@@ -9,7 +9,13 @@ from tests.server.conftest import PATIENCE_S, connect, rest
 IDLE = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
-@pytest.mark.parametrize("worker", ["asgi", "gthread", "sync"])
+@pytest.fixture(scope="module")
+def served(server):
+    with server() as address:
+        yield address
+
+
+@pytest.mark.parametrize("worker", ["gthread", "sync"])
 def test_the_worker_is_chosen_by_one_setting(server, worker):
     with server(worker=worker) as address:
         client = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
@@ -27,21 +33,19 @@ def test_a_client_that_rests_does_not_hold_up_the_end(server):
     rest(client)
 
 
-def test_a_body_larger_than_the_limit_is_refused_by_its_length(server):
-    with server() as address:
-        client = connect(
-            address,
-            b"POST /api/v1/auth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            b"Content-Type: application/json\r\nContent-Length: 5000000\r\n\r\n{",
-        )
-        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+def test_a_body_larger_than_the_limit_is_refused_by_its_length(served):
+    client = connect(
+        served,
+        b"POST /api/v1/auth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 5000000\r\n\r\n{",
+    )
+    assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
-def test_no_header_names_a_mount_point(server):
-    with server() as address:
-        client = connect(
-            address,
-            b"GET //evil.example/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-            b"SCRIPT_NAME: //evil.example\r\nConnection: close\r\n\r\n",
-        )
-        assert rest(client).startswith(b"HTTP/1.1 404 ")
+def test_no_header_names_a_mount_point(served):
+    client = connect(
+        served,
+        b"GET //evil.example/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        b"SCRIPT_NAME: //evil.example\r\nConnection: close\r\n\r\n",
+    )
+    assert rest(client).startswith(b"HTTP/1.1 404 ")

@@ -13,7 +13,10 @@ from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import PATIENCE_S, environment
 from tests.telemetry.receivers import receiver
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture

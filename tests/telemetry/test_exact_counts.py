@@ -11,7 +11,10 @@ from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import scrape, value
 from tests.telemetry.wire import Wire
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.slow,
+]
 
 MASKS = "/api/v1/taxonomy/masks"
 PATHS = {MASKS: "/api/v1/taxonomy/masks", f"{MASKS}/architect": "/api/v1/taxonomy/masks/{slug}"}

@@ -68,6 +68,7 @@ def test_a_request_is_one_line_of_json_without_its_query(lines, client: Client):
     assert "secret" not in json.dumps(line)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_every_request_has_its_line_whichever_worker_ends(gunicorn):
     server = gunicorn(LOG_FORMAT="json", LOG_LEVEL="INFO")

@@ -10,6 +10,7 @@ from tests.telemetry.conftest import wait_for
 from tests.telemetry.receivers import receiver
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_the_traces_of_a_run_carry_its_id(gunicorn, scenario):  # noqa: F811
     with receiver() as collector:

@@ -50,6 +50,7 @@ def counted(name, **labels):
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_request_through_postgresql_redis_and_celery_is_one_trace(
     gunicorn, own_redis, collector, tmp_path

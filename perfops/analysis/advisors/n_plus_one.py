@@ -6,6 +6,7 @@ from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
+from perfops.formatting import cut
 from perfops.origins.relations import Relation, relation_of
 
 ID = "n_plus_one"
@@ -13,7 +14,7 @@ TITLE = "N+1 queries"
 # Our own tables, not the server's statistics.
 NEEDS = ("query origins",)
 
-_TEXT_CHARACTERS = 90
+_TEXT_CHARACTERS = 160
 _WHY = "Each costs a way to the database and back."
 _WHY_GROWS = " Some took far more of them than others: it grows with the data."
 _WHY_CONSTANT = " Each takes about as many: it does not grow with the data."
@@ -102,7 +103,7 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
             + (f", from {where_from}" if where_from else "")
         ),
         evidence={
-            "statement": text[:_TEXT_CHARACTERS],
+            "statement": cut(text, _TEXT_CHARACTERS),
             **_line(origin),
             **({"relation": str(relation)} if relation else {}),
             f"{origin.kind}s": origin.executions,

@@ -1,5 +1,7 @@
 """Statements that read far more than they return."""
 
+import re
+
 from perfops.analysis.advisors.detection import DetectedIssue, about_statement
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
@@ -9,11 +11,33 @@ from perfops.formatting import megabytes
 ID = "rows_read"
 TITLE = "Much read for each row returned"
 NEEDS = ("pg_stat_statements",)
+# All rows of one table, without a WHERE: no index reads fewer.
+_WHOLE_COUNT = re.compile(
+    r'\s*SELECT\s+COUNT\(\*\)(?:\s+AS\s+\S+)?\s+FROM\s+(?:"?\w+"?\.)?"?(\w+)"?\s*;?\s*',
+    re.IGNORECASE,
+)
+_SENDERS = 3
+
+
+def whole_count_remedy(statement: Statement, window: Window) -> str:
+    """Return what to do where ``statement`` counts a whole table; "" where it does not."""
+    found = _WHOLE_COUNT.fullmatch(statement.text)
+    if found is None:
+        return ""
+    its = [each for each in window.origins if statement.queryid in each.queryids]
+    names = list(dict.fromkeys(f"{each.name} ({each.function})" for each in its if each.function))
+    sent = f" It is sent by {', '.join(names[:_SENDERS])}." if names else ""
+    return (
+        f"It counts all rows of {found[1]}, and no index makes that less.{sent} In the admin: "
+        "show_full_result_count = False, and a paginator whose count is an estimate "
+        "(reltuples of pg_class). In a list: page without a total, or keep the number up to date "
+        "where rows are added."
+    )
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
-        _advice(statement, window.after.server.block_bytes)
+        _advice(statement, window)
         for statement in window.statements
         if statement.calls >= limits.SLOW_MIN_CALLS and _reads_in_vain(statement, limits)
     ]
@@ -31,7 +55,8 @@ def _reads_in_vain(statement: Statement, limits: Conf) -> bool:
     )
 
 
-def _advice(statement: Statement, block_bytes: int) -> DetectedIssue:
+def _advice(statement: Statement, window: Window) -> DetectedIssue:
+    block_bytes = window.after.server.block_bytes
     per_call = _blocks(statement) / statement.calls
     rows = statement.rows / statement.calls
     return about_statement(
@@ -48,7 +73,8 @@ def _advice(statement: Statement, block_bytes: int) -> DetectedIssue:
             "mean ms": round(statement.mean_ms, 2),
         },
         why="What is read and thrown away costs time now, and more with every row that is added.",
-        remedy=(
+        remedy=whole_count_remedy(statement, window)
+        or (
             "An index on the columns of its WHERE (equality first, then range or order) reads "
             "only what is returned. A count or sum over everything is better kept up to date "
             "than computed."

@@ -1,6 +1,7 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName, about_statement
+from perfops.analysis.advisors.rows_read import whole_count_remedy
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
@@ -19,7 +20,9 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     for statement in window.statements:
         severity = _severity(statement, total_ms, window.seconds_of("pg_stat_statements"), limits)
         if severity is not None:
-            found.append(_advice(statement, severity, total_ms))
+            found.append(
+                _advice(statement, severity, total_ms, whole_count_remedy(statement, window))
+            )
     return found
 
 
@@ -38,7 +41,9 @@ def _severity(
     return None
 
 
-def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> DetectedIssue:
+def _advice(
+    statement: Statement, severity: SeverityName, total_ms: float, remedy: str = ""
+) -> DetectedIssue:
     share = statement.total_ms / total_ms if total_ms else 0.0
     what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
     return about_statement(
@@ -57,7 +62,8 @@ def _advice(statement: Statement, severity: SeverityName, total_ms: float) -> De
             ),
         },
         why="Requests that send it wait for it, and it takes the database's time from others.",
-        remedy=(
+        remedy=remedy
+        or (
             "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
             "Fix what reads more than it returns, or send it less often."
         ),

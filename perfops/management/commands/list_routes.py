@@ -1,17 +1,48 @@
 """``manage.py list_routes``: the project's URLs as the ``routes.json`` of load runs."""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from perfops.analysis import queries
+from perfops.analysis.collectors import origins
 from perfops.load import routes
 from perfops.management import console
 
 
 class Command(BaseCommand):
-    help = "Print a routes.json made of the project's URLs: take out what no load may ask for."
+    help = (
+        "Print a routes.json made of the project's URLs that runs as it is; what is left out, as "
+        "nobody knows its ids, is told on stderr."
+    )
     # Its output is often the very file that a check would miss.
     requires_system_checks = ()
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--observed", action="store_true",
+            help="routes, shares and ids as the traffic of the last days has them, as far as it "
+            "sent statements",
+        )  # fmt: skip
+        parser.add_argument("--days", type=int, default=7, help="how many days of traffic (7)")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        console.print_json(routes.discovered())
+        executions = None
+        if options["observed"]:
+            executions = {
+                each.name: each.executions
+                for each in origins.scopes(since=queries.begin(options["days"]))
+                if each.name.startswith("GET ")
+            }
+        found = routes.discovered(executions)
+        console.print_json(found.routes)
+        for path, fields in found.unfilled.items():
+            names = ", ".join(f"{{{name}}}" for name in fields)
+            console.err().print(
+                f"Left out: {path}. Nobody knows what fills {names}: add "
+                '{"model": "app.Model"} or {"paths": ["..."]} for it.',
+                markup=False,
+            )
+        if not found.routes:
+            console.err().print("No route was found: no traffic was counted yet.", markup=False)

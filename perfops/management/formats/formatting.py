@@ -10,6 +10,7 @@ from perfops.formatting import severities_text, time_text
 
 # Less of the time is not worth a word.
 _WORTH = 0.01
+_SENDERS = 3
 
 
 def name(report: Report) -> str:
@@ -91,6 +92,17 @@ def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:
         (label, f"{value:,}" if isinstance(value, int | float) else value)
         for label, value in advice.evidence.items()
     ]
+
+
+def senders(advice: DetectedIssue, report: Report) -> list[str]:
+    """Return who sends most of a finding's statements: route, task or command, and line or view."""
+    ids = set(advice.queryids)
+    its = [each for each in report.window.origins if not ids.isdisjoint(each.queryids)]
+    places = (
+        f"{each.name} ({each.site or each.function})" if each.site or each.function else each.name
+        for each in sorted(its, key=lambda each: -each.calls)
+    )
+    return list(dict.fromkeys(places))[:_SENDERS]
 
 
 def site(advice: DetectedIssue, report: Report) -> str:

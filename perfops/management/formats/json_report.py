@@ -46,6 +46,7 @@ def as_data(report: Report) -> dict[str, Any]:
                 "remedy": advice.remedy,
                 "statement": advice.statement,
                 "line": formatting.site(advice, report),
+                "sent_by": formatting.senders(advice, report),
             }
             for advice in report.issues
         ],

@@ -35,7 +35,7 @@ def _print(report: Report, out: Console) -> None:
     out.print(f"\n[bold]{_plain(formatting.name(report))}[/bold]")
     out.print(f"  {formatting.counts(report)}; {_plain(formatting.window(report))}\n")
     entries = formatting.entries(report)
-    _entries(entries, out)
+    _entries(entries, report, out)
     if not entries:
         healthy = formatting.healthy(report)
         out.print(f"  {healthy[0].upper()}{healthy[1:]}.")
@@ -65,11 +65,11 @@ def _scopes(report: Report, out: Console) -> None:
         out.print(f"  ... and {len(report.window.scopes) - _SCOPES:,} with fewer.")
 
 
-def _entries(entries: Sequence[Entry], out: Console) -> None:
+def _entries(entries: Sequence[Entry], report: Report, out: Console) -> None:
     ours = [each for each in entries if not each.apart]
     apart = [each for each in entries if each.apart]
     for each in ours[:_IN_FULL]:
-        _in_full(each, out)
+        _in_full(each, report, out)
     for each in ours[_IN_FULL:_LINES]:
         out.print(_first_line(each))
     if len(ours) > _LINES:
@@ -91,7 +91,7 @@ def _first_line(entry: Entry) -> str:
     return f"  {severity}  {_plain(entry.title)}{impact}"
 
 
-def _in_full(entry: Entry, out: Console) -> None:
+def _in_full(entry: Entry, report: Report, out: Console) -> None:
     """Of an incident its worst issue, and the titles of the others; of many of one kind a line."""
     out.print(_first_line(entry))
     if entry.is_folded:
@@ -102,6 +102,8 @@ def _in_full(entry: Entry, out: Console) -> None:
         f"{label} {value}" for label, value in formatting.evidence(advice) if label not in _LONG
     )
     out.print(f"{_INDENT}[dim]{_plain(evidence)}[/dim]")
+    if senders := formatting.senders(advice, report):
+        out.print(f"{_INDENT}[dim]sent by {_plain('; '.join(senders))}[/dim]")
     out.print(f"{_INDENT}{_plain(advice.remedy)}")
     if advice.statement:
         out.print(f"{_INDENT}[bold]{_statement(advice.statement)}[/bold]")

@@ -69,11 +69,13 @@ def project(tmp_path, distribution):
                 server.execute(drop)
 
 
+@pytest.mark.slow
 def test_a_plain_project_adopts_perfops(project):
     there = {path.name for path in project.packages.iterdir()}
     assert not there & {"celery", "django_celery_beat", "redis", "sentry_sdk"}
     # Before its tables are there, a command can't tell, and says what to do.
     assert "manage.py migrate" in project.manage("check_budget", codes=(2,)).stderr
+    assert "manage.py migrate" in project.manage("perfops_start", codes=(2,)).stdout
     project.manage("makemigrations", "shop")
     project.manage("migrate")
     assert "no issues" in project.manage("check").stdout

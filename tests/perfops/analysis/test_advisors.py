@@ -1,5 +1,7 @@
 """Advisors are pure: no illness, no advice; and never a crash on empty statistics."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from perfops.analysis.advisors import (
     cache_hit_ratio,
     duplicate_indexes,
     registry,
+    rows_read,
     sequential_scans,
     slow_queries,
     unused_indexes,
@@ -24,6 +27,7 @@ from perfops.analysis.collectors.records import (
 )
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.conf import Conf
+from tests.perfops.analysis.test_n_plus_one import ORIGIN
 
 DAY_S = 86_400
 LIMITS = Conf()
@@ -61,6 +65,25 @@ def test_a_slow_mean_is_told_by_the_thresholds(mean_ms, severity):
     slow = changed(STATEMENT, total_ms=100.0 * mean_ms)
     found = slow_queries.run(window(statements=[slow]), LIMITS)
     assert [advice.severity for advice in found] == ([severity] if severity else [])
+
+
+def test_a_count_of_a_whole_table_is_no_matter_of_an_index():
+    count = changed(
+        STATEMENT, text='SELECT COUNT(*) AS "__count" FROM "shop_order"', total_ms=60_000.0,
+        blocks_hit=10**8,
+    )  # fmt: skip
+    sender = msgspec.structs.replace(
+        ORIGIN, queryids=("1",), name="GET /admin/shop/order/", function="shop.admin.OrderAdmin"
+    )
+    seen = replace(window(statements=[count]), origins=(sender,))
+    for advisor in (slow_queries, rows_read):
+        (advice,) = advisor.run(seen, LIMITS)
+        assert "show_full_result_count = False" in advice.remedy
+        assert "GET /admin/shop/order/ (shop.admin.OrderAdmin)" in advice.remedy
+        assert "WHERE" not in advice.remedy
+        narrow = changed(count, text=f"{count.text} WHERE x = $1")
+        (advice,) = advisor.run(window(statements=[narrow]), LIMITS)
+        assert "show_full_result_count" not in advice.remedy
 
 
 def test_a_rare_statement_is_no_slow_query():

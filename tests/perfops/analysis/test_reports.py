@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from django.core.management import call_command
 
+from perfops import formatting
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors import difference
@@ -229,6 +230,32 @@ def test_the_sarif_points_at_the_line_that_sends_the_statement():
         for place in [result["locations"][0]["physicalLocation"]]
     ]
     assert places == [("shop/views.py", 7), ("shop/admin.py", 9), ("database/default", 1)]
+
+
+def test_statements_that_look_alike_keep_what_tells_them_apart():
+    columns = ", ".join(f'"shop_order"."column_{n}"' for n in range(30))
+    join = 'INNER JOIN "shop_person" ON ("shop_order"."buyer_id" = "shop_person"."id")'
+    titles = {
+        formatting.cut(f'SELECT {columns} FROM "shop_order" {more} WHERE {name} = $1', 90)
+        for name in ('"shop_order"."buyer_id"', '"shop_order"."state"')
+        for more in ("", join)
+    }
+    assert len(titles) == 4
+    for title in titles:
+        assert title.startswith('SELECT … FROM "shop_order"')
+        assert "WHERE" in title
+        assert len(title) <= 90
+    assert formatting.cut("x" * 99, 90) == "x" * 89 + "…"
+
+
+def test_the_terminal_and_the_json_say_who_sends_a_statement():
+    sent = msgspec.structs.replace(ORIGIN, queryids=("5",), site="shop/admin.py:9")
+    shown = replace(
+        report(advice(queryids=("5",))), window=replace(report().window, origins=(sent,))
+    )
+    assert "sent by GET /shelves/{id} (shop/admin.py:9)" in renderers()["text"](shown)
+    (found,) = json.loads(renderers()["json"](shown))["findings"]
+    assert found["sent_by"] == ["GET /shelves/{id} (shop/admin.py:9)"]
 
 
 def test_statements_per_request_stand_in_the_terminal_and_the_json():

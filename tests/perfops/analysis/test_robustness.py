@@ -345,6 +345,7 @@ def of_a_kind(n):
     return "SELECT " + ", ".join("1" if n >> bit & 1 else "'x'" for bit in range(11))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unblocked")
 def test_ten_thousand_tables_and_a_hundred_thousand_statements_are_all_looked_at(settings):
     # How long it takes is another question: here that nothing is left out.

@@ -65,6 +65,18 @@ def test_an_index_that_no_statement_uses_can_go(bench):
     assert (used(given), given.method, given.unit) == ([], "", "")
 
 
+def test_an_index_whose_scans_no_statement_explains_stays(embedded):
+    others = Workload("others", (("SELECT sum(total) FROM orders", none),))
+    scanned = replace(drop_of("orders_shop"), evidence={"scans": 959})
+    advised = embedded.advise(others, embedded.limits(INDEX_MIN_CALLS=10**6), [scanned])
+    assert advised.accepted == ()
+    (missing,) = advised.missing
+    assert "no planned statement explains its scans" in missing.reason
+    nobody = Workload("nobody", (("SELECT 1", none),))
+    (given,) = proved(embedded, nobody, "orders_shop").accepted
+    assert given.issue.evidence["proof"].startswith("no statement that reads orders was seen")
+
+
 def test_an_index_without_which_a_statement_is_slower_stays(bench):
     advised = proved(bench, SHOP, "orders_shop")
     assert advised.accepted == ()

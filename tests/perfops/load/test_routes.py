@@ -7,11 +7,13 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.test import override_settings
 from django.urls import path
+from django.utils import timezone
 from django.views.generic import DetailView, FormView, ListView
 
 from perfops.budgets import verdicts
 from perfops.load import execution, routes
 from perfops.load import services as runs
+from perfops.models import QueryOrigin, QueryTemplate, ScopeTotal
 
 
 def listed(text, tmp_path):
@@ -131,20 +133,57 @@ urlpatterns = [
     path("metrics", lambda request: None),
     path("api/token/refresh/", Groups.as_view()),
     path("auth/login/", Groups.as_view()),
+    path("groups/<int:pk>/delete/", DetailView.as_view(model=Group)),
+    path("kinds/<int:number>/", lambda request, number: None),
     path("send/", FormView.as_view(http_method_names=["post"])),
 ]
 
 
+@pytest.mark.django_db
 @override_settings(ROOT_URLCONF=__name__)
-def test_the_urls_of_a_project_are_routes_to_begin_with():
-    assert routes.discovered() == {
-        "/groups/": 1,
-        "/groups/{pk}/": {"share": 1, "model": "auth.Group"},
-        "/groups/{place}/": {"share": 1, "paths": []},
-        "/days/{day}/": {"share": 1, "paths": []},
-    }
+def test_the_urls_of_a_project_are_routes_that_run_as_they_are(tmp_path):
+    found = routes.discovered()
+    assert found.routes == {"/groups/": 1, "/groups/{pk}/": {"share": 1, "model": "auth.Group"}}
+    assert found.unfilled == {
+        "/groups/{place}/": ["place"], "/days/{day}/": ["day"], "/kinds/{number}/": ["number"],
+    }  # fmt: skip
+    Group.objects.create(name="one")
+    assert listed(found.routes, tmp_path)
 
 
+@pytest.mark.django_db
+@override_settings(ROOT_URLCONF=__name__)
+def test_observed_routes_have_the_shares_and_ids_of_the_traffic(capsys, tmp_path):
+    for name, executions in (("GET /groups/", 3), ("GET /kinds/{number}/", 1), ("POST /send/", 9)):
+        ScopeTotal.objects.create(
+            database="default", kind="request", name=name, span="minute", at=timezone.now(),
+            executions=executions, calls=9, total_ms=1.0, max_calls_per_execution=3,
+            repeated_calls=0,
+        )  # fmt: skip
+    read = QueryTemplate.objects.create(
+        id=1, database="default", first_seen_at=timezone.now(),
+        text='SELECT "x" FROM "django_content_type" WHERE "django_content_type"."id" = %s LIMIT 21',
+    )  # fmt: skip
+    QueryOrigin.objects.create(
+        template=read, kind="request", name="GET /kinds/{number}/", at=timezone.now(), calls=1,
+        total_ms=1.0, rows=1, executions=1, max_calls_per_execution=1,
+    )  # fmt: skip
+    # Not the path's word: it is django.contrib's, and no better is there.
+    call_command("list_routes", "--observed")
+    told = capsys.readouterr()
+    assert json.loads(told.out) == {"/groups/": 75.0}
+    assert "Left out: /kinds/{number}/" in told.err
+    read.text = read.text.replace("django_content_type", "perfops_budget")
+    read.save()
+    call_command("list_routes", "--observed")
+    found = json.loads(capsys.readouterr().out)
+    assert found["/kinds/{number}/"] == {
+        "share": 25.0, "model": "perfops.Budget", "paths": ["/kinds/{pk}/"],
+    }  # fmt: skip
+    assert listed(found, tmp_path)
+
+
+@pytest.mark.django_db
 def test_the_command_prints_them_without_the_admin(capsys):
     call_command("list_routes")
     found = json.loads(capsys.readouterr().out)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 from django.db import connection, connections
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
 
@@ -24,6 +25,7 @@ from perfops.models import (
     StoredSnapshot,
 )
 from perfops.models.origins import QueryPlan
+from tests.perfops.analysis.test_reports import MISSING, advice, report
 from tests.perfops.budgets.test_verdicts import LATENCY, run_with
 from tests.perfops.clusters import tell_counters
 
@@ -258,3 +260,29 @@ def test_a_written_migration_whose_model_was_not_edited_is_told(capsys, monkeypa
     line = re.search(r"Edit perfops.QueryPlan in (\S+), line (\d+):", out)
     assert line[1].endswith("perfops/models/origins.py")
     assert "+++ b/" in out
+
+
+@pytest.mark.django_db
+def test_perfops_start_says_what_is_missing_in_order_and_where_to_begin(
+    capsys, monkeypatch, settings
+):
+    settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": True}
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "perfops" not in each]
+    found = report(*(advice(number=n) for n in (1, 2)), missing=(MISSING,))
+    monkeypatch.setattr(analyses, "analyse", lambda **_: found)
+    code, out, _ = call(capsys, "perfops_start")
+    assert code == 1
+    steps = ["origin_middleware is not in MIDDLEWARE", "pg_stat_statements: it is not there",
+             "CREATE EXTENSION x;", "No request, task or command was counted yet",
+             "Worth doing first", "title 1", 'ANALYZE "t1";', "title 2"]  # fmt: skip
+    places = [out.find(step) for step in steps]
+    assert -1 not in places, out
+    assert places == sorted(places)
+    assert out.startswith("1. ")
+
+
+@pytest.mark.django_db
+def test_perfops_start_before_the_first_migration_says_so(capsys):
+    MigrationRecorder.Migration.objects.filter(app="perfops").delete()
+    code, out, _ = call(capsys, "perfops_start")
+    assert (code, "python manage.py migrate" in out) == (2, True)

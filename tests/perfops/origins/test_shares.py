@@ -150,6 +150,7 @@ def line_of(function):
     return f"views.py:{lines.index(f'def {function}(name):') + 2}"
 
 
+@pytest.mark.slow
 def test_shares_are_the_calls_made_over_workers_recycled_tasks_and_commands(in_shop):
     template = QueryTemplate.objects.get(text__contains='"username" = %s', text__endswith="%s")
     (queryid,) = template.queryids
