@@ -57,10 +57,13 @@ def prove(
     names = {table: catalog.also_named(cursor, table) for table in on}
     reads = _readers(statements, {name for each in names.values() for name in each})
     most = limits.INDEX_STATEMENTS * _MORE
-    found = workload.read(cursor, reads[:most], most=most)
+    found = workload.read(cursor, reads[:most], most=most, clock=clock)
     queries = parameters.sample(cursor, found.queries, found.tables, clock, on=on)
     parts = {_name(drop): catalog.parts_of_index(cursor, _name(drop)) for drop in drops}
-    plans = _Plans(cursor, [query for query in queries if query.may_read(*on)], parts)
+    plans = _Plans(cursor, [query for query in queries if query.may_read(*on)], parts, clock)
+    if clock.is_over:
+        late = f"the {limits.INDEX_ADVICE_S:g} s were over before all statements were planned"
+        return [drop.rejected(late, lacks_proof=True) for drop in drops], late
     drops = [_with_statements(drop, names[drop.table], reads, queries, plans) for drop in drops]
     hiding = hypopg.hiding_schema(cursor)
     if hiding is not None:
@@ -107,6 +110,7 @@ class _Plans:
         cursor: CursorWrapper,
         queries: Sequence[Query],
         parts: Mapping[Name, frozenset[str]],
+        clock: Clock,
     ) -> None:
         self.cursor = cursor
         # Of an index on a partitioned table the names that plans have.
@@ -115,6 +119,8 @@ class _Plans:
         self.cost: dict[str, float] = {}
         self.used: dict[str, frozenset[str]] = {}
         for query in queries:
+            if clock.is_over:
+                break
             try:
                 self.cost[query.queryid], self.used[query.queryid] = hypopg.cost(cursor, query)
             except (DatabaseError, NoPlan):
@@ -264,6 +270,8 @@ def _rehearsed(
             judged += _in_turn(mine, plans, _nothing, tables)
             continue
         try:
+            if place == alias:
+                copying.require_direct(plans.cursor, alias)
             judged += _on_copy(place, table, mine, plans, limits, time)
         except DatabaseError as error:
             reason = str(error).partition("\n")[0]

@@ -30,20 +30,21 @@ def prove(
     candidates: Sequence[Candidate],
     queries: Sequence[Query],
     clock: Clock,
-) -> list[Proof]:
-    """Return what the planner makes of each candidate, over every query on its table.
+) -> tuple[list[Proof], dict[str, str]]:
+    """Return what the planner makes of each candidate, over every query on its table; and of each
+    query that could not be planned its ID and why.
 
     ``hypopg``: the schema of its functions. The index lives in this session's memory alone;
     nothing is written, nothing locked. What hypopg can't imagine has no proof.
     """
-    before = {}
+    before, failed = {}, {}
     tables = {candidate.table for candidate in candidates}
     for query in queries:
         if query.tables & tables:
             try:
                 before[query.queryid] = cost(cursor, query)
             except (DatabaseError, NoPlan) as error:
-                log.info("%s is not planned: %s", query.queryid, error)
+                failed[query.queryid] = str(error).partition("\n")[0]
     proofs = []
     for candidate in candidates:
         if clock.is_over:
@@ -51,7 +52,7 @@ def prove(
         proof = _prove(cursor, hypopg, candidate, queries, before)
         if proof is not None:
             proofs.append(proof)
-    return proofs
+    return proofs, failed
 
 
 def cost(cursor: CursorWrapper, query: Query) -> tuple[float, frozenset[str]]:

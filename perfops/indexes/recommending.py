@@ -4,7 +4,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from django.db import DatabaseError
+from django.db import DatabaseError, NotSupportedError
 from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.advisors.detection import DetectedIssue
@@ -12,6 +12,7 @@ from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import Statement, UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
+from perfops.formatting import count_text
 from perfops.indexes import (
     candidates,
     catalog,
@@ -24,6 +25,7 @@ from perfops.indexes import (
     weighing,
     workload,
 )
+from perfops.indexes import table_copies as copying
 from perfops.indexes.declaration import NotDjangos
 from perfops.indexes.migration import Change, Project
 from perfops.indexes.recommendation import Recommendation, Recommendations
@@ -80,7 +82,7 @@ def _recommend(
 ) -> Recommendations:
     project = Project()
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
-    read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS)
+    read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS, clock=clock)
     tables = read.tables
     queries, period, later = _at_present(read.queries, window, present)
     found = candidates.propose(
@@ -185,13 +187,15 @@ def _prove(
 ) -> tuple[list[Proof], tuple[UnavailableSource, ...]]:
     schema = hypopg.usable_schema(cursor)
     proofs: list[Proof] = []
+    unplanned: tuple[UnavailableSource, ...] = ()
     if isinstance(schema, str):
         planned = [each for each in proposed if each.method in hypopg.METHODS]
-        proofs = hypopg.prove(cursor, schema, planned, queries, clock)
+        proofs, failed = hypopg.prove(cursor, schema, planned, queries, clock)
+        unplanned = _unplanned(queries, failed)
     proved = {proof.candidate for proof in proofs}
     rest = [each for each in proposed if each not in proved]
     if not rest or clock.is_over:
-        return proofs, ()
+        return proofs, unplanned
     place = limits.REHEARSE_ON.get(alias)
     if place is None:
         setting = f"settings.PERFOPS['REHEARSE_ON'] = {{{alias!r}: {alias!r}}}"
@@ -201,13 +205,33 @@ def _prove(
         elif all(each.method not in hypopg.METHODS for each in rest):
             what = "GIN indexes"
         reason = f"{len(rest)} candidates for {what} can't be proved: {why}no rehearsal is allowed"
-        return proofs, (_lacking(reason, remedy, *{each.table for each in rest}),)
-    rehearsed = rehearsal.prove(place, rest, queries, tables, limits)
+        return proofs, (*unplanned, _lacking(reason, remedy, *{each.table for each in rest}))
+    try:
+        if place == alias:
+            copying.require_direct(cursor, alias)
+        rehearsed = rehearsal.prove(place, rest, queries, tables, limits)
+    except NotSupportedError as error:
+        rehearsed = rehearsal.Rehearsed((), {each.table: str(error) for each in rest})
     missing = [
         _lacking(f"the rehearsal of {'.'.join(name)} on {place} failed: {reason}", "", name)
         for name, reason in rehearsed.failed.items()
     ]
-    return [*proofs, *rehearsed.proofs], tuple(missing)
+    return [*proofs, *rehearsed.proofs], (*unplanned, *missing)
+
+
+def _unplanned(
+    queries: Sequence[Query], failed: Mapping[str, str]
+) -> tuple[UnavailableSource, ...]:
+    """Return what is not known as statements could not be planned: of their tables, with the
+    first one's reason.
+    """
+    lost = [query for query in queries if query.queryid in failed]
+    if not lost:
+        return ()
+    names = {name for query in lost for name in query.tables}
+    what = count_text(len(lost), "statement")
+    first = failed[lost[0].queryid]
+    return (_lacking(f"{what} could not be planned, the first as: {first}", "", *names),)
 
 
 def _with_removal(drop: Recommendation, alias: str, project: Project) -> Recommendation:

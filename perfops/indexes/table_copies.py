@@ -83,11 +83,7 @@ def writing(alias: str, limits: Conf) -> Iterator[CursorWrapper]:
     would stay behind for others.
     """
     with session.reading(alias) as cursor:
-        if not session.is_direct(cursor):
-            raise NotSupportedError(
-                f"{alias!r} goes through a pooler, and a rehearsal needs a connection of its own: "
-                f"name a direct one in settings.PERFOPS['DIRECT_DATABASES'][{alias!r}]"
-            )
+        require_direct(cursor, alias)
         # It writes to its own schema; a server whose client died ends the statement itself.
         for name, value in {
             "default_transaction_read_only": "off",
@@ -96,6 +92,19 @@ def writing(alias: str, limits: Conf) -> Iterator[CursorWrapper]:
         }.items():
             cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, value])
         yield cursor
+
+
+def require_direct(cursor: CursorWrapper, alias: str) -> None:
+    """Raise ``django.db.NotSupportedError`` where ``cursor`` on ``alias`` is a pooler's.
+
+    Whoever holds a connection of a pooler asks this before a second one: a small pool would have
+    it wait for the first, and the first for it.
+    """
+    if not session.is_direct(cursor):
+        raise NotSupportedError(
+            f"{alias!r} goes through a pooler, and a rehearsal needs a connection of its own: "
+            f"name a direct one in settings.PERFOPS['DIRECT_DATABASES'][{alias!r}]"
+        )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from perfops.analysis.plans import explain
 from perfops.formatting import count_text
 from perfops.indexes import catalog, relations, texts
 from perfops.indexes import predicates as shape
-from perfops.indexes.records import Query, Slot, Table
+from perfops.indexes.records import Clock, Query, Slot, Table
 from perfops.indexes.texts import Unreadable
 
 Name = tuple[str, str]
@@ -46,17 +46,22 @@ class _Read:
     planned: frozenset[Name] = field(default=frozenset())
 
 
-def read(cursor: CursorWrapper, statements: Sequence[Statement], *, most: int) -> Workload:
+def read(
+    cursor: CursorWrapper, statements: Sequence[Statement], *, most: int, clock: Clock | None = None
+) -> Workload:
     """Return the ``most`` costliest statements that read tables, with those tables.
 
     One that is no SELECT, UPDATE or DELETE is left out. What a statement reads is told by its
-    plan; where there is none, by its text.
+    plan; where there is none, by its text. Those that ``clock`` leaves no time for are unjudged.
     """
     found: list[_Read] = []
     unjudged: list[tuple[Statement, str]] = []
     for statement in sorted(statements, key=lambda s: -s.total_ms):
         if len(found) + len(unjudged) == most:
             break
+        if clock is not None and clock.is_over:
+            unjudged.append((statement, "there was no time for it"))
+            continue
         try:
             each = _read(cursor, statement)
         except Unreadable as error:

@@ -14,13 +14,14 @@ from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles.api import ANYONE, READER, WRITER, Cursor, Limit, collections, narratives, plans
 from profiles.schemas import profile as schemas
 from profiles.selectors import profiles as selectors
+from profiles.selectors.search import LONGEST
 from profiles.services import profiles as services
 
 router = Router(tags=["profiles"])
 
 Name = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
 # At least one letter or digit, or the search has no word.
-Words = Annotated[str, Query(max_length=200, pattern=r"^([^\x00]*[^\W_][^\x00]*)?$")]
+Words = Annotated[str, Query(max_length=LONGEST, pattern=r"^([^\x00]*[^\W_][^\x00]*)?$")]
 _TAKEN = openapi.problems(CONFLICT, QUOTA_EXHAUSTED)
 
 

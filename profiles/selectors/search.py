@@ -27,6 +27,7 @@ MOST = 1000
 NEWEST = 10_000
 SAMPLE = 1000
 OFTEN = 50
+LONGEST = 200
 BY_RANK = Order("rank", "id", (Annotated[float, Meta(ge=0, le=1)], UUID))
 _MARKS = range(0x300, 0x370)
 
@@ -60,11 +61,12 @@ UNION ALL (
 def plain(words: str) -> str:
     """Return ``words`` as the search compares them: without accents, in one spelling.
 
-    The database's function ``profiles_search_plain`` does the same with what is searched.
+    The database's function ``profiles_search_plain`` does the same with what is searched. The
+    result is no longer than a client may send, since the links to other pages have it.
     """
     apart = unicodedata.normalize("NFKD", words)
     bare = "".join(each for each in apart if ord(each) not in _MARKS)
-    return " ".join(unicodedata.normalize("NFKC", bare).lower().split())
+    return " ".join(unicodedata.normalize("NFKC", bare).lower().split())[:LONGEST]
 
 
 def matching(words: str, *columns: str) -> QuerySet[Profile, dict[str, Any]]:

@@ -21,6 +21,7 @@ DEBIAN = Path("/usr/lib/postgresql/15/bin")
 # Names a folder with VERSION/bin/postgres for other versions.
 OTHERS = "POSTGRES_VERSIONS"
 USER = "chief"
+PGBOUNCER = "/usr/sbin/pgbouncer"
 _STATISTICS_S = 0.6
 SETTINGS = {
     "listen_addresses": ports.HOST,
@@ -178,6 +179,49 @@ def cluster(version, **settings):
         yield made
     finally:
         made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def pool(server, user):
+    """Yield the port of a PgBouncer in transaction mode that lends out one connection to each
+    database of ``server``, as ``user``.
+    """
+    if not Path(PGBOUNCER).exists():
+        if os.environ.get("CI"):
+            pytest.fail("pgbouncer is missing: CI must install it")
+        pytest.skip("no pgbouncer")
+    folder = Path(tempfile.mkdtemp(prefix="midst-pool-"))
+    folder.chmod(0o755)
+    port = ports.choose(None)
+    (folder / "users").write_text(f'"{user}" ""\n')
+    (folder / "pool.ini").write_text(
+        f"[databases]\n* = host={ports.HOST} port={server.port} user={user}\n"
+        f"[pgbouncer]\nlisten_addr = {ports.HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
+        f"auth_type = any\nauth_file = {folder}/users\npool_mode = transaction\n"
+        "default_pool_size = 1\nignore_startup_parameters = extra_float_digits,options\n"
+    )
+    child = process.spawn(
+        "pgbouncer",
+        privileges.unprivileged([PGBOUNCER, str(folder / "pool.ini")], death=signal.SIGTERM),
+        environment={"PATH": os.environ.get("PATH", "")}, folder=Path("/"),
+        log=folder / "pool.log", stop_signal=signal.SIGINT,
+    )  # fmt: skip
+
+    def answers():
+        try:
+            psycopg.connect(
+                host=ports.HOST, port=port, user=user, dbname="postgres", connect_timeout=2
+            ).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    try:
+        until(answers, "PgBouncer did not start", child=child)
+        yield port
+    finally:
+        process.stop(child)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -138,7 +138,7 @@ def analysed(alias, outcome):
         outcome.faults.append(("raised", type(error).__name__, str(error)[:300]))
         return []
     for source in report.window.missing:
-        if "failed" in source.reason:
+        if "failed" in source.reason and "s were over" not in source.reason:
             outcome.faults.append(("missing", source.source, source.reason))
     outcome.unjudged += [note for note in report.window.notes if "could not be judged" in note]
     # Of the server, not of this database.

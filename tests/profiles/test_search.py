@@ -220,6 +220,10 @@ def test_what_can_not_be_searched_for_is_a_422(client, query):
     assert answer.json()["errors"][0]["field"].startswith("query.")
 
 
+def test_words_that_grow_in_their_plain_spelling_stay_as_short_as_one_may_send():
+    assert len("\ufdfa" * 20) < len(search.plain("\ufdfa" * 20)) == search.LONGEST
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.text(max_size=30))
 @example(words="' & | ! ( ) :* <-> \\ \"")

@@ -1,16 +1,12 @@
 """Through PgBouncer in transaction mode no setting of perfops stays behind for other clients."""
 
-import os
-import shutil
-import signal
 import threading
-from pathlib import Path
 
 import psycopg
 import pytest
 from django.db import NotSupportedError, connections
 
-from midst.stack import ports, privileges, process
+from midst.stack import ports
 from perfops.analysis import sessions
 from perfops.analysis.collectors import snapshot
 from perfops.analysis.plans import explain
@@ -18,13 +14,12 @@ from perfops.conf import conf
 from perfops.database import connections as database
 from perfops.indexes import table_copies
 from perfops.origins import statement_ids
-from tests.perfops.clusters import USER, cluster, until, versions
+from tests.perfops.clusters import USER, cluster, pool, versions
 
 SETTINGS = (
     "statement_timeout", "lock_timeout", "default_transaction_read_only", "plan_cache_mode",
     "pg_stat_statements.track", "idle_in_transaction_session_timeout", "application_name",
 )  # fmt: skip
-PGBOUNCER = "/usr/sbin/pgbouncer"
 
 
 @pytest.fixture(scope="module", params=versions())
@@ -40,43 +35,13 @@ def server(request):
 
 
 @pytest.fixture(params=[USER, "modest"])
-def pooled(request, server, tmp_path_factory):
+def pooled(request, server):
     """Yield the alias of a pool that lends out one connection, as a superuser and as another."""
-    if not Path(PGBOUNCER).exists():
-        if os.environ.get("CI"):
-            pytest.fail("pgbouncer is missing: CI must install it")
-        pytest.skip("no pgbouncer")
-    folder = Path("/tmp") / f"midst-pool-{os.getpid()}"
-    folder.mkdir(mode=0o755, exist_ok=True)
-    port = ports.choose(None)
-    (folder / "users").write_text(f'"{USER}" ""\n"modest" ""\n')
-    (folder / "pool.ini").write_text(
-        f"[databases]\npostgres = host={ports.HOST} port={server.port} user={request.param}\n"
-        f"[pgbouncer]\nlisten_addr = {ports.HOST}\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = any\nauth_file = {folder}/users\npool_mode = transaction\n"
-        "default_pool_size = 1\nignore_startup_parameters = extra_float_digits,options\n"
-    )
-    child = process.spawn(
-        "pgbouncer",
-        privileges.unprivileged([PGBOUNCER, str(folder / "pool.ini")], death=signal.SIGTERM),
-        environment={"PATH": os.environ.get("PATH", "")}, folder=Path("/"),
-        log=folder / "pool.log", stop_signal=signal.SIGINT,
-    )  # fmt: skip
-    try:
-        until(lambda: answers(port, request.param), "PgBouncer did not start", child=child)
-        with server.alias(PORT=port, USER=request.param) as alias:
-            yield alias
-    finally:
-        process.stop(child)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def answers(port, user):
-    try:
-        client(port, user).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    with (
+        pool(server, request.param) as port,
+        server.alias(PORT=port, USER=request.param) as alias,
+    ):
+        yield alias
 
 
 def client(port, user):

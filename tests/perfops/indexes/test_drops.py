@@ -5,10 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from django.test.utils import CaptureQueriesContext
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
-from perfops.indexes import hypopg, recommending
+from perfops.database import connections as session
+from perfops.indexes import drops, hypopg, recommending
 from perfops.indexes import services as service
+from perfops.indexes.records import Clock
 from tests.perfops.indexes.workloads import Workload, none, one
 
 # How it is proved on each: by rehearsal, by rehearsal as its hypopg is too old, by hiding.
@@ -172,6 +175,38 @@ def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):
     advised = proved(embedded, SHOP, "orders_shop", REHEARSAL_ROWS=20)
     assert advised.rejected_issues == fingerprints("orders_shop")
     assert advised.missing == ()
+
+
+def test_without_time_to_plan_all_statements_no_index_goes_and_none_is_planned(embedded):
+    others = Workload("others", (("SELECT sum(total) FROM orders", none),))
+    statements = embedded.window(others).statements
+    with session.reading(embedded.alias) as cursor, CaptureQueriesContext(cursor.db) as sent:
+        (judged,), lacking = drops.prove(
+            cursor,
+            embedded.alias,
+            [drop_of("orders_shop")],
+            statements,
+            embedded.limits(),
+            Clock(0),
+        )
+    assert (judged.status, judged.lacks_proof) == ("rejected", True)
+    assert "were over before all statements were planned" in lacking
+    assert [each["sql"] for each in sent if "EXPLAIN" in each["sql"]] == []
+
+
+def test_an_index_stays_where_the_planner_knows_what_time_does_not_show(embedded):
+    """On 900 narrow rows a scan of all takes a few hundredths of a millisecond more."""
+    embedded.cursor.execute("CREATE TABLE narrow (n int, m int);"
+                            "INSERT INTO narrow SELECT n, n FROM generate_series(1, 900) n;"
+                            "CREATE INDEX narrow_n ON narrow (n); ANALYZE narrow")  # fmt: skip
+    try:
+        asked = one("asked", "SELECT m FROM narrow WHERE n = %s", lambda n: [n])
+        drop = replace(drop_of("narrow_n"), index=IndexSubject("public", "narrow", "narrow_n"))
+        limits = embedded.limits(INDEX_MIN_CALLS=10**6)
+        (rejected,) = embedded.advise(asked, limits, [drop]).rejected
+    finally:
+        embedded.cursor.execute("DROP TABLE narrow")
+    assert rejected.reason.startswith("slower without it")
 
 
 def test_a_staging_copy_without_rows_proves_nothing(embedded, with_hypopg):

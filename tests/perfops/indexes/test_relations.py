@@ -10,7 +10,7 @@ from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
 from perfops.indexes import recommending, rehearsal, workload
-from perfops.indexes.records import Candidate, Key
+from perfops.indexes.records import Candidate, Clock, Key
 from tests.perfops.indexes.workloads import Workload, none, one
 
 PARTITIONS = """
@@ -193,6 +193,21 @@ def test_an_extension_outside_the_search_path_is_asked_all_the_same(own):
     assert {str(each.candidate): each.kind for each in given} == {
         "public.files (tenant_id)": "planned", "public.files gin (name)": "rehearsed",
     }  # fmt: skip
+
+
+def test_a_statement_that_can_not_be_planned_keeps_what_is_known_of_its_tables_open(own):
+    own.cursor.execute(DOCUMENTS + "ANALYZE doc")
+    window = own.window(VIEWED)
+    read = workload.read(own.cursor, window.statements, most=5)
+    (query,) = (replace(each, text="SELECT gone FROM doc", sets=({},)) for each in read.queries)
+    (candidate,) = (Candidate(("public", "doc"), (Key("owner"),)),)
+    proofs, missing = recommending._prove(
+        own.cursor, own.alias, [candidate], [query], read.tables, own.limits(), Clock(60)
+    )
+    (lacking,) = missing
+    assert '1 statement could not be planned, the first as: column "gone"' in lacking.reason
+    assert lacking.objects == ("public.doc",)
+    assert [proof.effects for proof in proofs] == [()]
 
 
 def test_a_role_that_may_not_call_hypopg_is_told_so(own):
