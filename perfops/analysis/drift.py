@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 from django.apps import apps
-from django.db import router
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Index, Model
 
 from perfops.database import connections as session
+from perfops.database import packages
 from perfops.database.connections import MARK
 from perfops.formatting import identifier
 
@@ -79,7 +79,7 @@ def find(database: str) -> tuple[Drift, ...]:
             model
             for model in apps.get_models(include_auto_created=True)
             if model._meta.can_migrate(cursor.db) and '"' not in model._meta.db_table
-            and router.allow_migrate_model(database, model)
+            and packages.has_tables_of(database, model)
         ]  # fmt: skip
         tables = _tables(cursor, sorted({model._meta.db_table for model in models}))
         found = [*_as_migrations(unapplied, "missing"), *_as_migrations(unknown, "extra")]

@@ -14,6 +14,8 @@ from django.apps import apps
 from django.db import router
 from django.db.models import Model
 
+from perfops.database.connections import primary_of
+
 
 def is_installed(path: Path) -> bool:
     """Say whether the file or folder belongs to Python or to a package, not to the project."""
@@ -35,11 +37,14 @@ def of_tables(alias: str) -> dict[str, str]:
     declared = {
         model._meta.db_table: of_model(model)
         for model in apps.get_models(include_auto_created=True)
-        if model._meta.managed
-        and not model._meta.proxy
-        and router.allow_migrate_model(alias, model)
+        if model._meta.managed and not model._meta.proxy and has_tables_of(alias, model)
     }
     return {table: package for table, package in declared.items() if package}
+
+
+def has_tables_of(alias: str, model: type[Model]) -> bool:
+    """Say whether the database ``alias`` has the table of ``model``, as its routers see it."""
+    return bool(router.allow_migrate_model(primary_of(alias), model))
 
 
 def of_model(model: type[Model]) -> str:

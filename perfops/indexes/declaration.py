@@ -6,7 +6,6 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.postgres.indexes import GinIndex, OpClass
-from django.db import router
 from django.db.models import F, Index, Model, Q
 from django.db.models.functions import Lower, Upper
 
@@ -32,7 +31,7 @@ def model_of(table: str, alias: str) -> type[Model]:
         if model._meta.db_table == table
         and model._meta.managed
         and not model._meta.proxy
-        and router.allow_migrate_model(alias, model)
+        and packages.has_tables_of(alias, model)
     ]
     if not found:
         raise NotDjangos(f"no model of this project has the table {table}")

@@ -17,6 +17,7 @@ from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import MigrationWriter
 from django.db.models import Index, Model
 
+from perfops.database.connections import primary_of
 from perfops.indexes.declaration import NotDjangos, index_of, model_of
 from perfops.indexes.records import Candidate
 
@@ -101,7 +102,7 @@ class Project:
             meta=f"{line},",
             imports=tuple(sorted(each for each in imports if each != _MODELS)),
             index_name=index.name,
-            sql=_sql(operation, label, before, after, alias),
+            sql=_sql(operation, label, before, after, primary_of(alias)),
         )
 
     def leaf(self, label: str) -> tuple[str, str]:

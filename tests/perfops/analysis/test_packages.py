@@ -7,10 +7,12 @@ import django
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, Group
-from django.db import models
+from django.db import connections, models
 from django.test.utils import isolate_apps
 
 from perfops.database import packages
+from perfops.indexes import declaration
+from perfops.models import Sample
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,25 @@ def test_tables_of_packages_are_named_and_ours_are_not():
     assert found["auth_group_permissions"] == "django.contrib.auth"
     assert found["django_celery_beat_periodictask"] == "django_celery_beat"
     assert [table for table in found if table.startswith(("perfops_", "profiles_"))] == []
+
+
+class OnlyThePrimary:
+    """What projects with read replicas have: nothing is migrated there."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "default"
+
+
+def test_a_read_replica_has_the_models_of_its_primary(monkeypatch, settings):
+    settings.DATABASE_ROUTERS = [f"{__name__}.OnlyThePrimary"]
+    mirror = {**connections.settings["default"], "TEST": {"MIRROR": "default"}}
+    monkeypatch.setitem(connections.settings, "replica", mirror)
+    monkeypatch.setitem(connections.settings, "other", {**mirror, "TEST": {}})
+    assert packages.of_tables("replica") == packages.of_tables("default") != {}
+    assert declaration.model_of("perfops_sample", "replica") is Sample
+    assert packages.of_tables("other") == {}
+    with pytest.raises(declaration.NotDjangos):
+        declaration.model_of("perfops_sample", "other")
 
 
 @isolate_apps("perfops")
