@@ -46,8 +46,10 @@ def missing(
         evidence["updates that lose HOT, at most"] = balance.lost_hot_updates
     if balance.replaces:
         evidence["makes redundant"] = ", ".join(index.name for index in balance.replaces)
-    concurrently = not table.is_partitioned
-    statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=concurrently)};"
+    if table.is_partitioned:
+        statement = ddl.on_partitions(candidate, table.partitions, name_of)
+    else:
+        statement = f"{ddl.create(candidate, name=name_of(candidate), concurrently=True)};"
     return DetectedIssue(
         advisor=ID,
         object=str(candidate)[:300],
@@ -67,7 +69,7 @@ def missing(
 
 def in_django(change: Change | None, excuse: str) -> str:
     if change is None:
-        return f"Run the statement; there is no migration for it, as {excuse}."
+        return f"Run the SQL, each statement by itself; there is no migration for it, as {excuse}."
     return (
         f"Put it into {change.app_label}.{change.model}.Meta.indexes: {change.meta} "
         f"with the migration {change.name} (`manage.py advise_indexes --write-migrations` writes "

@@ -290,7 +290,7 @@ def _addition(
 ) -> tuple[Change | None, str]:
     """Return the Django change, or why there is none."""
     if tables[candidate.table].is_partitioned:
-        return None, _PARTITIONED
+        return None, "its table is partitioned: the index is built on each partition and attached"
     if not tables[candidate.table].is_visible:
         return None, f"{candidate.qualified} is not on the search path"
     try:

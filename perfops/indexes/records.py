@@ -158,6 +158,15 @@ class Writes:
 
 
 @dataclass(frozen=True, slots=True)
+class Partition:
+    """A table that is a part of ``of``, both as (schema, name); ``is_leaf``: it holds rows."""
+
+    of: tuple[str, str]
+    table: tuple[str, str]
+    is_leaf: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table, partitioned or not, or a materialised view.
 
@@ -178,6 +187,8 @@ class Table:
     is_partitioned: bool = False
     # The partitioned tables above it and the partitions below it, as (schema, name).
     family: frozenset[tuple[str, str]] = frozenset()
+    # All below it, those nearest to it first.
+    partitions: tuple[Partition, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:

@@ -66,8 +66,39 @@ def test_statements_through_a_partitioned_table_get_its_index(own):
     assert str(given.candidate) == "public.event (account_id)"
     assert given.method == "planned with hypopg"
     assert "partitioned" in given.issue.remedy
-    own.cursor.execute(given.issue.statement)
+    run(own.cursor, given.issue.statement)
     assert accepted(own, asked) == ()
+
+
+def run(cursor, statements):
+    """A line is a statement of its own: CREATE INDEX CONCURRENTLY stands in no transaction."""
+    for statement in statements.splitlines():
+        cursor.execute(statement)
+
+
+def test_partitions_below_partitions_are_indexed_one_by_one_and_attached(own):
+    own.cursor.execute(
+        PARTITIONS
+        + """CREATE TABLE "e 26" PARTITION OF event
+            FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY HASH (account_id);
+        CREATE TABLE "e.26a" PARTITION OF "e 26" FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE "e.26b" PARTITION OF "e 26" FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    """
+        + EVENTS
+    )
+    asked = one("asked", "SELECT * FROM event WHERE account_id = %s", lambda n: [n + 1])
+    (given,) = accepted(own, asked)
+    created = [line for line in given.issue.statement.splitlines() if line.startswith("CREATE")]
+    # Only what holds no rows is indexed at once.
+    assert sum("ON ONLY" in line for line in created) == 2
+    assert sum("CONCURRENTLY" in line for line in created) == 4
+    run(own.cursor, given.issue.statement)
+    own.cursor.execute(
+        "SELECT count(*), bool_and(indisvalid) FROM pg_partition_tree(%s)"
+        " JOIN pg_index ON indexrelid = relid",
+        [given.index.name],
+    )
+    assert own.cursor.fetchone() == (6, True)
 
 
 def test_an_index_of_a_partitioned_table_that_its_statements_need_stays(own):

@@ -8,6 +8,7 @@ import pytest
 from perfops.analysis.advisors import drift, n_plus_one, plan_changes, registry
 from perfops.analysis.collectors import difference, snapshot
 from tests.perfops.analysis.problems import catalogue, peers
+from tests.perfops.analysis.test_advisors import INDEX, changed, window
 from tests.perfops.clusters import cluster, versions
 
 
@@ -58,6 +59,20 @@ def the_healthy_half_is_left_alone(after, advice, illnesses):
     for other in others:
         assert ours.recall >= other.recall
         assert ours.precision >= other.precision
+
+
+def test_of_twins_the_others_have_both_dropped_and_perfops_one():
+    """As the table in docs/database-analysis.md says; the scans are on the one that is to go."""
+    idle = changed(INDEX, oid=7, keys=("2 1 0 0",), bytes=50 * 1024**2)
+    busy = changed(idle, oid=8, name="twin", scans=4000)
+    twins = window(indexes=[idle, busy])
+    both = {"public.big_idx", "public.twin"}
+    assert {object_ for _, object_ in peers._pghero_indexes(twins.after.indexes)} == both
+    assert {object_ for _, object_ in peers._pg_extras_indexes(twins.after)} == both
+    ours = registry.run_advisors(
+        twins, catalogue.LIMITS, only=("unused_indexes", "duplicate_indexes")
+    )
+    assert [each.object for each in ours.issues] == ["public.twin"]
 
 
 def test_every_advisor_has_its_illness():
