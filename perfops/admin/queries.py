@@ -19,7 +19,6 @@ from perfops.admin.pages import MeasuredAdmin
 from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
-from perfops.analysis.collectors import origins as counted
 from perfops.analysis.plans import tree
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.plans.explain import NoPlan
@@ -28,7 +27,7 @@ from perfops.analysis.queries import Point
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, Chart, Line, chart, sparkline
 from perfops.formatting import ms_text
 from perfops.models.analyses import Analysis, Finding
-from perfops.models.origins import QueryPlan, QueryTemplate, ScopeTotal
+from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
 from perfops.origins.callers import source_of
 from perfops.origins.selectors import Share
@@ -334,66 +333,3 @@ def _chart(
         lines=[Line(label, style, values)],
         x_label="time (UTC)",
     )
-
-
-class MostFirst(ChangeList):
-    """A row for each route, task and command: its sums over the window."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        found = counted.scopes(since=since(request), database=request.GET.get("database", ""))
-        word = request.GET.get("q", "").lower()
-        kept = [each for each in found if word in each.name.lower()]
-        self.paginator = Paginator(kept, self.list_per_page)
-        self.result_count, self.full_result_count = len(kept), None
-        self.show_full_result_count = self.show_admin_actions = False
-        self.can_show_all, self.multi_page = False, len(kept) > self.list_per_page
-        self.result_list = [
-            ScopeTotal(
-                kind=each.kind, name=each.name, executions=each.executions, calls=each.calls,
-                total_ms=each.total_ms, max_calls_per_execution=each.max_calls_per_execution,
-                repeated_calls=each.repeated_calls,
-            )
-            for each in self.paginator.get_page(self.page_num).object_list
-        ]  # fmt: skip
-
-
-@admin.register(ScopeTotal)
-class ScopeTotalAdmin(MeasuredAdmin):
-    """How many statements a request of each route sends: the number to look at first."""
-
-    list_filter = [WindowFilter, DatabaseFilter]
-    list_display = ["name", "statements", "repeated", "most", "times", "ms"]
-    list_display_links = None
-    search_fields = ["name"]
-    sortable_by = ()
-    empty_text = "No request, task or command sent a statement in this window."
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return MostFirst
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"title": "Statements per request", **(extra_context or {})}
-        return super().changelist_view(request, {**context, "empty_text": self.empty_text})
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="statements per request, task or command")
-    def statements(self, row: ScopeTotal) -> str:
-        return f"{row.calls / max(1, row.executions):,.1f}"
-
-    @admin.display(description="of them repeated")
-    def repeated(self, row: ScopeTotal) -> str:
-        return f"{row.repeated_calls / max(1, row.executions):,.1f}"
-
-    @admin.display(description="at most")
-    def most(self, row: ScopeTotal) -> str:
-        return f"{row.max_calls_per_execution:,}"
-
-    @admin.display(description="how many")
-    def times(self, row: ScopeTotal) -> str:
-        return f"{row.executions:,} {row.kind}s"
-
-    @admin.display(description="time in the database, each")
-    def ms(self, row: ScopeTotal) -> str:
-        return ms_text(row.total_ms / max(1, row.executions))

@@ -1,5 +1,6 @@
 """What is counted: one statement, sent from one place, within one scope or on its behalf."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 # Stands for every statement that found no room.
@@ -59,6 +60,7 @@ class ScopeCounter:
         self.reported = (0, 0.0, 0)
 
 
+@dataclass(slots=True)
 class CallTotals:
     """The sum over scopes. ``executions``: how many of them; ``most``: the most calls of one.
 
@@ -66,39 +68,22 @@ class CallTotals:
     and how often all of them asked: ten among a thousand are lost in a mean.
     """
 
-    __slots__ = (
-        "calls", "executions", "most", "relation", "repeated_calls", "repeated_executions", "rows",
-        "seconds",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.relation = ""
-        self.calls, self.seconds, self.rows, self.executions, self.most = 0, 0.0, 0, 0, 0
-        self.repeated_executions, self.repeated_calls = 0, 0
-
-    def add(
-        self,
-        *,
-        calls: int,
-        seconds: float,
-        rows: int,
-        executions: int,
-        most: int,
-        repeated_executions: int,
-        repeated_calls: int,
-    ) -> None:
-        self.calls += calls
-        self.seconds += seconds
-        self.rows += rows
-        self.executions += executions
-        self.most = max(self.most, most)
-        self.repeated_executions += repeated_executions
-        self.repeated_calls += repeated_calls
+    calls: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+    executions: int = 0
+    most: int = 0
+    repeated_executions: int = 0
+    repeated_calls: int = 0
+    relation: str = ""
 
     def merge(self, other: "CallTotals") -> None:
-        """Add all that ``other`` has."""
-        self.add(
-            calls=other.calls, seconds=other.seconds, rows=other.rows,
-            executions=other.executions, most=other.most,
-            repeated_executions=other.repeated_executions, repeated_calls=other.repeated_calls,
-        )  # fmt: skip
+        """Add all that ``other`` has; a relation that is known stays."""
+        self.calls += other.calls
+        self.seconds += other.seconds
+        self.rows += other.rows
+        self.executions += other.executions
+        self.most = max(self.most, other.most)
+        self.repeated_executions += other.repeated_executions
+        self.repeated_calls += other.repeated_calls
+        self.relation = self.relation or other.relation

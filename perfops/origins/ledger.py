@@ -95,21 +95,25 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
                 its[1] += tally.seconds
                 its[2] += tally.rows
                 its[3] += tally.rounds if is_repeated else 0
-            row = _count(CallKey(tally.database, tally.text, tally.site, kind, name))
-            row.relation = row.relation or tally.relation
-            row.add(
-                calls=tally.calls - calls,
-                seconds=tally.seconds - seconds,
-                rows=tally.rows - rows,
-                executions=int(ended),
-                most=tally.calls,
-                repeated_executions=int(is_repeated),
-                repeated_calls=tally.rounds if is_repeated else 0,
+            _count(CallKey(tally.database, tally.text, tally.site, kind, name)).merge(
+                CallTotals(
+                    calls=tally.calls - calls,
+                    seconds=tally.seconds - seconds,
+                    rows=tally.rows - rows,
+                    executions=int(ended),
+                    most=tally.calls,
+                    repeated_executions=int(is_repeated),
+                    repeated_calls=tally.rounds if is_repeated else 0,
+                    relation=tally.relation,
+                )
             )
         for database, (sent, took, returned, repeated) in sums.items():
-            _scope(ScopeKey(database, kind, name)).add(
-                calls=int(sent), seconds=took, rows=int(returned), executions=1, most=int(sent),
-                repeated_executions=int(repeated > 0), repeated_calls=int(repeated),
+            _scope(ScopeKey(database, kind, name)).merge(
+                CallTotals(
+                    calls=int(sent), seconds=took, rows=int(returned), executions=1,
+                    most=int(sent), repeated_executions=int(repeated > 0),
+                    repeated_calls=int(repeated),
+                )
             )  # fmt: skip
 
 
@@ -151,9 +155,7 @@ def give_back(
     """Add rows again that could not be written."""
     with _lock:
         for sent, count in rows.items():
-            row = _count(sent)
-            row.relation = row.relation or count.relation
-            row.merge(count)
+            _count(sent).merge(count)
         for key, total in (scopes or {}).items():
             _scope(key).merge(total)
 

@@ -58,9 +58,6 @@ class ProfileImport(Input):
                 {
                     "profile": {"slug": "ada-restored", "display_name": "Ada Lovelace"},
                     "cv": {"skills": [{"name": "Analysis", "level": 5}]},
-                    "timeline": [
-                        {"kind": "milestone", "title": "Note G", "starts_on": "1843-08-01"}
-                    ],
                 }
             ]
         }

@@ -73,8 +73,7 @@ def prepare(row: JobApplication, profile: Profile, fields: dict[str, Any]) -> No
     """A new application spends the quota; a status follows from the one before."""
     if row._state.adding:
         _check_posting(fields["posting"])
-        fields = {**fields, "posting_id": fields["posting"]}
-        del fields["posting"]
+        fields["posting_id"] = fields.pop("posting")
         quotas.consume(profile, UsageQuota.Feature.JOB_APPLICATIONS)
     else:
         _check_step(row, fields)
@@ -95,7 +94,6 @@ def _check_step(row: JobApplication, fields: dict[str, Any]) -> None:
     wanted, now = fields.get("status", row.status), _STATUS(row.status)
     if wanted == now:
         return
-    allowed = _NEXT[now]
-    if wanted not in allowed:
+    if wanted not in (allowed := _NEXT[now]):
         choices = " or ".join(sorted(allowed)) or "nothing"
         raise Problem(CONFLICT, f"After {now} comes {choices}, not {wanted}.")

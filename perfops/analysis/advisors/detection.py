@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass, field
-from types import ModuleType
 from typing import Literal, Protocol
 
 from perfops.analysis.collectors.difference import Window
@@ -89,10 +88,6 @@ class Advisor(Protocol):
     NEEDS: tuple[str, ...]
 
     def run(self, window: Window, limits: Conf) -> list[DetectedIssue]: ...
-
-
-def is_advisor(module: ModuleType) -> bool:
-    return not wrong(module)
 
 
 def wrong(module: object) -> str:

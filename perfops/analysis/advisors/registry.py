@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from typing import cast
 
 from perfops.analysis import advisors
-from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, is_advisor, wrong
+from perfops.analysis.advisors.detection import ORDER, Advisor, DetectedIssue, wrong
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.coverage import Coverage, hidden_of
@@ -53,7 +53,7 @@ def _own() -> tuple[Advisor, ...]:
         for found in iter_modules(advisors.__path__)
         if found.name != "registry"
     )
-    return tuple(cast(Advisor, module) for module in modules if is_advisor(module))
+    return tuple(cast(Advisor, module) for module in modules if not wrong(module))
 
 
 def titles() -> dict[str, str]:

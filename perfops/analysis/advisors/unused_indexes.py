@@ -27,13 +27,13 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     days = (snapshot.taken_at - statistics_since(snapshot)) / _DAY_S
     if days < limits.UNUSED_INDEX_MIN_DAYS:
         return []
-    # These are told already, whether they are used or not: an index is dropped once.
-    told = {index.oid: (index, better) for index, better in needless(window, limits)}
-    stands_for = _stands_for(told)
+    # These are reported already, whether they are used or not: an index is dropped once.
+    reported = {index.oid: (index, better) for index, better in needless(window, limits)}
+    stands_for = _stands_for(reported)
     idle = [
         index
         for index in snapshot.indexes
-        if index.oid not in told
+        if index.oid not in reported
         and not index.has_duty
         and not index.parent
         and index.is_valid
@@ -45,7 +45,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
         )
     ]
     # Of several that serve one key the longest stays: the others are its beginnings.
-    kept = [index for index in snapshot.indexes if index.oid not in told]
+    kept = [index for index in snapshot.indexes if index.oid not in reported]
     found = []
     for index in sorted(idle, key=lambda each: (len(each.columns), each.qualified)):
         if not _is_the_only_one_under_a_key(index, kept, snapshot.foreign_keys):
@@ -54,15 +54,15 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return found
 
 
-def _stands_for(told: Mapping[int, tuple[Index, Index]]) -> Mapping[int, list[Index]]:
+def _stands_for(reported: Mapping[int, tuple[Index, Index]]) -> Mapping[int, list[Index]]:
     """Return of each index that stays those that go as it does what they do: it serves their scans
     from then on.
     """
     found: dict[int, list[Index]] = defaultdict(list)
-    for index, stays in told.values():
+    for index, stays in reported.values():
         last = stays
-        while last.oid in told:
-            last = told[last.oid][1]
+        while last.oid in reported:
+            last = reported[last.oid][1]
         found[last.oid].append(index)
     return found
 
