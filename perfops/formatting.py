@@ -22,6 +22,11 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def first_line(error: BaseException) -> str:
+    """Return what ``error`` says, without PostgreSQL's DETAIL and CONTEXT: they may quote rows."""
+    return str(error).partition("\n")[0]
+
+
 class HasText(Protocol):
     """A statement of pg_stat_statements."""
 

@@ -22,6 +22,7 @@ from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
 from perfops.database import packages
+from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.jobs import Trigger
@@ -110,7 +111,7 @@ def analyse(
         analysis = _claimed(database, trigger, user, analysis_id)
         return _noted(analysis, since, only)
     except Error as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise CouldNotAnalyse(
             f"The analysis can't be stored: {reason}. With --no-store it leaves no trace."
         ) from error
@@ -182,7 +183,7 @@ def _look(database: str) -> Snapshot:
     try:
         return snapshot.take(database)
     except Error as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise CouldNotAnalyse(f"The database {database!r} does not answer: {reason}") from error
 
 
@@ -224,7 +225,7 @@ def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSn
     except snapshots.NoBaseline as error:
         raise CouldNotAnalyse(str(error)) from error
     except Error as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         if since is not None:
             raise CouldNotAnalyse(f"Earlier snapshots can't be read: {reason}") from error
         # What the counters hold by themselves is a report as well.
@@ -256,7 +257,7 @@ def _report(
         window = replace(window, drift=drift.find(database))
     except Exception as error:
         log.exception("models and database can't be compared")
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         cost = "Whether the database has what the models declare is not known."
         window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
     found = registry.run_advisors(window, conf(), only=only)

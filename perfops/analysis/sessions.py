@@ -8,6 +8,7 @@ from django.db import Error, connections
 from perfops.analysis.collectors import activity
 from perfops.analysis.collectors.states import Connections, Prepared, Session
 from perfops.database import connections as session
+from perfops.formatting import first_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def now(database: str) -> Present:
             sessions = activity.sessions(cursor)
             used, prepared = activity.connections(cursor), activity.prepared(cursor)
     except Error as error:
-        return Present(None, (), (), [], str(error).partition("\n")[0])
+        return Present(None, (), (), [], first_line(error))
     return Present(used, sessions, prepared, queue(sessions))
 
 

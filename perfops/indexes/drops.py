@@ -16,6 +16,7 @@ from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.formatting import first_line
 from perfops.indexes import catalog, hypopg, parameters, texts, workload
 from perfops.indexes import drop_rehearsal as dropping
 from perfops.indexes import table_copies as copying
@@ -274,7 +275,7 @@ def _rehearsed(
                 copying.require_direct(plans.cursor, alias)
             judged += _on_copy(place, table, mine, plans, limits, time)
         except DatabaseError as error:
-            reason = str(error).partition("\n")[0]
+            reason = first_line(error)
             log.warning("rehearsal on %s failed: %s", place, reason)
             lacking = f"the rehearsal on {place} failed: {reason}"
             judged += _in_turn(mine, plans, _nothing, tables)

@@ -13,6 +13,7 @@ from psycopg import sql
 from perfops.analysis.plans.explain import NoPlan
 from perfops.database import connections as session
 from perfops.database.connections import MARK
+from perfops.formatting import first_line
 from perfops.indexes import catalog, ddl
 from perfops.indexes import planning as plans
 from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query
@@ -44,7 +45,7 @@ def prove(
             try:
                 before[query.queryid] = cost(cursor, query)
             except (DatabaseError, NoPlan) as error:
-                failed[query.queryid] = str(error).partition("\n")[0]
+                failed[query.queryid] = first_line(error)
     proofs = []
     for candidate in candidates:
         if clock.is_over:
@@ -91,7 +92,7 @@ def _prove(
         for oid in made:
             size += _call(cursor, hypopg, "hypopg_relation_size", oid)[0]
     except (DatabaseError, NoPlan) as error:
-        log.info("hypopg can't try %s: %s", candidate, str(error).partition("\n")[0])
+        log.info("hypopg can't try %s: %s", candidate, first_line(error))
         return None
     finally:
         for oid in made:

@@ -12,7 +12,7 @@ from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import Statement, UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
-from perfops.formatting import count_text
+from perfops.formatting import count_text, first_line
 from perfops.indexes import (
     candidates,
     catalog,
@@ -66,7 +66,7 @@ def recommend(
         with session.reading(alias) as cursor:
             return _recommend(cursor, window, alias, dropping, limits, clock, present)
     except DatabaseError as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         log.warning("index advice for %s is left out: %s", alias, reason)
         return Recommendations(missing=(_lacking(reason, ""),))
 

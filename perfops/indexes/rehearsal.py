@@ -11,6 +11,7 @@ from psycopg import sql
 
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.formatting import first_line
 from perfops.indexes import ddl, scratch
 from perfops.indexes import table_copies as copying
 from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table
@@ -72,7 +73,7 @@ def prove(
 
 
 def _reason(error: DatabaseError) -> str:
-    return str(error).partition("\n")[0]
+    return first_line(error)
 
 
 def _proofs(copy: Copy, candidates: Sequence[Candidate], queries: Sequence[Query]) -> list[Proof]:

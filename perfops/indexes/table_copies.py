@@ -22,6 +22,7 @@ from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf, conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
+from perfops.formatting import first_line
 from perfops.indexes import planning as plans
 from perfops.indexes import scratch, texts
 from perfops.indexes.records import Clock, Query, Table
@@ -304,7 +305,7 @@ def sweep() -> list[str]:
             with writing(alias, conf()) as cursor:
                 swept += scratch.sweep(cursor)
         except DatabaseError as error:
-            reason = str(error).partition("\n")[0]
+            reason = first_line(error)
             log.warning("what rehearsals have left on %s is not swept: %s", alias, reason)
     if swept:
         log.info("swept what killed rehearsals have left: %s", ", ".join(swept))

@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from perfops.conf import conf
+from perfops.formatting import first_line
 from perfops.models.jobs import Job
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _renew_until(job: Job, ended: Event) -> None:
         try:
             claimed.update(heartbeat_at=timezone.now())
         except Error as error:
-            reason = str(error).partition("\n")[0]
+            reason = first_line(error)
             log.warning("%s can't renew its heartbeat: %s", job, reason)
         finally:
             # The next time asks the server anew, and the last one leaves no connection open.

@@ -15,6 +15,7 @@ from perfops.analysis.collectors import difference, snapshot
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.charts import thinned
 from perfops.conf import conf
+from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
 from perfops.load import fingerprint, k6, routes, storing, targets, validity
@@ -190,7 +191,7 @@ def _look(run: LoadRun) -> snapshot.Snapshot | UnavailableSource:
         return snapshot.take(light=True)
     except Error as error:
         log.warning("no snapshot of the database: %s", error)
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         return UnavailableSource("database", reason, "The queries of this run are unknown.", "")
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 
 from perfops.conf import conf
+from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.load.recording import ALL, Cell, Recording, Second
 from perfops.models.runs import LoadRun, RouteResult, Sample
@@ -158,5 +159,5 @@ def _samples(run: LoadRun, number: int, second: Second) -> Iterable[Sample]:
 
 
 def _log_away(run: LoadRun, error: Exception) -> None:
-    reason = str(error).partition("\n")[0]
+    reason = first_line(error)
     log.warning("%s keeps its samples in memory: the database does not answer: %s", run, reason)

@@ -10,7 +10,7 @@ from django.db import Error
 from rich.console import Console
 from rich.text import Text
 
-from perfops.formatting import visible
+from perfops.formatting import first_line, visible
 
 COLOURS = {
     "pass": "green", "met": "green", "warn": "yellow", "near": "yellow", "warning": "yellow",
@@ -66,7 +66,7 @@ class ReportCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except Error as error:
-            reason = str(error).partition("\n")[0]
+            reason = first_line(error)
             err().print(
                 f"The database can't be used: {reason}. Is it up, and migrated by "
                 "`manage.py migrate`?",

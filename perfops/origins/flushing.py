@@ -13,6 +13,7 @@ from django.db import DataError, Error
 from psycopg.errors import UndefinedTable
 
 from perfops.conf import conf
+from perfops.formatting import first_line
 from perfops.origins import ledger, scope, store
 from perfops.origins import statement_ids as identify
 
@@ -78,7 +79,7 @@ def _complain(error: Error) -> None:
     global _is_away  # noqa: PLW0603
     if not _is_away and not isinstance(error.__cause__, UndefinedTable):
         _is_away = True
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         log.warning("query origins can't be written, they are kept in memory: %s", reason)
 
 

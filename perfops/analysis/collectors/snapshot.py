@@ -44,6 +44,7 @@ from perfops.analysis.collectors.states import (
 )
 from perfops.conf import conf
 from perfops.database import connections as session
+from perfops.formatting import first_line
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ def take(alias: str = "default", *, light: bool = False) -> Snapshot:
         except Exception as error:
             # A fault of ours, or rows of a shape that we don't know: it costs this source alone.
             log.exception("the source %s can't be read", source)
-            missing.append(_failed(source, f"{type(error).__name__}: {error}".partition("\n")[0]))
+            missing.append(_failed(source, f"{type(error).__name__}: {first_line(error)}"))
         return otherwise
 
     def state[T](source: str, read: Callable[[CursorWrapper], tuple[T, ...]]) -> tuple[T, ...]:
@@ -147,7 +148,7 @@ def _failed(source: str, reason: str) -> UnavailableSource:
 
 
 def _reason(error: Error) -> str:
-    reason = str(error).partition("\n")[0]
+    reason = first_line(error)
     if isinstance(error, DatabaseError) and session.is_timeout(error):
         return f"{reason} (see STATEMENT_TIMEOUT_MS and LOCK_TIMEOUT_MS in settings.PERFOPS)"
     return reason

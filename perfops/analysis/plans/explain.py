@@ -13,6 +13,7 @@ from psycopg import ClientCursor, Cursor, sql
 
 from perfops.database import connections as session
 from perfops.database.connections import MARK
+from perfops.formatting import first_line
 
 _PREPARED = "perfops_generic"
 _NAME, _MARKED = sql.Identifier(_PREPARED), sql.SQL(MARK)
@@ -141,7 +142,7 @@ def _rows(cursor: CursorWrapper, statement: Any, failed: str, *, returns: bool =
             found = one.execute(statement, binary=True)
             return found.fetchall() if returns else []
     except DatabaseError as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise NoPlan(f"{failed}: {reason}") from error
 
 

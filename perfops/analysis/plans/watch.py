@@ -15,6 +15,7 @@ from perfops.analysis.plans.causes import Circumstances
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import conf
 from perfops.database import connections as session
+from perfops.formatting import first_line
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import parameters as samples
 
@@ -57,7 +58,7 @@ def explain_query(template: QueryTemplate, *, analyse: bool = False) -> Explaine
                 "The generic plan: the parameters are not known.",
             )
     except DatabaseError as error:
-        reason = str(error).partition("\n")[0]
+        reason = first_line(error)
         raise NoPlan(f"The database {template.database!r} does not answer: {reason}") from error
 
 
