@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +164,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         whole = isinstance(value, int) or value.is_integer()
-        return {"number": str(int(value)) if whole else repr(value)}
+        # PostgreSQL has the digits that are shown, not those of the nearest power of two.
+        return {"number": str(int(Decimal(repr(value)))) if whole else repr(value)}
     return value
 
 

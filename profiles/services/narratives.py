@@ -19,10 +19,11 @@ _STATUS = Narrative.Status
 
 def prepare(row: Narrative, profile: Profile, fields: dict[str, Any]) -> None:
     """Count a new narrative against the quota; make a changed one a draft again."""
+    if "mask_id" in fields:
+        # It locks the owner: before the usage is, as an import does.
+        quotas.require_mask(profile, fields["mask_id"], instead_of=row)
     if row._state.adding:
         quotas.consume(profile, UsageQuota.Feature.NARRATIVES)
-    if "mask_id" in fields:
-        quotas.require_mask(profile, fields["mask_id"], instead_of=row)
     collections.as_sent(row, profile, fields)
     if fields:
         row.status, row.approved_at, row.approved_by = _STATUS.DRAFT, None, None

@@ -24,10 +24,11 @@ def create(user: Any, fields: dict[str, Any]) -> tuple[Profile, bytes]:
     with transaction.atomic():
         profile = Profile(owner=user)
         apply(profile, fields)
+        if profile.default_mask_id is not None:
+            # It locks the owner: before the slug is taken, as all who change a slug do.
+            quotas.require_mask(profile, profile.default_mask_id, default=True)
         with conflicts(TAKEN):
             profile.save(force_insert=True)
-        if profile.default_mask_id is not None:
-            quotas.require_mask(profile, profile.default_mask_id, default=True)
         return profile, profiles.current(profile, user)
 
 

@@ -171,6 +171,29 @@ def test_the_second_import_changes_nothing_and_says_so(world):
     assert world.owner.get("/profiles/ada")["ETag"] == tag
 
 
+def test_large_numbers_of_a_narrative_are_the_same_the_second_time(world):
+    profile = {"slug": "large", "display_name": "x"}
+    body = {"profile": profile, "narratives": [{"mask": "analyst", "meta": {"n": [1e23, 1e308]}}]}
+    assert world.owner.post(IMPORT, body).status_code == 201
+    assert world.owner.post(IMPORT, body).json().get("outcome") == "unchanged"
+
+
+def test_all_writes_lock_the_owner_before_usage_and_slug_so_that_none_wait_in_a_circle(world):
+    new = {"slug": "order", "display_name": "x", "default_mask": "analyst"}
+    written = [{"mask": "analyst"}]
+    imported = {"profile": {**new, "slug": "other"}, "narratives": written}
+    for path, body, taken in [
+        ("/profiles", new, 'INTO "profiles_profile"'),
+        ("/profiles/ada/narratives", written[0], "INTO profiles_userusage"),
+        (IMPORT, imported, 'INTO "profiles_profile"'),
+    ]:
+        with CaptureQueriesContext(connection) as run:
+            assert world.owner.post(path, body).status_code == 201
+        asked = [each["sql"] for each in run]
+        locked = [i for i, sql in enumerate(asked) if "auth_user" in sql and "FOR NO KEY" in sql]
+        assert locked[0] < next(i for i, sql in enumerate(asked) if taken in sql)
+
+
 def test_a_profile_that_differs_is_restored_only_when_told_to(world):
     export = an_export(world)
     world.owner.patch("/profiles/ada", {"title": "Countess", "slug": "countess"})
