@@ -13,7 +13,7 @@ from midst.accounts import services as accounts
 from midst.accounts.models import Scope, Session
 from midst.accounts.throttle import LOGIN_BY_ACCOUNT
 from profiles import seeding
-from profiles.models import Entry, Experience, Profile, UsageQuota
+from profiles.models import Entry, Experience, Profile, UsageQuota, UserUsage
 from taxonomy.models import Mask
 from tests.browser.conftest import PATIENCE_MS
 
@@ -46,10 +46,12 @@ def full(transactional_db):
         owner=owner, slug="w" * 80, display_name=LONG, title=LONG, headline=LONG, email="a@b.cd",
         interests=["x" * 50] * 10, visibility="public",
     )  # fmt: skip
-    UsageQuota.objects.create(
-        profile=longest, feature="exports", used=1, period_start=timezone.now(),
-        period_end=timezone.now() + timedelta(30),
-    )  # fmt: skip
+    used = {
+        "feature": "exports", "used": 1, "period_start": timezone.now(),
+        "period_end": timezone.now() + timedelta(30),
+    }  # fmt: skip
+    UsageQuota.objects.create(profile=longest, **used)
+    UserUsage.objects.create(user=owner, **used)
     accounts.issue_api_token(
         owner, name="n" * 60, scopes=list(Scope),
         expires_at=timezone.now() + timedelta(30),
