@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 from django.apps import apps
+from django.contrib.admindocs.views import extract_views_from_urlpatterns
 from django.core.exceptions import FieldDoesNotExist, FieldError
 from django.db import DatabaseError
 from django.db.models import Model
@@ -166,9 +167,6 @@ def discovered(executions: Mapping[str, int] | None = None) -> Found:
     (requests by route, as origins count them): those routes alone, with their shares in percent.
     What fills a ``{field}`` is told by the view's model, else by the row that its requests read.
     """
-    # Here, for it brings docutils into the process.
-    from django.contrib.admindocs.views import extract_views_from_urlpatterns
-
     routes: dict[str, Any] = {}
     unfilled: dict[str, list[str]] = {}
     seen = {name.removeprefix("GET "): n for name, n in (executions or {}).items()}
