@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from perfops.analysis import findings, incidents
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
+from perfops.analysis.collectors.origins import Origin
 from perfops.analysis.services import Report
 from perfops.formatting import severities_text, time_text
 
@@ -96,11 +97,9 @@ def evidence(advice: DetectedIssue) -> list[tuple[str, str]]:
 
 def senders(advice: DetectedIssue, report: Report) -> list[str]:
     """Return who sends most of a finding's statements: route, task or command, and line or view."""
-    ids = set(advice.queryids)
-    its = [each for each in report.window.origins if not ids.isdisjoint(each.queryids)]
     places = (
         f"{each.name} ({each.site or each.function})" if each.site or each.function else each.name
-        for each in sorted(its, key=lambda each: -each.calls)
+        for each in sorted(_origins(advice, report), key=lambda each: -each.calls)
     )
     return list(dict.fromkeys(places))[:_SENDERS]
 
@@ -109,9 +108,11 @@ def site(advice: DetectedIssue, report: Report) -> str:
     """Return the project's line (file:line) of a finding: its own, or the one that sends most of
     its statements; "" where none is known.
     """
-    if advice.site or not advice.queryids:
-        return advice.site
+    sites = (each.site for each in _origins(advice, report) if each.site)
+    return advice.site or next(sites, "")
+
+
+def _origins(advice: DetectedIssue, report: Report) -> list[Origin]:
+    """Return who sends a finding's statements, costliest first."""
     ids = set(advice.queryids)
-    # Costliest first.
-    its = (each.site for each in report.window.origins if not ids.isdisjoint(each.queryids))
-    return next(filter(None, its), "")
+    return [each for each in report.window.origins if not ids.isdisjoint(each.queryids)]
