@@ -5,7 +5,7 @@ from threading import Thread
 import psycopg
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from profiles.models import Profile, Skill
 from profiles.selectors import search
 from taxonomy.models import Mask
-from tests.world import commit
+from tests.world import commit, database_parameters
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 COUNT_OF_LISTED = "SELECT count(*) FROM profiles_profile WHERE visibility = 'public' AND is_active"
@@ -288,7 +288,7 @@ def test_seeded_profiles_are_found_and_writers_at_the_same_time_lose_nothing(cli
     call_command("seed", profiles=40)
     check_in_step()
     ravi = Profile.objects.get(slug="ravi-castellanos")
-    with psycopg.connect(**_parameters()) as first:
+    with psycopg.connect(**database_parameters()) as first:
         first.execute(
             "INSERT INTO profiles_skill (id, profile_id, position, tags, name, category, level, "
             "created_at, updated_at) VALUES (gen_random_uuid(), %s, 99, '{}', 'juggling', '', 3, "
@@ -297,7 +297,7 @@ def test_seeded_profiles_are_found_and_writers_at_the_same_time_lose_nothing(cli
         )
 
         def rename():
-            with psycopg.connect(**_parameters()) as second:
+            with psycopg.connect(**database_parameters()) as second:
                 second.execute(
                     "UPDATE profiles_profile SET title = 'acrobat' WHERE id = %s", [ravi.pk]
                 )
@@ -312,11 +312,3 @@ def test_seeded_profiles_are_found_and_writers_at_the_same_time_lose_nothing(cli
     other.join()
     assert find(client, "juggling acrobat") == ["ravi-castellanos"]
     check_in_step()
-
-
-def _parameters():
-    told = connections["default"].settings_dict
-    return {
-        "host": told["HOST"], "port": told["PORT"], "user": told["USER"],
-        "password": told["PASSWORD"], "dbname": told["NAME"],
-    }  # fmt: skip
