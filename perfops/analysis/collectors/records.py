@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from perfops.database.index_sql import Partition
+
 
 class UnavailableSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which source, why, what the analysis lacks for it, and the statement that fixes it.
@@ -194,6 +196,8 @@ class ForeignKey(msgspec.Struct, frozen=True):
     is_partitioned: bool = False
     # Of all partitions, where its table is partitioned.
     rows: int = 0
+    # All below its table, those nearest to it first.
+    partitions: tuple[Partition, ...] = ()
 
     @property
     def qualified(self) -> str:
