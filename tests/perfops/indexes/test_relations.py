@@ -45,7 +45,8 @@ def test_an_index_of_a_partitioned_table_serves_its_foreign_key(own):
 
 def test_of_a_partitioned_table_scans_are_reported_once_with_the_sums_of_its_partitions(own):
     own.cursor.execute(
-        PARTITIONS + """CREATE TABLE e26 PARTITION OF event
+        PARTITIONS
+        + """CREATE TABLE e26 PARTITION OF event
             FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY HASH (account_id);
         CREATE TABLE e26a PARTITION OF e26 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
         CREATE TABLE e26b PARTITION OF e26 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
