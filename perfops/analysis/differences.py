@@ -7,6 +7,7 @@ from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement, Table
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.tables import wholes
 from perfops.models.analyses import Analysis, Finding, Occurrence, Severity
 from perfops.models.origins import QueryTemplate
 
@@ -123,8 +124,9 @@ def _findings(earlier: Analysis, later: Analysis) -> list[Change]:
 
 
 def _grown(before: Snapshot, after: Snapshot) -> list[tuple[Table, int]]:
-    sizes = {table.qualified: table.bytes for table in before.tables}
-    grown = [(table, table.bytes - sizes.get(table.qualified, 0)) for table in after.tables]
+    sizes = {whole.table.qualified: whole.table.bytes for whole in wholes(before.tables)}
+    tables = [whole.table for whole in wholes(after.tables)]
+    grown = [(table, table.bytes - sizes.get(table.qualified, 0)) for table in tables]
     return sorted((g for g in grown if g[1]), key=lambda g: -abs(g[1]))[:_MOST]
 
 

@@ -88,6 +88,30 @@ def test_tables_are_sorted_searched_and_paged(admin_client, two, django_assert_m
     assert "There is none with “&lt;x&gt;”." in none
 
 
+def test_partitions_are_summed_under_their_table_and_unfold_below_it(admin_client):
+    whole = Table("public", "event", 0, 0, 0, 0, 0, 0, 0, oid=1, is_leaf=False)
+    parts = [
+        Table("public", f"event_{year}", 30 * n, n * 1024**2, 2 * n, 10, n, 0, 0, oid=10 + n,
+              dead=n, partition_of=1, vacuumed_at=100.0 * n)
+        for n, year in enumerate((2024, 2025), 1)
+    ]  # fmt: skip
+    analysis = Analysis.objects.create(state="finished", window_s=3600.0)
+    taken = msgspec.structs.replace(
+        look(3600.0, calls=1, mean_ms=1.0, tables=1), tables=(whole, *parts)
+    )
+    snapshots.keep(taken, database="default", texts=100, analysis=analysis)
+    page = admin_client.get(url("tables", analysis.pk)).content.decode()
+    assert "1 found" in page
+    assert "2 partitions" in page
+    assert "event_2024" not in page
+    for figure in ("3.0 MB", ">90<", ">6<", ">3<"):
+        assert figure in page
+    opened = admin_client.get(url("tables", analysis.pk) + "?open=public.event").content.decode()
+    assert opened.index("2 partitions") < opened.index("event_2024") < opened.index("event_2025")
+    # One that is looked for is found with the table that it is a part of.
+    assert "1 found" in admin_client.get(url("tables", analysis.pk) + "?q=_2025").content.decode()
+
+
 def test_indexes_are_shown_with_what_they_are_for(admin_client, two):
     page = admin_client.get(url("indexes", two[0].pk)).content.decode()
     for part in ("public.an_index", "CREATE INDEX &lt;x&gt;", "90.0%", "reads"):
