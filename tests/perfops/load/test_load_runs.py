@@ -85,6 +85,7 @@ def check_that_a_warning_budget_warns(run):
     assert violated.outcome == Evaluation.Outcome.VIOLATED
 
 
+@pytest.mark.slow
 def test_a_server_that_stops_in_the_middle_fails_the_run(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
@@ -117,6 +118,7 @@ def test_dropped_iterations_make_the_run_invalid(scenario, site):
     assert "queries_per_request" not in run.server
 
 
+@pytest.mark.slow
 def test_budgets_fail_a_slow_server_even_where_iterations_were_dropped(scenario, site):
     site.delay_s = 0.5
     Budget.objects.filter(metric="latency_p95").update(target=100, threshold=200)
@@ -125,6 +127,7 @@ def test_budgets_fail_a_slow_server_even_where_iterations_were_dropped(scenario,
     assert run.verdict == Verdict.FAILED, run.reasons
 
 
+@pytest.mark.slow
 def test_redirects_and_errors_are_no_throughput(scenario, site, settings, tmp_path):
     (tmp_path / "k6" / "routes.js").write_text(
         "export const requestOf = (n) => ['/moved', '/moved'];\n"
@@ -141,12 +144,14 @@ def test_a_proxy_in_the_environment_is_not_asked(scenario, site, monkeypatch):
     assert targets.unreachable(site.url) is None
 
 
+@pytest.mark.slow
 def test_too_few_requests_make_the_run_invalid(scenario, site):
     run = load(scenario(rate=50, seconds=3), site.url)
     assert run.verdict == Verdict.INVALID, run.reasons
     assert any("too few for a p99" in reason for reason in run.reasons), run.reasons
 
 
+@pytest.mark.slow
 def test_errors_over_the_budget_fail_the_run(scenario, site):
     site.error_share = 0.3
     run = load(scenario(rate=100), site.url)
@@ -154,12 +159,13 @@ def test_errors_over_the_budget_fail_the_run(scenario, site):
     assert any("error rate" in reason for reason in run.reasons), run.reasons
 
 
+@pytest.mark.slow
 def test_a_slow_server_fails_the_run_by_latency(scenario, site):
     site.delay_s = 0.6
     Budget.objects.filter(metric="latency_p95").update(target=300, threshold=500)
-    run = load(scenario(rate=100), site.url)
-    assert run.summary["dropped"] > 0 or run.verdict == Verdict.FAILED, run.reasons
-    assert run.verdict in {Verdict.FAILED, Verdict.INVALID}
+    run = load_valid(scenario(rate=100), site.url)
+    # A generator that could not send its plan leaves the latency unproved.
+    assert run.verdict == Verdict.FAILED or "planned requests" in run.reasons[0], run.reasons
 
 
 def test_the_plans_are_those_of_the_design():
@@ -174,6 +180,7 @@ def test_the_plans_are_those_of_the_design():
     assert (stress.duration_s, stress.spec.max_vus) == (20 * 60, 2000)
 
 
+@pytest.mark.slow
 def test_stress_is_not_judged(scenario, site):
     run = load_valid(scenario(name="stress", judged=False), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.NONE)
@@ -244,6 +251,7 @@ def test_the_database_lets_one_run_at_a_time_have_a_target(scenario, site):
     assert "Another run" in second.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_while_the_database_stalls_and_stores_what_it_measured_later(
     scenario, site, settings
 ):
