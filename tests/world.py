@@ -62,6 +62,15 @@ def commit():
         hook()
 
 
+def database_parameters():
+    """How psycopg connects to the tests' database, past Django's transaction."""
+    told = connection.settings_dict
+    return {
+        "host": told["HOST"], "port": told["PORT"], "user": told["USER"],
+        "password": told["PASSWORD"], "dbname": told["NAME"],
+    }  # fmt: skip
+
+
 class Someone:
     """A client of the API: ``ask("GET", "/profiles/ada")``."""
 

@@ -7,12 +7,20 @@ from typing import Any
 from urllib.parse import quote
 
 import msgspec
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 
 from midst.kernel.cache import Answer, bypass, tag_of
-from midst.kernel.problems import CHANGED, UNAVAILABLE, FieldError, Problem, Type
+from midst.kernel.problems import (
+    CHANGED,
+    UNAVAILABLE,
+    FieldError,
+    Problem,
+    Type,
+    is_worth_a_second_try,
+    why_unavailable,
+)
 from midst.telemetry.request_context import template
 
 PROBLEM = "application/problem+json"
@@ -145,7 +153,11 @@ class HeadMiddleware:
 
 
 class ProblemMiddleware:
-    """Makes every error below ``/api/`` problem details, and a lost PostgreSQL a 503 anywhere."""
+    """Makes every error below ``/api/`` problem details, and a lost PostgreSQL a 503 anywhere.
+
+    A request of the API whose transaction PostgreSQL ended for another one's sake (a deadlock) is
+    tried once more.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -169,18 +181,42 @@ class ProblemMiddleware:
         return plain_problem(response.status_code, headers=kept)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        if not isinstance(error, (OperationalError, InterfaceError)):
+        if is_worth_a_second_try(error) and self._may_try_again(request):
+            log.warning(
+                "once more, after %s: %s", type(error.__cause__).__name__, request.path_info
+            )
+            try:
+                return _view_again(request)
+            except (DatabaseError, InterfaceError) as second:
+                error = second
+                if why_unavailable(error) is None:
+                    raise
+        reason = why_unavailable(error)
+        if reason is None:
             return None
         log.error("no answer from the database for %s", request.path_info, exc_info=error)
         headers = {"Retry-After": str(_RETRY_AFTER_S)}
         if request.path_info.startswith("/api/"):
-            return problem(UNAVAILABLE, headers=headers)
+            return problem(UNAVAILABLE, reason, headers=headers)
         return HttpResponse(
-            UNAVAILABLE.meaning,
+            reason,
             status=HTTPStatus.SERVICE_UNAVAILABLE,
             content_type="text/plain",
             headers=headers,
         )
+
+    @staticmethod
+    def _may_try_again(request: HttpRequest) -> bool:
+        """A request of the API is one transaction, which is undone; a page may be more."""
+        return request.path_info.startswith("/api/") and not connection.in_atomic_block
+
+
+def _view_again(request: HttpRequest) -> HttpResponse:
+    match = request.resolver_match
+    if match is None:
+        raise ValueError("only a view's errors come here")
+    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    return response
 
 
 # Inline styles appear in Django's own admin templates; scripts never come inline.

@@ -1,6 +1,8 @@
 """What clients send: read strictly, refused with the name of the field."""
 
+import json
 import re
+from collections import Counter
 from copy import copy
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, cast
@@ -25,7 +27,7 @@ from midst.kernel.problems import MALFORMED, WRONG_TYPE, Problem
 _JSON = "application/json"
 _DEEPEST = 20
 _CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
-_BEGINS_WITH_A_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NO_CONTROL = rf"^{_CLEAN}*$"
 _NOT_BLANK = rf"^{_CLEAN}*[^\x00-\x1f\x7f\s]{_CLEAN}*$"
 # Brackets stand for an IPv6 address alone (RFC 3986, 3.2.2), and only in pairs: nobody lives there.
@@ -39,11 +41,33 @@ class StrictParser(Parser):
         if request.content_type != _JSON:
             raise Problem(WRONG_TYPE)
         try:
-            return cast(dict[str, Any], msgspec.json.decode(request.body))
-        except RecursionError as error:
-            raise Problem(MALFORMED, "The JSON is nested too deeply.") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Problem(MALFORMED, f"The body is not JSON: {error}.") from error
+            return cast(dict[str, Any], read_json(request.body))
+        except ValueError as error:
+            raise Problem(MALFORMED, str(error)) from error
+
+
+def read_json(body: bytes) -> Any:
+    """Return what ``body`` holds. Raises ``ValueError`` for what has no single meaning.
+
+    That is what is not JSON, nests too deeply, or has a name twice in one object: readers differ in
+    which of them counts (RFC 8259, 4).
+    """
+    try:
+        found = msgspec.json.decode(body)
+        # Nothing but the names is looked at.
+        json.loads(body, object_pairs_hook=_check_once, parse_int=str, parse_float=str)
+    except RecursionError as error:
+        raise ValueError("The JSON is nested too deeply.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"It is not JSON: {error}.") from error
+    return found
+
+
+def _check_once(pairs: list[tuple[str, Any]]) -> None:
+    names = {name for name, _ in pairs}
+    if len(names) < len(pairs):
+        twice = next(name for name, number in Counter(n for n, _ in pairs).items() if number > 1)
+        raise ValueError(f"The name {twice[:50]!r} stands more than once in one object.")
 
 
 def check_storable(value: Any, depth: int = 0) -> None:
@@ -130,12 +154,21 @@ def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-def _only_text(value: Any) -> Any:
-    """Pydantic would take a number for a time: seconds since 1970."""
-    if value is None or isinstance(value, date):
+def _only_a_day(value: Any) -> Any:
+    """Pydantic would take a number for seconds since 1970, and a time at midnight for its day."""
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if not isinstance(value, str) or not _BEGINS_WITH_A_DAY.match(value):
-        raise ValueError("should be like 2026-01-31, or 2026-01-31T12:00:00Z where a time belongs")
+    if value is not None and not (isinstance(value, str) and _DAY.fullmatch(value)):
+        raise ValueError("should be a date like 2026-01-31, without a time")
+    return value
+
+
+def _only_a_moment(value: Any) -> Any:
+    """Pydantic would take a number for seconds since 1970."""
+    if value is None or isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _DAY.match(value):
+        raise ValueError("should be like 2026-01-31T12:00:00Z")
     return value
 
 
@@ -156,8 +189,8 @@ def _in_utc(value: datetime) -> datetime:
 
 Whole = Annotated[int, BeforeValidator(_only_number)]
 Real = Annotated[float, BeforeValidator(_only_number)]
-Day = Annotated[date, BeforeValidator(_only_text)]
+Day = Annotated[date, BeforeValidator(_only_a_day)]
 # In UTC, whatever offset was sent.
-Moment = Annotated[AwareDatetime, BeforeValidator(_only_text), AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_only_a_moment), AfterValidator(_in_utc)]
 Tag = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=_NOT_BLANK)]
 Tags = Annotated[list[Tag], Field(max_length=30), AfterValidator(_once_each)]

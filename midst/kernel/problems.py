@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from psycopg import errors
+from psycopg_pool import PoolTimeout
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -29,7 +31,9 @@ class Type(NamedTuple):
 
 
 INVALID = Type("invalid", 422, "Not valid", "Each entry of `errors` names a field and its mistake.")
-MALFORMED = Type("malformed", 400, "Not JSON", "The body can't be read as JSON.")
+MALFORMED = Type(
+    "malformed", 400, "Not JSON", "The body can't be read as JSON, or in more than one way."
+)
 UNAUTHENTICATED = Type(
     "unauthenticated", 401, "Not signed in", "No credentials, or none that are good (any more)."
 )
@@ -44,12 +48,48 @@ RATE_LIMITED = Type("rate-limited", 429, "Too many requests", "Wait for `Retry-A
 QUOTA_EXHAUSTED = Type(
     "quota-exhausted", 403, "Quota exhausted", "The plan allows no more of this for now."
 )
-UNAVAILABLE = Type("unavailable", 503, "Not available", "The database is away; try again soon.")
+UNAVAILABLE = Type(
+    "unavailable", 503, "Not available", "The database can't do it now, `detail` why; try again."
+)
 
 TYPES = (
     INVALID, MALFORMED, UNAUTHENTICATED, SCOPE_MISSING, NOT_YOURS, NOT_FOUND, CONFLICT, CHANGED,
     TOO_LARGE, WRONG_TYPE, RATE_LIMITED, QUOTA_EXHAUSTED, UNAVAILABLE,
 )  # fmt: skip
+
+
+# What PostgreSQL or the pool says, and what that means to a client. The first that fits.
+_REASONS: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
+    (
+        (errors.DeadlockDetected, errors.SerializationFailure),
+        "Others wrote to the same rows at the same time; nothing was written. Try again.",
+    ),
+    ((errors.LockNotAvailable,), "Others hold these rows for long; nothing was written."),
+    (
+        (errors.QueryCanceled, errors.IdleInTransactionSessionTimeout),
+        "It took longer than a request may; nothing was written.",
+    ),
+    ((errors.ReadOnlySqlTransaction,), "The database takes no writes at the moment."),
+    (
+        (PoolTimeout, errors.TooManyConnections),
+        "All connections to the database are taken; try again soon.",
+    ),
+    ((errors.DiskFull, errors.OutOfMemory), "The database has no room for it."),
+)
+_AWAY = "The database is away; try again soon."
+
+
+def is_worth_a_second_try(error: Exception) -> bool:
+    """Say whether PostgreSQL ended a transaction for the sake of another one."""
+    return isinstance(error.__cause__, errors.DeadlockDetected | errors.SerializationFailure)
+
+
+def why_unavailable(error: Exception) -> str | None:
+    """Return what a client is told of an ``error`` of the database; None for a mistake of ours."""
+    for kinds, reason in _REASONS:
+        if isinstance(error.__cause__, kinds):
+            return reason
+    return _AWAY if isinstance(error, OperationalError | InterfaceError) else None
 
 
 class Problem(Exception):

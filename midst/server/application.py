@@ -5,6 +5,7 @@ No thread ever waits for a client. What of bodies is in memory is bounded for th
 
 import io
 import sys
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,9 @@ from midst.server.threads import Answer, Busy, Threads
 
 # Bodies that are being received, of all clients (bytes).
 MOST_BUFFERED = 64 * 1024 * 1024
+# What is read after the answer and thrown away (bytes): a client that is still sending when the
+# connection closes never sees its answer.
+MOST_DISCARDED = 256 * 1024 * 1024
 _RETRY_AFTER_S = 1
 _UNNAMED = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
 
@@ -43,6 +47,8 @@ _SLOW = problem(
 )
 
 
+# In the environ: how many bytes of its body are counted as buffered.
+_HELD = "midst.held"
 _HEALTH = "/health"
 
 
@@ -77,45 +83,64 @@ class Server:
             await send_answer(alive(scope), send)
             return
         environ = environ_of(scope)
+        is_read = True
         try:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
-                answer = await self._with_body(environ, receive)
+                is_read = await self._read_body(environ, receive)
             else:
                 environ["wsgi.input"] = io.BytesIO()
-                answer = await self._threads.run(environ)
+            answer = await self._threads.run(environ)
         except Busy:
             answer = _BUSY
         except TimeoutError:
             answer = _SLOW
         except Gone:
             return
-        await send_answer(answer, send)
+        finally:
+            self._buffered -= environ.get(_HELD, 0)
+        # Who waits to be told so sends no more.
+        is_read = is_read or "HTTP_EXPECT" in environ
+        environ.clear()
+        if is_read:
+            await send_answer(answer, send)
+        else:
+            await _send_before_the_end(answer, receive, send)
 
-    async def _with_body(self, environ: dict[str, Any], receive: Receive) -> Answer:
+    async def _read_body(self, environ: dict[str, Any], receive: Receive) -> bool:
+        """Put the body into ``environ``; say whether that is all of it, for Django refuses more."""
+        environ["wsgi.input"] = io.BytesIO()
         length = environ.get("CONTENT_LENGTH", "")
         if length.isdecimal() and int(length) > self._largest_body:
-            # Django refuses it by its length.
-            environ["wsgi.input"] = io.BytesIO()
-            return await self._threads.run(environ)
-        held, body = 0, bytearray()
-        try:
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Gone
-                piece = message.get("body", b"")
-                body += piece
-                self._buffered += len(piece)
-                held += len(piece)
-                if self._buffered > MOST_BUFFERED:
-                    raise Busy
-                if len(body) > self._largest_body or not message.get("more_body"):
-                    break
-            environ["CONTENT_LENGTH"] = str(len(body))
-            environ["wsgi.input"] = io.BytesIO(body)
-            return await self._threads.run(environ)
-        finally:
-            self._buffered -= held
+            return False
+        body, is_whole = bytearray(), False
+        while not is_whole and len(body) <= self._largest_body:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            piece = message.get("body", b"")
+            body += piece
+            self._buffered += len(piece)
+            environ[_HELD] = len(body)
+            if self._buffered > MOST_BUFFERED:
+                raise Busy
+            is_whole = not message.get("more_body")
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = io.BytesIO(body)
+        return is_whole
+
+
+async def _send_before_the_end(answer: Answer, receive: Receive, send: Send) -> None:
+    """Send all of an answer, then read on: most clients read theirs when they have sent all."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    left = MOST_DISCARDED
+    with suppress(TimeoutError):
+        while left > 0:
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if message["type"] == "http.disconnect" or not message.get("more_body"):
+                break
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def refuse(scope: Scope, send: Send) -> None:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from perfops.database.connections import MARK
-from perfops.indexes.records import Column, Existing, Key, Partition, Table, Writes, nulls_of
+from perfops.database.index_sql import PARTITIONS_BELOW, Partition
+from perfops.indexes.records import Column, Existing, Key, Table, Writes, nulls_of
 
 Name = tuple[str, str]
 _COMMON = 20
@@ -27,14 +29,7 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
                 FROM pg_class f JOIN pg_namespace fn ON fn.oid = f.relnamespace
                 WHERE f.oid IN (SELECT relid FROM pg_partition_tree(c.oid)
                     UNION ALL SELECT relid FROM pg_partition_ancestors(c.oid))),
-            (SELECT json_agg(json_build_array(wn.nspname, w.relname, pn.nspname, p.relname,
-                    tree.isleaf) ORDER BY tree.level, p.relname)::text
-                FROM pg_partition_tree(c.oid) tree
-                JOIN pg_class p ON p.oid = tree.relid
-                JOIN pg_namespace pn ON pn.oid = p.relnamespace
-                JOIN pg_class w ON w.oid = tree.parentrelid
-                JOIN pg_namespace wn ON wn.oid = w.relnamespace
-                WHERE tree.level > 0),
+            {PARTITIONS_BELOW},
             leaves.rows, leaves.bytes,
             leaves.inserts, leaves.updates, leaves.hot_updates, leaves.deletes
         FROM unnest(%s::text[], %s::text[]) AS w(schema, name)
@@ -76,10 +71,7 @@ def tables(cursor: CursorWrapper, names: Iterable[Name]) -> dict[Name, Table]:
             all_visible=all_visible,
             is_partitioned=is_partitioned,
             family=frozenset((s, n) for s, n in json.loads(family or "[]")),
-            partitions=tuple(
-                Partition((of_schema, of), (part_schema, part), is_leaf)
-                for of_schema, of, part_schema, part, is_leaf in json.loads(partitions or "[]")
-            ),
+            partitions=msgspec.json.decode(partitions or "[]", type=tuple[Partition, ...]),
         )
         for (
             asked,

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from psycopg import sql
 
-from perfops.indexes.records import Candidate, Fixed, Key, Partition
+from perfops.database import index_sql
+from perfops.database.index_sql import Partition
+from perfops.indexes.records import Candidate, Fixed, Key
 
 
 def create(
@@ -42,23 +44,18 @@ def create(
 def on_partitions(
     candidate: Candidate, partitions: Iterable[Partition], name_of: Callable[[Candidate], str]
 ) -> str:
-    """Return the statements, one in a line, that index a partitioned table and block no writes.
+    """Return the statements that index a partitioned table, as ``index_sql.on_partitions``."""
 
-    PostgreSQL builds no such index concurrently: it is declared on the table alone, built on each
-    partition, and is valid once all are attached. ``partitions``: those nearest to the table first.
-    """
-    lines = [f"{create(candidate, name=name_of(candidate), only=True)};"]
-    attach = sql.SQL("ALTER INDEX {} ATTACH PARTITION {};")
-    for each in partitions:
-        part = replace(candidate, table=each.table)
-        statement = create(
-            part, name=name_of(part), concurrently=each.is_leaf, only=not each.is_leaf
-        )
-        of = name_of(replace(candidate, table=each.of))
-        whole = sql.Identifier(each.of[0], of)
-        own = sql.Identifier(each.table[0], name_of(part))
-        lines += [f"{statement};", attach.format(whole, own).as_string(None)]
-    return "\n".join(lines)
+    def of(table: tuple[str, str]) -> Candidate:
+        return replace(candidate, table=table)
+
+    def made(table: tuple[str, str], holds_rows: bool) -> str:
+        name = name_of(of(table))
+        return create(of(table), name=name, concurrently=holds_rows, only=not holds_rows)
+
+    return index_sql.on_partitions(
+        candidate.table, partitions, create=made, name_of=lambda table: name_of(of(table))
+    )
 
 
 def _key(key: Key) -> sql.Composable:

@@ -1,7 +1,5 @@
 """An index as a Django model declares it."""
 
-import hashlib
-import re
 from typing import Any
 
 from django.apps import apps
@@ -10,10 +8,9 @@ from django.db.models import F, Index, Model, Q
 from django.db.models.functions import Lower, Upper
 
 from perfops.database import packages
+from perfops.database.index_sql import index_name
 from perfops.indexes.records import Candidate, Fixed, Key
 
-# What Django allows (Index.max_name_length), for databases shorter of names than PostgreSQL.
-_LONGEST_NAME = 30
 # Column to field.
 Fields = dict[str, Any]
 _FUNCTIONS: dict[str, Any] = {"upper": Upper, "lower": Lower}
@@ -45,11 +42,8 @@ def model_of(table: str, alias: str) -> type[Model]:
 
 def name_of(candidate: Candidate) -> str:
     """Return the index's name: the same for the same index, no longer than Django allows."""
-    digest = hashlib.sha256(str(candidate).encode()).hexdigest()[:6]
-    words = "_".join([candidate.table[1], *(key.column for key in candidate.keys)])
-    plain = re.sub(r"[^a-z0-9_]", "", words.lower()).strip("_0123456789")
-    room = _LONGEST_NAME - len(digest) - len("__idx")
-    return f"{plain[:room].rstrip('_') or 'i'}_{digest}_idx"
+    keys = [key.column for key in candidate.keys]
+    return index_name(candidate.table[1], keys, of=str(candidate))
 
 
 def index_of(candidate: Candidate, model: type[Model]) -> Index:

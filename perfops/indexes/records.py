@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from perfops.database.index_sql import Partition
+
 Method = Literal["btree", "gin"]
 Nulls = Literal["", "first", "last"]
 
@@ -155,15 +157,6 @@ class Writes:
     updates: int
     hot_updates: int
     deletes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Partition:
-    """A table that is a part of ``of``, both as (schema, name); ``is_leaf``: it holds rows."""
-
-    of: tuple[str, str]
-    table: tuple[str, str]
-    is_leaf: bool
 
 
 @dataclass(frozen=True, slots=True)

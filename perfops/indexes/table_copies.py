@@ -23,8 +23,8 @@ from perfops.conf import Conf, conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
 from perfops.formatting import first_line
+from perfops.indexes import page_layout, scratch, texts
 from perfops.indexes import planning as plans
-from perfops.indexes import scratch, texts
 from perfops.indexes.records import Clock, Query, Table
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ Name = tuple[str, str]
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
-_MOSTLY = 0.5
 # So many rows are written to see what an index costs; less per row (ms) can't be told from chance.
 _WRITTEN = 2_000
 _LEAST_WRITE_MS = 0.0005
@@ -178,8 +177,6 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
     names = sql.SQL(", ").join(map(sql.Identifier, _stored(cursor, table)))
     mark = sql.SQL(MARK)
     # Checks are left away: one that is NOT VALID yet would refuse old rows.
-    # An index answers alone where the visibility map says so: on the copy as on the table.
-    how = "{} VACUUM (ANALYZE) {}" if table.all_visible > _MOSTLY else "{} ANALYZE {}"
     for statement in (
         sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS)").format(
             mark, target, source
@@ -187,11 +184,11 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
         sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
             mark, target, names, names, rows_of, part
         ),
-        sql.SQL(how).format(mark, target),
     ):
         cursor.execute(statement)
     cursor.execute(sql.SQL("{} SELECT count(*) FROM {}").format(mark, target))
     (rows,) = cursor.fetchone()
+    page_layout.imitate(cursor, schema, table, rows)
     return int(rows)
 
 

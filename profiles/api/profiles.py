@@ -4,6 +4,7 @@ from typing import Annotated
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
+from pydantic import AfterValidator, Field
 
 from midst.accounts.access import principal
 from midst.kernel import openapi
@@ -14,14 +15,25 @@ from midst.kernel.problems import CONFLICT, QUOTA_EXHAUSTED, invalid
 from profiles.api import ANYONE, READER, WRITER, Cursor, Limit, collections, narratives, plans
 from profiles.schemas import profile as schemas
 from profiles.selectors import profiles as selectors
-from profiles.selectors.search import LONGEST
+from profiles.selectors.search import LONGEST, plain
 from profiles.services import profiles as services
 
 router = Router(tags=["profiles"])
 
 Name = Annotated[str, Query(max_length=120, pattern=r"^[^\x00]*$")]
-# At least one letter or digit, or the search has no word.
-Words = Annotated[str, Query(max_length=LONGEST, pattern=r"^([^\x00]*[^\W_][^\x00]*)?$")]
+
+
+def _has_a_word(words: str) -> str:
+    if "\x00" in words or (words and not plain(words)):
+        raise ValueError("has no word to search for: send at least one letter or digit")
+    return words
+
+
+Words = Annotated[
+    str,
+    Field(max_length=LONGEST, json_schema_extra={"pattern": r"^([^\x00]*[^\W_][^\x00]*)?$"}),
+    AfterValidator(_has_a_word),
+]
 _TAKEN = openapi.problems(CONFLICT, QUOTA_EXHAUSTED)
 
 
@@ -37,9 +49,11 @@ def profiles(
 ) -> HttpResponse:
     """Newest first, optionally of a span of time; with `name`, those whose name begins so.
 
-    With `q`, those that have all of its words in their name, title, headline or skills, whole words
-    without regard to case and accents; the best match first. Of more than 1000 matches, those
-    among the 10,000 newest profiles are ranked, 1000 at most: add a word.
+    With `q`, those that have all of its words in their name, title, headline or skills; the best
+    match comes first. Whole words count, without regard to case, accents and spelling (`strasse`
+    finds Straße). Punctuation joins no words: `node` finds Node.js, `brien` and `obrien` find
+    O'Brien. Of more than 1000 matches, those among the 10,000 newest profiles are ranked, 1000 at
+    most: add a word.
     """
     if (name or q) and (created_from or created_before):
         raise invalid(

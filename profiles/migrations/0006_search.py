@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 # Without accents, and each character in one spelling: as ``profiles.selectors.search`` has it.
-_PLAIN = """
+PLAIN = """
 CREATE OR REPLACE FUNCTION profiles_search_plain(words text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT normalize(regexp_replace(normalize(words, NFKD), '[\\u0300-\\u036f]', '', 'g'), NFKC)
@@ -21,7 +21,7 @@ CREATE OR REPLACE FUNCTION profiles_search_redacted(
 $$
 """
 # A lock on the profiles first: what the next statement reads is then all that is committed.
-_REFRESH = """
+REFRESH = """
 CREATE OR REPLACE FUNCTION profiles_search_refresh(keys uuid[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -103,9 +103,9 @@ BEGIN
 END $$
 """
 _FUNCTIONS = {
-    "plain(text)": _PLAIN,
+    "plain(text)": PLAIN,
     "redacted(varchar[], varchar[], varchar[])": _REDACTED,
-    "refresh(uuid[])": _REFRESH,
+    "refresh(uuid[])": REFRESH,
     "of_profiles()": _OF_PROFILES,
     "of_skills()": _OF_SKILLS,
     "of_masks()": _OF_MASKS,

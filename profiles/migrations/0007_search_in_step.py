@@ -36,7 +36,7 @@ def _triggers() -> list[migrations.RunSQL]:
     ]
 
 
-def _read_what_is_there(apps: Any, schema_editor: Any) -> None:
+def read_what_is_there(apps: Any, schema_editor: Any) -> None:
     connection, last = schema_editor.connection, UUID(int=0)
     while last is not None:
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
     dependencies = [("profiles", "0006_search")]
     operations = [
         *_triggers(),
-        migrations.RunPython(_read_what_is_there, migrations.RunPython.noop),
+        migrations.RunPython(read_what_is_there, migrations.RunPython.noop),
         AddIndexConcurrently(
             model_name="profilesearch",
             index=django.contrib.postgres.indexes.GinIndex(

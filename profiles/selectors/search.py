@@ -10,6 +10,7 @@ The ``SAMPLE`` newest decide whether the index is asked at all: a word that ``OF
 is a frequent one.
 """
 
+import re
 import unicodedata
 from typing import Annotated, Any
 from uuid import UUID
@@ -29,7 +30,21 @@ SAMPLE = 1000
 OFTEN = 50
 LONGEST = 200
 BY_RANK = Order("rank", "id", (Annotated[float, Meta(ge=0, le=1)], UUID))
-_MARKS = range(0x300, 0x370)
+# Those that keyboards have, and the spacing accents that are typed in their stead.
+_ONES = r"\u0027\u0060\u00b4\u02b9-\u02bd\u0384\u1fbd\u1fbf\u1ffd\u1ffe\u2018-\u201b\u2032"
+_APOSTROPHES = re.compile(f"[{_ONES}]")
+# Accents, soft hyphens, what has no width.
+_UNSEEN = re.compile(rf"[{_ONES}\u00ad\u0300-\u036f\u200b-\u200d\u2060\ufeff]")
+_BREAKS = re.compile(
+    r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00bf\u00d7\u00f7"
+    r"\u1680\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3030\u30fb]+"
+)
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "\u03c2": "\u03c3", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i",
+        "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th",
+    }
+)  # fmt: skip
 
 # The query stands in a subquery: the planner, which does not know it then, always takes the index
 # in ``few``, even for words that are frequent alone and never come together. ``newest`` and ``few``
@@ -59,14 +74,18 @@ UNION ALL (
 
 
 def plain(words: str) -> str:
-    """Return ``words`` as the search compares them: without accents, in one spelling.
+    """Return ``words`` as the search compares them: letters in one spelling, words apart.
 
-    The database's function ``profiles_search_plain`` does the same with what is searched. The
-    result is no longer than a client may send, since the links to other pages have it.
+    Without accents, in lower case; what NFKD leaves whole is spelled in plain letters. Apostrophes
+    go ("o'brien" is one word), other punctuation stands for a space. "" when there is no word. The
+    database's functions ``profiles_search_plain`` and ``profiles_search_words`` do the same with
+    what is searched. The result is no longer than a client may send, since the links to other
+    pages have it.
     """
-    apart = unicodedata.normalize("NFKD", words)
-    bare = "".join(each for each in apart if ord(each) not in _MARKS)
-    return " ".join(unicodedata.normalize("NFKC", bare).lower().split())[:LONGEST]
+    apart = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", words))
+    bare = unicodedata.normalize("NFKC", _UNSEEN.sub("", apart)).lower()
+    spelled = _BREAKS.sub(" ", bare.translate(_PLAIN_LETTERS)).strip(" ")[:LONGEST]
+    return spelled if any(each.isalnum() for each in spelled) else ""
 
 
 def matching(words: str, *columns: str) -> QuerySet[Profile, dict[str, Any]]:

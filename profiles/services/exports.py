@@ -77,22 +77,40 @@ def restore(
     """
     with transaction.atomic():
         found = _existing(user, data)
-        profile = found or Profile(owner=user)
-        fields = _changed(profile, _content(data.profile, sent_only=True))
-        differences = [_compare(profile, *each) for each in rows_of(data)]
-        added = {each.collection.path: len(each.missing) for each in differences if each.missing}
-        removed = {each.collection.path: len(each.surplus) for each in differences if each.surplus}
-        outcome = "restored" if found else "created"
-        if found and not (fields or added or removed):
-            outcome = "unchanged"
-        elif found and not replace:
-            raise Problem(CONFLICT, _differs(profile, fields, added, removed))
-        else:
-            _write(profile, fields, differences, limited=limited)
-        return {
-            "outcome": outcome, "id": profile.pk, "slug": profile.slug,
-            "added": added, "removed": removed,
-        }  # fmt: skip
+        if found is not None or not _is_made_meanwhile(user, data):
+            return _restore(found, user, data, replace=replace, limited=limited)
+    # Another request of the user's made it while this one waited.
+    return restore(user, data, replace=replace, limited=limited)
+
+
+def _restore(
+    found: Profile | None, user: Any, data: ProfileImport, *, replace: bool, limited: bool
+) -> dict[str, Any]:
+    profile = found or Profile(owner=user)
+    fields = _changed(profile, _content(data.profile, sent_only=True))
+    differences = [_compare(profile, *each) for each in rows_of(data)]
+    added = {each.collection.path: len(each.missing) for each in differences if each.missing}
+    removed = {each.collection.path: len(each.surplus) for each in differences if each.surplus}
+    outcome = "restored" if found else "created"
+    if found and not (fields or added or removed):
+        outcome = "unchanged"
+    elif found and not replace:
+        raise Problem(CONFLICT, _differs(profile, fields, added, removed))
+    else:
+        _write(profile, fields, differences, limited=limited)
+    return {
+        "outcome": outcome, "id": profile.pk, "slug": profile.slug,
+        "added": added, "removed": removed,
+    }  # fmt: skip
+
+
+def _is_made_meanwhile(user: Any, data: ProfileImport) -> bool:
+    """Of two first imports of one user the second waits here until the first has been committed.
+
+    It locks no profile: that lock comes before the owner's.
+    """
+    quotas.lock_owner(user.pk)
+    return Profile.objects.filter(owner=user, is_active=True, slug=data.profile.slug).exists()
 
 
 def _existing(user: Any, data: ProfileImport) -> Profile | None:

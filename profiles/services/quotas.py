@@ -75,7 +75,7 @@ def require_mask(
     tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
     limit = plans.LIMITS[plans.MASKS][tier]
     # Two profiles of one user at the same time count one after the other.
-    get_user_model().objects.select_for_update(no_key=True).get(pk=profile.owner_id)
+    lock_owner(profile.owner_id)
     others = subscriptions.masks_in_use(
         profile.owner_id,
         but=instead_of.pk if instead_of else None,
@@ -86,12 +86,17 @@ def require_mask(
         raise _too_many_masks(tier, limit, f"{len(others)} are in use")
 
 
+def lock_owner(owner: int) -> None:
+    """Lock a user until the transaction ends; after a profile, where both are locked."""
+    get_user_model().objects.select_for_update(no_key=True).get(pk=owner)
+
+
 def masks_check(owner: int) -> Callable[[Profile], None]:
     """Lock the owner; return a check, for after the writes, of the masks that came into use.
 
     The check raises ``Problem`` (403) when these are more than a profile's plan allows.
     """
-    get_user_model().objects.select_for_update(no_key=True).get(pk=owner)
+    lock_owner(owner)
     before = subscriptions.masks_in_use(owner)
 
     def check(profile: Profile) -> None:

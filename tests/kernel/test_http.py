@@ -1,7 +1,11 @@
 """Conditional answers and problem details."""
 
+import psycopg
 import pytest
+from django.db import InternalError, OperationalError
 from django.test import RequestFactory
+from psycopg import errors
+from psycopg_pool import PoolTimeout
 
 from midst.kernel.cache import Answer, Outcome, tag_of
 from midst.kernel.http import ProblemMiddleware, check_preconditions, respond
@@ -40,14 +44,37 @@ def test_errors_outside_the_api_stay_pages(client, db):
     assert client.get("/nothing")["Content-Type"].startswith("text/html")
 
 
-def test_a_database_that_is_away_is_a_503_with_retry_after(rf):
-    from django.db import OperationalError
-
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (None, "is away"),
+        (errors.ConnectionTimeout, "is away"),
+        (errors.DeadlockDetected, "Others wrote to the same rows at the same time"),
+        (errors.SerializationFailure, "Others wrote to the same rows at the same time"),
+        (errors.LockNotAvailable, "Others hold these rows"),
+        (errors.QueryCanceled, "took longer than a request may"),
+        (errors.IdleInTransactionSessionTimeout, "took longer than a request may"),
+        (errors.ReadOnlySqlTransaction, "takes no writes"),
+        (errors.TooManyConnections, "connections to the database are taken"),
+        (PoolTimeout, "connections to the database are taken"),
+        (errors.DiskFull, "no room"),
+    ],
+)
+def test_a_database_that_can_not_do_it_is_a_503_that_says_why(rf, cause, told):
     middleware = ProblemMiddleware(lambda request: None)
-    response = middleware.process_exception(rf.get("/api/v1/profiles"), OperationalError("secret"))
-    assert response.status_code == 503
-    assert response["Retry-After"]
+    known = cause is not None and not issubclass(cause, psycopg.OperationalError)
+    error = (InternalError if known else OperationalError)("secret")
+    error.__cause__ = cause and cause("secret")
+    response = middleware.process_exception(rf.get("/admin/"), error)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert told in response.content.decode()
     assert b"secret" not in response.content
+
+
+def test_a_mistake_of_ours_is_no_503(rf):
+    error = InternalError("secret")
+    error.__cause__ = errors.InFailedSqlTransaction()
+    assert ProblemMiddleware(lambda request: None).process_exception(rf.get("/"), error) is None
 
 
 @pytest.mark.parametrize("method", ["patch", "post", "put", "delete"])

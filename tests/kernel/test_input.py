@@ -3,8 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from midst.kernel.input import Input, Tags, check_storable, text
+from midst.kernel.input import Day, Input, Tags, check_storable, text
 
 URL = "/api/v1/auth/token"
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
@@ -23,6 +24,13 @@ def post(client, body, content_type="application/json", **extra):
         (b"\xff\xfe", "application/json", 400, "malformed"),
         (b'{"a": NaN}', "application/json", 400, "malformed"),
         (b"[" * 100_000, "application/json", 400, "malformed"),
+        (
+            b'{"username": "a", "password": "b", "username": "c"}',
+            "application/json",
+            400,
+            "malformed",
+        ),
+        (b'{"a": [{"b": 1, "\\u0062": 2}]}', "application/json", 400, "malformed"),
         (b"{}", "text/plain", 415, "wrong-type"),
         (b"a=b", "application/x-www-form-urlencoded", 415, "wrong-type"),
         (b"{}", "", 415, "wrong-type"),
@@ -56,6 +64,23 @@ def test_each_mistake_is_named(client, body, fields):
     assert answer.status_code == 422, answer.content
     assert sorted(error["field"] for error in answer.json()["errors"]) == fields
     assert all(error["message"] for error in answer.json()["errors"])
+
+
+def test_a_name_that_stands_twice_is_told(client):
+    answer = post(client, b'{"username": "a", "password": "b", "username": "c"}')
+    detail = answer.json()["detail"]
+    assert detail == "The name 'username' stands more than once in one object."
+
+
+@pytest.mark.parametrize("sent", ["2026-01-31T00:00:00", "2026-01-31T00:00:00Z", "2026-1-31", 0])
+def test_a_day_is_a_date_without_a_time(sent):
+    class Body(Input):
+        on: Day | None = None
+
+    with pytest.raises(ValidationError, match="should be a date like 2026-01-31"):
+        Body.model_validate({"on": sent})
+    assert str(Body.model_validate({"on": "2026-01-31"}).on) == "2026-01-31"
+    assert Body.model_validate({"on": None}).on is None
 
 
 @given(

@@ -1,6 +1,7 @@
 """The worker over real sockets: how it ends, large bodies, and what else can be chosen."""
 
 import http.client
+import json
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_the_worker_is_chosen_by_one_setting(server, worker):
         client.request("GET", "/health")
         answer = client.getresponse()
         assert (answer.status, answer.read()) == (200, b'{"status":"ok"}')
+        assert list(refused_after_sending(address)) == [(413, "Too large")] * 2
         client.close()
 
 
@@ -42,6 +44,23 @@ def test_a_body_larger_than_the_limit_is_refused_by_its_length(served):
         b"Content-Type: application/json\r\nContent-Length: 5000000\r\n\r\n{",
     )
     assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def refused_after_sending(address):
+    """Send twelve times too much, with and without its length, before reading the answers."""
+    for headers in ({"Content-Length": "12000000"}, {}):
+        client = http.client.HTTPConnection(*address, timeout=PATIENCE_S)
+        headers["Content-Type"] = "application/json"
+        body = (b" " * 1_000_000 for _ in range(12))
+        is_chunked = len(headers) == 1
+        client.request("POST", "/api/v1/auth/token", body, headers, encode_chunked=is_chunked)
+        answer = client.getresponse()
+        yield answer.status, json.loads(answer.read())["title"]
+        client.close()
+
+
+def test_who_reads_only_after_sending_a_body_that_is_too_large_sees_why(served):
+    assert list(refused_after_sending(served)) == [(413, "Too large")] * 2
 
 
 def test_no_header_names_a_mount_point(served):

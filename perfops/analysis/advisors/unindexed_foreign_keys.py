@@ -5,6 +5,7 @@ from perfops.analysis.advisors.index_identity import serves
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import ForeignKey, Index, Table
 from perfops.conf import Conf
+from perfops.database.index_sql import index_name, on_partitions
 from perfops.formatting import by_hand, identifier, megabytes
 
 ID = "unindexed_foreign_keys"
@@ -16,9 +17,9 @@ _IN_DJANGO = (
     "with it, by AddIndexConcurrently."
 )
 _ON_PARTITIONS = (
-    "Build the index on the partitioned table; no row of it can be written meanwhile. Where that "
-    "takes too long, make it with CREATE INDEX ... ON ONLY, build one on each partition "
-    "CONCURRENTLY, and attach them with ALTER INDEX ... ATTACH PARTITION."
+    "Run the SQL, each statement by itself: no row is locked, as each partition's index is built "
+    "CONCURRENTLY and then attached. In Django: the same by RunSQL (atomic = False), with an Index "
+    "of that name in the model's Meta by SeparateDatabaseAndState."
 )
 
 
@@ -40,7 +41,6 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
 
 def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str) -> DetectedIssue:
     columns = ", ".join(identifier(name) for name in key.names)
-    how = "" if key.is_partitioned else "CONCURRENTLY "
     remedy = _ON_PARTITIONS if key.is_partitioned else _IN_DJANGO
     deleted = referred.deleted if referred else 0
     return DetectedIssue(
@@ -63,5 +63,22 @@ def _advice(key: ForeignKey, table: Table, referred: Table | None, package: str)
             "every join that way round: without an index the whole table is read."
         ),
         remedy=by_hand(package, "build the index") if package else remedy,
-        statement=f"CREATE INDEX {how}ON {identifier(key.schema, key.table)} ({columns});",
+        statement=_on_partitions(key, columns)
+        if key.is_partitioned
+        else f"CREATE INDEX CONCURRENTLY ON {identifier(key.schema, key.table)} ({columns});",
     )
+
+
+def _on_partitions(key: ForeignKey, columns: str) -> str:
+    def name_of(table: tuple[str, str]) -> str:
+        return index_name(table[1], key.names, of=f"{'.'.join(table)} ({columns})")
+
+    def create(table: tuple[str, str], holds_rows: bool) -> str:
+        how, only = ("CONCURRENTLY ", "") if holds_rows else ("", "ONLY ")
+        return (
+            f"CREATE INDEX {how}{identifier(name_of(table))} "
+            f"ON {only}{identifier(*table)} ({columns})"
+        )
+
+    table = (key.schema, key.table)
+    return on_partitions(table, key.partitions, create=create, name_of=name_of)

@@ -5,6 +5,7 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.collectors.records import ForeignKey, Index, fetch
 from perfops.database.connections import MARK, columns, is_timeout
+from perfops.database.index_sql import PARTITIONS_BELOW
 
 # Size, definition, and the n-th column of the key as PostgreSQL writes it.
 _EXACT = (
@@ -102,6 +103,8 @@ def foreign_keys(cursor: CursorWrapper) -> tuple[ForeignKey, ...]:
             CASE c.relkind WHEN 'p' THEN (SELECT coalesce(sum(greatest(l.reltuples,
                 pg_stat_get_live_tuples(l.oid))), 0) FROM pg_partition_tree(c.oid)
                 JOIN pg_class l ON l.oid = relid WHERE isleaf) ELSE 0 END::bigint AS rows,
+            CASE c.relkind WHEN 'p' THEN coalesce({PARTITIONS_BELOW}, '[]') ELSE '[]' END::json
+                AS partitions,
             rn.nspname || '.' || r.relname AS referred,
             (SELECT array_agg(a.attname::text ORDER BY place)
                 FROM unnest(k.conkey) WITH ORDINALITY AS key (number, place)

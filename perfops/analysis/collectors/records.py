@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from django.db.backends.utils import CursorWrapper
 
+from perfops.database.index_sql import Partition
+
 
 class UnavailableSource(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which source, why, what the analysis lacks for it, and the statement that fixes it.
@@ -139,6 +141,9 @@ class Table(msgspec.Struct, frozen=True):
     vacuums_itself: bool = True
     # What autovacuum waits for: threshold + scale factor x rows, with the table's own options.
     vacuum_due: int = 0
+    # The partitioned table at the top that it is a part of, 0 for none; is_leaf: it holds rows.
+    partition_of: int = 0
+    is_leaf: bool = True
 
     @property
     def qualified(self) -> str:
@@ -194,6 +199,8 @@ class ForeignKey(msgspec.Struct, frozen=True):
     is_partitioned: bool = False
     # Of all partitions, where its table is partitioned.
     rows: int = 0
+    # All below its table, those nearest to it first.
+    partitions: tuple[Partition, ...] = ()
 
     @property
     def qualified(self) -> str:

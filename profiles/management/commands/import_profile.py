@@ -5,11 +5,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 from pydantic import ValidationError
 
+from midst.kernel.input import read_json
 from midst.kernel.problems import Problem
 from profiles.collections.export import ProfileImport
 from profiles.services import exports
@@ -57,9 +57,9 @@ def _read(path: Path) -> ProfileImport:
     if len(text) > _MOST_BYTES:
         raise CommandError(f"The file is larger than {_MOST_BYTES:,} bytes.")
     try:
-        return ProfileImport.model_validate(msgspec.json.decode(text))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise CommandError(f"The file is not JSON: {error}.") from error
+        return ProfileImport.model_validate(read_json(text))
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:20]]
         raise CommandError("The file is no export of a profile.\n" + "\n".join(lines)) from error
+    except ValueError as error:
+        raise CommandError(f"The file can't be read: {error}") from error

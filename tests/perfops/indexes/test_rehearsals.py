@@ -14,10 +14,10 @@ from django.db import DatabaseError, connections
 
 from perfops import tasks
 from perfops.analysis.collectors.records import Statement
-from perfops.indexes import recommending, rehearsal, scratch, workload
+from perfops.indexes import catalog, planning, recommending, rehearsal, scratch, workload
 from perfops.indexes import table_copies as copying
 from perfops.indexes import table_copies as rehearsals
-from perfops.indexes.records import Candidate, Key
+from perfops.indexes.records import Candidate, Clock, Key
 from perfops.indexes.table_copies import harmless
 from tests.perfops import programs
 from tests.perfops.indexes.workloads import WORKLOADS
@@ -178,6 +178,32 @@ def test_a_large_table_is_rehearsed_as_a_sample(embedded):
     assert 5_000 < given.rows < 20_000
     # Its size is that of an index on all rows.
     assert given.proof.bytes > 200_000
+
+
+def test_the_copy_of_a_table_that_was_updated_much_costs_what_the_table_does(own):
+    # Each page, of the index as well, is half empty: reading all of it costs more.
+    own.cursor.execute(
+        "CREATE TABLE loose (id bigint, kind int, note text);"
+        "INSERT INTO loose SELECT n, n % 3, 'note ' || n FROM generate_series(1, 6000) n;"
+        "CREATE INDEX loose_kind ON loose (kind, id);"
+        "UPDATE loose SET note = note || '!', kind = kind"
+    )
+    own.cursor.execute("VACUUM ANALYZE loose")
+    # Nor can an index answer alone for a third of the pages.
+    own.cursor.execute("UPDATE loose SET note = note WHERE id % 3000 < 500; ANALYZE loose")
+    texts = [
+        "SELECT * FROM loose WHERE note = 'a'",
+        "SELECT * FROM loose WHERE kind = 1",
+        "SELECT kind, id FROM loose ORDER BY kind, id",
+    ]
+    table = catalog.tables(own.cursor, [("public", "loose")])["public", "loose"]
+    real = [planning.planned(own.cursor, text).cost for text in texts]
+    with (
+        copying.writing(own.alias, own.limits()) as cursor,
+        copying.copied(cursor, Clock(PATIENCE_S), table, own.limits()) as copy,
+    ):
+        costs = [copy.planned(text).cost for text in texts]
+    assert costs == pytest.approx(real, rel=0.1)
 
 
 def test_a_busy_table_is_not_waited_for(embedded):
