@@ -41,12 +41,15 @@ class InsidePages(MeasuredAdmin):
     def tables_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
         analysis = self.viewed(request, str(analysis_id))
         window = inside.window_of(analysis)
+        wholes = window.whole_tables if window else []
+        parts = {whole.table.oid: whole.parts for whole in wholes if whole.parts}
         shown = window and listing(
-            window.tables,
+            [whole.table for whole in wholes],
             columns.of_tables(window.after.taken_at),
             request.GET,
-            search=lambda table: table.qualified,
+            search=lambda t: " ".join(each.qualified for each in (t, *parts.get(t.oid, ()))),
             first="size",
+            parts=lambda table: parts.get(table.oid, ()),
         )
         return self._listing(request, analysis, "Tables", shown, window)
 

@@ -45,10 +45,12 @@ def listing[R](
     *,
     search: Callable[[R], str],
     first: str,
+    parts: Callable[[R], Sequence[R]] | None = None,
 ) -> Listing:
     """Return the part of ``records`` that is asked for: ``q`` searches, ``o`` sorts, ``p`` pages.
 
-    ``first``: the column that sorts when none, or none there is, was asked for.
+    ``first``: the column that sorts when none, or none there is, was asked for. ``parts``: what a
+    record is the sum of, shown below it when ``open`` names it by its first column.
     """
     query = asked.get("q", "").strip()
     by_key = {column.key: column for column in columns}
@@ -62,8 +64,9 @@ def listing[R](
     return Listing(
         heads=[_head(each, column, query, turned=turned) for each in columns],
         rows=[
-            [{"text": c.text(record), "is_number": c.is_number} for c in columns]
+            row
             for record in page.object_list
+            for row in _rows(record, columns, parts(record) if parts else (), asked)
         ],
         page=page,
         query=query,
@@ -71,6 +74,26 @@ def listing[R](
         previous_url=_page_url(asked, page.number - 1) if page.has_previous() else "",
         next_url=_page_url(asked, page.number + 1) if page.has_next() else "",
     )
+
+
+def _rows[R](
+    record: R, columns: Sequence[Column[R]], parts: Sequence[R], asked: QueryDict
+) -> list[list[dict[str, Any]]]:
+    """Return the record's row, and those of its parts where they are asked for."""
+
+    def cells(each: R) -> list[dict[str, Any]]:
+        return [{"text": c.text(each), "is_number": c.is_number} for c in columns]
+
+    row, name = cells(record), columns[0].text(record)
+    if not parts:
+        return [row]
+    url, is_open = asked.copy(), asked.get("open") == name
+    url["open"] = "" if is_open else name
+    row[0] |= {"parts": len(parts), "url": f"?{url.urlencode()}", "is_open": is_open}
+    below = [cells(part) for part in parts] if is_open else []
+    for part in below:
+        part[0]["is_part"] = True
+    return [row, *below]
 
 
 def _head(each: Column[Any], sorting: Column[Any], query: str, *, turned: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
-from perfops.formatting import megabytes
+from perfops.formatting import megabytes, share_text
 from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
@@ -26,12 +26,13 @@ def missing(
     candidate, effects = proof.candidate, recommendation.effects
     severity: SeverityName = "warning" if balance.share >= _WARNING_SHARE else "info"
     calls = sum(query.calls for query in recommendation.statements)
+    saved = share_text(balance.share)
     evidence: dict[str, float | int | str] = {
         "proof": recommendation.method,
         "statements": len(effects),
         "calls": calls,
         "their time saved": f"{balance.gain:.0%}",
-        "of the database's time": f"{balance.share:.1%}",
+        "of the database's time": saved,
         "size in MB": megabytes(proof.bytes),
         "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
@@ -55,7 +56,7 @@ def missing(
         object=str(candidate)[:300],
         queryids=tuple(effect.queryid for effect in effects),
         severity=severity,
-        title=f"An index on {candidate} would save {balance.share:.0%} of the database's time",
+        title=f"An index on {candidate} would save {saved} of the database's time",
         index=recommendation.index,
         evidence=evidence,
         why=(

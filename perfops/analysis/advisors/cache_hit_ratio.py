@@ -30,7 +30,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     index_remedy = "Make it smaller (partial, fewer columns, REINDEX if bloated) or raise memory."
     found += [
         _advice(table.qualified, table.blocks_hit, table.blocks_read, table_remedy, limits)
-        for table in window.tables
+        for table in (whole.table for whole in window.whole_tables)
     ]
     found += [
         _advice(index.qualified, index.blocks_hit, index.blocks_read, index_remedy, limits)

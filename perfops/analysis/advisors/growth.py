@@ -3,6 +3,7 @@
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Table
+from perfops.analysis.collectors.tables import wholes
 from perfops.conf import Conf
 from perfops.formatting import megabytes
 
@@ -16,9 +17,9 @@ _DAY_S = 86_400
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     if window.before is None:
         return []
-    earlier = {table.qualified: table for table in window.before.tables}
+    earlier = {whole.table.qualified: whole.table for whole in wholes(window.before.tables)}
     found = []
-    for table in window.after.tables:
+    for table in (whole.table for whole in wholes(window.after.tables)):
         before = earlier.get(table.qualified)
         grown = table.bytes - before.bytes if before else 0
         if (

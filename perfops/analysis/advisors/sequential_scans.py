@@ -1,5 +1,7 @@
 """Large tables that are read from end to end, again and again."""
 
+from collections.abc import Sequence
+
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Table
@@ -17,21 +19,23 @@ _ERROR_ROWS_PER_S = 1_000_000
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     return [
-        _advice(table, window.seconds_of("pg_stat_user_tables"))
-        for table in window.tables
-        if _is_ill(table, limits)
+        _advice(whole.table, whole.parts, window.seconds_of("pg_stat_user_tables"))
+        for whole in window.whole_tables
+        if _is_ill(whole.table, whole.parts or (whole.table,), limits)
     ]
 
 
-def _is_ill(table: Table, limits: Conf) -> bool:
+def _is_ill(table: Table, parts: Sequence[Table], limits: Conf) -> bool:
+    """A scan of a partitioned table is one of each partition, less those that it may leave out."""
     return (
         table.rows >= limits.SEQ_SCAN_MIN_ROWS
-        and table.sequential_scans >= max(1, limits.SEQ_SCAN_MIN_SCANS)
-        and table.sequential_rows >= _MIN_PART * table.rows * table.sequential_scans
+        and max(part.sequential_scans for part in parts) >= max(1, limits.SEQ_SCAN_MIN_SCANS)
+        and table.sequential_rows
+        >= _MIN_PART * sum(part.rows * part.sequential_scans for part in parts)
     )
 
 
-def _advice(table: Table, seconds: float) -> DetectedIssue:
+def _advice(table: Table, parts: Sequence[Table], seconds: float) -> DetectedIssue:
     per_second = table.sequential_rows / seconds if seconds else 0.0
     scans = table.sequential_scans + table.index_scans
     return DetectedIssue(
@@ -39,7 +43,10 @@ def _advice(table: Table, seconds: float) -> DetectedIssue:
         object=table.qualified,
         severity="error" if per_second >= _ERROR_ROWS_PER_S else "warning",
         title=(
-            f"{table.qualified} ({table.rows:,} rows) was read whole "
+            f"The {len(parts)} partitions of {table.qualified} ({table.rows:,} rows) were read "
+            f"whole {table.sequential_scans:,} times in all"
+            if parts
+            else f"{table.qualified} ({table.rows:,} rows) was read whole "
             f"{table.sequential_scans:,} times"
         ),
         evidence={

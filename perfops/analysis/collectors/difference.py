@@ -21,6 +21,7 @@ from perfops.analysis.collectors.records import (
     Wal,
 )
 from perfops.analysis.collectors.snapshot import Snapshot
+from perfops.analysis.collectors.tables import Whole, wholes
 from perfops.analysis.drift import Drift
 
 _MAJOR = 10_000
@@ -182,6 +183,11 @@ class Window:
     @property
     def missing(self) -> tuple[UnavailableSource, ...]:
         return self.after.missing
+
+    @property
+    def whole_tables(self) -> list[Whole]:
+        """Return the tables, of a partitioned one the sums of its partitions instead of each."""
+        return wholes(self.tables)
 
     @property
     def seconds_seen(self) -> float:

@@ -141,6 +141,9 @@ class Table(msgspec.Struct, frozen=True):
     vacuums_itself: bool = True
     # What autovacuum waits for: threshold + scale factor x rows, with the table's own options.
     vacuum_due: int = 0
+    # The partitioned table at the top that it is a part of, 0 for none; is_leaf: it holds rows.
+    partition_of: int = 0
+    is_leaf: bool = True
 
     @property
     def qualified(self) -> str:

@@ -1,5 +1,9 @@
 """pg_stat_user_tables, its I/O, and what vacuum and the planner know of each table."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 
@@ -55,6 +59,8 @@ def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]
             CASE WHEN c.relkind IN ('r', 'm') THEN greatest(age(c.relfrozenxid),
                 coalesce(age(t.relfrozenxid), 0)) ELSE 0 END AS xid_age,
             CASE WHEN c.relkind IN ('r', 'm') THEN mxid_age(c.relminmxid) ELSE 0 END AS mxid_age,
+            CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid::bigint ELSE 0 END
+                AS partition_of, c.relkind <> 'p' AS is_leaf,
             coalesce(options.enabled, 'on') NOT IN ('off', 'false', 'no', '0')
                 AS vacuums_itself,
             -- 18 has a most, of which -1 is none; least() passes NULL over.
@@ -84,3 +90,51 @@ def _read(cursor: CursorWrapper, size: str, heap_size: str) -> tuple[Table, ...]
         ) found WHERE bytes IS NOT NULL AND heap_bytes IS NOT NULL ORDER BY 1, 2"""
     )
     return fetch(cursor, Table)
+
+
+# What a partitioned table is the sum of; its own counters are those of its partitions or nothing.
+_SUMMED = (
+    "rows", "bytes", "sequential_scans", "sequential_rows", "index_scans", "blocks_hit",
+    "blocks_read", "heap_bytes", "live", "dead", "inserted", "updated", "deleted", "hot_updated",
+    "changed_since_analyze", "vacuum_due",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A table as a person knows it; of a partitioned one ``table`` has the sums of ``parts``."""
+
+    table: Table
+    parts: tuple[Table, ...] = ()
+
+
+def wholes(tables: Iterable[Table]) -> list[Whole]:
+    """Return the tables with the partitions of each under it.
+
+    A partitioned table was vacuumed when the last of its partitions was. One whose partitioned
+    table is not among ``tables`` stands for itself.
+    """
+    known = list(tables)
+    tops = {table.oid for table in known if not table.is_leaf and not table.partition_of}
+    parts: dict[int, list[Table]] = {}
+    for table in known:
+        if table.partition_of in tops and table.is_leaf:
+            parts.setdefault(table.partition_of, []).append(table)
+    return [
+        _whole(table, tuple(parts.get(table.oid, ())) if table.oid in tops else ())
+        for table in known
+        if table.partition_of not in tops
+    ]
+
+
+def _whole(table: Table, parts: tuple[Table, ...]) -> Whole:
+    if not parts:
+        return Whole(table)
+    sums = {name: sum(getattr(part, name) for part in parts) for name in _SUMMED}
+    vacuumed = [part.vacuumed_at for part in parts if part.vacuumed_at is not None]
+    return Whole(
+        msgspec.structs.replace(
+            table, **sums, vacuumed_at=min(vacuumed) if len(vacuumed) == len(parts) else None
+        ),
+        parts,
+    )

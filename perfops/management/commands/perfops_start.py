@@ -20,7 +20,7 @@ from perfops.models.analyses import Analysis
 
 _FIRST = 3
 _NO_TRAFFIC = (
-    "No request, task or command was counted yet",
+    "No request or task was counted yet",
     "Use the application for a minute, wait half a minute more, and run this again.",
 )
 
@@ -56,7 +56,8 @@ class Command(ReportCommand):
             (f"{each.source}: {each.reason}. {each.cost}".strip(), each.remedy)
             for each in report.window.missing
         ]
-        if not report.window.scopes:
+        # migrate has just been one: commands say nothing of how the application is used.
+        if all(each.kind == "command" for each in report.window.scopes):
             server.append(_NO_TRAFFIC)
         _show(out, server, len(steps))
         if not steps and not server:

@@ -11,6 +11,7 @@ from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
 from perfops.indexes import recommending, rehearsal, workload
 from perfops.indexes.records import Candidate, Clock, Key
+from tests.perfops.clusters import tell_counters
 from tests.perfops.indexes.workloads import Workload, none, one
 
 PARTITIONS = """
@@ -40,6 +41,30 @@ def test_an_index_of_a_partitioned_table_serves_its_foreign_key(own):
     assert sum("CREATE INDEX CONCURRENTLY" in line for line in rest) == 2
     run(own.cursor, found.statement)
     assert detected(own, "unindexed_foreign_keys") == []
+
+
+def test_of_a_partitioned_table_scans_are_reported_once_with_the_sums_of_its_partitions(own):
+    own.cursor.execute(
+        PARTITIONS
+        + """CREATE TABLE e26 PARTITION OF event
+            FOR VALUES FROM ('2026-01-01') TO ('2027-01-01') PARTITION BY HASH (account_id);
+        CREATE TABLE e26a PARTITION OF e26 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+        CREATE TABLE e26b PARTITION OF e26 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+        SELECT pg_stat_reset();"""
+        + EVENTS.replace("i%300", "i%1000")
+    )
+    for _ in range(30):
+        own.cursor.execute("SELECT count(*) FROM event WHERE account_id = 7")
+    tell_counters(own.cursor)
+    window = difference.since_reset(snapshot.take(own.alias))
+    limits = replace(LOOSE, SEQ_SCAN_MIN_ROWS=30_000, SEQ_SCAN_MIN_SCANS=30)
+    (found,) = registry.run_advisors(window, limits, only=("sequential_scans",)).issues
+    assert found.object == "public.event"
+    assert found.title.startswith("The 4 partitions of public.event (60,000 rows) were read whole")
+    # The planner leaves one of the two by hash out.
+    assert found.evidence["sequential scans"] == 90
+    (whole,) = [each for each in window.whole_tables if each.table.name == "event"]
+    assert whole.table.bytes == sum(part.bytes for part in whole.parts) > 0
 
 
 def test_of_indexes_of_a_partitioned_table_the_whole_is_reported_and_can_be_dropped(own):
