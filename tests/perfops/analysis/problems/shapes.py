@@ -27,7 +27,8 @@ INSERT INTO served SELECT * FROM event; CREATE INDEX ON served (owner_id);
 CREATE TABLE text_of (name text, code text, at timestamptz, owner_id bigint REFERENCES owner);
 INSERT INTO text_of SELECT 'n' || n, 'c' || n, now() + n * interval '1 s', 1 + n % 100
     FROM generate_series(1, 20000) n;
-CREATE INDEX patterns ON text_of (code text_pattern_ops); CREATE INDEX code_at ON text_of (code, at);
+CREATE INDEX patterns ON text_of (code text_pattern_ops);
+CREATE INDEX code_at ON text_of (code, at);
 CREATE INDEX name_c ON text_of (name COLLATE "C"); CREATE INDEX name_plain ON text_of (name);
 CREATE INDEX at_last ON text_of (at DESC NULLS LAST); CREATE INDEX at_code ON text_of (at, code);
 CREATE INDEX owner_known ON text_of (owner_id) WHERE owner_id IS NOT NULL;
