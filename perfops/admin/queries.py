@@ -92,7 +92,7 @@ class CostliestFirst(ChangeList):
         """Return the statements with what the columns show of them. Three queries, and five for
         each database that they are of.
         """
-        known = QueryTemplate.objects.defer("signatures", "sample")
+        known = QueryTemplate.objects.defer("signatures", "sample", "stack")
         rows: dict[int, Any] = known.in_bulk(ids)
         shares = origins.by_template(set(ids), since=self.since)
         trends = queries.trends(ids, since=self.since, until=timezone.now())
@@ -216,6 +216,10 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
         "query": template,
         "figures": _figures(shares, inside.shares(template.database), template),
         "shares": [_share(share) for share in shares[:_ORIGINS]],
+        "stack": [
+            (place, function, " ".join(text for _, text in source_of(place, around=0)).strip())
+            for place, _, function in (line.partition(" ") for line in template.stack.splitlines())
+        ],
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
         "plans": [

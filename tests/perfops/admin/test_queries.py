@@ -42,7 +42,10 @@ def sent(template, *, hours=0, ms=10.0, calls=5, site="shop/views.py:7", name="G
 
 @pytest.fixture
 def known():
-    made = template(text="SELECT <b> FROM shelves")
+    made = template(
+        text="SELECT <b> FROM shelves",
+        stack="perfops/origins/store.py:1 shelf\ngone.py:3 <module>",
+    )
     for hour in range(12):
         sent(made, hours=hour)
         sent(made, hours=hour, calls=15, site="shop/tasks.py:9", name="shop.tidy")
@@ -66,7 +69,7 @@ def test_a_query_shows_who_sends_it_its_plans_and_findings(
     for part in (
         "SELECT &lt;b&gt; FROM shelves", "shop/views.py:7", "shop.tidy", "75.0%", "240",
         "Index i of public.t is gone.", "Parallel Seq Scan", "An earlier plan", "Mean time in ms",
-        "Explain now",
+        "Explain now", "<code>gone.py:3</code>", "&lt;module&gt;", "The counts in the database",
     ):  # fmt: skip
         assert part in page
     assert "style=" not in page
