@@ -1,10 +1,12 @@
 """Midst's admin site. Every app registers with Django's ``admin.site``, which is this one."""
 
+import logging
 from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, FieldError
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
@@ -12,10 +14,20 @@ from midst.accounts import throttle
 from midst.kernel.problems import Problem
 from midst.operations.cache_page import views as cache_page
 
+_NO_PARAMETER = "The address of this page has a parameter that no list takes."
+
+log = logging.getLogger(__name__)
+
 
 def _no_list_takes(parameters: QueryDict) -> bool:
     texts = [*parameters, *(text for _, values in parameters.lists() for text in values)]
     return parameters.get("p", "").startswith("-") or any("\0" in text for text in texts)
+
+
+def _is_narrowed_list(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    is_list = match is not None and (match.url_name or "").endswith("_changelist")
+    return is_list and request.method == "GET" and bool(request.GET)
 
 
 class MidstAdminSite(admin.AdminSite):
@@ -52,8 +64,16 @@ class MidstAdminSite(admin.AdminSite):
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             if _no_list_takes(request.GET):
-                raise BadRequest("The address of this page has a parameter that no list takes.")
-            return view(request, *args, **kwargs)
+                raise BadRequest(_NO_PARAMETER)
+            if not _is_narrowed_list(request):
+                return view(request, *args, **kwargs)
+            try:
+                response = view(request, *args, **kwargs)
+                # Now, for the rows are asked for while the page is written.
+                return response.render() if isinstance(response, TemplateResponse) else response
+            except (ValueError, OverflowError, DataError, FieldError) as error:
+                log.warning("no list takes %s", request.GET.urlencode(), exc_info=error)
+                raise BadRequest(_NO_PARAMETER) from error
 
         return super().admin_view(checked, cacheable)
 

@@ -126,6 +126,11 @@ def percent_text(share: float | None) -> str:
     return "-" if share is None else f"{share:.2%}"
 
 
+def share_text(share: float | None) -> str:
+    """Return a share of the database's time (0 to 1) as all pages and reports have it: "56.1%"."""
+    return "-" if share is None else f"{share:.1%}"
+
+
 def count_text(number: int, noun: str) -> str:
     """Return "1 session", "2 sessions": for nouns whose plural has an s."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

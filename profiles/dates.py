@@ -1,8 +1,9 @@
 """Reduces the dates in a text to their years. Pure.
 
 Recognised are ISO 8601 dates and times, week dates, dates in digits (1/2/2023, 01.02.2023,
-2023-01), quarters, and dates with the name of a month in English, German, French, Spanish,
-Italian, Portuguese or Dutch. A day and a month without a year become ``[date]``.
+2023-01, 20230102), weeks, quarters, seasons, and dates with the name of a month in English,
+German, French, Spanish, Italian, Portuguese or Dutch, and spans of all these. A day and a month
+without a year, or with one of two digits, become ``[date]``. A month alone stays: "may" is a word.
 """
 
 import re
@@ -22,22 +23,45 @@ _MONTHS = (
     "nov(?:ember|embre|iembre|embro)?|"
     "de[czs](?:ember|embre|iembre|embro)?|d[eé]c(?:embre)?|dic(?:embre|iembre)?"
 )
-_MONTH = rf"(?:{_MONTHS})\b\.?"
-_YEAR = r"([12]\d{3})"
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:\.|st|nd|rd|th|er|º|ª)?"
-_OF = r"(?:\s*(?:of|de|di|d'|del))?\s*[-,]?\s*"
+_MONTH = rf"(?:{_MONTHS})(?:\b|(?=\d))\.?"
+_FULL = r"([12]\d{3})"
+_SHORT = r"(['\u2019]\d\d)"
+_YEAR = rf"(?:{_FULL}|{_SHORT})"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:\.|st|nd|rd|th|er|º|ª|°)?"
+_OF = r"(?:\s*(?:of|de|di|d'|del))?\s*[-,/]?\s*"
 _TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(?:Z|UTC|[+-]\d\d:?\d\d)?)?"
 _NUMBER = r"\d{1,2}"
+_DASH = r"[-\u2010-\u2014]"
+_BETWEEN = r"[-/.\u2010-\u2014]"
+_AND = r"\b(?:to|until|till|through|and|bis|und|au?|à|et|al?|y|e|tot|en)\b"
+_TO = rf"\s*(?:[-/&+\u2010-\u2014]|{_AND})\s*"
+_DAYS = rf"{_DAY}(?:{_TO}{_DAY})?"
+_DAY_AND_MONTH = rf"(?:{_DAYS}{_OF})?{_MONTH}(?:\s*{_DAYS}(?!\d))?"
+_SEASON = (
+    r"(?:spring|summer|autumn|fall|winter|fr[üu]hling|fr[üu]hjahr|sommer|herbst|printemps|[ée]t[ée]|"
+    r"automne|hiver)"
+)
 
-_WITH_YEAR = rf"""(?<![\w-])(?:
-    {_YEAR}-W\d\d(?:-\d)?
-    | {_YEAR}[-/.]{_NUMBER}(?:[-/.]{_NUMBER}{_TIME})?
-    | (?:{_NUMBER}[-/.])?{_NUMBER}[-/.]{_YEAR}
-    | Q[1-4][\s/-]*{_YEAR}
-    | (?:{_DAY}{_OF})?{_MONTH}{_OF}(?:{_DAY}\s*,?\s+)?{_YEAR}
-    | {_YEAR}\s*,?\s+{_MONTH}(?:\s+{_DAY})?
+_WITH_YEAR = rf"""{_FULL}年{_NUMBER}月(?:{_NUMBER}日)?|(?<!\w)(?:
+    (?<!-)(?:
+        {_FULL}-W\d\d(?:-\d)?
+        | {_FULL}{_BETWEEN}{_NUMBER}(?:{_BETWEEN}{_NUMBER}{_TIME})?
+        | {_FULL}-(?:[0-2]\d\d|3[0-6]\d)
+        | ((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])
+        | {_NUMBER}[/.]{_FULL}\s*{_DASH}\s*{_NUMBER}[/.]{_FULL}
+        | (?:{_NUMBER}{_BETWEEN})?{_NUMBER}{_BETWEEN}{_FULL}
+    )
+    | (?:Q[1-4]|[1-4]Q)[\s/-]*{_YEAR}
+    | {_FULL}[\s/-]*(?:Q[1-4]|[1-4]Q)
+    | (?:week|KW|semaine|semana)\s*{_NUMBER}(?:\s*(?:of|de|in|/|,))?\s*{_FULL}
+    | {_SEASON}\s+(?:of\s+|de\s+)?{_YEAR}
+    | (?:{_DAY_AND_MONTH}{_TO})?{_DAY_AND_MONTH}(?:{_TO}{_DAY})?{_OF}{_YEAR}
+    | {_FULL}(?:\s*,?\s+|[-/.]){_MONTH}(?:[-/.\s]+{_DAY})?
 )(?![\w-]|\.\d)"""
-_WITHOUT_YEAR = rf"(?<![\w/-])(?:{_DAY}{_OF}{_MONTH}|{_MONTH}\s*{_DAY})(?![\w/-])"
+_WITHOUT_YEAR = rf"""(?<![\w/-])(?:
+    (?:{_DAYS}{_OF}{_MONTH}|{_MONTH}\s*{_DAYS})(?:,?\s+\d\d(?!\w))?
+    | {_NUMBER}/{_NUMBER}/\d\d | \d\d\.\d\d\.\d\d | 0[1-9]/\d\d
+)(?![\w/-])"""
 
 
 def years_only(text: str) -> str:
@@ -51,9 +75,10 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """When first used: to compile them takes 0.1 s, and most processes never ask."""
     return (
         re.compile(_WITH_YEAR, re.IGNORECASE | re.VERBOSE),
-        re.compile(_WITHOUT_YEAR, re.IGNORECASE),
+        re.compile(_WITHOUT_YEAR, re.IGNORECASE | re.VERBOSE),
     )
 
 
 def _year(match: re.Match[str]) -> str:
-    return next(found for found in match.groups() if found)
+    """Of a span of time, both years."""
+    return "-".join(dict.fromkeys(found for found in match.groups() if found))

@@ -21,6 +21,7 @@ from perfops.analysis import sessions as present
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.incidents import Line, folded_title
 from perfops.analysis.selectors import Seen
+from perfops.formatting import share_text
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
@@ -182,7 +183,7 @@ def _line(line: Line[Seen]) -> dict[str, Any]:
     return {
         "folded": line.kind and folded_title(kind, [each.finding.object for each in seen]),
         "apart": line.apart,
-        "impact": f"{impact:.1%} of the database's time" if impact else "",
+        "impact": f"{share_text(impact)} of the database's time" if impact else "",
         "findings": [
             card(each.finding, severity=each.severity, evidence=each.evidence) for each in seen
         ],

@@ -19,14 +19,15 @@ from perfops.admin.pages import MeasuredAdmin
 from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
+from perfops.analysis.differences import Shares
 from perfops.analysis.plans import tree
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.plans.explain import NoPlan
 from perfops.analysis.plans.tree import BAR_WIDTH, Step, draw
 from perfops.analysis.queries import Point
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, Chart, Line, chart, sparkline
-from perfops.formatting import ms_text
-from perfops.models.analyses import Analysis, Finding
+from perfops.formatting import ms_text, share_text
+from perfops.models.analyses import Finding
 from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
 from perfops.origins.callers import source_of
@@ -88,16 +89,17 @@ class CostliestFirst(ChangeList):
         self.result_list = self._rows(list(self.paginator.get_page(self.page_num).object_list))
 
     def _rows(self, ids: list[int]) -> list[QueryTemplate]:
-        """Return the statements with what the columns show of them. Four queries."""
-        known = QueryTemplate.objects.defer("signatures", "sample")
+        """Return the statements with what the columns show of them. Three queries, and five for
+        each database that they are of.
+        """
+        known = QueryTemplate.objects.defer("signatures", "sample", "stack")
         rows: dict[int, Any] = known.in_bulk(ids)
         shares = origins.by_template(set(ids), since=self.since)
         trends = queries.trends(ids, since=self.since, until=timezone.now())
-        total_ms = queries.ms_by_database(self.sent)
+        analysed = {name: inside.shares(name) for name in {row.database for row in rows.values()}}
         for row in rows.values():
             row.sent, row.shares = self.sent[row.pk], shares[row.pk]
-            all_ms = total_ms.get(row.database, 0.0)
-            row.share = row.sent.ms / all_ms if all_ms else 0.0
+            row.share = analysed[row.database].of(row)
             row.trend = trends.get(row.pk, [])
         return [rows[pk] for pk in ids if pk in rows]
 
@@ -179,9 +181,9 @@ class QueryTemplateAdmin(MeasuredAdmin):
     def total(self, row: Any) -> str:
         return ms_text(row.sent.ms)
 
-    @admin.display(description="Share of what the project sent")
+    @admin.display(description="Share of the database's time in the newest analysis")
     def share(self, row: Any) -> str:
-        return f"{row.share:.1%}"
+        return share_text(row.share)
 
     @admin.display(description="Calls")
     def calls(self, row: Any) -> str:
@@ -212,12 +214,12 @@ def build(template: QueryTemplate, *, since: datetime) -> dict[str, Any]:
     points = queries.trends([template.pk], since=since, until=now).get(template.pk, [])
     return {
         "query": template,
-        "figures": _figures(
-            shares,
-            queries.total_ms(since=since).get(template.database, 0.0),
-            inside.share_of(template),
-        ),
+        "figures": _figures(shares, inside.shares(template.database), template),
         "shares": [_share(share) for share in shares[:_ORIGINS]],
+        "stack": [
+            (place, function, " ".join(text for _, text in source_of(place, around=0)).strip())
+            for place, _, function in (line.partition(" ") for line in template.stack.splitlines())
+        ],
         "more_shares": max(0, len(shares) - _ORIGINS),
         "charts": [each for each in (_times(points), _calls(points)) if each],
         "plans": [
@@ -242,19 +244,17 @@ def _findings(found: list[Finding]) -> dict[str, Any]:
 
 
 def _figures(
-    shares: list[Share], all_ms: float, analysed: tuple[float, Analysis] | None
+    shares: list[Share], analysed: Shares, template: QueryTemplate
 ) -> list[tuple[str, str]]:
+    share = analysed.of(template)
+    number = f" in analysis {analysed.analysis.pk}" if analysed.analysis and share else ""
     calls, ms = sum(s.calls for s in shares), sum(s.total_ms for s in shares)
     rows = sum(s.rows for s in shares)
     return [
         ("Calls", f"{calls:,}"),
         ("Total time", ms_text(ms)),
         ("Mean", ms_text(ms / calls) if calls else "-"),
-        (
-            "Share of the database's time",
-            f"{analysed[0]:.1%} in analysis {analysed[1].pk}" if analysed is not None else "-",
-        ),
-        ("Share of what the project sent", f"{ms / all_ms:.1%}" if all_ms else "-"),
+        ("Share of the database's time", f"{share_text(share)}{number}"),
         ("Rows per call", f"{rows / calls:,.1f}" if calls else "-"),
     ]
 

@@ -1,5 +1,6 @@
 """What an analysis saw inside the database, and what is different between two of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from perfops.analysis import snapshots
@@ -51,20 +52,26 @@ class Difference:
     settings: list[tuple[str, str, str]]
 
 
-def share_of(template: QueryTemplate) -> tuple[float, Analysis] | None:
-    """Return the share (0 to 1) of the database's time that a statement took in the window of
-    the newest analysis, as its findings have it. Five queries; None where it is not known.
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The share (0 to 1) of the database's time that statements took in the window of the newest
+    analysis, as its findings have it; by their ID. Without an analysis none is known.
     """
-    finished = Analysis.objects.filter(
-        database=template.database, state=Analysis.State.FINISHED
-    ).select_related("baseline")
-    newest = finished.order_by("-created_at").first()
+
+    analysis: Analysis | None
+    by_id: Mapping[str, float]
+
+    def of(self, template: QueryTemplate) -> float | None:
+        its = set(template.queryids) & self.by_id.keys()
+        return sum(self.by_id[each] for each in its) if its else None
+
+
+def shares(database: str) -> Shares:
+    """Return what is known of the shares of statements of ``database``. Five queries."""
+    finished = Analysis.objects.filter(database=database, state=Analysis.State.FINISHED)
+    newest = finished.select_related("baseline").order_by("-created_at").first()
     window = window_of(newest) if newest is not None else None
-    if newest is None or window is None:
-        return None
-    shares = window.shares()
-    its = set(template.queryids) & shares.keys()
-    return (sum(shares[each] for each in its), newest) if its else None
+    return Shares(newest, window.shares() if window is not None else {})
 
 
 def window_of(analysis: Analysis) -> Window | None:

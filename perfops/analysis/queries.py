@@ -1,7 +1,7 @@
 """Reading statements: which cost most, how they went over time, their plans and findings."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -63,20 +63,6 @@ def sent_by(word: str, *, since: datetime) -> Q:
         at__gte=since,
     )
     return Q(text__icontains=word) | Q(pk__in=origins.values("template_id"))
-
-
-def total_ms(*, since: datetime) -> dict[str, float]:
-    """Return what all statements of each database together took since then."""
-    rows = QueryOrigin.objects.filter(at__gte=since).values_list("template__database")
-    return dict(rows.annotate(Sum("total_ms")).order_by())
-
-
-def ms_by_database(sent: Mapping[int, QueryTotals]) -> dict[str, float]:
-    """Return what the statements of ``sent``, by template, took in each database together (ms)."""
-    found: dict[str, float] = defaultdict(float)
-    for pk, database in QueryTemplate.objects.values_list("pk", "database"):
-        found[database] += sent[pk].ms if pk in sent else 0.0
-    return found
 
 
 def trends(

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
-from perfops.formatting import megabytes
+from perfops.formatting import megabytes, share_text
 from perfops.indexes import ddl
 from perfops.indexes.declaration import name_of
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Recommendation, how
-from perfops.indexes.records import Table
+from perfops.indexes.records import Table, WriteCosts
 from perfops.indexes.weighing import WRITE_MS
 
 ID = "missing_index"
@@ -26,20 +26,17 @@ def missing(
     candidate, effects = proof.candidate, recommendation.effects
     severity: SeverityName = "warning" if balance.share >= _WARNING_SHARE else "info"
     calls = sum(query.calls for query in recommendation.statements)
+    saved = share_text(balance.share)
     evidence: dict[str, float | int | str] = {
         "proof": recommendation.method,
         "statements": len(effects),
         "calls": calls,
         "their time saved": f"{balance.gain:.0%}",
-        "of the database's time": f"{balance.share:.1%}",
+        "of the database's time": saved,
         "size in MB": megabytes(proof.bytes),
         "upkeep": f"{balance.write_ms / max(balance.saved_ms, 1e-9):.1%} of what it saves",
     }
-    evidence["write cost"] = (
-        f"{proof.write_ms * 1000:.1f} us for each row written, measured on the copy"
-        if proof.write_ms is not None
-        else f"{WRITE_MS * 1000:.0f} us for each entry, assumed: it was not measured"
-    )
+    evidence["write cost"] = _write_cost(proof.costs)
     if proof.build_ms is not None:
         evidence["build time in s"] = round(proof.build_ms / 1000, 2)
     if balance.lost_hot_updates:
@@ -55,7 +52,7 @@ def missing(
         object=str(candidate)[:300],
         queryids=tuple(effect.queryid for effect in effects),
         severity=severity,
-        title=f"An index on {candidate} would save {balance.share:.0%} of the database's time",
+        title=f"An index on {candidate} would save {saved} of the database's time",
         index=recommendation.index,
         evidence=evidence,
         why=(
@@ -65,6 +62,24 @@ def missing(
         remedy=in_django(change, excuse),
         statement=change.sql if change is not None else statement,
     )
+
+
+def _write_cost(costs: WriteCosts) -> str:
+    inserted, updated = (
+        None if ms is None else f"{ms * 1000:.1f} us" for ms in (costs.insert_ms, costs.update_ms)
+    )
+    assumed = f"{WRITE_MS * 1000:.0f} us for each entry, assumed: it was not measured"
+    if inserted is None and updated is None:
+        return assumed
+    parts = [
+        f"{inserted} for each row written, measured on the copy"
+        if inserted is not None
+        else f"for rows written {assumed}",
+        f"{updated} for each update of its columns, which is HOT without it, measured on the copy"
+        if updated is not None
+        else "updates of its columns are taken to cost as much: they were not measured",
+    ]
+    return "; ".join(parts)
 
 
 def in_django(change: Change | None, excuse: str) -> str:

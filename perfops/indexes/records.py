@@ -310,6 +310,18 @@ class Without:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteCosts:
+    """What an index costs writes, in ms; None where it was not measured.
+
+    ``insert_ms``: each new version of a row; ``update_ms``: each update that was HOT without the
+    index and sets one of its columns, with the entries that all other indexes then need as well.
+    """
+
+    insert_ms: float | None = None
+    update_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """How a candidate did. ``unit`` is "cost" (planned) or "ms" (really run)."""
 
@@ -321,8 +333,7 @@ class Proof:
     effects: tuple[Effect, ...] = field(default=())
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
-    # What each new version of a row costs more, in ms; None where it was not measured.
-    write_ms: float | None = None
+    costs: WriteCosts = WriteCosts()
 
 
 @dataclass(frozen=True, slots=True)

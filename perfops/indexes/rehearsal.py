@@ -14,7 +14,7 @@ from perfops.database.connections import MARK
 from perfops.formatting import first_line
 from perfops.indexes import ddl, scratch
 from perfops.indexes import table_copies as copying
-from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table
+from perfops.indexes.records import Candidate, Clock, Effect, Proof, Query, Table, WriteCosts
 from perfops.indexes.table_copies import Copy
 
 log = logging.getLogger(__name__)
@@ -104,13 +104,15 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
         ]
         # What no statement uses is not taken: its price is no matter.
         is_used = any(effect.is_used for effect in effects)
-        write_ms = copying.write_ms(copy, _INDEX) if is_used and not copy.clock.is_over else None
+        costs = WriteCosts()
+        if is_used and not copy.clock.is_over:
+            costs = copying.write_costs(copy, _INDEX, candidate.columns)
     finally:
         cursor.execute(sql.SQL("{} DROP INDEX {}").format(sql.SQL(MARK), index))
     scale = copy.table.rows / copy.rows if copy.rows else 1.0
     return Proof(
         candidate, "rehearsed", "ms", round(size * scale), build_ms * scale, tuple(effects),
-        rows=copy.rows, write_ms=write_ms,
+        rows=copy.rows, costs=costs,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ table nothing but ACCESS SHARE is held, and only while it is copied.
 
 import logging
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ from perfops.database.connections import MARK
 from perfops.formatting import first_line
 from perfops.indexes import page_layout, scratch, texts
 from perfops.indexes import planning as plans
-from perfops.indexes.records import Clock, Query, Table
+from perfops.indexes.records import Clock, Query, Table, WriteCosts
 
 log = logging.getLogger(__name__)
 
@@ -229,30 +229,72 @@ def missing(copy: Copy, indexes: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def write_ms(copy: Copy, index: str) -> float | None:
-    """Return what each new version of a row costs more with ``index``, in ms; None where chance
-    is larger than that.
+def write_costs(copy: Copy, index: str, columns: Collection[str]) -> WriteCosts:
+    """Return what writes cost more with ``index`` upon ``columns``.
 
-    Rows are deleted and inserted again, with it and without it in turn, and all is rolled back.
-    An update that is not HOT does the same. Raises ``django.db.DatabaseError``.
+    Rows are written with it and without it in turn, and all is rolled back. Raises
+    ``django.db.DatabaseError``.
     """
-    names = sql.SQL(", ").join(map(sql.Identifier, _stored(copy.cursor, copy.table)))
-    target = sql.Identifier(copy.schema, copy.table.name)
     rows = min(_WRITTEN, copy.rows)
-    statement = sql.SQL(
-        "WITH gone AS (DELETE FROM {table} WHERE ctid IN"
-        " (SELECT ctid FROM {table} LIMIT {rows}) RETURNING {names})"
-        " INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone"
-    ).format(table=target, rows=sql.Literal(rows), names=names)
-    text = statement.as_string(None)
+    insert_ms = _more_ms(copy, index, _inserting(copy), rows)
+    update_ms = None
+    if (update := updating(copy, columns)) and not copy.clock.is_over:
+        try:
+            update_ms = _more_ms(copy, index, update, rows // 2)
+        except DatabaseError as error:
+            # A unique index or a domain may refuse another row's value.
+            log.info("no update of %s is measured: %s", copy.table.name, first_line(error))
+    return WriteCosts(insert_ms, update_ms)
+
+
+def _more_ms(copy: Copy, index: str, text: str, rows: int) -> float | None:
+    """Return what ``text`` costs more for each of ``rows``; None where chance is larger."""
     taken: dict[tuple[str, ...], list[float]] = {(): [], (index,): []}
     for without in [*taken] * _ROUNDS:
         with _changing(copy, without):
             taken[without].append(plans.run(copy.cursor, text).ms or 0.0)
     # What was rolled back must not be in the way of the next index.
+    target = sql.Identifier(copy.schema, copy.table.name)
     copy.cursor.execute(sql.SQL("{} VACUUM {}").format(sql.SQL(MARK), target))
     more = (min(taken[()]) - min(taken[index,])) / max(rows, 1)
     return more if more > _LEAST_WRITE_MS else None
+
+
+def _inserting(copy: Copy) -> str:
+    """Return the statement that deletes rows and inserts them again."""
+    names = sql.SQL(", ").join(map(sql.Identifier, _stored(copy.cursor, copy.table)))
+    statement = sql.SQL(
+        "WITH gone AS (DELETE FROM {table} WHERE ctid IN"
+        " (SELECT ctid FROM {table} LIMIT {rows}) RETURNING {names})"
+        " INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM gone"
+    )
+    table = sql.Identifier(copy.schema, copy.table.name)
+    return statement.format(table=table, names=names, rows=sql.Literal(_WRITTEN)).as_string(None)
+
+
+def updating(copy: Copy, columns: Collection[str]) -> str:
+    """Return the statement that gives half of the rows another row's value, in one of ``columns``.
+
+    With the value that it has already a row would stay HOT (a heap-only tuple, without entries in
+    indexes). Empty where all of the columns are generated.
+    """
+    column = next((each for each in _stored(copy.cursor, copy.table) if each in columns), None)
+    if column is None:
+        return ""
+    # In order of the values the one half of the rows behind: mostly another one.
+    statement = sql.SQL(
+        "UPDATE {table} SET {column} = other.value FROM (SELECT ctid AS at, lag({column}, {half})"
+        " OVER (ORDER BY {column}) AS value FROM (SELECT ctid, {column} FROM {table}"
+        " LIMIT {rows}) written) other WHERE {table}.ctid = other.at AND other.value IS NOT NULL"
+    )
+    rows = min(_WRITTEN, copy.rows)
+    table = sql.Identifier(copy.schema, copy.table.name)
+    return statement.format(
+        table=table,
+        column=sql.Identifier(column),
+        rows=sql.Literal(rows),
+        half=sql.Literal(rows // 2),
+    ).as_string(None)
 
 
 @contextmanager

@@ -208,14 +208,17 @@ WRITE_MS = 0.006
 def _write_ms(proof: Proof, table: Table, lost_hot: float) -> float:
     """Return what the writes counted so far would have cost: each new row version an entry.
 
-    By what was measured in the rehearsal; else by the constant.
+    An update that is not HOT any more costs the entries of the other indexes too. By what was
+    measured in the rehearsal; else by the constant.
     """
     writes, candidate = table.writes, proof.candidate
-    versions = writes.inserts + (writes.updates - writes.hot_updates) + lost_hot
-    if proof.write_ms is not None:
-        return versions * proof.write_ms
     entries = _GIN_ENTRIES if candidate.method == "gin" else 1
-    return versions * part(candidate.where, table) * entries * WRITE_MS
+    each = proof.costs.insert_ms
+    if each is None:
+        each = part(candidate.where, table) * entries * WRITE_MS
+    lost = proof.costs.update_ms if proof.costs.update_ms is not None else each
+    versions = writes.inserts + (writes.updates - writes.hot_updates)
+    return versions * each + lost_hot * lost
 
 
 def _lost_hot_updates(candidate: Candidate, queries: Sequence[Query], table: Table) -> float:

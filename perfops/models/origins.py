@@ -24,6 +24,8 @@ class QueryTemplate(models.Model):
     sample = models.JSONField(null=True, blank=True)
     sampled_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField()
+    # The project's frames when a process sent it first, innermost first: "file:line function".
+    stack = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "query"

@@ -31,6 +31,7 @@ LIBRARY, PROJECT, BORDER, LOOP, HELPER = 0, 1, 2, 3, 4
 _BORDERS = ("core/handlers/base.py", "core/handlers/exception.py", "core/management/base.py")
 _SITES = 4096
 _LONGEST = 300
+_DEEPEST = 8
 
 # Where Django calls execute wrappers: what lies nearer to us is one of them.
 SENDS: CodeType = CursorWrapper._execute_with_wrappers.__code__  # type: ignore[attr-defined]
@@ -60,6 +61,21 @@ def caller(frame: FrameType | None) -> FrameType | None:
             return frame if kind == PROJECT else helper
         frame = frame.f_back
     return helper
+
+
+def stack_of(frame: FrameType | None) -> str:
+    """Return the frames of the project from ``frame`` on, innermost first, a line ("file:line
+    function") each; a declared helper's are left out, and more than eight are not kept.
+    """
+    lines: list[str] = []
+    while frame is not None and len(lines) < _DEEPEST:
+        kind = kind_of(frame.f_code.co_filename)
+        if kind == PROJECT:
+            lines.append(" ".join(site_of(frame)))
+        elif kind == BORDER:
+            break
+        frame = frame.f_back
+    return "\n".join(lines)
 
 
 def kind_of(name: str) -> int:

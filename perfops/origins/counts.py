@@ -46,7 +46,7 @@ class ScopeCounter:
 
     __slots__ = (
         "calls", "code", "database", "relation", "reported", "rounds", "rows", "seconds", "site",
-        "text",
+        "stack", "text",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,8 @@ class ScopeCounter:
         # The key of a tally has the id of its code: while the tally lives, the code must.
         self.code = code
         self.calls, self.seconds, self.rows, self.rounds = 0, 0.0, 0, 0
+        # The project's frames at its first call, where this process has not told them yet.
+        self.stack = ""
         # What the ledger has already.
         self.reported = (0, 0.0, 0)
 
@@ -76,9 +78,10 @@ class CallTotals:
     repeated_executions: int = 0
     repeated_calls: int = 0
     relation: str = ""
+    stack: str = ""
 
     def merge(self, other: "CallTotals") -> None:
-        """Add all that ``other`` has; a relation that is known stays."""
+        """Add all that ``other`` has; a relation or a stack that is known stays."""
         self.calls += other.calls
         self.seconds += other.seconds
         self.rows += other.rows
@@ -87,3 +90,4 @@ class CallTotals:
         self.repeated_executions += other.repeated_executions
         self.repeated_calls += other.repeated_calls
         self.relation = self.relation or other.relation
+        self.stack = self.stack or other.stack

@@ -58,6 +58,13 @@ def admit(database: str, text: str, params: object, *, many: bool) -> bool:
         return True
 
 
+def is_new(database: str, text: str) -> bool:
+    """Say whether a statement was admitted for the first time in this process."""
+    with _lock:
+        known = _known.get((database, text))
+        return known is not None and known.occurrences == 1
+
+
 def _make_room() -> bool:
     oldest, known = next(iter(_known.items()))
     if monotonic() - known.used < _IDLE_S:
@@ -105,6 +112,7 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
                     repeated_executions=int(is_repeated),
                     repeated_calls=tally.rounds if is_repeated else 0,
                     relation=tally.relation,
+                    stack=tally.stack,
                 )
             )
         for database, (sent, took, returned, repeated) in sums.items():

@@ -27,9 +27,12 @@ _relations: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 _RENDERS: CodeType = Node.render_annotated.__code__
 
 
-def template_of(frame: FrameType | None) -> Site:
-    """Return the line of the project's own template that asks, the innermost one."""
-    while frame is not None and kind_of(frame.f_code.co_filename) != BORDER:
+def template_of(frame: FrameType | None, *, until: FrameType | None = None) -> Site:
+    """Return the line of the project's own template that asks, the innermost one.
+
+    ``until``: the line of the project that is known; only a template nearer than it asks.
+    """
+    while frame is not None and frame is not until and kind_of(frame.f_code.co_filename) != BORDER:
         if frame.f_code is _RENDERS:
             node = frame.f_locals.get("self")
             name = str(getattr(getattr(node, "origin", None), "name", ""))

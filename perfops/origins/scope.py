@@ -13,7 +13,7 @@ from threading import Lock
 from types import FrameType
 
 from perfops.origins import ledger, outside
-from perfops.origins.callers import site_of
+from perfops.origins.callers import site_of, stack_of
 from perfops.origins.counts import OTHER, ScopeCounter, Site
 
 Key = tuple[str, str, int, int]
@@ -61,11 +61,15 @@ class Scope:
         if text.startswith(_ASKS):
             here = sys._getframe(1)
             relation = outside.relation_at(text, frame, here)
-            if frame is None and self.task is None:
-                site = outside.template_of(here)
+            if frame is not None or self.task is None:
+                # Rows that a view hands over unread are asked for by the template.
+                inner = outside.template_of(here, until=frame)
+                site = inner if inner.line else site
         if not site.line and self._view is not None:
             site = self._view()
         tally = self.tallies[key] = ScopeCounter(database, text, site, code, relation)
+        if ledger.is_new(database, text):
+            tally.stack = stack_of(frame)
         return tally
 
     def tell(self, *, ended: bool) -> None:

@@ -17,11 +17,12 @@ from perfops.origins.counts import CallKey, CallTotals, ScopeKey
 
 _WRITE = f"""{MARK}
 WITH texts AS (
-    INSERT INTO {QueryTemplate._meta.db_table}
-        (id, database, text, queryids, signatures, first_seen_at)
-    SELECT id, database, text, '{{}}', '{{}}', now()
-    FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS new (id, database, text)
-    ON CONFLICT (id) DO NOTHING
+    INSERT INTO {QueryTemplate._meta.db_table} AS known
+        (id, database, text, stack, queryids, signatures, first_seen_at)
+    SELECT id, database, text, stack, '{{}}', '{{}}', now()
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS new (id, database, text, stack)
+    ON CONFLICT (id) DO UPDATE SET stack = excluded.stack
+        WHERE excluded.stack NOT IN ('', known.stack)
 )
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
@@ -131,6 +132,7 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
     # Every process takes the locks in the same order.
     keyed = sorted((_row(sent, count) for sent, count in rows.items()), key=lambda row: row[:5])
     texts = {key(sent.database, sent.text): sent for sent in rows}
+    stacks = {key(s.database, s.text): total.stack for s, total in rows.items() if total.stack}
     known = sorted(texts)
     cursor.execute(
         _WRITE,
@@ -138,6 +140,7 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
             known,
             [texts[each].database for each in known],
             [texts[each].text for each in known],
+            [stacks.get(each, "") for each in known],
             minute,
             *_columns(keyed, 13),
         ],

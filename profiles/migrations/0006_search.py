@@ -88,7 +88,7 @@ BEGIN
     RETURN NULL;
 END $$
 """
-_OF_MASKS = """
+OF_MASKS = """
 CREATE OR REPLACE FUNCTION profiles_search_of_masks() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM profiles_search_refresh(array_agg(DISTINCT profile.id))
@@ -108,7 +108,7 @@ _FUNCTIONS = {
     "refresh(uuid[])": REFRESH,
     "of_profiles()": _OF_PROFILES,
     "of_skills()": _OF_SKILLS,
-    "of_masks()": _OF_MASKS,
+    "of_masks()": OF_MASKS,
 }
 
 

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from midst.kernel import cache
 from profiles.cache import INVALIDATES
-from profiles.models import Profile
+from profiles.models import Profile, Skill
 from profiles.samples import ascii_slug
 from profiles.seeding import rows as seeded
 from profiles.seeding.handmade import handmade
@@ -109,9 +109,13 @@ def _copy(made: list[Person], rows: dict[seeded.Table, list[seeded.Row]], seed: 
         owned = list(zip(made, (owner for (owner,) in cursor.fetchall()), strict=True))
         _stream(cursor, users, _USER_COLUMNS, (_user_row(*each, seed) for each in owned))
         profiles = (_profile_row(*each, seed) for each in owned)
+        # Skills first: the search then reads each profile once, with all its words.
+        skills = [table for table in rows if table.name == Skill._meta.db_table]
+        for table in skills:
+            _stream(cursor, table.name, table.columns, rows[table])
         _stream(cursor, Profile._meta.db_table, _PROFILE_COLUMNS, profiles)
-        for table, its_rows in rows.items():
-            _stream(cursor, table.name, table.columns, its_rows)
+        for table in rows.keys() - skills:
+            _stream(cursor, table.name, table.columns, rows[table])
 
 
 def _stream(

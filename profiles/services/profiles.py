@@ -1,18 +1,22 @@
 """Profiles are made, changed and deleted."""
 
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 
+from midst.kernel import cache
 from midst.kernel.http import check_preconditions
 from midst.kernel.problems import conflicts, invalid
+from profiles.cache import FOUND
 from profiles.models import Profile, check_not_a_uuid, check_not_reserved
 from profiles.selectors import access, profiles
 from profiles.services import quotas
 from taxonomy import selectors as taxonomy
 
+_STEP = 1000
 TAKEN = {"profiles_profile_slug_key": "Another profile has this slug."}
 
 
@@ -54,6 +58,26 @@ def delete(request: HttpRequest, reference: str, user: Any) -> None:
         profile = access.lock_own_profile(reference, user)
         check_preconditions(request, profiles.current(profile, user))
         profile.delete()
+
+
+def lacks_search(mask: int) -> bool:
+    """Say whether a change of this mask has left profiles that no search finds any more."""
+    return Profile.objects.listed().filter(default_mask=mask, search__isnull=True).exists()
+
+
+def refresh_search(mask: int) -> int:
+    """Read the words of all profiles again whose default mask this is; return how many.
+
+    Each step is a transaction: it holds its profiles for a moment.
+    """
+    done, last = 0, UUID(int=0)
+    behind = Profile.objects.listed().filter(default_mask=mask).order_by("id")
+    while keys := list(behind.filter(id__gt=last).values_list("id", flat=True)[:_STEP]):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT profiles_search_refresh(%s)", [keys])
+            cache.invalidate_on_commit(FOUND)
+        done, last = done + len(keys), keys[-1]
+    return done
 
 
 def apply(profile: Profile, fields: dict[str, Any], *, part: str = "body") -> None:

@@ -10,7 +10,7 @@ from tests.containers.stack import PROXIED, Stack
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stack]:
     found = engine.find()
     if found is None:
         if os.environ.get("CI"):
@@ -22,3 +22,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield stack
     finally:
         stack.stop()
+        reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+        for lines in stack.restarted if reporter else ():
+            reporter.write_line(f"\nEnded and was started again; its last lines:\n{lines}")

@@ -49,6 +49,8 @@ class Stack:
         self.engine = engine
         self.env = folder / ".env"
         self._done = threading.Event()
+        # The last lines of each container that ended and had to be started again.
+        self.restarted: list[str] = []
         self._prober: threading.Thread | None = None
 
     def start(self, *profiles: str, **variables: str) -> None:
@@ -63,9 +65,9 @@ class Stack:
         if self.engine.program == "docker":
             self.compose("up", "--detach", "--wait", "--no-build")
             return
-        # Without systemd nothing runs podman's health checks, and before 4.6 podman-compose
-        # can't wait for them: so what others wait for is started first.
-        self._prober = threading.Thread(target=self._probe, daemon=True)
+        # Without systemd nothing runs podman's health checks or starts again what ended, and before
+        # 4.6 podman-compose can't wait for them: so what others wait for is started first.
+        self._prober = threading.Thread(target=self._watch, daemon=True)
         self._prober.start()
         for service, condition in _waited_for():
             self.compose("up", "--detach", "--no-build", "--no-deps", service)
@@ -113,19 +115,28 @@ class Stack:
         wanted = {"ended"} if condition == "service_completed_successfully" else {"healthy"}
         return container is not None and _state(container) in wanted
 
-    def _probe(self) -> None:
-        """Do what systemd's timers would: run each health check about as often as it says."""
+    def _watch(self) -> None:
+        """Do what systemd would: run each health check about as often as it says.
+
+        And do what restart policies ask for: podman does not, where ``migrate`` has ended.
+        """
         due: dict[str, float] = {}
         while not self._done.wait(1):
             for service, container in self.engine.containers().items():
-                check = SERVICES[service].get("healthcheck")
-                if check is None or container["State"]["Status"] != "running":
-                    continue
-                now = time.monotonic()
-                if now >= due.get(service, 0):
-                    healthy = _state(container) == "healthy"
-                    due[service] = now + (_seconds(check["interval"]) if healthy else 2)
-                    self.engine.run("healthcheck", "run", container["Id"], check=False)
+                status = container["State"]["Status"]
+                if status in {"exited", "stopped"} and SERVICES[service]["restart"] != "no":
+                    self.restarted.append(self.engine.logs([container["Name"]]))
+                    self.engine.run("start", container["Id"], check=False)
+                elif status == "running":
+                    self._probe(service, container, due)
+
+    def _probe(self, service: str, container: dict[str, Any], due: dict[str, float]) -> None:
+        check = SERVICES[service].get("healthcheck")
+        now = time.monotonic()
+        if check is not None and now >= due.get(service, 0):
+            healthy = _state(container) == "healthy"
+            due[service] = now + (_seconds(check["interval"]) if healthy else 2)
+            self.engine.run("healthcheck", "run", container["Id"], check=False)
 
 
 def _state(container: dict[str, Any]) -> str:

@@ -110,7 +110,18 @@ def test_the_worker_takes_what_beat_sends(stack: Stack) -> None:
     stack.wait(lambda: "reap_lost_runs" in stack.engine.logs([stack.name("worker")]), seconds=60)
 
 
+def test_a_service_that_ends_is_started_again(stack: Stack) -> None:
+    def started() -> str:
+        at: str = stack.engine.containers()["beat"]["State"]["StartedAt"]
+        return at
+
+    before = started()
+    stack.engine.run("exec", stack.name("beat"), "sh", "-c", "kill 1")
+    stack.wait(lambda: started() != before and stack.unwell() == {}, seconds=120)
+
+
 def test_no_process_of_ours_or_of_redis_is_root(stack: Stack) -> None:
+    stack.wait(lambda: stack.unwell() == {}, seconds=120)
     for service in ("web", "worker", "beat", "metrics", "redis", "prometheus", "alertmanager"):
         name = stack.name(service)
         owner = stack.engine.run("exec", name, "sh", "-c", "id -u").strip()

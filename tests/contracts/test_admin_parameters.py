@@ -4,11 +4,13 @@ import logging
 
 import pytest
 from django.contrib import admin
+from django.db.models import DateField
 from django.urls import reverse
 
 pytestmark = pytest.mark.django_db
 VALUES = ["-1", "\0", "9" * 30]
-OWN = ["p", "o", "q", "_to_field", "_popup", "e"]
+YEARS = ["__year", "__iso_year"]
+OWN = ["p", "o", "q", "_to_field", "_popup", "e", "_facets"]
 LOOKUPS = ["__exact", "__in"]
 
 
@@ -30,6 +32,8 @@ def test_no_parameter_of_a_list_is_a_server_error(model, client_of_staff):
     listed = admin.site._registry[model].list_filter
     fields = [each for each in listed if isinstance(each, str)][:1] or ["id"]
     names = [*OWN, *(f"{field}{lookup}" for field in fields for lookup in LOOKUPS)]
+    dates = [each.name for each in model._meta.fields if isinstance(each, DateField)][:1]
+    names += [f"{field}{lookup}" for field in dates for lookup in YEARS]
     failed = [
         (name, value)
         for name in names

@@ -128,6 +128,7 @@ def test_each_guide_is_two_pages_at_most(guide):
     assert len((GUIDES / guide).read_text().splitlines()) <= 130
 
 
+@pytest.mark.slow
 def test_the_guides_metric_has_a_panel_an_alert_that_fires_and_a_run_book(tmp_path):
     metric, _, _, panel = blocks("add-a-metric.md", "python")
     rule, shown = blocks("add-a-metric.md", "yaml")

@@ -39,8 +39,9 @@ def check_what_a_newcomer_sees(person: Newcomer) -> None:
         )
 
 
-def test_root_gets_to_a_judged_run_and_ctrl_c_leaves_nothing(newcomer):
-    person = newcomer()
+def test_another_user_gets_to_a_judged_run_and_ctrl_c_or_kill_9_leaves_nothing(another_user):
+    """The servers that come with it run as that user; as root, all other tests start them."""
+    person = another_user
     with person.make_run() as process:
         check_what_a_newcomer_sees(person)
         assert person.manage("check_budget").returncode == 0
@@ -49,31 +50,22 @@ def test_root_gets_to_a_judged_run_and_ctrl_c_leaves_nothing(newcomer):
         process.wait(PATIENCE_S)
     assert person.processes_left() == []
 
-
-def test_another_user_gets_there_too(another_user):
-    with another_user.make_run():
-        check_what_a_newcomer_sees(another_user)
-    assert another_user.processes_left() == []
-
-
-def test_servers_of_ones_own_serve_as_well(newcomer, debian_postgres, debian_redis):
-    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis)
-    with person.make_run():
-        check_what_a_newcomer_sees(person)
-        assert not (person.clone / ".midst" / "postgres").exists()
-    assert person.processes_left() == []
-
-
-def test_a_start_after_kill_9_cleans_up_and_keeps_the_data(newcomer):
-    person = newcomer(MIDST_SMOKE="0")
+    person.environment["MIDST_SMOKE"] = "0"
     with person.make_run() as process:
-        supervisor = person.supervisor()
-        supervisor.kill()
+        person.supervisor().kill()
         process.wait(PATIENCE_S)
     with person.make_run():
         profiles = person.manage("shell", "-v", "0", "-c", COUNT_PROFILES)
         assert profiles.stdout.strip() == "2000", profiles.stderr
         assert "shown once" not in person.output, "the admin user was made again"
+    assert person.processes_left() == []
+
+
+def test_root_with_servers_of_their_own_gets_there_too(newcomer, debian_postgres, debian_redis):
+    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis)
+    with person.make_run():
+        check_what_a_newcomer_sees(person)
+        assert not (person.clone / ".midst" / "postgres").exists()
     assert person.processes_left() == []
 
 

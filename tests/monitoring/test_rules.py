@@ -43,6 +43,7 @@ def test_alertmanager_accepts_its_configuration():
     assert "SUCCESS" in run("amtool", "check-config", str(ALERTMANAGER))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_alerts_fire_when_they_should_and_only_then(path):
     run("promtool", "test", "rules", str(path))

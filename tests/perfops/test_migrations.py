@@ -6,7 +6,7 @@ from tests.migrating import database, migrate, schema
 
 __all__ = ["database"]
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 # The last migration of version 0.1.
 BEFORE = ("perfops", "0011_n_plus_one_by_statement")
 

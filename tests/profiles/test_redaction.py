@@ -17,6 +17,20 @@ from taxonomy.models import Mask
         ("on 5 March, or March 3", "on [date], or [date]"),
         ("2023-01-01/2024-02-02", "2023/2024"),
         ("Version 1.2.3, 555-1234, 2019-2021", "Version 1.2.3, 555-1234, 2019-2021"),
+        ("May I, 24/7, 1/2 of 365, since 2018", "May I, 24/7, 1/2 of 365, since 2018"),
+        ("March 2019, 03/2019, seit März 2019, août 2019", "2019, 2019, seit 2019, 2019"),
+        ("March\u2013May 2019; Mai bis Juni 2020; Jan-Mar 2021", "2019; 2020; 2021"),
+        ("10/2019-12/2020, March 4-5, 2019, 4.\u20135. März 2018", "2019-2020, 2019, 2018"),
+        (
+            "Mar '19, Q3 \u201919, 1/2/23, 01.02.23, since 05/18",
+            "'19, \u201919, [date], [date], since [date]",
+        ),
+        ("20190301, 2019\u201303\u201301, 2020-Jan-05, Jan/2020", "2019, 2019, 2020, 2020"),
+        ("mid-March 2019, March2020, 2021 Q3, 3Q2022", "mid-2019, 2020, 2021, 2022"),
+        (
+            "summer 2019, week 12 of 2020, 2021年3月1日から, 1 Jan 19",
+            "2019, 2020, 2021から, [date]",
+        ),
     ],
 )
 def test_dates_in_a_text_are_reduced_to_their_years(text, shown):

@@ -9,9 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from kombu.exceptions import OperationalError
 
 from profiles.models import Profile, Skill
 from profiles.selectors import search
+from profiles.tasks import refresh_search
 from taxonomy.models import Mask
 from tests.world import commit, database_parameters
 
@@ -140,6 +142,52 @@ def test_skills_that_the_masks_redaction_leaves_out_are_not_found(client, make_p
     profile.save()
     commit()
     assert find(client, "lockpicking") == ["ada"]
+
+
+def test_a_mask_of_many_profiles_hides_at_once_and_a_task_lets_them_be_found_again(
+    client, make_profile, owner, monkeypatch
+):
+    """All in one statement it would be a minute for 100,000 profiles, longer than any may take."""
+    queued = []
+    monkeypatch.setattr(refresh_search, "apply_async", lambda args, **_: queued.append(args))
+    mask = Mask.objects.get(slug="analyst")
+    fields = {"owner": owner, "visibility": "public", "default_mask": mask}
+    Profile.objects.bulk_create(
+        Profile(slug=f"p-{n}", display_name=f"Number{n}", **fields) for n in range(501)
+    )
+    first = Profile.objects.get(slug="p-0")
+    Skill.objects.create(profile=first, name="Lockpicking", tags=["secret"])
+    Skill.objects.create(profile=first, name="Chess")
+    mask.tone = "warm"
+    mask.save()
+    commit()
+    assert queued == []
+    assert find(client, "lockpicking") == find(client, "chess") == ["p-0"]
+    mask.private_tags = ["secret"]
+    mask.save()
+    commit()
+    assert queued == [(mask.pk,)]
+    assert find(client, "lockpicking") == find(client, "chess") == []
+    refresh_search(mask.pk)
+    commit()
+    assert find(client, "lockpicking") == []
+    assert find(client, "chess") == ["p-0"]
+    assert find(client, "number500") == ["p-500"]
+    check_in_step()
+
+
+def test_a_mask_is_saved_though_the_broker_is_away(make_profile, monkeypatch, caplog):
+    def away(*args, **options):
+        raise OperationalError("away")
+
+    monkeypatch.setattr(refresh_search, "apply_async", away)
+    mask = Mask.objects.get(slug="analyst")
+    make_profile(default_mask=mask)
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM profiles_profilesearch")
+    mask.save()
+    commit()
+    assert "Save the mask again" in caplog.text
 
 
 def test_an_answer_is_cached_until_a_profile_or_a_skill_changes(world):

@@ -119,6 +119,7 @@ def is_cut_off(client):
     return False
 
 
+@pytest.mark.slow
 def test_one_address_has_a_bounded_number_of_slow_connections(server):
     with server(WEB_SLOW_PER_ADDRESS="5", WEB_HEADERS_S=NEVER) as address:
         slow = [connect(address, HEADERS) for _ in range(20)]

@@ -16,6 +16,7 @@ def served(server):
         yield address
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worker", ["gthread", "sync"])
 def test_the_worker_is_chosen_by_one_setting(server, worker):
     with server(worker=worker) as address:
@@ -27,6 +28,7 @@ def test_the_worker_is_chosen_by_one_setting(server, worker):
         client.close()
 
 
+@pytest.mark.slow
 def test_a_client_that_rests_does_not_hold_up_the_end(server):
     with server() as address:
         client = connect(address, IDLE)

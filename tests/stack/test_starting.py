@@ -86,6 +86,7 @@ def test_a_damaged_environment_file_is_named(folder):
     assert "is damaged" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_second_start_in_the_same_folder_is_refused(folder, monkeypatch):
     monkeypatch.setattr(state, "ROOT", folder)
     with state.only_one():
@@ -116,6 +117,7 @@ def test_a_full_disk_is_a_sentence(folder, monkeypatch):
         plan.check_ground(plan.Plan(port=1, metrics_port=2, profiles=1, smoke=False))
 
 
+@pytest.mark.slow
 def test_an_outside_server_that_is_away_is_a_sentence(folder):
     done = manage(
         folder, "stack", "run",

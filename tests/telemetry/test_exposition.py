@@ -35,6 +35,7 @@ def in_a_process_of_its_own(code: str, directory: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_totals_add_up_over_processes_that_have_ended(tmp_path):
     for n in (3, 4):
         in_a_process_of_its_own(COUNT_REQUESTS.format(n=n), str(tmp_path))

@@ -174,6 +174,7 @@ def test_an_archive_that_was_damaged_is_set_aside(tmp_path):
     assert value(scrape(tmp_path), HITS) == 1
 
 
+@pytest.mark.slow
 def test_readers_that_fold_beside_each_other_never_see_a_wrong_number(tmp_path):
     """A file's inode comes again as soon as it is free: it says nothing of what is in it."""
     command = [sys.executable, "-m", "benchmarks.telemetry_readers", "--seconds", "6"]
@@ -281,6 +282,7 @@ def test_a_file_that_grows_while_it_is_read_stays_whole(tmp_path):
     assert all(value(text, f'cache_hits_total{{cache_type="type-{n}"}}') == n for n in range(800))
 
 
+@pytest.mark.slow
 def test_many_restarts_leave_few_files_even_if_nobody_scrapes(tmp_path):
     # A fork is as good as a start: the process ends, its file stays.
     run(

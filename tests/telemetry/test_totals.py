@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from midst.telemetry import metrics
 from midst.telemetry.exposition import totals
 from tests.telemetry.test_exposition import in_a_process_of_its_own
@@ -22,6 +24,7 @@ print(json.dumps(totals(["cache_hits_total", "unheard_of_total"], label="cache_t
 """
 
 
+@pytest.mark.slow
 def test_totals_are_summed_by_label_over_processes_that_have_ended(tmp_path):
     in_a_process_of_its_own(COUNT, str(tmp_path))
     found = json.loads(in_a_process_of_its_own(READ, str(tmp_path)))

@@ -5,6 +5,7 @@ from perfops.analysis.advisors.rows_read import whole_count_remedy
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
+from perfops.formatting import share_text
 
 ID = "slow_queries"
 TITLE = "Slow queries"
@@ -15,19 +16,18 @@ _MIN_LOAD = 0.05
 
 
 def run(window: Window, limits: Conf) -> list[DetectedIssue]:
-    total_ms = sum(statement.total_ms for statement in window.statements)
+    shares = window.shares()
     found = []
     for statement in window.statements:
-        severity = _severity(statement, total_ms, window.seconds_of("pg_stat_statements"), limits)
+        share = shares.get(statement.queryid, 0.0)
+        severity = _severity(statement, share, window.seconds_of("pg_stat_statements"), limits)
         if severity is not None:
-            found.append(
-                _advice(statement, severity, total_ms, whole_count_remedy(statement, window))
-            )
+            found.append(_advice(statement, severity, share, whole_count_remedy(statement, window)))
     return found
 
 
 def _severity(
-    statement: Statement, total_ms: float, seconds: float, limits: Conf
+    statement: Statement, share: float, seconds: float, limits: Conf
 ) -> SeverityName | None:
     if statement.calls < limits.SLOW_MIN_CALLS:
         return None
@@ -36,16 +36,15 @@ def _severity(
     if statement.mean_ms >= limits.SLOW_MEAN_MS:
         return "warning"
     busy = seconds > 0 and statement.total_ms / 1000 / seconds >= _MIN_LOAD
-    if busy and statement.total_ms >= limits.SLOW_TOTAL_SHARE * total_ms:
+    if busy and share >= limits.SLOW_TOTAL_SHARE:
         return "info"
     return None
 
 
 def _advice(
-    statement: Statement, severity: SeverityName, total_ms: float, remedy: str = ""
+    statement: Statement, severity: SeverityName, share: float, remedy: str = ""
 ) -> DetectedIssue:
-    share = statement.total_ms / total_ms if total_ms else 0.0
-    what = f"takes {share:.0%} of the database's time" if severity == "info" else "is slow"
+    what = f"takes {share_text(share)} of the database's time" if severity == "info" else "is slow"
     return about_statement(
         ID,
         statement,
@@ -55,7 +54,7 @@ def _advice(
             "calls": statement.calls,
             "mean ms": round(statement.mean_ms, 3),
             "total ms": round(statement.total_ms, 1),
-            "share of all time": f"{share:.1%}",
+            "share of all time": share_text(share),
             "rows per call": round(statement.rows / statement.calls, 1),
             "blocks per call": round(
                 (statement.blocks_hit + statement.blocks_read) / statement.calls, 1

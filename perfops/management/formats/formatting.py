@@ -7,7 +7,7 @@ from perfops.analysis import services as analyses
 from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.origins import Origin
 from perfops.analysis.services import Report
-from perfops.formatting import severities_text, time_text
+from perfops.formatting import severities_text, share_text, time_text
 
 # Less of the time is not worth a word.
 _WORTH = 0.01
@@ -81,7 +81,7 @@ def entries(report: Report) -> list[Entry]:
         if line.kind:
             objects = [each.object for each in issues]
             title = incidents.folded_title(titles.get(line.kind, line.kind), objects)
-        shown = f"{impact:.0%} of the database's time" if impact >= _WORTH else ""
+        shown = f"{share_text(impact)} of the database's time" if impact >= _WORTH else ""
         found.append(
             Entry(title, issues[0].severity, shown, line.apart, issues, is_folded=line.kind != "")
         )

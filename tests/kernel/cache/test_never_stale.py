@@ -16,7 +16,10 @@ from hypothesis.stateful import run_state_machine_as_test as run
 from profiles.models import Profile
 from tests.kernel.cache import processes
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.slow,
+]
 
 ACTORS = 3
 KEYS = 2

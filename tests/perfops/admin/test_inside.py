@@ -1,5 +1,7 @@
 """Pages of tables, indexes, sessions and differences: whole when full, empty and broken."""
 
+import json
+import re
 from datetime import timedelta
 
 import msgspec
@@ -14,11 +16,15 @@ from perfops.admin.columns import of_tables
 from perfops.analysis import differences as inside
 from perfops.analysis import findings, snapshots
 from perfops.analysis import sessions as present
+from perfops.analysis.advisors import slow_queries
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.records import Database, Index, Server, Statement, Table
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.collectors.states import Session, Setting
-from perfops.models import Analysis, QueryTemplate, StoredSnapshot
+from perfops.analysis.services import Report
+from perfops.conf import Conf
+from perfops.management.formats import renderers
+from perfops.models import Analysis, Finding, QueryOrigin, QueryTemplate, StoredSnapshot
 from tests.perfops.clusters import until
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +154,59 @@ def test_a_statements_share_of_the_databases_time_is_that_of_the_newest_analysis
     page = admin_client.get(reverse("admin:perfops_querytemplate_change", args=[known.pk]))
     # 1 ms of 991 in the hour between the two.
     assert f"0.1% in analysis {two[1].pk}" in page.content.decode()
+
+
+def test_all_pages_and_reports_have_the_same_figures_of_a_statement(admin_client, two):
+    """The statement took 990 ms of the 1764 of all, its own, the new one's 1 and another's 773; the
+    project sent one more, of which PostgreSQL's statistics don't know."""
+    later, at = two[1], two[1].created_at
+    taken = look(7200.0, calls=100, mean_ms=10.0)
+    other = Statement("3", "SELECT 3 AS other", 10, 773.0, 10, 0, 0, 0, 0)
+    taken = msgspec.structs.replace(taken, statements=(*taken.statements, other))
+    StoredSnapshot.objects.filter(analysis=later).delete()
+    snapshots.keep(taken, database="default", texts=100, analysis=later)
+    window = inside.window_of(later)
+    found = slow_queries.run(window, Conf(SLOW_MEAN_MS=11.0, SLOW_MEAN_ERROR_MS=12.0))
+    report = Report("default", window, found, frozenset(), later.pk)
+    findings.record(later, found, incidents=report.all_incidents)
+    known = QueryTemplate.objects.create(
+        id=8,
+        database="default",
+        text="SELECT <one>",
+        queryids=["1"],
+        first_seen_at=at,
+    )
+    beside = QueryTemplate.objects.create(
+        id=9,
+        database="default",
+        text="SELECT beside",
+        queryids=["9"],
+        first_seen_at=at,
+    )
+    for template, ms in ((known, 990.0), (beside, 4000.0)):
+        QueryOrigin.objects.create(
+            template=template, site="shop/views.py:7", function="shelf", kind="request", at=at,
+            name="GET /", calls=90, total_ms=ms, rows=90, executions=90,
+            max_calls_per_execution=1,
+        )  # fmt: skip
+    (finding,) = [each for each in found if each.queryids == ("1",)]
+    stored = Finding.objects.get(fingerprint=finding.fingerprint)
+    pages = {
+        "the list": reverse("admin:perfops_querytemplate_changelist"),
+        "the statement": reverse("admin:perfops_querytemplate_change", args=[known.pk]),
+        "the analysis": reverse("admin:perfops_analysis_change", args=[later.pk]),
+        "the finding": reverse("admin:perfops_finding_change", args=[stored.pk]),
+    }
+    texts = {name: admin_client.get(page).content.decode() for name, page in pages.items()}
+    texts |= {name: render(report) for name, render in renderers().items()}
+    for name, text in texts.items():
+        assert "56.1%" in text, name
+        assert re.search(r"\b90\b", text), name
+        assert re.search(r"\b11\.0\b", text), name
+        # Of what the project sent it would be a fifth.
+        assert "19.8%" not in text, name
+    (told,) = [e for e in json.loads(texts["json"])["findings"] if e["object"] == finding.object]
+    assert told["impact"] == pytest.approx(990 / 1764)
 
 
 def test_the_analysis_leads_to_its_pages_and_tells_what_is_covered(admin_client, two):

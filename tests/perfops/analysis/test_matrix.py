@@ -86,6 +86,7 @@ def live(server, user):
         tell_counters(someone)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unblocked")
 def test_problems_are_found_and_every_remedy_ends_its_own(cell, server, settings, request):
     way, role = cell[0], cell[2]

@@ -11,7 +11,10 @@ from perfops.analysis import services as analyses
 from perfops.models import Finding, LoadRun, Recommendation, Sample
 from tests.perfops.clusters import tell_counters
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.slow,
+]
 ROWS = 8_000
 
 

@@ -20,7 +20,6 @@ def test_the_finding_says_what_was_proved_and_how(embedded):
     assert advice.severity == "warning"
     assert advice.evidence["proof"] == "rehearsed on a copy of 40,000 rows"
     assert advice.evidence["calls"] == EQUALITY.calls
-    assert given.proof.write_ms is None or 0 < given.proof.write_ms < 1
     assert advice.evidence["write cost"]
     assert advice.statement.startswith('CREATE INDEX CONCURRENTLY "orders_customer_id_')
     assert "no model of this project has the table orders" in advice.remedy

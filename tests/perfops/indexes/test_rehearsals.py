@@ -206,6 +206,37 @@ def test_the_copy_of_a_table_that_was_updated_much_costs_what_the_table_does(own
     assert costs == pytest.approx(real, rel=0.1)
 
 
+def test_the_update_that_is_measured_is_hot_without_the_index_alone(own):
+    own.cursor.execute(
+        "CREATE TABLE parcel (id bigint PRIMARY KEY, place int, low int GENERATED ALWAYS AS (1)"
+        " STORED) WITH (fillfactor = 40);"
+        "INSERT INTO parcel SELECT n, n % 50 FROM generate_series(1, 3000) n; ANALYZE parcel"
+    )
+    table = catalog.tables(own.cursor, [("public", "parcel")])["public", "parcel"]
+    hot = {}
+    with (
+        copying.writing(own.alias, own.limits()) as cursor,
+        copying.copied(cursor, Clock(PATIENCE_S), table, own.limits()) as copy,
+    ):
+        cursor.execute(f'CREATE INDEX tried ON "{copy.schema}".parcel (place)')
+        cursor.execute("SET track_counts = on")
+        text = copying.updating(copy, {"place"})
+        assert copying.updating(copy, {"low"}) == ""
+        for without in ([], ["tried"]):
+            with copying._changing(copy, without):
+                cursor.execute(text)
+                cursor.execute(
+                    "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
+                    " WHERE schemaname = %s",
+                    [copy.schema],
+                )
+                hot[bool(without)] = cursor.fetchone()
+        costs = copying.write_costs(copy, "tried", {"place"})
+    # A thousand updates, then a thousand more without the index: these alone are HOT.
+    assert hot == {False: (1000, 0), True: (2000, 1000)}
+    assert costs.update_ms is None or costs.update_ms > 0
+
+
 def test_a_busy_table_is_not_waited_for(embedded):
     with copying.writing(embedded.alias, embedded.limits()) as other:
         window = embedded.window(named("equality"))

@@ -18,6 +18,7 @@ from perfops.indexes.records import (
     Proof,
     Query,
     Slot,
+    WriteCosts,
     Writes,
 )
 from tests.perfops.indexes.test_shapes import column, table
@@ -258,7 +259,11 @@ def test_an_index_that_makes_others_slower_pays_for_that():
 def test_what_writes_cost_is_taken_from_the_rehearsal_where_it_was_measured():
     written = replace(ORDERS, writes=Writes(10_000, 0, 0, 0))
     proof = Proof(index("customer"), "rehearsed", "ms", 1, 1.0)
-    assert weighing._write_ms(replace(proof, write_ms=0.02), written, 0.0) == 200.0
+    measured = replace(proof, costs=WriteCosts(0.02, 0.5))
+    assert weighing._write_ms(measured, written, 0.0) == 200.0
+    # An update that loses HOT needs entries in all indexes: that is measured by itself.
+    assert weighing._write_ms(measured, written, 40.0) == 220.0
+    assert weighing._write_ms(replace(proof, costs=WriteCosts(0.02)), written, 50.0) == 201.0
     assert weighing._write_ms(proof, written, 0.0) == pytest.approx(10_000 * weighing.WRITE_MS)
 
 

@@ -14,7 +14,10 @@ from perfops.jobs import lifecycle
 from perfops.models import Analysis
 from tests.perfops import programs
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True, serialized_rollback=True),
+    pytest.mark.slow,
+]
 State = Analysis.State
 BEATS = {"HEARTBEAT_S": 0.2, "LOST_AFTER_S": 2.0, "ORIGINS": False, "INDEX_ADVICE_S": 0.0}
 PATIENCE_S = 60

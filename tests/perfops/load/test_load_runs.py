@@ -12,6 +12,7 @@ from perfops.jobs import lifecycle
 from perfops.load import execution, selectors, targets
 from perfops.load import services as runs
 from perfops.load.summary import Summary
+from perfops.load.validity import VALID
 from perfops.models import LoadRun
 from perfops.models.budgets import Budget, Evaluation
 from tests.perfops import programs
@@ -40,7 +41,7 @@ def load(name, target):
     return run
 
 
-def test_a_good_run_passes_and_is_measured_in_full(scenario, site, settings):
+def test_a_good_run_passes_is_measured_in_full_and_only_once(scenario, site, settings):
     settings.PERFOPS = {**settings.PERFOPS, "OWN_TARGETS": [site.url]}
     run = load_valid(scenario(), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.PASSED), (run.reasons, run.log)
@@ -56,10 +57,15 @@ def test_a_good_run_passes_and_is_measured_in_full(scenario, site, settings):
     assert run.server["window_s"] > 3
     assert run.fingerprint["k6"].startswith("k6")
     assert run.fingerprint["postgres"]
+    check_that_seconds_and_routes_add_up(run)
+    check_that_a_warning_budget_warns(run)
+    finished = run.finished_at
+    execution.execute(run.pk, verdicts.decide)
+    run.refresh_from_db()
+    assert run.finished_at == finished
 
 
-def test_seconds_and_routes_add_up_to_the_whole(scenario, site):
-    run = load(scenario(), site.url)
+def check_that_seconds_and_routes_add_up(run):
     total = run.summary["requests"]
     assert sum(point.requests for point in selectors.series(run)) == total
     routes = selectors.route_results(run)
@@ -71,6 +77,15 @@ def test_seconds_and_routes_add_up_to_the_whole(scenario, site):
     assert shares["/ready"] == pytest.approx(0.05, abs=0.01)
 
 
+def check_that_a_warning_budget_warns(run):
+    Budget.objects.filter(metric="latency_p99").update(target=0.001, threshold=0.001)
+    verdict, reasons = verdicts.decide(run, VALID, judged=True)
+    assert verdict == Verdict.WARNED, reasons
+    violated = run.evaluations.get(budget__metric="latency_p99")
+    assert violated.outcome == Evaluation.Outcome.VIOLATED
+
+
+@pytest.mark.slow
 def test_a_server_that_stops_in_the_middle_fails_the_run(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
@@ -103,6 +118,7 @@ def test_dropped_iterations_make_the_run_invalid(scenario, site):
     assert "queries_per_request" not in run.server
 
 
+@pytest.mark.slow
 def test_budgets_fail_a_slow_server_even_where_iterations_were_dropped(scenario, site):
     site.delay_s = 0.5
     Budget.objects.filter(metric="latency_p95").update(target=100, threshold=200)
@@ -111,11 +127,12 @@ def test_budgets_fail_a_slow_server_even_where_iterations_were_dropped(scenario,
     assert run.verdict == Verdict.FAILED, run.reasons
 
 
+@pytest.mark.slow
 def test_redirects_and_errors_are_no_throughput(scenario, site, settings, tmp_path):
     (tmp_path / "k6" / "routes.js").write_text(
         "export const requestOf = (n) => ['/moved', '/moved'];\n"
     )
-    run = load(scenario(), site.url)
+    run = load(scenario(rate=50, seconds=3), site.url)
     assert run.summary["requests"] == run.summary["errors"] > 0
     assert run.summary["sustained_throughput"] == run.summary["throughput"] == 0
 
@@ -127,39 +144,28 @@ def test_a_proxy_in_the_environment_is_not_asked(scenario, site, monkeypatch):
     assert targets.unreachable(site.url) is None
 
 
+@pytest.mark.slow
 def test_too_few_requests_make_the_run_invalid(scenario, site):
-    run = load(scenario(rate=50), site.url)
+    run = load(scenario(rate=50, seconds=3), site.url)
     assert run.verdict == Verdict.INVALID, run.reasons
     assert any("too few for a p99" in reason for reason in run.reasons), run.reasons
 
 
+@pytest.mark.slow
 def test_errors_over_the_budget_fail_the_run(scenario, site):
     site.error_share = 0.3
-    run = load(scenario(), site.url)
+    run = load(scenario(rate=100), site.url)
     assert run.verdict == Verdict.FAILED, run.reasons
     assert any("error rate" in reason for reason in run.reasons), run.reasons
 
 
+@pytest.mark.slow
 def test_a_slow_server_fails_the_run_by_latency(scenario, site):
     site.delay_s = 0.6
     Budget.objects.filter(metric="latency_p95").update(target=300, threshold=500)
-    run = load(scenario(rate=300, max_vus=1000), site.url)
-    assert run.summary["dropped"] > 0 or run.verdict == Verdict.FAILED, run.reasons
-    assert run.verdict in {Verdict.FAILED, Verdict.INVALID}
-
-
-def test_a_warning_budget_does_not_fail_the_run(scenario, site):
-    Budget.objects.filter(metric="latency_p99").update(target=0.001, threshold=0.001)
-    run = load_valid(scenario(), site.url)
-    assert run.verdict == Verdict.WARNED, run.reasons
-    violated = run.evaluations.get(budget__metric="latency_p99")
-    assert violated.outcome == Evaluation.Outcome.VIOLATED
-
-
-@pytest.mark.parametrize("name", ["api-load", "stress"])
-def test_the_other_scenarios_run_as_well(scenario, site, name):
-    run = load_valid(scenario(name=name), site.url)
-    assert run.verdict == Verdict.PASSED, (run.reasons, run.log)
+    run = load_valid(scenario(rate=100), site.url)
+    # A generator that could not send its plan leaves the latency unproved.
+    assert run.verdict == Verdict.FAILED or "planned requests" in run.reasons[0], run.reasons
 
 
 def test_the_plans_are_those_of_the_design():
@@ -174,8 +180,9 @@ def test_the_plans_are_those_of_the_design():
     assert (stress.duration_s, stress.spec.max_vus) == (20 * 60, 2000)
 
 
+@pytest.mark.slow
 def test_stress_is_not_judged(scenario, site):
-    run = load_valid(scenario(judged=False), site.url)
+    run = load_valid(scenario(name="stress", judged=False), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.NONE)
     assert not run.evaluations.exists()
 
@@ -244,14 +251,7 @@ def test_the_database_lets_one_run_at_a_time_have_a_target(scenario, site):
     assert "Another run" in second.reasons[0]
 
 
-def test_executing_twice_does_it_once(scenario, site):
-    run = load(scenario(), site.url)
-    finished = run.finished_at
-    execution.execute(run.pk, verdicts.decide)
-    run.refresh_from_db()
-    assert run.finished_at == finished
-
-
+@pytest.mark.slow
 def test_a_run_goes_on_while_the_database_stalls_and_stores_what_it_measured_later(
     scenario, site, settings
 ):

@@ -76,6 +76,7 @@ def load(settings, folder, target, *, seconds):
     return run, {each.route: each.requests for each in run.routes.exclude(route="")}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.usefixtures("quick_enough")
 def test_requests_keep_to_the_shares_and_a_redirect_is_one_of_them(settings, tmp_path, site):

@@ -68,6 +68,7 @@ def test_run_load_test_against_nobody_could_not_tell(capsys, scenario):
     assert "Nothing answers" in out
 
 
+@pytest.mark.slow
 @WHOLE
 def test_run_load_test_exits_with_1_when_a_budget_fails(capsys, scenario, site):
     Budget.objects.filter(metric="latency_p95").update(target=0.001, threshold=0.001)

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.db.utils import ProgrammingError
+from django.template import Context, Engine
 
 from perfops.origins import ledger, scope, wrapper
 from perfops.origins.callers import caller, source_of
@@ -139,6 +140,35 @@ def test_the_call_site_is_the_caller_of_a_declared_helper_with_its_source(counte
     assert sent.site.line == here
     number = int(here.rpartition(":")[2])
     assert (number, '    made["page"]("SELECT 1 AS by_helper")') in source_of(here)
+
+
+def test_the_stack_has_the_frames_of_the_project_without_those_of_helpers(counted, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "HELPER_MODULES": ["tests.perfops.origins.deeper"]}
+    path = str(Path(__file__).with_name("deeper.py"))
+    made = {"run": raw}
+    exec(compile("def page(sql):\n    return run(sql)\n", path, "exec"), made)
+    made["page"]("SELECT 1 AS by_stack")
+    here = line()
+    _, count = only(counted("by_stack"))
+    inner, outer, *_ = count.stack.splitlines()
+    assert inner.endswith(" raw")
+    assert outer.startswith(f"{here} test_the_stack_has")
+    assert "deeper.py" not in count.stack
+    # Once in a process is enough.
+    connection.cursor().execute("SELECT 1 AS by_stack")
+    assert [total.stack for total in counted("by_stack").values()].count("") == 1
+
+
+def test_rows_that_a_template_reads_are_asked_for_by_its_line(counted):
+    templates = Path(__file__).with_name("shop") / "templates"
+    rows = User.objects.filter(username="nobody")
+    page = Engine(dirs=[str(templates)]).get_template("entries.html")
+    page.render(Context({"object_list": rows}))
+    here = line()
+    sent, count = only(counted("SELECT"))
+    assert sent.site == ("tests/perfops/origins/shop/templates/entries.html:2", "template")
+    # The view that handed them over is on the stack.
+    assert count.stack.splitlines()[0].startswith(f"{here} ")
 
 
 @pytest.mark.parametrize("site", ["", "../../etc/passwd:1", "/etc/passwd:1", "gone.py:3", "x.py"])

@@ -12,6 +12,7 @@ from tests.perfops.analysis.test_advisors import INDEX, changed, window
 from tests.perfops.clusters import cluster, versions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", versions())
 def test_every_illness_is_found_and_every_remedy_ends_it(version, django_db_blocker):
     with django_db_blocker.unblock(), cluster(version) as server:
