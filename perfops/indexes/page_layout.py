@@ -21,10 +21,8 @@ def imitate(cursor: CursorWrapper, schema: str, table: Table, rows: int) -> None
         _loosen(cursor, schema, table, rows / table.rows)
     mark, target = sql.SQL(MARK), sql.Identifier(schema, table.name)
     cursor.execute(sql.SQL("{} VACUUM (ANALYZE) {}").format(mark, target))
-    cursor.execute(
-        f"{MARK} SELECT relpages FROM pg_class WHERE oid = to_regclass(%s)",
-        [target.as_string(None)],
-    )
+    oid = "oid = to_regclass(%s)"
+    cursor.execute(f"{MARK} SELECT relpages FROM pg_class WHERE {oid}", [target.as_string(None)])
     (pages,) = cursor.fetchone()
     visible = round(pages * table.all_visible)
     if visible == pages:
@@ -52,14 +50,10 @@ def _loosen(cursor: CursorWrapper, schema: str, table: Table, share: float) -> N
     if all(1 / _LOOSE < each < _LOOSE for each in looseness.values()):
         return
     mark, target = sql.SQL(MARK), sql.Identifier(schema, table.name)
-    heap = sql.Literal(_fill_factor(100, looseness[""]))
-    statements = [
-        sql.SQL("{} ALTER TABLE {} SET (fillfactor = {})").format(mark, target, heap),
-        # It builds the indexes anew as well: dense ones.
-        sql.SQL("{} VACUUM (FULL) {}").format(mark, target),
-    ]
-    for statement in statements:
-        cursor.execute(statement)
+    factor = sql.Literal(_fill_factor(100, looseness[""]))
+    cursor.execute(sql.SQL("{} ALTER TABLE {} SET (fillfactor = {})").format(mark, target, factor))
+    # It builds the indexes anew as well: dense ones.
+    cursor.execute(sql.SQL("{} VACUUM (FULL) {}").format(mark, target))
     for name, each in _looseness(cursor, schema, table, share).items():
         if name and each >= _LOOSE:
             index, factor = sql.Identifier(schema, name), sql.Literal(_fill_factor(90, each))
