@@ -153,8 +153,9 @@ def _named(
     """Compare what the model names, and take it out of the parts."""
     for each in (*model._meta.indexes, *model._meta.constraints):
         kind = "index" if isinstance(each, Index) else "constraint"
-        # A unique constraint with a condition is an index to PostgreSQL.
-        if indexes.pop(each.name, None) or constraints.pop(each.name, None):
+        # The server cuts a longer name. A unique constraint with a condition is an index to it.
+        stored = each.name.encode()[: cursor.db.ops.max_name_length()].decode(errors="ignore")
+        if indexes.pop(stored, None) or constraints.pop(stored, None):
             continue
         editor = cursor.db.schema_editor(collect_sql=True, atomic=False)
         if isinstance(each, Index):

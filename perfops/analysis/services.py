@@ -244,7 +244,11 @@ def _report(
     window = difference.between(earlier, present) if earlier else difference.since_reset(present)
     # Counters begin where a snapshot is, which may be earlier; origins begin where it was said.
     seconds = since.total_seconds() if isinstance(since, timedelta) else window.seconds
-    sent = origins.read(database, since=present.taken_at - seconds)
+    begin = present.taken_at - seconds
+    if earlier is None and since is None:
+        # Requests are kept by the minute: of a server that is a minute old all of them count.
+        begin -= begin % 60
+    sent = origins.read(database, since=begin)
     window = replace(
         window,
         origins=sent.origins,

@@ -66,7 +66,9 @@ def _key(key: Key) -> sql.Composable:
         column = sql.SQL("{} {}").format(column, sql.SQL(key.opclass))
     if key.descending:
         column = sql.SQL("{} DESC").format(column)
-    return sql.SQL("{} NULLS {}").format(column, sql.SQL(key.nulls)) if key.nulls else column
+    return (
+        sql.SQL("{} NULLS {}").format(column, sql.SQL(key.nulls.upper())) if key.nulls else column
+    )
 
 
 def _predicate(fixed: Fixed) -> sql.Composable:

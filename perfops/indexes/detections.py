@@ -75,7 +75,7 @@ def _write_cost(costs: WriteCosts) -> str:
         f"{inserted} for each row written, measured on the copy"
         if inserted is not None
         else f"for rows written {assumed}",
-        f"{updated} for each update of its columns, which is HOT without it, measured on the copy"
+        f"{updated} for each update of its columns, HOT without it where a page has room"
         if updated is not None
         else "updates of its columns are taken to cost as much: they were not measured",
     ]

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from django.db import connection
+from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
 
 from perfops.analysis import drift
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors import drift as advisor
 from perfops.conf import Conf
+from perfops.models.origins import QueryOrigin
 from tests.perfops.analysis.test_advisors import window
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -93,3 +94,16 @@ def test_migrations_that_are_not_applied_or_not_known_tell_for_their_apps():
     # The column that it makes is not told beside it.
     assert missing == ("migrations of perfops", "warning")
     assert others == [("migrations of taxonomy", "warning")]
+
+
+def test_a_name_longer_than_the_server_keeps_is_no_difference(monkeypatch):
+    long = models.CheckConstraint(condition=models.Q(calls__gte=0), name="perfops_" + "long" * 15)
+    declared = [*QueryOrigin._meta.constraints, long]
+    monkeypatch.setattr(QueryOrigin._meta, "constraints", declared)
+    with connection.schema_editor() as editor:
+        editor.add_constraint(QueryOrigin, long)
+    try:
+        assert issues() == []
+    finally:
+        with connection.schema_editor() as editor:
+            editor.remove_constraint(QueryOrigin, long)

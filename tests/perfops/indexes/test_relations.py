@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from perfops.analysis.advisors import registry
@@ -11,6 +12,7 @@ from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
 from perfops.indexes import recommending, rehearsal, workload
 from perfops.indexes.records import Candidate, Clock, Key
+from tests.perfops.analysis.problems import shapes
 from tests.perfops.clusters import tell_counters
 from tests.perfops.indexes.workloads import Workload, none, one
 
@@ -324,3 +326,13 @@ def test_what_can_not_be_judged_is_counted_with_its_share_of_the_time(own):
     (note,) = own.advise(asked, own.limits()).notes
     assert "of the time) could not be judged" in note
     assert "the text is cut (1)" in note
+
+
+def test_shapes_of_indexes_are_told_apart_as_the_docs_say(own):
+    """What fails shows the table that belongs into docs/database-analysis.md."""
+    own.cursor.execute(shapes.DDL)
+    taken = snapshot.take(own.alias)
+    found = shapes.scores(taken)
+    assert found["perfops"] == (len(shapes.ILL), 1.0)
+    docs = (settings.BASE_DIR / "docs" / "database-analysis.md").read_text(encoding="utf-8")
+    assert shapes.table(found) in docs
