@@ -49,7 +49,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         THEN ' ' || profiles_search_parts(words) ELSE '' END
 $$
 """
-_REFRESH = _before.REFRESH.replace("profiles_search_plain(", "profiles_search_words(")
+REFRESH = _before.REFRESH.replace("profiles_search_plain(", "profiles_search_words(")
 
 
 class Migration(migrations.Migration):
@@ -60,6 +60,6 @@ class Migration(migrations.Migration):
         migrations.RunSQL(_PARTS, "DROP FUNCTION IF EXISTS profiles_search_parts(text)"),
         migrations.RunSQL(_WORDS, "DROP FUNCTION IF EXISTS profiles_search_words(text)"),
         migrations.RunSQL(_PLAIN, _before.PLAIN),
-        migrations.RunSQL(_REFRESH, _before.REFRESH),
+        migrations.RunSQL(REFRESH, _before.REFRESH),
         migrations.RunPython(_read_again, migrations.RunPython.noop),
     ]

@@ -24,14 +24,22 @@ BEGIN
     IF cardinality(keys) <= 500 THEN
         PERFORM profiles_search_refresh(keys);
     ELSE
-        DELETE FROM profiles_profilesearch USING profiles_profile
-        WHERE profile_id = id AND default_mask_id = ANY(changed);
+        DELETE FROM profiles_profilesearch WHERE profile_id IN (
+            SELECT profile_id FROM profiles_profilesearch JOIN profiles_profile ON id = profile_id
+            WHERE default_mask_id = ANY(changed)
+            ORDER BY profile_id FOR UPDATE OF profiles_profilesearch);
     END IF;
     RETURN NULL;
 END $$
 """
+# In the order in which the change of a mask locks them, or each would wait for the other.
+_IN_ANY_ORDER = import_module("profiles.migrations.0008_search_words_apart").REFRESH
+_REFRESH = _IN_ANY_ORDER.replace("    ON CONFLICT", "    ORDER BY profile.id\n    ON CONFLICT")
 
 
 class Migration(migrations.Migration):
     dependencies = [("profiles", "0008_search_words_apart")]
-    operations = [migrations.RunSQL(_OF_MASKS, _before.OF_MASKS)]
+    operations = [
+        migrations.RunSQL(_REFRESH, _IN_ANY_ORDER),
+        migrations.RunSQL(_OF_MASKS, _before.OF_MASKS),
+    ]

@@ -39,12 +39,9 @@ _BREAKS = re.compile(
     r"[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00a9\u00ab-\u00b4\u00b6-\u00bf\u00d7\u00f7"
     r"\u1680\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3030\u30fb]+"
 )
-_PLAIN_LETTERS = str.maketrans(
-    {
-        "\u03c2": "\u03c3", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i",
-        "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th",
-    }
-)  # fmt: skip
+_PLAIN_LETTERS = str.maketrans("\u03c2\u0131øłđðħ", "\u03c3iolddh") | {
+    ord("ß"): "ss", ord("æ"): "ae", ord("œ"): "oe", ord("þ"): "th",
+}  # fmt: skip
 
 # The query stands in a subquery: the planner, which does not know it then, always takes the index
 # in ``few``, even for words that are frequent alone and never come together. ``newest`` and ``few``
@@ -77,10 +74,9 @@ def plain(words: str) -> str:
     """Return ``words`` as the search compares them: letters in one spelling, words apart.
 
     Without accents, in lower case; what NFKD leaves whole is spelled in plain letters. Apostrophes
-    go ("o'brien" is one word), other punctuation stands for a space. "" when there is no word. The
-    database's functions ``profiles_search_plain`` and ``profiles_search_words`` do the same with
-    what is searched. The result is no longer than a client may send, since the links to other
-    pages have it.
+    go ("o'brien" is one word), other punctuation is a space. "" when there is no word. PostgreSQL's
+    ``profiles_search_plain`` does the same with what is searched. No longer than a client may send,
+    since the links to other pages have it.
     """
     apart = unicodedata.normalize("NFKD", _APOSTROPHES.sub("", words))
     bare = unicodedata.normalize("NFKC", _UNSEEN.sub("", apart)).lower()

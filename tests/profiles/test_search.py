@@ -1,5 +1,6 @@
 """Full-text search: what is found, what never is, in which order, and that it stays in step."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
 import psycopg
@@ -18,6 +19,7 @@ from taxonomy.models import Mask
 from tests.world import commit, database_parameters
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
+WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
 COUNT_OF_LISTED = "SELECT count(*) FROM profiles_profile WHERE visibility = 'public' AND is_active"
 
 
@@ -353,10 +355,39 @@ def test_seeded_profiles_are_found_and_writers_at_the_same_time_lose_nothing(cli
         other = Thread(target=rename)
         other.start()
         while not first.execute(
-            "SELECT 1 FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))",
+            WAITING,
             [first.info.backend_pid],
         ).fetchone():
             assert other.is_alive(), "it should wait for the lock on the profile"
     other.join()
     assert find(client, "juggling acrobat") == ["ravi-castellanos"]
     check_in_step()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_change_of_a_mask_and_the_reading_of_its_profiles_do_not_wait_in_a_circle(owner):
+    mask = Mask.objects.get(slug="analyst")
+    fields = {"owner": owner, "visibility": "public", "default_mask": mask}
+    made = Profile.objects.bulk_create(
+        Profile(slug=f"p-{n}", display_name="x", **fields) for n in range(501)
+    )
+    first, last = (each(profile.pk for profile in made) for each in (min, max))
+    touch = "UPDATE profiles_profilesearch SET document = document WHERE profile_id = %s"
+    with psycopg.connect(**database_parameters(), autocommit=True) as other:
+        # The first one now stands behind the others in both tables.
+        other.execute(touch, [first])
+        other.execute("UPDATE profiles_profile SET updated_at = now() WHERE id = %s", [first])
+
+    def change():
+        with psycopg.connect(**database_parameters()) as second:
+            second.execute("UPDATE taxonomy_mask SET private_tags = '{x}' WHERE id = %s", [mask.pk])
+
+    with psycopg.connect(**database_parameters()) as other, ThreadPoolExecutor(1) as thread:
+        other.execute(touch, [first])
+        changing = thread.submit(change)
+        while not other.execute(WAITING, [other.info.backend_pid]).fetchone():
+            assert not changing.done(), changing.result()
+        other.execute(touch, [last])
+        other.commit()
+        changing.result()
+    assert stored() == []
