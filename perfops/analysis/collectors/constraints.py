@@ -22,7 +22,9 @@ _BLOCKED = """coalesce((SELECT string_agg(DISTINCT what, ', ') FROM (
                     WHERE b.classid = 'pg_attrdef'::regclass AND e.oid = b.objid
                         AND g.attgenerated <> ''))
         UNION ALL SELECT 'the partition key of ' || p.partrelid::regclass
-        FROM pg_partitioned_table p WHERE p.partrelid = c.oid AND a.attnum = ANY(p.partattrs)
+        FROM pg_partition_tree(c.oid) below JOIN pg_partitioned_table p ON p.partrelid = below.relid
+        JOIN pg_attribute key ON key.attrelid = below.relid AND key.attname = a.attname
+            AND key.attnum = ANY(p.partattrs)
         UNION ALL SELECT 'the table that it inherits from' WHERE a.attinhcount > 0
     ) blocking), '')"""
 _LIMITS = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}

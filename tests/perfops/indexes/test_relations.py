@@ -336,3 +336,14 @@ def test_shapes_of_indexes_are_told_apart_as_the_docs_say(own):
     assert found["perfops"] == (len(shapes.ILL), 1.0)
     docs = (settings.BASE_DIR / "docs" / "database-analysis.md").read_text(encoding="utf-8")
     assert shapes.table(found) in docs
+
+
+def test_a_column_by_which_a_partition_is_partitioned_can_not_become_long(own):
+    own.cursor.execute(
+        "CREATE TABLE many (id serial, part text) PARTITION BY LIST (part);"
+        "CREATE TABLE many_a PARTITION OF many FOR VALUES IN ('a') PARTITION BY HASH (id);"
+        "SELECT setval('many_id_seq', 2000000000)"
+    )
+    (found,) = detected(own, "integer_overflow")
+    assert found.statement == ""
+    assert "the partition key of many_a" in found.remedy
