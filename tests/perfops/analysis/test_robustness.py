@@ -11,6 +11,7 @@ from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
+from perfops.analysis.collectors.states import CUT_OFF
 from perfops.conf import Conf
 from tests.perfops.clusters import Cluster, cluster, until, versions
 
@@ -229,18 +230,27 @@ def test_vacuum_is_due_at_the_most_that_18_has(server):
     assert due.vacuum_due == (300 if server.version >= "18" else 50 + 2000)
 
 
-@pytest.mark.usefixtures("unblocked")
-def test_a_replica_is_analysed_and_its_lag_is_told(server):
-    server.execute("SELECT pg_create_physical_replication_slot('standby')")
-    standby = Cluster(server.version, server.folder.parent / "standby")
-    standby.folder.mkdir()
-    standby.own(standby.folder)
+@pytest.fixture(scope="module")
+def standby(server):
+    """A copy of the server, stopped; each test names the primary that it has."""
+    made = Cluster(server.version, server.folder.parent / "standby")
+    made.folder.mkdir()
+    made.own(made.folder)
+    server.run(
+        "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief", "-D", made.data,
+        "--checkpoint=fast", "--no-sync",
+    )  # fmt: skip
+    (made.data / "standby.signal").touch()
     try:
-        server.run(
-            "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief",
-            "-D", standby.data, "-S", "standby", "--checkpoint=fast", "--no-sync",
-        )  # fmt: skip
-        (standby.data / "standby.signal").touch()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_replica_is_analysed_and_its_lag_is_told(server, standby):
+    server.execute("SELECT pg_create_physical_replication_slot('standby', true)")
+    try:
         standby.start(
             primary_conninfo=f"host=127.0.0.1 port={server.port} user=chief",
             primary_slot_name="standby",
@@ -256,21 +266,12 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
             found = snapshot.take(alias)
         with server.alias() as alias:
             primary = snapshot.take(alias)
-        standby.stop()
-        # A port that answers nobody: what the primary writes does not arrive.
-        standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
-        with standby.alias() as alias:
-            cut_off = snapshot.take(alias)
     finally:
         standby.stop()
         with server.connect() as connection:
             # Its sender learns a moment later that nobody listens any more.
             until(lambda: is_free(connection), "the slot is in use")
             connection.execute("SELECT pg_drop_replication_slot('standby')")
-    (issue,) = replication_lag.run(difference.since_reset(cut_off), Conf())
-    assert (issue.severity, issue.title) == (
-        "error", "this replica receives nothing from its primary",
-    )  # fmt: skip
     assert found.server.in_recovery
     assert sources(found) <= {"pg_stat_statements"}
     assert found.tables
@@ -281,6 +282,24 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
         advice = registry.run_advisors(difference.since_reset(look), limits).issues
         assert any(a.advisor == "replication_lag" for a in advice)
         assert not any(a.advisor == "unused_indexes" for a in advice)
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_standby_whose_primary_is_a_dead_port_is_an_error_and_not_healthy(standby):
+    """No row in pg_stat_wal_receiver, and all that it has received is replayed: silence."""
+    standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
+    try:
+        with standby.alias() as alias:
+            found = snapshot.take(alias)
+    finally:
+        standby.stop()
+    (itself,) = found.replicas
+    assert (itself.name, itself.state, itself.silent_s) == ("", CUT_OFF, None)
+    issues = registry.run_advisors(difference.since_reset(found), Conf()).issues
+    (issue,) = [each for each in issues if each.advisor == replication_lag.ID]
+    assert (issue.severity, issue.title) == (
+        "error", "this replica receives nothing from its primary",
+    )  # fmt: skip
 
 
 def behind(connection):
