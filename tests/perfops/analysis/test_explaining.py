@@ -22,12 +22,15 @@ from tests.perfops.analysis.test_snapshots import look
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
+BY_KIND_INDEX = "CREATE INDEX parts_kind ON parts (kind)"
+
+
 @pytest.fixture
 def parts():
     """A table with an index, 2000 rows, and statistics."""
     run("CREATE TABLE parts (id int PRIMARY KEY, kind int, name text)")
     run("INSERT INTO parts SELECT n, n %% 500, 'x' FROM generate_series(1, 2000) AS n", [])
-    run("CREATE INDEX parts_kind ON parts (kind)")
+    run(BY_KIND_INDEX)
     run("ANALYZE parts")
     yield
     run("DROP TABLE parts")
@@ -184,7 +187,7 @@ def flip_plans(template, *, times):
     began = timezone.now() - timedelta(hours=2 * times + 1)
     for number in range(times + 1):
         if number:
-            run("DROP INDEX parts_kind" if number % 2 else "CREATE INDEX parts_kind ON parts (kind)")
+            run("DROP INDEX parts_kind" if number % 2 else BY_KIND_INDEX)
         plans.watch()
     hours = [began + timedelta(hours=2 * number) for number in range(times + 1)]
     for plan, at in zip(QueryPlan.objects.order_by("id"), hours, strict=True):

@@ -217,6 +217,20 @@ def test_statements_count_whose_texts_the_server_has_lost_in_whatever_schema(ser
 
 
 @pytest.mark.usefixtures("unblocked")
+def test_the_same_statement_in_another_database_of_the_server_is_no_part_of_the_shares(server):
+    server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    for database, calls in (("postgres", 3), ("template1", 70)):
+        with server.connect(database=database) as connection:
+            for _ in range(calls):
+                connection.execute("SELECT 1 AS in_two_databases")
+    with server.alias() as alias:
+        window = difference.since_reset(snapshot.take(alias))
+    (found,) = [each for each in window.statements if "in_two_databases" in each.text]
+    assert found.calls == 3
+    assert sum(window.shares().values()) == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("unblocked")
 def test_vacuum_is_due_at_the_most_that_18_has(server):
     server.execute(
         "CREATE TABLE due (id int) WITH (autovacuum_enabled = off)",
