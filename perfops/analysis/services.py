@@ -13,7 +13,7 @@ from django.utils import timezone
 from perfops.analysis import drift, findings, incidents, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
-from perfops.analysis.collectors import difference, origins, snapshot
+from perfops.analysis.collectors import difference, indexes, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
@@ -21,7 +21,8 @@ from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
-from perfops.database import packages
+from perfops.database import connections as session
+from perfops.database import packages, replicas
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
@@ -264,6 +265,7 @@ def _report(
         reason = first_line(error)
         cost = "Whether the database has what the models declare is not known."
         window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
+    window = _with_replicas(window)
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
     issues, coverage, stores = found.issues, found.coverage, []
@@ -280,6 +282,25 @@ def _report(
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
     return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
+
+
+def _with_replicas(window: Window) -> Window:
+    """Return ``window`` with what the read replicas of its database know: they count for
+    themselves.
+    """
+    scans: dict[str, dict[int, int]] = {}
+    for alias in replicas.replicas_of(window.alias):
+        source = f"pg_stat_user_indexes of {alias}"
+        try:
+            with session.reading(alias) as cursor:
+                scans[alias] = {index.oid: index.scans for index in indexes.read(cursor)}
+        except Error as error:
+            cost = f"Whether an index that is unused here is used on {alias} is not known."
+            window = _lacking(window, UnavailableSource(source, first_line(error), cost, ""))
+    if not scans:
+        return window
+    note = f"read replicas: {', '.join(scans)}; their statements are shown by --database"
+    return replace(window, replica_scans=scans, notes=(*window.notes, note))
 
 
 def _in_order(report: Report, arranged: Iterable[Incident]) -> Report:

@@ -306,6 +306,15 @@ def test_a_replica_condemns_no_index():
     assert unused_indexes.run(difference.since_reset(after), LIMITS) == []
 
 
+def test_an_index_that_only_a_replica_reads_is_in_use_and_one_that_none_does_says_so():
+    idle = window(indexes=[INDEX])
+    on_replica = {"reader": {INDEX.oid: 3}}
+    assert unused_indexes.run(replace(idle, replica_scans=on_replica), LIMITS) == []
+    on_replica = {"reader": {INDEX.oid: 0}}
+    (issue,) = unused_indexes.run(replace(idle, replica_scans=on_replica), LIMITS)
+    assert issue.evidence["scans on reader"] == 0
+
+
 EVIL = "x\"; DROP TABLE users; --'$"
 
 

@@ -12,6 +12,7 @@ from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.conf import Conf
+from perfops.database import packages, replicas
 from tests.perfops.clusters import Cluster, cluster, until, versions
 
 
@@ -229,8 +230,15 @@ def test_vacuum_is_due_at_the_most_that_18_has(server):
     assert due.vacuum_due == (300 if server.version >= "18" else 50 + 2000)
 
 
+class OnlyThePrimary:
+    """What projects with read replicas have: nothing is migrated there."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "primary"
+
+
 @pytest.mark.usefixtures("unblocked")
-def test_a_replica_is_analysed_and_its_lag_is_told(server):
+def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_told(server, settings):
     server.execute("SELECT pg_create_physical_replication_slot('standby')")
     standby = Cluster(server.version, server.folder.parent / "standby")
     standby.folder.mkdir()
@@ -252,10 +260,14 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server):
             connection.execute("INSERT INTO kept VALUES (-1, 0)")
             connection.execute("INSERT INTO kept SELECT n, 0 FROM generate_series(3000, 9000) n")
             until(lambda: behind(connection), "the standby is not behind")
-        with standby.alias() as alias:
-            found = snapshot.take(alias)
-        with server.alias() as alias:
-            primary = snapshot.take(alias)
+        settings.DATABASE_ROUTERS = [f"{__name__}.OnlyThePrimary"]
+        with server.alias("primary") as alias, standby.alias("reader"):
+            found, primary = snapshot.take("reader"), snapshot.take(alias)
+            models = packages.models_of("reader")
+            assert replicas.replicas_of(alias) == ["reader"]
+            assert replicas.replicas_of("reader") == replicas.replicas_of("default") == []
+            assert replicas.primary_of("reader") == alias
+            assert models == packages.models_of(alias) != []
         standby.stop()
         # A port that answers nobody: what the primary writes does not arrive.
         standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
