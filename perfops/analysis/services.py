@@ -31,6 +31,12 @@ from perfops.models.jobs import Trigger
 log = logging.getLogger(__name__)
 
 ANALYSE = "perfops.analyse_database"
+# Requests are kept by the minute, and written a little later.
+_SHORT_S = 120.0
+_NO_REQUESTS = (
+    "no request was counted in it: they are kept by the minute and written half a minute later; "
+    "wait, or begin earlier (--since 5m)"
+)
 
 
 class CouldNotAnalyse(RuntimeError):
@@ -250,6 +256,8 @@ def _report(
         # Requests are kept by the minute: of a server that is a minute old all of them count.
         begin -= begin % 60
     sent = origins.read(database, since=begin)
+    if seconds < _SHORT_S and not any(each.kind == "request" for each in sent.scopes):
+        window = replace(window, notes=(*window.notes, _NO_REQUESTS))
     window = replace(
         window,
         origins=sent.origins,

@@ -9,7 +9,7 @@ from perfops.analysis.advisors.index_identity import drop_statement, serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
-from perfops.formatting import by_hand, megabytes
+from perfops.formatting import by_hand, megabytes, time_text
 
 ID = "unused_indexes"
 TITLE = "Unused indexes"
@@ -92,7 +92,7 @@ def _advice(index: Index, days: float, window: Window) -> DetectedIssue:
         object=index.qualified,
         index=IndexSubject(index.schema, index.table, index.name, index.definition),
         severity="warning",
-        title=f"Index {index.qualified} has not been used for {days:.0f} days",
+        title=f"Index {index.qualified} has not been used for {time_text(days * _DAY_S)}",
         evidence={
             "table": f"{index.schema}.{index.table}",
             "size in MB": megabytes(index.bytes),
