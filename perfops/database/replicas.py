@@ -11,7 +11,6 @@ from django.db import Error, connections, router
 
 from perfops.database import connections as session
 from perfops.database.connections import MARK
-from perfops.formatting import first_line
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +68,6 @@ def _place(alias: str) -> _Place | None:
             cursor.execute(_IDENTITY)
             cluster, database, is_replica = cursor.fetchone()
     except (Error, ImproperlyConfigured) as error:
-        log.info("whether %s is a read replica is not known: %s", alias, first_line(error))
+        log.info("whether %s is a read replica is not known: %s", alias, type(error).__name__)
         return None
     return _Place((cluster, database), is_replica)
