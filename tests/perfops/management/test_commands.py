@@ -82,7 +82,8 @@ def test_run_load_test_against_nobody_could_not_tell(capsys, scenario):
 @WHOLE
 def test_run_load_test_exits_with_1_when_a_budget_fails(capsys, scenario, site):
     Budget.objects.filter(metric="latency_p95").update(target=0.001, threshold=0.001)
-    code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
+    command = ("run_load_test", scenario(), "--target", site.url, "--here")
+    code, out, _ = call_judged(capsys, *command)
     assert code == 1, out
     assert "FAIL" in out
 
