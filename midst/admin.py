@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import BadRequest, FieldError
-from django.db import DataError
+from django.db import DataError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 
@@ -15,6 +15,10 @@ from midst.kernel.problems import Problem
 from midst.operations.cache_page import views as cache_page
 
 _NO_PARAMETER = "The address of this page has a parameter that no list takes."
+# What Django, psycopg and PostgreSQL raise for lookups and values that make no sense together.
+_NO_LOOKUP = (
+    ValueError, OverflowError, IndexError, FieldError, DataError, ProgrammingError,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +75,7 @@ class MidstAdminSite(admin.AdminSite):
                 response = view(request, *args, **kwargs)
                 # Now, for the rows are asked for while the page is written.
                 return response.render() if isinstance(response, TemplateResponse) else response
-            except (ValueError, OverflowError, DataError, FieldError) as error:
+            except _NO_LOOKUP as error:
                 log.warning("no list takes %s", request.GET.urlencode(), exc_info=error)
                 raise BadRequest(_NO_PARAMETER) from error
 

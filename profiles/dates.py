@@ -4,6 +4,9 @@ Recognised are ISO 8601 dates and times, week dates, dates in digits (1/2/2023, 
 2023-01, 20230102), weeks, quarters, seasons, and dates with the name of a month in English,
 German, French, Spanish, Italian, Portuguese or Dutch, and spans of all these. A day and a month
 without a year, or with one of two digits, become ``[date]``. A month alone stays: "may" is a word.
+
+People write the texts, and one search holds up a whole process: white space is taken as a whole
+(``*+``), or a long run of it could be shared out in thousands of ways.
 """
 
 import re
@@ -28,19 +31,25 @@ _FULL = r"([12]\d{3})"
 _SHORT = r"(['\u2019]\d\d)"
 _YEAR = rf"(?:{_FULL}|{_SHORT})"
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])(?:\.|st|nd|rd|th|er|º|ª|°)?"
-_OF = r"(?:\s*(?:of|de|di|d'|del))?\s*[-,/]?\s*"
-_TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?\s*(?:Z|UTC|[+-]\d\d:?\d\d)?)?"
+_OF = r"\s*+(?:(?:of|del|de|di|d')\s*+)?(?:[-,/]\s*+)?"
+_TIME = r"(?:[T ]\d{1,2}:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s*+(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
 _NUMBER = r"\d{1,2}"
+_PART = r"(?:Q[1-4]|[1-4]Q|H[12]|[12]H)"
+_HYPHEN = r"[-_\u2010-\u2014]"
 _DASH = r"[-\u2010-\u2014]"
+_IN_DIGITS = rf"(?:{_NUMBER}[/.])?{_NUMBER}[/.]{_FULL}"
 _BETWEEN = r"[-/.\u2010-\u2014]"
 _AND = r"\b(?:to|until|till|through|and|bis|und|au?|à|et|al?|y|e|tot|en)\b"
-_TO = rf"\s*(?:[-/&+\u2010-\u2014]|{_AND})\s*"
+_TO = rf"\s*+(?:[-/&+\u2010-\u2014]|{_AND})\s*+"
 _DAYS = rf"{_DAY}(?:{_TO}{_DAY})?"
-_DAY_AND_MONTH = rf"(?:{_DAYS}{_OF})?{_MONTH}(?:\s*{_DAYS}(?!\d))?"
+_DAY_AND_MONTH = rf"(?:{_DAYS}{_OF})?{_MONTH}(?:(?:\s++the\b)?\s*+{_DAYS}(?!\d))?"
 _SEASON = (
     r"(?:spring|summer|autumn|fall|winter|fr[üu]hling|fr[üu]hjahr|sommer|herbst|printemps|[ée]t[ée]|"
     r"automne|hiver)"
 )
+
+# Nothing else is spelled so: it may stand in the name of a file, or between marks.
+_ISO = rf"(?<!\d){_FULL}{_HYPHEN}(?:0[1-9]|1[0-2]){_HYPHEN}(?:0[1-9]|[12]\d|3[01])(?!\d)"
 
 _WITH_YEAR = rf"""{_FULL}年{_NUMBER}月(?:{_NUMBER}日)?|(?<!\w)(?:
     (?<!-)(?:
@@ -48,18 +57,20 @@ _WITH_YEAR = rf"""{_FULL}年{_NUMBER}月(?:{_NUMBER}日)?|(?<!\w)(?:
         | {_FULL}{_BETWEEN}{_NUMBER}(?:{_BETWEEN}{_NUMBER}{_TIME})?
         | {_FULL}-(?:[0-2]\d\d|3[0-6]\d)
         | ((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])
-        | {_NUMBER}[/.]{_FULL}\s*{_DASH}\s*{_NUMBER}[/.]{_FULL}
+        | {_IN_DIGITS}\s*+{_DASH}\s*+{_IN_DIGITS}
+        | {_NUMBER}\.\s?{_NUMBER}\.\s?{_FULL}
         | (?:{_NUMBER}{_BETWEEN})?{_NUMBER}{_BETWEEN}{_FULL}
     )
-    | (?:Q[1-4]|[1-4]Q)[\s/-]*{_YEAR}
-    | {_FULL}[\s/-]*(?:Q[1-4]|[1-4]Q)
-    | (?:week|KW|semaine|semana)\s*{_NUMBER}(?:\s*(?:of|de|in|/|,))?\s*{_FULL}
-    | {_SEASON}\s+(?:of\s+|de\s+)?{_YEAR}
+    | {_PART}[\s/-]*+{_YEAR}
+    | {_FULL}[\s/-]*+{_PART}
+    | (?:week|KW|semaine|semana)\s*+{_NUMBER}\s*+(?:(?:of|de|in|/|,)\s*+)?{_FULL}
+    | {_SEASON}\s++(?:(?:of|de)\s++)?{_YEAR}
     | (?:{_DAY_AND_MONTH}{_TO})?{_DAY_AND_MONTH}(?:{_TO}{_DAY})?{_OF}{_YEAR}
-    | {_FULL}(?:\s*,?\s+|[-/.]){_MONTH}(?:[-/.\s]+{_DAY})?
-)(?![\w-]|\.\d)"""
+    | {_FULL}(?:\s++(?:,\s++)?|,\s++|[-/.]){_MONTH}(?:[-/.\s]++{_DAY})?
+)(?![\w-]|\.\d)|{_ISO}"""
 _WITHOUT_YEAR = rf"""(?<![\w/-])(?:
-    (?:{_DAYS}{_OF}{_MONTH}|{_MONTH}\s*{_DAYS})(?:,?\s+\d\d(?!\w))?
+    (?:{_DAYS}{_OF}{_MONTH}|{_MONTH}(?:\s++the\b)?\s*+{_DAYS})(?:(?:,?\s++|-)\d\d(?!\w))?
+    | {_MONTH}-\d\d
     | {_NUMBER}/{_NUMBER}/\d\d | \d\d\.\d\d\.\d\d | 0[1-9]/\d\d
 )(?![\w/-])"""
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from django.apps import apps
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Index, Model
@@ -77,10 +76,9 @@ def find(database: str) -> tuple[Drift, ...]:
         unapplied, unknown = _migrations(cursor)
         models = [
             model
-            for model in apps.get_models(include_auto_created=True)
+            for model in packages.models_of(database)
             if model._meta.can_migrate(cursor.db) and '"' not in model._meta.db_table
-            and packages.has_tables_of(database, model)
-        ]  # fmt: skip
+        ]
         tables = _tables(cursor, sorted({model._meta.db_table for model in models}))
         found = [*_as_migrations(unapplied, "missing"), *_as_migrations(unknown, "extra")]
         # What a migration would make or has made is told by the migration.

@@ -13,7 +13,7 @@ from django.utils import timezone
 from perfops.analysis import drift, findings, incidents, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
-from perfops.analysis.collectors import difference, origins, snapshot
+from perfops.analysis.collectors import difference, indexes, origins, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.snapshot import Snapshot
@@ -21,7 +21,8 @@ from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
-from perfops.database import packages
+from perfops.database import connections as session
+from perfops.database import packages, replicas
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
@@ -30,6 +31,12 @@ from perfops.models.jobs import Trigger
 log = logging.getLogger(__name__)
 
 ANALYSE = "perfops.analyse_database"
+# Requests are kept by the minute, and written a little later.
+_SHORT_S = 120.0
+_NO_REQUESTS = (
+    "no request was counted in it: they are kept by the minute and written half a minute later; "
+    "wait, or begin earlier (--since 5m)"
+)
 
 
 class CouldNotAnalyse(RuntimeError):
@@ -249,6 +256,8 @@ def _report(
         # Requests are kept by the minute: of a server that is a minute old all of them count.
         begin -= begin % 60
     sent = origins.read(database, since=begin)
+    if seconds < _SHORT_S and not any(each.kind == "request" for each in sent.scopes):
+        window = replace(window, notes=(*window.notes, _NO_REQUESTS))
     window = replace(
         window,
         origins=sent.origins,
@@ -264,6 +273,7 @@ def _report(
         reason = first_line(error)
         cost = "Whether the database has what the models declare is not known."
         window = _lacking(window, UnavailableSource("models and migrations", reason, cost, ""))
+    window = _with_replicas(window)
     found = registry.run_advisors(window, conf(), only=only)
     window = _lacking(window, *found.failed)
     issues, coverage, stores = found.issues, found.coverage, []
@@ -280,6 +290,25 @@ def _report(
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
     return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
+
+
+def _with_replicas(window: Window) -> Window:
+    """Return ``window`` with what the read replicas of its database know: they count for
+    themselves.
+    """
+    scans: dict[str, dict[int, int]] = {}
+    for alias in replicas.replicas_of(window.alias):
+        source = f"pg_stat_user_indexes of {alias}"
+        try:
+            with session.reading(alias) as cursor:
+                scans[alias] = {index.oid: index.scans for index in indexes.read(cursor)}
+        except Error as error:
+            cost = f"Whether an index that is unused here is used on {alias} is not known."
+            window = _lacking(window, UnavailableSource(source, first_line(error), cost, ""))
+    if not scans:
+        return window
+    note = f"read replicas: {', '.join(scans)}; their statements are shown by --database"
+    return replace(window, replica_scans=scans, notes=(*window.notes, note))
 
 
 def _in_order(report: Report, arranged: Iterable[Incident]) -> Report:

@@ -76,15 +76,6 @@ def writing(database: str, *, timeout_ms: int) -> Iterator[CursorWrapper]:
         connection.close()
 
 
-def primary_of(alias: str) -> str:
-    """Return the alias whose tables ``alias`` has: another one where it is a read replica.
-
-    Django is told so by ``TEST = {"MIRROR": "default"}`` of a replica in ``DATABASES``.
-    """
-    test: dict[str, Any] = connections[alias].settings_dict.get("TEST") or {}
-    return str(test.get("MIRROR") or alias)
-
-
 def is_direct(cursor: CursorWrapper) -> bool:
     """Say whether there is no pooler between us and the server process.
 

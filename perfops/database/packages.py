@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import router
 from django.db.models import Model
 
-from perfops.database.connections import primary_of
+from perfops.database.replicas import primary_of
 
 
 def is_installed(path: Path) -> bool:
@@ -36,15 +36,23 @@ def of_tables(alias: str) -> dict[str, str]:
     """Return the tables of the database ``alias`` that packages declare, each with its package."""
     declared = {
         model._meta.db_table: of_model(model)
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.managed and not model._meta.proxy and has_tables_of(alias, model)
+        for model in models_of(alias)
+        if model._meta.managed and not model._meta.proxy
     }
     return {table: package for table, package in declared.items() if package}
 
 
-def has_tables_of(alias: str, model: type[Model]) -> bool:
-    """Say whether the database ``alias`` has the table of ``model``, as its routers see it."""
-    return bool(router.allow_migrate_model(primary_of(alias), model))
+def models_of(alias: str) -> list[type[Model]]:
+    """Return the models whose tables the database ``alias`` has, as its routers see it.
+
+    A read replica has those of its primary, though nothing is migrated there.
+    """
+    primary = primary_of(alias)
+    return [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if router.allow_migrate_model(primary, model)
+    ]
 
 
 def of_model(model: type[Model]) -> str:

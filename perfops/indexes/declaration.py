@@ -24,11 +24,8 @@ def model_of(table: str, alias: str) -> type[Model]:
     """Return the model that owns ``table`` in the database ``alias``. Raises ``NotDjangos``."""
     found = [
         model
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.db_table == table
-        and model._meta.managed
-        and not model._meta.proxy
-        and packages.has_tables_of(alias, model)
+        for model in packages.models_of(alias)
+        if model._meta.db_table == table and model._meta.managed and not model._meta.proxy
     ]
     if not found:
         raise NotDjangos(f"no model of this project has the table {table}")

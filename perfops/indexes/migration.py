@@ -17,7 +17,7 @@ from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import MigrationWriter
 from django.db.models import Index, Model
 
-from perfops.database.connections import primary_of
+from perfops.database.replicas import primary_of
 from perfops.indexes.declaration import NotDjangos, index_of, model_of
 from perfops.indexes.records import Candidate
 

@@ -328,7 +328,7 @@ def harmless(cursor: CursorWrapper, queries: Sequence[Query]) -> list[Query]:
 
 def _is_harmless(cursor: CursorWrapper, query: Query) -> bool:
     try:
-        return not explain.volatile(cursor, explain.generic(cursor, query.text))
+        return not explain.volatile(cursor, explain.generic(cursor, query.text), query.text)
     except NoPlan:
         return False
 

@@ -3,13 +3,17 @@
 import json
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from rich.console import Console
 from rich.text import Text
 
+import perfops
+from perfops.database import packages
 from perfops.formatting import first_line, visible
 
 COLOURS = {
@@ -18,6 +22,7 @@ COLOURS = {
 }  # fmt: skip
 FINE, NOT_FINE, COULD_NOT_TELL = 0, 1, 2
 _LOG_WIDTH = 120
+_OURS = Path(perfops.__path__[0])
 
 
 class _SafeConsole(Console):
@@ -78,9 +83,31 @@ class ReportCommand(BaseCommand):
         except Exception as error:
             # Python's own exit code for a crash is 1, which here means *not fine*.
             traceback.print_exc()
-            err().print(
-                f"{type(error).__name__}: nothing could be told. This is a fault of perfops; the "
-                "traceback above belongs into its report.",
-                markup=False,
-            )
+            err().print(f"Nothing could be told. {_whose(error)}", markup=False, soft_wrap=True)
             sys.exit(COULD_NOT_TELL)
+
+
+def _whose(error: Exception) -> str:
+    """Return who can do something about a crash: the project where its code or settings failed."""
+    name, place = type(error).__name__, _place_in_project(error)
+    if place:
+        return f"The project has an error at {place}: {name}: {first_line(error)}"
+    if isinstance(error, ImproperlyConfigured):
+        return f"The project's settings or URLconf have an error: {first_line(error)}"
+    return f"{name}: this is a fault of perfops; the traceback above belongs into its report."
+
+
+def _place_in_project(error: Exception) -> str:
+    """Return file and line of the project's code that failed when perfops called for it, or ""."""
+    frames = [(f.filename, f.lineno) for f in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        # What can't be read has no frame.
+        frames.append((error.filename, error.lineno))
+    for file, line in reversed(frames):
+        path = Path(file)
+        if path.is_relative_to(_OURS):
+            break
+        # "<frozen importlib>" is no file.
+        if not file.startswith("<") and not packages.is_installed(path):
+            return f"{file}:{line}"
+    return ""

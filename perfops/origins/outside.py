@@ -1,4 +1,4 @@
-"""What the stack tells where no line of the project is on it: template, view, followed relation.
+"""What the stack tells where no line of the project is on it: template, view, middleware, relation.
 
 Looked at once for each statement of a scope, never for each call.
 """
@@ -10,6 +10,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
+from django.core.handlers import exception
 from django.db.models import Model
 from django.db.models.fields.related_descriptors import (
     ForwardManyToOneDescriptor,
@@ -22,6 +24,7 @@ from perfops.origins.callers import BORDER, HELPER, PROJECT, SENDS, kind_of, pla
 from perfops.origins.counts import NOWHERE, Site
 
 _LONGEST = 200
+_OF_USERS = frozenset({"django.contrib.auth", "django.contrib.auth.backends"})
 _PLACES = 4096
 _relations: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 _RENDERS: CodeType = Node.render_annotated.__code__
@@ -66,6 +69,39 @@ def _view(function: Callable[..., Any]) -> Site:
         # A callable without a source: a partial, or what was made by C.
         pass
     return Site("", name[:_LONGEST])
+
+
+def middleware_of(frame: FrameType | None) -> Site:
+    """Return the library's middleware that asks, and whether for the session or the user.
+
+    ``NOWHERE`` where a view asks, or nothing of this is on the stack.
+    """
+    what, inner = "", None
+    while frame is not None and kind_of(frame.f_code.co_filename) != BORDER:
+        what = what or _part_of_request(str(frame.f_globals.get("__name__", "")))
+        inner, frame = frame, frame.f_back
+    # Django calls middlewares there, and views elsewhere.
+    if frame is not None and frame.f_code.co_filename != exception.__file__:
+        return NOWHERE
+    read_by = _middleware(inner) if frame is not None and inner is not None else ""
+    return Site("", ", read by ".join(filter(None, (what, read_by)))[:_LONGEST])
+
+
+def _part_of_request(module: str) -> str:
+    if module == settings.SESSION_ENGINE or module.startswith("django.contrib.sessions.backends."):
+        return "request.session"
+    return (
+        "request.user" if module in {"django.contrib.auth", "django.contrib.auth.backends"} else ""
+    )
+
+
+def _middleware(frame: FrameType) -> str:
+    """Return the dotted name of the class, or else the function, that is called as a middleware."""
+    module, name = str(frame.f_globals.get("__name__", "")), frame.f_code.co_qualname
+    if frame.f_code.co_name == "__call__" and "self" in frame.f_locals:
+        kind = type(frame.f_locals["self"])
+        module, name = kind.__module__, kind.__qualname__
+    return f"{module}.{name.partition('.<locals>')[0]}"
 
 
 def relation_at(text: str, line: FrameType | None, frame: FrameType) -> str:

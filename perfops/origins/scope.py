@@ -66,7 +66,8 @@ class Scope:
                 inner = outside.template_of(here, until=frame)
                 site = inner if inner.line else site
         if not site.line and self._view is not None:
-            site = self._view()
+            site = outside.middleware_of(sys._getframe(1))
+            site = site if site.function else self._view()
         tally = self.tallies[key] = ScopeCounter(database, text, site, code, relation)
         if ledger.is_new(database, text):
             tally.stack = stack_of(frame)

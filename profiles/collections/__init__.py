@@ -24,7 +24,8 @@ def _reduce_dates(row: dict[str, Any]) -> None:
     if not row["mask__obfuscate_dates"]:
         return
     for block in row["blocks"]:
-        block["title"], block["body"] = years_only(block["title"]), years_only(block["body"])
+        for name in ("title", "body", "template"):
+            block[name] = years_only(block[name])
         block["tags"] = [years_only(tag) for tag in block["tags"]]
 
 

@@ -32,6 +32,12 @@ _READ_ONCE = (
     "Read all rows at once before the loop: select_related for a foreign key, "
     "prefetch_related for what points back, or one query with __in."
 )
+# What of a request its middlewares read.
+_OF_REQUEST = ("request.session", "request.user")
+_ASK_ONCE = (
+    "It is asked before the view: find what makes the session or the user be read anew (another "
+    "middleware, a cycled session), or keep sessions in the cache (SESSION_ENGINE)."
+)
 _WRITE_ONCE = (
     "Write all rows at once after the loop: bulk_create or bulk_update, or update() and delete() "
     "on a queryset that names all of them. (They send no signals and call no save().)"
@@ -123,8 +129,12 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
 def _line(origin: Origin) -> dict[str, float | int | str]:
     if origin.site:
         return {"line": f"{origin.site} in {origin.function}"}
+    if origin.function.startswith(_OF_REQUEST):
+        return {"asked for": origin.function}
     return {"view": origin.function} if origin.function else {}
 
 
 def _read_once(relation: Relation | None, text: str, view: str) -> str:
+    if view.startswith(_OF_REQUEST):
+        return _ASK_ONCE
     return relation.remedy(text, view) if relation else _READ_ONCE

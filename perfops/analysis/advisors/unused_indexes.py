@@ -9,7 +9,7 @@ from perfops.analysis.advisors.index_identity import drop_statement, serves
 from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import ForeignKey, Index
 from perfops.conf import Conf
-from perfops.formatting import by_hand, megabytes
+from perfops.formatting import by_hand, megabytes, time_text
 
 ID = "unused_indexes"
 TITLE = "Unused indexes"
@@ -40,6 +40,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
         and index.bytes >= limits.UNUSED_INDEX_MIN_BYTES
         and all(
             each.scans == 0
+            and not any(scans.get(each.oid) for scans in window.replica_scans.values())
             and _idle_days(each, snapshot.taken_at, days) >= limits.UNUSED_INDEX_MIN_DAYS
             for each in (index, *stands_for[index.oid])
         )
@@ -50,7 +51,7 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     for index in sorted(idle, key=lambda each: (len(each.columns), each.qualified)):
         if not _is_the_only_one_under_a_key(index, kept, snapshot.foreign_keys):
             kept.remove(index)
-            found.append(_advice(index, days, window.packages.get(index.table, "")))
+            found.append(_advice(index, days, window))
     return found
 
 
@@ -84,17 +85,23 @@ def _is_the_only_one_under_a_key(
     )
 
 
-def _advice(index: Index, days: float, package: str) -> DetectedIssue:
+def _advice(index: Index, days: float, window: Window) -> DetectedIssue:
+    package = window.packages.get(index.table, "")
     return DetectedIssue(
         advisor=ID,
         object=index.qualified,
         index=IndexSubject(index.schema, index.table, index.name, index.definition),
         severity="warning",
-        title=f"Index {index.qualified} has not been used for {days:.0f} days",
+        title=f"Index {index.qualified} has not been used for {time_text(days * _DAY_S)}",
         evidence={
             "table": f"{index.schema}.{index.table}",
             "size in MB": megabytes(index.bytes),
             "scans": index.scans,
+            **{
+                f"scans on {alias}": scans[index.oid]
+                for alias, scans in window.replica_scans.items()
+                if index.oid in scans
+            },
             "days observed": round(days, 1),
             "definition": index.definition,
         },

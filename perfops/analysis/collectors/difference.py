@@ -179,6 +179,8 @@ class Window:
     drift: tuple[Drift, ...] = ()
     # The alias in DATABASES.
     alias: str = "default"
+    # Of each alias that is a read replica: how often it scanned the indexes, by their oid.
+    replica_scans: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def missing(self) -> tuple[UnavailableSource, ...]:

@@ -64,7 +64,7 @@ def analysed(cursor: CursorWrapper, text: str, params: Any) -> dict[str, Any]:
     whose effects no transaction undoes. Raises ``NoPlan``.
     """
     planned = with_values(cursor, text, params)
-    if called := volatile(cursor, planned):
+    if called := volatile(cursor, planned, text):
         raise NoPlan(
             f"It was not run: it calls {', '.join(called)}, and what a volatile function does may "
             "not be undone. Run EXPLAIN (ANALYZE) by hand if you know that it is harmless."
@@ -85,19 +85,24 @@ _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 # its function without being seen.
 _VOLATILE = f"""{MARK} SELECT DISTINCT proname FROM pg_proc p
     JOIN pg_namespace n ON n.oid = p.pronamespace
-    WHERE provolatile = 'v' AND NOT (nspname = 'pg_catalog' AND proname = ANY(%s::text[]))
+    WHERE (provolatile = 'v' OR EXISTS (
+        SELECT FROM pg_aggregate a JOIN pg_proc part ON part.provolatile = 'v'
+            AND part.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggmtransfn)
+        WHERE a.aggfnoid = p.oid))
+    AND NOT (nspname = 'pg_catalog' AND proname = ANY(%s::text[]))
     AND (proname = ANY(%s::text[])
         OR EXISTS (SELECT FROM pg_operator WHERE oprcode = p.oid AND oprname = ANY(%s::text[]))
         OR EXISTS (SELECT FROM pg_cast WHERE castfunc = p.oid))
     ORDER BY proname"""
 
 
-def volatile(cursor: CursorWrapper, plan: dict[str, Any]) -> list[str]:
-    """Return the volatile functions that ``plan`` (with VERBOSE) may call, but harmless ones.
+def volatile(cursor: CursorWrapper, plan: dict[str, Any], text: str) -> list[str]:
+    """Return the volatile functions that ``text`` may call, but harmless ones.
 
-    The plan shows what a view or an inlined function calls as well; the statement's text does not.
+    Its ``plan`` (with VERBOSE) shows what a view or an inlined function calls as well, but not what
+    stands in a list of VALUES: that is in the text alone.
     """
-    texts = list(_texts(plan))
+    texts = [*_texts(plan), text]
     names = {
         quoted.replace('""', '"') or plain
         for text in texts

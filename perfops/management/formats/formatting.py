@@ -17,7 +17,8 @@ _SENDERS = 3
 def name(report: Report) -> str:
     what = f"Analysis {report.analysis_id}" if report.analysis_id else "Analysis (not stored)"
     server = report.window.after.server
-    return f"{what} of {report.database} ({server.database} on PostgreSQL {server.name})"
+    replica = ", a read replica" if server.in_recovery else ""
+    return f"{what} of {report.database} ({server.database} on PostgreSQL {server.name}{replica})"
 
 
 def counts(report: Report) -> str:

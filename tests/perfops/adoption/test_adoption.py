@@ -123,15 +123,23 @@ def _load(project, port):
         {"metric": "error_rate", "target": 0.001, "threshold": 0.002},
     )
     target = f"http://127.0.0.1:{port}"
-    told = project.manage("run_load_test", "smoke", "--here", "--format=json", "--target", target)
-    run = json.loads(told.stdout)
+    asked = 0
+    # A generator that shares a busy machine may fall behind its plan: then once more.
+    for _ in range(3):
+        command = ("run_load_test", "smoke", "--here", "--format=json", "--target", target)
+        told = project.manage(*command, codes=(0, 2))
+        run = json.loads(told.stdout)
+        asked += next(each["requests"] for each in run["routes"] if each["route"] == route)
+        if told.returncode == 0:
+            break
+    assert told.returncode == 0, run["reasons"]
     assert {each["name"]: each["outcome"] for each in run["budgets"]} == {
         "p95 latency of /orders/{pk}/": "met", "error rate": "met",
     }  # fmt: skip
     with _database(project) as database:
         database.execute("UPDATE perfops_budget SET threshold = 0.002 WHERE route <> ''")
     assert "it must be < 0.002 ms" in project.manage("check_budget", codes=(1,)).stdout
-    return next(each["requests"] for each in run["routes"] if each["route"] == route)
+    return asked
 
 
 def _sent(project, name):

@@ -89,6 +89,8 @@ def test_the_hourly_task_keeps_the_counters_and_nothing_else():
     assert found.window.before is not None
     assert found.window.before.foreign_keys == ()
     assert found.window.after.foreign_keys
+    # A window of a minute shows no requests yet, and says so.
+    assert any("no request was counted in it" in note for note in found.window.notes)
 
 
 def test_the_hourly_snapshot_is_in_the_schedule():

@@ -306,6 +306,23 @@ def test_a_replica_condemns_no_index():
     assert unused_indexes.run(difference.since_reset(after), LIMITS) == []
 
 
+def test_an_index_that_only_a_replica_reads_is_in_use_and_one_that_none_does_says_so():
+    idle = window(indexes=[INDEX])
+    on_replica = {"reader": {INDEX.oid: 3}}
+    assert unused_indexes.run(replace(idle, replica_scans=on_replica), LIMITS) == []
+    on_replica = {"reader": {INDEX.oid: 0}}
+    (issue,) = unused_indexes.run(replace(idle, replica_scans=on_replica), LIMITS)
+    assert issue.evidence["scans on reader"] == 0
+
+
+@pytest.mark.parametrize(("since", "text"), [(0.0, "10 days"), (10 * DAY_S - 2520, "42 minutes")])
+def test_how_long_an_index_was_not_used_is_said_in_a_unit_that_fits(since, text):
+    database = changed(DATABASE, reset_at=since)
+    limits = Conf(UNUSED_INDEX_MIN_DAYS=0)
+    (issue,) = unused_indexes.run(window(indexes=[INDEX], database=database), limits)
+    assert issue.title == f"Index public.big_idx has not been used for {text}"
+
+
 EVIL = "x\"; DROP TABLE users; --'$"
 
 

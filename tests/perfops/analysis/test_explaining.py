@@ -118,7 +118,9 @@ def hidden_calls():
         AS $$ SELECT pg_reload_conf() $$""")
     run("CREATE VIEW calling AS SELECT pg_reload_conf() AS done")
     run('CREATE OPERATOR !!# (RIGHTARG = int, FUNCTION = "an odd (name")')
+    run('CREATE AGGREGATE adding (int) (STYPE = int, SFUNC = int4pl, FINALFUNC = "an odd (name")')
     yield
+    run("DROP AGGREGATE adding (int)")
     run("DROP VIEW calling")
     run("DROP OPERATOR !!# (NONE, int)")
     run("DROP FUNCTION inlined()")
@@ -139,10 +141,14 @@ def test_what_calls_a_function_with_effects_is_not_run():
             "SELECT * FROM calling",
             "SELECT !!# id FROM parts",
             "SELECT nextval('nowhere')",
+            "SELECT adding(id) FROM parts",
+            "VALUES (pg_reload_conf())",
+            "SELECT 1 FROM (VALUES (true), (pg_reload_conf())) AS given (done) WHERE done",
         ):
             with pytest.raises(NoPlan, match=r"It was not run|gives no plan"):
                 explain.analysed(cursor, text, None)
-        fine = "SELECT random(), clock_timestamp(), lower(name), count(*) FROM parts GROUP BY name"
+        fine = """SELECT random(), clock_timestamp(), lower(name), count(*), array_agg(id)
+            FROM parts JOIN (VALUES (1), (2)) AS given (id) USING (id) GROUP BY name"""
         assert explain.analysed(cursor, fine, None)["Execution Time"] > 0
 
 

@@ -99,6 +99,13 @@ def test_eight_of_a_kind_are_one_line_in_every_form(name):
     assert shown.index("Unused indexes") < shown.lower().index("set apart")
 
 
+def test_162_hints_about_an_empty_database_are_one_line():
+    hints = [issue("unused_indexes", f"public.i{n}", "info") for n in range(162)]
+    told = [each for each in renderers()["text"](report(*hints)).splitlines() if "public.i" in each]
+    (line,) = told
+    assert "162 of Unused indexes: public.i0, public.i1, public.i2 and 159 more" in line
+
+
 @pytest.mark.django_db
 def test_the_page_has_the_order_and_the_lines_of_the_report(admin_client):
     arranged = incidents.arrange(seen(), [*SLOW, *MANY, MISSING, SCANS], Conf())

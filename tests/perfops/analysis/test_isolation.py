@@ -1,6 +1,7 @@
 """What can't be read, or raises, costs itself: it is named, and nothing is resolved by it."""
 
 import re
+import sys
 
 import msgspec
 import pytest
@@ -206,16 +207,38 @@ def test_findings_of_an_advisor_that_failed_stay_open_and_the_report_says_since_
 
 
 def test_a_crash_of_the_command_is_exit_code_2_and_shows_where(monkeypatch, capsys):
-    def fail(**_):
-        raise ZeroDivisionError("division by zero")
-
-    monkeypatch.setattr(analyses, "analyse", fail)
+    monkeypatch.setattr(analyses, "analyse", None)
     with pytest.raises(SystemExit) as ended:
         call_command("analyze_db")
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert "Traceback" in said
     assert "a fault of perfops" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("urlpatterns = [\n", "SyntaxError"),
+        ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("nothing = 1\n", "does not appear to have any patterns in it"),
+    ],
+)
+def test_an_error_of_the_project_is_not_called_one_of_perfops(
+    text, error, tmp_path, settings, monkeypatch, capsys
+):
+    file = tmp_path / "broken_urls.py"
+    file.write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_urls", raising=False)
+    settings.ROOT_URLCONF = "broken_urls"
+    with pytest.raises(SystemExit) as ended:
+        call_command("perfops_start")
+    assert ended.value.code == 2
+    said = "".join(capsys.readouterr().err.split("Nothing could be told. ")[1:])
+    assert said.startswith("The project")
+    assert error in said
+    assert ("broken_urls.py:1" in said) == (error != "does not appear to have any patterns in it")
 
 
 def look(at, *, reset=0.0, statements_reset=0.0, wal_reset=0.0, **changes):

@@ -112,6 +112,9 @@ def test_without_a_line_of_the_project_the_view_and_the_relation_are_named():
     assert found.title.endswith("20.0 times per request, from library.views.EntryList")
     assert found.evidence["relation"] == "admin.LogEntry.user"
     assert "select_related('user') on the queryset that reads admin.LogEntry" in found.remedy
+    (early,) = advice(site="", function="request.session, read by a.B", name="GET /e/")
+    assert early.evidence["asked for"] == "request.session, read by a.B"
+    assert "SESSION_ENGINE" in early.remedy
     (nowhere,) = advice(site="", function="", name="GET /e/")
     assert (nowhere.object, nowhere.site) == ("GET /e/", "")
 

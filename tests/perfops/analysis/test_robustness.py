@@ -13,6 +13,7 @@ from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
 from perfops.analysis.collectors.states import CUT_OFF
 from perfops.conf import Conf
+from perfops.database import packages, replicas
 from tests.perfops.clusters import Cluster, cluster, until, versions
 
 
@@ -261,8 +262,17 @@ def standby(server):
         made.stop()
 
 
+class OnlyThePrimary:
+    """What projects with read replicas have: nothing is migrated there."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "primary"
+
+
 @pytest.mark.usefixtures("unblocked")
-def test_a_replica_is_analysed_and_its_lag_is_told(server, standby):
+def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_told(
+    server, standby, settings
+):
     server.execute("SELECT pg_create_physical_replication_slot('standby', true)")
     try:
         standby.start(
@@ -276,10 +286,14 @@ def test_a_replica_is_analysed_and_its_lag_is_told(server, standby):
             connection.execute("INSERT INTO kept VALUES (-1, 0)")
             connection.execute("INSERT INTO kept SELECT n, 0 FROM generate_series(3000, 9000) n")
             until(lambda: behind(connection), "the standby is not behind")
-        with standby.alias() as alias:
-            found = snapshot.take(alias)
-        with server.alias() as alias:
-            primary = snapshot.take(alias)
+        settings.DATABASE_ROUTERS = [f"{__name__}.OnlyThePrimary"]
+        with server.alias("primary") as alias, standby.alias("reader"):
+            found, primary = snapshot.take("reader"), snapshot.take(alias)
+            models = packages.models_of("reader")
+            assert replicas.replicas_of(alias) == ["reader"]
+            assert replicas.replicas_of("reader") == replicas.replicas_of("default") == []
+            assert replicas.primary_of("reader") == alias
+            assert models == packages.models_of(alias) != []
     finally:
         standby.stop()
         with server.connect() as connection:

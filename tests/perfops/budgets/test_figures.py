@@ -1,11 +1,13 @@
 """Figures for Prometheus: how near each budget is to its threshold, what is open."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from perfops.budgets import figures
-from perfops.models import Budget, Evaluation, Finding, LoadRun
+from perfops.budgets.metrics import registry
+from perfops.models import Budget, Evaluation, Finding, LoadRun, RouteResult
+from perfops.models.origins import ScopeTotal
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +45,39 @@ def test_a_ratio_above_one_is_a_broken_budget_whichever_way_is_better(judged):
         "cache_hit_rate": 2.0,
         "error_rate": 0.0,
     }
+
+
+def scope(name, calls, executions=2, **given):
+    given = {"kind": "request", "at": datetime.now(UTC), "span": "minute"} | given
+    ScopeTotal.objects.create(
+        database="default", name=name, executions=executions, calls=calls, total_ms=1.0,
+        max_calls_per_execution=calls, repeated_calls=0, **given,
+    )  # fmt: skip
+
+
+def test_statements_per_request_are_told_for_the_routes_with_the_most():
+    scope("a_command", 900, kind="command")
+    scope("GET /old", 900, at=datetime.now(UTC) - timedelta(hours=3), span="hour")
+    for number in range(60):
+        scope(f"GET /{number}", 2 * number)
+    found = read()["perfops_statements_per_request"]
+    assert len(found) == 50
+    assert (found["GET /59"], "GET /9" in found) == (59.0, False)
+
+
+def test_a_budget_of_statements_per_request_is_read_by_route_and_for_all(judged):
+    run = LoadRun(started_at=datetime.now(UTC), server={"queries": 1})
+    scope("GET /a", 44)
+    scope("GET /b", 4, executions=6)
+    metric = registry.every()["statements_per_request"]
+    budget = Budget(metric=metric.key, target=10, threshold=20)
+    assert metric.read(run, budget).value == 6.0
+    assert metric.read_route(RouteResult(route="/a"), run, budget).value == 22.0
+    unknown = metric.read_route(RouteResult(route="/c"), run, budget)
+    assert (unknown.value, "GET /c" in unknown.reason) == (None, True)
+    elsewhere = metric.read(LoadRun(started_at=run.started_at), budget)
+    assert (elsewhere.value, "not this project" in elsewhere.reason) == (None, True)
+    assert not metric.holds(22.0, budget.threshold)
 
 
 def test_open_findings_are_counted_and_none_is_told_as_zero():

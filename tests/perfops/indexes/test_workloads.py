@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.perfops.indexes.workloads import WORKLOADS
+from tests.perfops.indexes.workloads import WORKLOADS, Workload
 
 QUICK = [pytest.param(workload, id=workload.name) for workload in WORKLOADS if workload.is_quick]
 # hypopg knows B-trees alone, and is told fewer of them: the benchmark has them all.
@@ -54,6 +54,27 @@ def test_what_hypopg_can_not_imagine_is_rehearsed_beside_it(with_hypopg):
     outcome = with_hypopg.tried(tags, with_hypopg.limits())
     check(outcome, tags)
     assert {given.kind for given in outcome.advised.accepted} == {"rehearsed"}
+
+
+def test_a_parameter_outside_of_a_comparison_keeps_no_statement_from_its_index(with_hypopg):
+    """What Django writes for Coalesce(Sum), TruncDay, Substr and Case: no column has its values."""
+    statements = (
+        ("SELECT COALESCE(SUM(total), %s) FROM orders WHERE customer_id = %s",
+         lambda n: [0, 1 + n * 13]),
+        ("SELECT DATE_TRUNC(%s, at AT TIME ZONE %s) FROM events WHERE kind = %s",
+         lambda n: ["day", "UTC", n]),
+        ("SELECT SUBSTRING(name, %s, %s) FROM customers WHERE email = %s",
+         lambda n: [1, 3, f"Person{n + 1}@example.com"]),
+        ("SELECT CASE WHEN amount > %s THEN %s ELSE %s END FROM items WHERE order_id = %s",
+         lambda n: [5, "many", "few", 1 + n * 31]),
+    )  # fmt: skip
+    advised = with_hypopg.advise(Workload("odd", statements), with_hypopg.limits())
+    found = {str(each.candidate).partition(" INCLUDE")[0] for each in advised.accepted}
+    assert found == {
+        "public.orders (customer_id)", "public.events (kind)", "public.customers (email)",
+        "public.items (order_id)",
+    }  # fmt: skip
+    assert advised.notes == ()
 
 
 def test_there_are_at_least_thirty_workloads():

@@ -40,10 +40,20 @@ def call(capsys, *command):
     return ended.value.code, captured.out, captured.err
 
 
+def call_judged(capsys, *command):
+    """A generator that shares a busy machine may fall behind its plan: then once more."""
+    for _ in range(3):
+        called = call(capsys, *command)
+        if called[0] != 2:
+            break
+    return called
+
+
 @WHOLE
 @pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
-    code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
+    command = ("run_load_test", scenario(), "--target", site.url, "--here")
+    code, out, _ = call_judged(capsys, *command)
     assert code == 0, out
     for part in ("PASS", "p95 latency", "slowest routes", "requests in"):
         assert part in out
@@ -53,7 +63,7 @@ def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
 @pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_as_json_holds_nothing_else_on_stdout(capsys, scenario, site):
     command = ("run_load_test", scenario(), "--target", site.url, "--here", "--format", "json")
-    code, out, _ = call(capsys, *command)
+    code, out, _ = call_judged(capsys, *command)
     told = json.loads(out)
     assert (code, told["exit_code"], told["verdict"]) == (0, 0, "pass")
     assert told["summary"]["requests"] > 1000
@@ -72,7 +82,8 @@ def test_run_load_test_against_nobody_could_not_tell(capsys, scenario):
 @WHOLE
 def test_run_load_test_exits_with_1_when_a_budget_fails(capsys, scenario, site):
     Budget.objects.filter(metric="latency_p95").update(target=0.001, threshold=0.001)
-    code, out, _ = call(capsys, "run_load_test", scenario(), "--target", site.url, "--here")
+    command = ("run_load_test", scenario(), "--target", site.url, "--here")
+    code, out, _ = call_judged(capsys, *command)
     assert code == 1, out
     assert "FAIL" in out
 

@@ -65,6 +65,26 @@ def test_a_changelist_has_its_model_admin_and_the_relation(counted):
     assert count.relation == "auth.Permission.content_type"
 
 
+@LIBRARY
+@override_settings(
+    MIDDLEWARE=[
+        middleware.PATH,
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.auth.middleware.RemoteUserMiddleware",
+    ]
+)
+@pytest.mark.django_db
+def test_what_a_librarys_middleware_reads_of_a_request_says_so(counted):
+    client = Client()
+    client.force_login(User.objects.create(username="ada"))
+    assert client.get("/entries/").status_code == 200
+    by = "read by django.contrib.auth.middleware.RemoteUserMiddleware"
+    for table, what in (("django_session", "request.session"), ("auth_user", "request.user")):
+        of_request = [sent for sent in counted(f'FROM "{table}"') if sent.kind == "request"]
+        assert [sent.site.function for sent in of_request] == [f"{what}, {by}"]
+
+
 OF_USER = 'SELECT x FROM "django_admin_log" WHERE "django_admin_log"."user_id" = %s'
 GROUPS = """SELECT x FROM "auth_group" INNER JOIN "auth_user_groups" ON
  ("auth_group"."id" = "auth_user_groups"."group_id") WHERE "auth_user_groups"."user_id" = %s"""
