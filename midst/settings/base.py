@@ -183,7 +183,7 @@ CELERY_TASK_TIME_LIMIT = _VISIBILITY_S - 600
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "midst.operations.beat:PatientScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 
 # (name, requests, seconds) that a client may send. With a personal token, by token and by user;
