@@ -13,7 +13,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 log = logging.getLogger(__name__)
 
 
-class PatientScheduler(DatabaseScheduler):
+class PatientScheduler(DatabaseScheduler):  # type: ignore[misc]  # it has no types
     """Sends what is due as soon as the database answers again."""
 
     def tick(self, *args: Any, **options: Any) -> float:
