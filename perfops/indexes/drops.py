@@ -135,6 +135,12 @@ class _Plans:
         for queryid, found in without.items():
             self.used[queryid] |= found.indexes
 
+    def step_in(self, index: Name, twin: str) -> None:
+        """Count ``twin`` as used by what uses ``index``, which goes untried."""
+        for query in self.queries:
+            if self.uses(query, index):
+                self.used[query.queryid] |= {twin}
+
     def hiding(self, schema: str, limits: Conf, clock: Clock) -> Measure:
         """Return what plans all statements without some indexes."""
 
@@ -197,6 +203,7 @@ def _in_turn(
         if twin:
             # What one of two that are the same does, the other does as well: no trial is needed.
             found = replace(drop, status="accepted", twin=twin)
+            plans.step_in(_name(drop), twin)
         if found.status == "accepted":
             gone.append(_name(drop))
             plans.let_go(without)

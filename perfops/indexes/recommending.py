@@ -9,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window, statistics_since
-from perfops.analysis.collectors.records import Statement, UnavailableSource
+from perfops.analysis.collectors.records import Index, Statement, UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
 from perfops.formatting import count_text, first_line
@@ -47,11 +47,14 @@ def recommend(
     found: Sequence[DetectedIssue],
     limits: Conf,
     present: Window | None = None,
+    *,
+    was: Sequence[Index] | None = None,
 ) -> Recommendations:
     """Return index recommendations, each proved, for ``window`` of the database behind ``alias``.
 
     ``present``: the part of it since the indexes are those of today. Statements whose tables had
-    others before are judged by that part, or, without one, not yet.
+    others before are judged by that part, or, without one, not yet. ``was``: the indexes at its
+    beginning, where they are known otherwise than by ``window.before``.
     ``found``: what the advisors detected; indexes to drop among it are proved as well. Bounded
     in time; never raises for the database's sake: what went wrong is in ``missing``.
     """
@@ -64,7 +67,7 @@ def recommend(
         return Recommendations()
     try:
         with session.reading(alias) as cursor:
-            return _recommend(cursor, window, alias, dropping, limits, clock, present)
+            return _recommend(cursor, window, alias, dropping, limits, clock, present, was)
     except DatabaseError as error:
         reason = first_line(error)
         log.warning("index advice for %s is left out: %s", alias, reason)
@@ -79,12 +82,13 @@ def _recommend(
     limits: Conf,
     clock: Clock,
     present: Window | None,
+    was: Sequence[Index] | None,
 ) -> Recommendations:
     project = Project()
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
     read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS, clock=clock)
     tables = read.tables
-    queries, period, later = _at_present(read.queries, window, present)
+    queries, period, later = _at_present(read.queries, window, present, was)
     found = candidates.propose(
         queries,
         tables,
@@ -154,19 +158,23 @@ def with_parts(
 
 
 def _at_present(
-    queries: Sequence[Query], window: Window, present: Window | None
+    queries: Sequence[Query],
+    window: Window,
+    present: Window | None,
+    was: Sequence[Index] | None,
 ) -> tuple[list[Query], weighing.Period, list[Query]]:
     """Return the queries as they are with the indexes of today, the period that they are of, and
     those of which it is not known yet.
     """
-    before = window.before.indexes if window.before is not None else window.after.indexes
-    changed = impact.changed_tables(before, window.after.indexes)
+    if was is None:
+        was = window.before.indexes if window.before is not None else window.after.indexes
+    changed = impact.changed_tables(was, window.after.indexes)
     statements = {each.queryid: each for each in present.statements} if present else {}
     times = window.seconds / present.seconds if present and present.seconds else 1.0
     known, later = impact.at_present(queries, changed, statements, times=times)
     lost = {query.queryid for query in later}
-    was = sum(query.total_ms for query in queries if query.queryid not in lost)
-    return known, period(window, more_ms=sum(query.total_ms for query in known) - was), later
+    past_ms = sum(query.total_ms for query in queries if query.queryid not in lost)
+    return known, period(window, more_ms=sum(query.total_ms for query in known) - past_ms), later
 
 
 def period(window: Window, *, more_ms: float = 0.0) -> weighing.Period:

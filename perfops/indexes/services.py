@@ -12,6 +12,7 @@ from perfops.analysis import findings, snapshots
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.records import Index
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
@@ -34,7 +35,9 @@ def recommend(
 
     ``only``: the IDs of advisors that were asked; empty for all.
     """
-    found = recommending.recommend(window, database, issues, conf(), _present(window, database))
+    was = _first_indexes(window, database)
+    present = _present(window, database, was)
+    found = recommending.recommend(window, database, issues, conf(), present, was=was)
     if only:
         decided = tuple(e for e in found.decided if e.issue and e.issue.advisor in only)
         found = replace(found, decided=decided)
@@ -46,9 +49,22 @@ def recommend(
     )
 
 
-def _present(window: Window, database: str) -> Window | None:
+def _first_indexes(window: Window, database: str) -> tuple[Index, ...]:
+    """Return the indexes at the beginning of ``window``, or as soon after it as they are known.
+
+    A window of all that the counters hold has no snapshot at its beginning, but may have some
+    within: without those, what was slow until an index was made an hour ago counts as slow today.
+    """
+    if window.before is not None:
+        return window.before.indexes
+    first = _since(window, database, lambda _: True)
+    known = first.before if first is not None else None
+    return (known or window.after).indexes
+
+
+def _present(window: Window, database: str, was: Sequence[Index]) -> Window | None:
     """Return the part of ``window`` in which all tables have the indexes of today."""
-    if window.before is None:
+    if window.before is None and not impact.changed_tables(was, window.after.indexes):
         return window
 
     def is_like_today(snapshot: Snapshot) -> bool:

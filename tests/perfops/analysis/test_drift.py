@@ -9,8 +9,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from perfops.analysis import drift
 from perfops.analysis import services as analyses
 from perfops.analysis.advisors import drift as advisor
+from perfops.analysis.collectors import snapshot
 from perfops.conf import Conf
 from perfops.models.origins import QueryOrigin
+from tests.perfops.analysis.problems import shapes
 from tests.perfops.analysis.test_advisors import window
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -68,6 +70,9 @@ def test_what_was_changed_by_hand_is_told_and_the_remedies_bring_it_back():
             ("error", "perfops_queryorigin.function"),
             ("info", "perfops_queryorigin"),
         }
+        objects = {i.object for i in found}
+        scores = shapes.scores("drift", snapshot.take(light=True), objects, ill=objects)
+        assert shapes.row("drift", scores) in shapes.DOCS.read_text(encoding="utf-8")
         (extra,) = [i.title for i in found if i.severity == "info"]
         assert all(word in extra for word in ("column other", "index by_hand", "constraint few"))
         report = analyses.analyse(store=False, only=[advisor.ID])

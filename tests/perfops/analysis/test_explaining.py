@@ -22,12 +22,15 @@ from tests.perfops.analysis.test_snapshots import look
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
+BY_KIND_INDEX = "CREATE INDEX parts_kind ON parts (kind)"
+
+
 @pytest.fixture
 def parts():
     """A table with an index, 2000 rows, and statistics."""
     run("CREATE TABLE parts (id int PRIMARY KEY, kind int, name text)")
     run("INSERT INTO parts SELECT n, n %% 500, 'x' FROM generate_series(1, 2000) AS n", [])
-    run("CREATE INDEX parts_kind ON parts (kind)")
+    run(BY_KIND_INDEX)
     run("ANALYZE parts")
     yield
     run("DROP TABLE parts")
@@ -183,6 +186,38 @@ def test_a_plan_that_changed_is_kept_with_its_cause_and_is_a_finding(template):
     assert issue.title.startswith("SELECT * FROM parts WHERE kind = %s takes 10.0 times as long")
     QueryOrigin.objects.filter(pk=later.pk).update(total_ms=4.0)
     assert [(i.severity, "10.0 times less" in i.title) for i in plan_issues()] == [("info", True)]
+
+
+def flip_plans(template, *, times):
+    """Let the plan flip so many times, one every two hours until now; return when each began."""
+    began = timezone.now() - timedelta(hours=2 * times + 1)
+    for number in range(times + 1):
+        if number:
+            run("DROP INDEX parts_kind" if number % 2 else BY_KIND_INDEX)
+        plans.watch()
+    hours = [began + timedelta(hours=2 * number) for number in range(times + 1)]
+    for plan, at in zip(QueryPlan.objects.order_by("id"), hours, strict=True):
+        QueryPlan.objects.filter(pk=plan.pk).update(first_seen_at=at, last_seen_at=at)
+    QueryOrigin.objects.all().delete()
+    return hours
+
+
+def test_a_plan_that_flips_back_and_forth_in_the_same_time_is_not_reported(template):
+    # Twenty calls of 2 ms under each plan, give or take the noise of an hour.
+    for number, at in enumerate(flip_plans(template, times=4)):
+        sent(template, at + timedelta(hours=1), total_ms=40.0 + 4 * (-1) ** number)
+    assert QueryPlan.objects.exclude(causes=[]).count() == 4
+    assert plan_issues() == []
+
+
+def test_of_a_plan_that_flips_back_and_forth_the_flip_that_costs_time_is_reported(template):
+    *before, last = flip_plans(template, times=3)
+    for at in before:
+        sent(template, at, total_ms=40.0)
+    sent(template, last + timedelta(hours=1), total_ms=400.0)
+    (issue,) = plan_issues()
+    assert issue.severity == "warning"
+    assert "takes 10.0 times as long since its plan changed: Index parts_kind" in issue.title
 
 
 def sent(template, at, **changes):

@@ -11,6 +11,7 @@ from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, snapshot, statements
+from perfops.analysis.collectors.states import CUT_OFF
 from perfops.conf import Conf
 from perfops.database import packages, replicas
 from tests.perfops.clusters import Cluster, cluster, until, versions
@@ -217,6 +218,20 @@ def test_statements_count_whose_texts_the_server_has_lost_in_whatever_schema(ser
 
 
 @pytest.mark.usefixtures("unblocked")
+def test_the_same_statement_in_another_database_of_the_server_is_no_part_of_the_shares(server):
+    server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    for database, calls in (("postgres", 3), ("template1", 70)):
+        with server.connect(database=database) as connection:
+            for _ in range(calls):
+                connection.execute("SELECT 1 AS in_two_databases")
+    with server.alias() as alias:
+        window = difference.since_reset(snapshot.take(alias))
+    (found,) = [each for each in window.statements if "in_two_databases" in each.text]
+    assert found.calls == 3
+    assert sum(window.shares().values()) == pytest.approx(1.0)
+
+
+@pytest.mark.usefixtures("unblocked")
 def test_vacuum_is_due_at_the_most_that_18_has(server):
     server.execute(
         "CREATE TABLE due (id int) WITH (autovacuum_enabled = off)",
@@ -230,6 +245,23 @@ def test_vacuum_is_due_at_the_most_that_18_has(server):
     assert due.vacuum_due == (300 if server.version >= "18" else 50 + 2000)
 
 
+@pytest.fixture(scope="module")
+def standby(server):
+    """A copy of the server, stopped; each test names the primary that it has."""
+    made = Cluster(server.version, server.folder.parent / "standby")
+    made.folder.mkdir()
+    made.own(made.folder)
+    server.run(
+        "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief", "-D", made.data,
+        "--checkpoint=fast", "--no-sync",
+    )  # fmt: skip
+    (made.data / "standby.signal").touch()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
 class OnlyThePrimary:
     """What projects with read replicas have: nothing is migrated there."""
 
@@ -238,17 +270,11 @@ class OnlyThePrimary:
 
 
 @pytest.mark.usefixtures("unblocked")
-def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_told(server, settings):
-    server.execute("SELECT pg_create_physical_replication_slot('standby')")
-    standby = Cluster(server.version, server.folder.parent / "standby")
-    standby.folder.mkdir()
-    standby.own(standby.folder)
+def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_told(
+    server, standby, settings
+):
+    server.execute("SELECT pg_create_physical_replication_slot('standby', true)")
     try:
-        server.run(
-            "pg_basebackup", "-h", "127.0.0.1", "-p", server.port, "-U", "chief",
-            "-D", standby.data, "-S", "standby", "--checkpoint=fast", "--no-sync",
-        )  # fmt: skip
-        (standby.data / "standby.signal").touch()
         standby.start(
             primary_conninfo=f"host=127.0.0.1 port={server.port} user=chief",
             primary_slot_name="standby",
@@ -268,21 +294,12 @@ def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_tol
             assert replicas.replicas_of("reader") == replicas.replicas_of("default") == []
             assert replicas.primary_of("reader") == alias
             assert models == packages.models_of(alias) != []
-        standby.stop()
-        # A port that answers nobody: what the primary writes does not arrive.
-        standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
-        with standby.alias() as alias:
-            cut_off = snapshot.take(alias)
     finally:
         standby.stop()
         with server.connect() as connection:
             # Its sender learns a moment later that nobody listens any more.
             until(lambda: is_free(connection), "the slot is in use")
             connection.execute("SELECT pg_drop_replication_slot('standby')")
-    (issue,) = replication_lag.run(difference.since_reset(cut_off), Conf())
-    assert (issue.severity, issue.title) == (
-        "error", "this replica receives nothing from its primary",
-    )  # fmt: skip
     assert found.server.in_recovery
     assert sources(found) <= {"pg_stat_statements"}
     assert found.tables
@@ -293,6 +310,24 @@ def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_tol
         advice = registry.run_advisors(difference.since_reset(look), limits).issues
         assert any(a.advisor == "replication_lag" for a in advice)
         assert not any(a.advisor == "unused_indexes" for a in advice)
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_standby_whose_primary_is_a_dead_port_is_an_error_and_not_healthy(standby):
+    """No row in pg_stat_wal_receiver, and all that it has received is replayed: silence."""
+    standby.start(primary_conninfo="host=127.0.0.1 port=1", recovery_min_apply_delay="0")
+    try:
+        with standby.alias() as alias:
+            found = snapshot.take(alias)
+    finally:
+        standby.stop()
+    (itself,) = found.replicas
+    assert (itself.name, itself.state, itself.silent_s) == ("", CUT_OFF, None)
+    issues = registry.run_advisors(difference.since_reset(found), Conf()).issues
+    (issue,) = [each for each in issues if each.advisor == replication_lag.ID]
+    assert (issue.severity, issue.title) == (
+        "error", "this replica receives nothing from its primary",
+    )  # fmt: skip
 
 
 def behind(connection):

@@ -171,6 +171,13 @@ def test_of_two_that_are_the_same_index_one_can_go_without_a_trial(server, reque
     assert {given.index.name, given.twin} == {"orders_shop", "orders_twin"}
 
 
+@pytest.mark.parametrize("names", [("orders_shop", "orders_twin"), ("orders_twin", "orders_shop")])
+def test_of_twins_that_both_may_go_without_a_trial_one_stays(embedded, names):
+    with beside(embedded, orders_twin="(shop_id, is_gift)"):
+        advised = proved(embedded, SHOP, *names, rehearse=False)
+    assert advised.rejected_issues == fingerprints(names[1])
+
+
 def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):
     advised = proved(embedded, SHOP, "orders_shop", REHEARSAL_ROWS=20)
     assert advised.rejected_issues == fingerprints("orders_shop")

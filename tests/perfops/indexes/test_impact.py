@@ -13,7 +13,7 @@ from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.records import Index, Statement
 from perfops.analysis.snapshots import pack
 from perfops.formatting import to_datetime
-from perfops.indexes import impact, services
+from perfops.indexes import impact, recommending, services
 from perfops.indexes.impact import Before
 from perfops.indexes.migration import Change
 from perfops.indexes.recommendation import Balance, Recommendation, Recommendations
@@ -165,6 +165,31 @@ def test_statements_of_tables_with_other_indexes_are_counted_since_those_are_the
         [given.statements[0]],
     )
     assert impact.at_present(given.statements, [], {}, times=1.0) == ([given.statements[0]], [])
+
+
+@pytest.mark.django_db
+def test_in_a_first_window_what_an_index_has_mended_since_counts_no_more(given):
+    """Analysis, index, analysis again within the hour: the window is all that the counters hold."""
+    after = counted(200, 400, 3100.0, indexes=[index()])
+    whole = difference.since_reset(after)
+
+    def judged():
+        was = services._first_indexes(whole, "default")
+        present = services._present(whole, "default", was)
+        known, _, later = recommending._at_present(given.statements, whole, present, was)
+        return [(each.calls, each.total_ms) for each in known], len(later)
+
+    def keep(at, calls, total_ms, indexes):
+        taken = pack(counted(at, calls, total_ms, indexes=indexes), texts=10)
+        StoredSnapshot.objects.create(database="default", taken_at=to_datetime(at), packed=taken)
+
+    assert judged()[1] == 0
+    keep(100, 300, 3000.0, [])
+    # Only this look has the index: how its statements do with it is not known yet.
+    assert judged() == ([], 1)
+    keep(150, 350, 3050.0, [index()])
+    # 50 calls of 1 ms each in a quarter of the window.
+    assert judged() == ([(200, 200.0)], 0)
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ import pytest
 from perfops.analysis.advisors import registry
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
+from tests.perfops.analysis.problems import shapes
 from tests.perfops.indexes.workloads import none, one
 
 DUPLICATES, KEYS = "duplicate_indexes", "unindexed_foreign_keys"
@@ -103,3 +104,12 @@ def test_an_index_of_rows_that_refer_to_something_serves_its_foreign_key(own):
         'CREATE INDEX part ON "Post" (x, y) WHERE x IS NOT NULL AND y > 3'
     )
     assert len(detected(own, KEYS, **few)) == 2
+
+
+def test_shapes_of_indexes_are_told_apart_as_the_docs_say(own):
+    """What fails shows the row that belongs into docs/database-analysis.md."""
+    own.cursor.execute(shapes.SHAPES)
+    taken = snapshot.take(own.alias)
+    found = shapes.scores("shapes", taken, shapes.of_shapes(taken))
+    assert found["perfops"] == (4, 1.0)
+    assert shapes.row("shapes", found) in shapes.DOCS.read_text(encoding="utf-8")

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from perfops.analysis.advisors import registry
@@ -328,14 +327,30 @@ def test_what_can_not_be_judged_is_counted_with_its_share_of_the_time(own):
     assert "the text is cut (1)" in note
 
 
-def test_shapes_of_indexes_are_told_apart_as_the_docs_say(own):
-    """What fails shows the table that belongs into docs/database-analysis.md."""
-    own.cursor.execute(shapes.DDL)
-    taken = snapshot.take(own.alias)
-    found = shapes.scores(taken)
-    assert found["perfops"] == (len(shapes.ILL), 1.0)
-    docs = (settings.BASE_DIR / "docs" / "database-analysis.md").read_text(encoding="utf-8")
-    assert shapes.table(found) in docs
+def test_tables_behind_views_are_judged_as_the_docs_say(own):
+    for statement in shapes.statements(shapes.VIEWS):
+        own.cursor.execute(statement)
+    window = own.window(shapes.VIEWED)
+    found = shapes.scores("views", window.after, shapes.of_views(own, window))
+    assert found["perfops"] == (2, 1.0)
+    assert shapes.row("views", found) in shapes.DOCS.read_text(encoding="utf-8")
+
+
+def test_what_rights_hide_is_named_as_the_docs_say(own):
+    for statement in shapes.statements(shapes.HIDDEN):
+        own.cursor.execute(statement)
+    own.cursor.execute("CREATE ROLE monitor LOGIN IN ROLE pg_monitor")
+    settings = connections[own.alias].settings_dict
+    was, settings["USER"] = settings["USER"], "monitor"
+    try:
+        own.cursor.execute("GRANT SELECT ON readable TO monitor")
+        taken = snapshot.take(own.alias)
+    finally:
+        settings["USER"] = was
+        own.cursor.execute("DROP OWNED BY monitor; DROP ROLE monitor")
+    found = shapes.scores("hidden", taken, shapes.of_hidden(taken))
+    assert found["perfops"] == (3, 1.0)
+    assert shapes.row("hidden", found) in shapes.DOCS.read_text(encoding="utf-8")
 
 
 def test_a_column_by_which_a_partition_is_partitioned_can_not_become_long(own):

@@ -1,5 +1,7 @@
 """What can not be found out about a run is unknown, and no reason to have none."""
 
+import shutil
+
 import pytest
 from django.db import connection
 
@@ -25,10 +27,24 @@ def test_a_program_that_does_not_answer_is_unknown(does, scenario, tmp_path, mon
     assert taken["postgres"]
 
 
-def test_a_schema_in_mixed_case_is_counted_as_any_other():
-    with connection.cursor() as cursor:
-        cursor.execute('CREATE SCHEMA "Mixed"')
-        cursor.execute('CREATE TABLE "Mixed".many AS SELECT n FROM generate_series(1, 2000) n')
-        cursor.execute('ANALYZE "Mixed".many')
-        cursor.execute('SET LOCAL search_path = "Mixed", public')
-    assert fingerprint._row_estimates() == {"many": 2000}
+def test_a_search_path_in_mixed_case_as_an_option_of_the_connection_breaks_no_fingerprint(
+    scenario, monkeypatch
+):
+    other = connection.copy()
+    other.settings_dict["OPTIONS"] = {
+        **other.settings_dict["OPTIONS"], "options": '-c search_path="Mixed",public',
+    }  # fmt: skip
+    monkeypatch.setattr(fingerprint, "connection", other)
+    planned = plan.load(conf().SCENARIO_DIR, scenario())
+    try:
+        other.set_autocommit(False)
+        with other.cursor() as cursor:
+            cursor.execute('CREATE SCHEMA "Mixed"')
+            cursor.execute('CREATE TABLE "Mixed".many AS SELECT n FROM generate_series(1, 2000) n')
+            cursor.execute('ANALYZE "Mixed".many')
+        taken = fingerprint.take(planned, shutil.which("true"))
+    finally:
+        other.rollback()
+        other.close()
+    assert taken["rows"] == {"many": 2000}
+    assert "search_path" not in taken["postgres_settings"]

@@ -129,6 +129,22 @@ def test_counts_of_a_minute_are_added_up():
     assert rows[0].site.startswith("tests/perfops/origins/test_storing.py:")
 
 
+def test_the_shares_of_a_statement_are_those_of_its_own_database():
+    """The same statement has the same id in both: since PostgreSQL 18 in every database."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    for database, calls in (("default", 1), ("second", 3)):
+        template = QueryTemplate.objects.create(
+            id=store.key(database, "SELECT 7"), database=database, text="SELECT 7",
+            queryids=["7"], first_seen_at=now,
+        )  # fmt: skip
+        origin(template, now, span="minute", calls=calls)
+    for database, calls in (("default", 1), ("second", 3)):
+        (share,) = selectors.shares("7", database=database)
+        assert (share.calls, share.share) == (calls, 1.0)
+        (sent,) = origins.read(database, since=now.timestamp() - 60).origins
+        assert sent.calls == calls
+
+
 def test_since_minutes_ago_counts_nothing_of_before():
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     template = QueryTemplate.objects.create(

@@ -28,7 +28,7 @@ def pghero(snapshot):
 
 
 def _pghero_statements_and_tables(snapshot):
-    for s in snapshot.statements:
+    for s in snapshot.statements or ():
         if s.calls >= 100 and (s.total_ms + s.plan_ms) / s.calls >= 20:
             yield "slow_queries", s.text
     for table in snapshot.tables:
@@ -78,8 +78,8 @@ def _pghero_states(snapshot):
 
 
 def pg_extras(snapshot):
-    total = sum(statement.total_ms for statement in snapshot.statements)
-    for statement in snapshot.statements:
+    total = sum(statement.total_ms for statement in snapshot.statements or ())
+    for statement in snapshot.statements or ():
         if statement.total_ms >= 0.33 * total:
             yield "slow_queries", statement.text
     yield from _pg_extras_indexes(snapshot)
