@@ -1,11 +1,13 @@
 """Index recommendations in an analysis: made, kept with their findings, measured once applied."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import msgspec
+from django.db import Error
 from django.utils import timezone
 
 from perfops.analysis import findings, snapshots
@@ -17,11 +19,13 @@ from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.formatting import identifier, to_datetime
+from perfops.formatting import first_line, identifier, to_datetime
 from perfops.indexes import detections, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.analyses import Recommendation as Stored
+
+log = logging.getLogger(__name__)
 
 Kind, Outcome = Stored.Kind, Stored.Outcome
 IMPACT = "index_impact"
@@ -74,13 +78,20 @@ def _present(window: Window, database: str, was: Sequence[Index]) -> Window | No
 
 
 def _since(window: Window, database: str, holds: Callable[[Snapshot], bool]) -> Window | None:
-    """Return the part of ``window`` since the earliest snapshot for which ``holds``."""
+    """Return the part of ``window`` since the earliest snapshot for which ``holds``.
+
+    None where there is none, or where snapshots can't be read: an analysis needs no history.
+    """
     if window.before is not None and holds(window.before):
         return window
     began = window.before.taken_at if window.before else window.after.taken_at - window.seconds
-    first = snapshots.first_where(
-        database, holds, after=to_datetime(began), before=to_datetime(window.after.taken_at)
-    )
+    try:
+        first = snapshots.first_where(
+            database, holds, after=to_datetime(began), before=to_datetime(window.after.taken_at)
+        )
+    except Error as error:
+        log.warning("snapshots within the window can't be read: %s", first_line(error))
+        return None
     return difference.between(first, window.after) if first is not None else None
 
 

@@ -262,6 +262,23 @@ def standby(server):
         made.stop()
 
 
+class ReadsFromIll:
+    """Sends the reading of every model to a database that nothing was migrated to."""
+
+    def db_for_read(self, model, **hints):
+        return "ill"
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_a_project_that_has_not_migrated_perfops_yet_gets_a_whole_report(server, settings):
+    server.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    settings.DATABASE_ROUTERS = [f"{__name__}.ReadsFromIll"]
+    with server.alias("ill") as alias:
+        report = analyses.analyse(database=alias, store=False)
+    assert report.window.statements
+    assert [each.source for each in report.window.missing if "failed with" in each.reason] == []
+
+
 class OnlyThePrimary:
     """What projects with read replicas have: nothing is migrated there."""
 
