@@ -96,7 +96,7 @@ def size_text(size: float) -> str:
     """Return bytes in the unit a person would take."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if size < 1024:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
+            return count_text(round(size), "byte") if unit == "bytes" else f"{size:,.1f} {unit}"
         size /= 1024
     return f"{size:,.1f} TB"
 
@@ -106,7 +106,7 @@ def time_text(seconds: float) -> str:
     for length, unit in ((_DAY_S, "days"), (_HOUR_S, "hours"), (_MINUTE_S, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:,.0f} {unit}"
-    return f"{seconds:,.0f} seconds"
+    return count_text(round(seconds), "second")
 
 
 def ms_text(ms: float | None) -> str:

@@ -33,7 +33,7 @@ class AccountAdmin(UserAdmin):
     def revoke_everything(self, request: HttpRequest, users: QuerySet[User]) -> None:
         ended = [services.revoke_all(user) for user in users]
         sessions, tokens = (sum(each) for each in zip(*ended, strict=True))
-        self.message_user(request, f"{sessions} sessions ended, {tokens} tokens revoked.")
+        self.message_user(request, f"Sessions ended: {sessions}, tokens revoked: {tokens}.")
 
 
 class _History(admin.ModelAdmin):
@@ -65,7 +65,7 @@ class SessionAdmin(_History):
         ended = sessions.filter(ended_at=None).update(
             ended_at=secrets.utc_now(), ended_because=Session.End.SIGNED_OUT
         )
-        self.message_user(request, f"{ended} sessions ended.")
+        self.message_user(request, f"Sessions ended: {ended}.")
 
 
 @admin.register(ApiToken)

@@ -15,6 +15,7 @@ from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import bound
 from perfops.charts import Bound, Chart, Line, chart, meter
+from perfops.formatting import count_text
 from perfops.models.budgets import Budget
 
 _BOUNDS = ("target", "threshold")
@@ -120,7 +121,7 @@ def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
     factor, unit = (100, "%") if measure.unit == SHARE else (1, measure.unit.name)
     places = list(range(len(history)))
     return chart(
-        f"{budget} over the last {len(history)} runs, in {unit}",
+        f"{budget} over the last {count_text(len(history), 'run')}, in {unit}",
         xs=places,
         x_text=lambda place: f"run {history[int(place)].run_id}" if place in places else "",
         y_text=lambda value: measure.text(value / factor),

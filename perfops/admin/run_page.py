@@ -16,7 +16,7 @@ from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.charts import Bound, Chart, Line, Meter, chart, meter
 from perfops.conf import conf
-from perfops.formatting import ms_text, percent_text
+from perfops.formatting import count_text, ms_text, percent_text
 from perfops.load import k6
 from perfops.load import selectors as runs
 from perfops.load.selectors import Point
@@ -143,10 +143,9 @@ def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
         return "The measurement is complete; budgets are being checked."
     latest = progress.latest
     now = f", {latest.requests} req/s, p95 {ms_text(latest.p95_ms)}" if latest else ""
-    return (
-        f"{progress.seconds} of {progress.planned_s:.0f} s: {progress.requests:,} requests, "
-        f"{progress.errors:,} errors{now}"
-    )
+    requests = count_text(progress.requests, "request")
+    errors = count_text(progress.errors, "error")
+    return f"{progress.seconds} of {progress.planned_s:.0f} s: {requests}, {errors}{now}"
 
 
 def _facts(run: LoadRun) -> list[tuple[str, Any]]:
@@ -211,7 +210,9 @@ def _figures(run: LoadRun) -> list[Figure]:
         Figure("Slowest", ms_text(latency["max"])),
         Figure("Held for 30 s", f"{summary['sustained_throughput']:,.0f} req/s", sent),
         Figure("Requests", f"{summary['requests']:,}", f"{summary['dropped']:,} dropped"),
-        Figure("Errors", percent_text(summary["error_rate"]), f"{summary['errors']:,} requests"),
+        Figure(
+            "Errors", percent_text(summary["error_rate"]), count_text(summary["errors"], "request")
+        ),
         Figure("Cache hits", percent_text(summary["cache_hit_rate"]), f"of {cached:,} cacheable"),
         Figure("Generator", cores, f"{summary['peak_vus']} VUs at most"),
     ]

@@ -1,4 +1,8 @@
-"""What a statement asks of its tables, read out of its syntax tree. Pure."""
+"""What a statement asks of its tables, read out of its syntax tree. Pure.
+
+Names are resolved here and not by ``sqlglot.optimizer.qualify``: that rewrites the tree, and took
+2.8 to 5.2 ms of CPU for a join with two subqueries, of which everything below takes 1.0 ms.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from perfops.formatting import count_text
 from perfops.load.summary import Summary
 
 # k6: 99 is a crossed threshold, which says nothing about validity.
@@ -74,7 +75,7 @@ def validity_errors(
     if summary.unreachable >= summary.requests * _MOSTLY:
         found.append(
             f"The target could not be reached: {summary.unreachable:,} of "
-            f"{summary.requests:,} requests got no connection."
+            f"{count_text(summary.requests, 'request')} got no connection."
         )
     if not seeks_limit:
         found += _not_as_planned(summary, limits)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
-from perfops.formatting import ms_text
+from perfops.formatting import count_text, ms_text
 from perfops.jobs import lifecycle
 from perfops.load import selectors
 from perfops.load import selectors as runs
@@ -55,9 +55,9 @@ def _figures(run: LoadRun, console: Console) -> None:
         f"{name} {ms_text(latency[name])}" for name in ("p50", "p95", "p99", "max")
     )
     console.print(
-        f"  {summary['requests']:,} requests in {summary['duration_s']:.0f} s, "
-        f"{summary['sustained_throughput']:,.0f} req/s held, {summary['errors']:,} errors, "
-        f"{summary['dropped']:,} dropped"
+        f"  {count_text(summary['requests'], 'request')} in {summary['duration_s']:.0f} s, "
+        f"{summary['sustained_throughput']:,.0f} req/s held, "
+        f"{count_text(summary['errors'], 'error')}, {summary['dropped']:,} dropped"
     )
     console.print(f"  latency  {quantiles}")
     per_request = run.server.get("queries_per_request")
@@ -172,10 +172,9 @@ def _show(run: LoadRun, bar: Progress, task: TaskID) -> str:
     so_far = selectors.progress(run)
     line = f"Run {run.pk} · {run.scenario}: {run.get_state_display()}"
     if so_far.latest is not None:
-        p95 = so_far.latest.p95_ms
         line += (
             f" · {so_far.seconds} of {so_far.planned_s:.0f} s · {so_far.latest.requests} req/s"
-            f" · p95 {'-' if p95 is None else f'{p95:.0f} ms'} · {so_far.errors:,} errors"
+            f" · p95 {ms_text(so_far.latest.p95_ms)} · {count_text(so_far.errors, 'error')}"
         )
     bar.update(task, description=line, completed=so_far.share)
     return line

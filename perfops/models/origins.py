@@ -4,6 +4,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
+from perfops.formatting import count_text
+
 
 class QueryTemplate(models.Model):
     """A statement as the application writes it, with placeholders instead of values.
@@ -84,7 +86,7 @@ class QueryOrigin(models.Model):
         indexes = [models.Index(fields=["at"], name="perfops_origin_at")]
 
     def __str__(self) -> str:
-        return f"{self.site or '-'} for {self.name}: {self.calls} calls"
+        return f"{self.site or '-'} for {self.name}: {count_text(self.calls, 'call')}"
 
 
 class ScopeTotal(models.Model):
@@ -115,7 +117,7 @@ class ScopeTotal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.calls} statements of {self.executions}"
+        return f"{self.name}: {count_text(self.calls, 'statement')} of {self.executions}"
 
 
 class QueryPlan(models.Model):

@@ -369,14 +369,14 @@ def test_operators_restore_without_the_plans_limits(world, tmp_path, capsys):
     document["narratives"] = [{"mask": "analyst", "meta": {"n": n}} for n in range(9)]
     path.write_text(json.dumps(document))
     call_command("import_profile", path, owner="owner")
-    assert "created, 9 rows added, 0 removed" in capsys.readouterr().out
+    assert "created, rows added: 9, removed: 0" in capsys.readouterr().out
     call_command("import_profile", path, owner="owner")
     assert "unchanged" in capsys.readouterr().out
     path.write_text(json.dumps({**document, "narratives": []}))
     with pytest.raises(CommandError, match="--replace"):
         call_command("import_profile", path, owner="owner")
     call_command("import_profile", path, owner="owner", replace=True)
-    assert "restored, 0 rows added, 9 removed" in capsys.readouterr().out
+    assert "restored, rows added: 0, removed: 9" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _rest(sample: Sample | None) -> str:
     if sample is None:
         return ""
     keys, size = _share(sample.rest)
-    return f"Not in a region: {keys} keys, {size} (versions, locks, rate limits, other keys)."
+    return f"Not in a region: keys {keys}, memory {size} (versions, locks, rate limits and others)."
 
 
 def _sample_note(sample: Sample | None) -> str:

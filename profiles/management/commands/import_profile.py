@@ -42,7 +42,7 @@ class Command(BaseCommand):
         added, removed = sum(result["added"].values()), sum(result["removed"].values())
         self.stdout.write(
             f"Profile {result['slug']} ({result['id']}): {result['outcome']}, "
-            f"{added} rows added, {removed} removed."
+            f"rows added: {added}, removed: {removed}."
         )
 
 

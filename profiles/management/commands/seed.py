@@ -37,5 +37,5 @@ class Command(BaseCommand):
         if by_hand:
             self.stdout.write(f"Made by hand: {', '.join(by_hand)}.")
         self.stdout.write(
-            f"Seed {seed}: {added:,} profiles added, {profiles - added:,} were there."
+            f"Seed {seed}: profiles added: {added:,}, there before: {profiles - added:,}."
         )

@@ -134,7 +134,7 @@ def test_a_budget_shows_its_history(admin_client, measured_run, django_assert_ma
     budget = Budget.objects.get(metric="latency_p95")
     with django_assert_max_num_queries(MOST_QUERIES):
         page = admin_client.get(url("budget_change", budget.pk)).content.decode()
-    assert "over the last 1 runs" in page
+    assert "over the last 1 run," in page
     assert "threshold &lt; 500 ms" in page
 
 

@@ -56,13 +56,13 @@ class Command(BaseCommand):
                 done = clearing.delete_matching(pattern, by=_who(), cursor=cursor)
             except RedisError as error:
                 raise CommandError(
-                    f"Redis is not available ({error}); {deleted:,} keys were deleted. Try again."
+                    f"Redis is not available ({error}); keys deleted: {deleted:,}. Try again."
                 ) from error
             deleted, cursor = deleted + done.keys, done.cursor
             if done.is_finished:
                 break
-            self.stderr.write(f"{deleted:,} keys deleted so far ...")
-        self._report(f"{deleted:,} keys deleted.", pattern=pattern, deleted=deleted)
+            self.stderr.write(f"Keys deleted so far: {deleted:,} ...")
+        self._report(f"Keys deleted: {deleted:,}.", pattern=pattern, deleted=deleted)
 
     def _report(self, text: str, **data: Any) -> None:
         self.stdout.write(json.dumps(data) if self._json else text)
