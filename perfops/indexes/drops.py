@@ -16,6 +16,7 @@ from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
 from perfops.indexes import catalog, hypopg, parameters, texts, workload
 from perfops.indexes import drop_rehearsal as dropping
@@ -197,15 +198,24 @@ def _in_turn(
     tables: Mapping[Name, Table],
 ) -> list[Recommendation]:
     """Judge each as if those before it had gone: of two that serve the same, one must stay."""
+    tables_of = {_name(drop): drop.table for drop in drops}
     gone: list[Name] = []
+    twins: dict[Name, str] = {}
     judged = []
-    for drop in drops:
+    for each in drops:
+        before = (name for name in gone if tables_of[name] == each.table)
+        drop = replace(each, gone_before=tuple(name for _, name in before))
+        if _name(drop) in twins:
+            # Whatever scans the one that went scans this one from then on.
+            judged.append(drop.rejected(f"it stays for {twins[_name(drop)]}, which is the same"))
+            continue
         without = measure([*gone, _name(drop)])
         found = _judged(drop, plans, without)
         twin = _twin(drop, tables.get(drop.table), gone) if found.lacks_proof else ""
         if twin:
             # What one of two that are the same does, the other does as well: no trial is needed.
             found = replace(drop, status="accepted", twin=twin)
+            twins[drop.index.schema, twin] = drop.index.name
             plans.step_in(_name(drop), twin)
         if found.status == "accepted":
             gone.append(_name(drop))
@@ -225,7 +235,7 @@ def _twin(drop: Recommendation, table: Table | None, gone: Sequence[Name]) -> st
         for name, other in indexes.items()
         if name != own.name
         and (other.is_unique or not own.is_unique)
-        and dropping.definition_from_method(other) == dropping.definition_from_method(own)
+        and without_names(other.definition) == without_names(own.definition)
         and (drop.index.schema, name) not in gone
     )
     return next(same, "")
@@ -268,7 +278,8 @@ def _judged(drop: Recommendation, plans: _Plans, without: Mapping[str, Without])
             untried += [query.text] if uses else []
         elif found.is_slower:
             slower.append(query.text)
-        elif found.effect.is_used:
+        elif found.effect.is_used and (uses or not drop.gone_before):
+            # Else it is an index that went before that changes its plan.
             statement = query.queryid.partition(" ")[0]
             effects.setdefault(statement, replace(found.effect, queryid=statement))
     drop = replace(drop, effects=tuple(effects.values()))

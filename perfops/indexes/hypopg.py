@@ -13,6 +13,7 @@ from psycopg import sql
 from perfops.analysis.plans.explain import NoPlan
 from perfops.database import connections as session
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
 from perfops.indexes import catalog, ddl
 from perfops.indexes import planning as plans
@@ -22,7 +23,9 @@ log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 METHODS = {"btree"}
-_FUNCTIONS = ("hypopg_create_index", "hypopg_relation_size", "hypopg_drop_index")
+_FUNCTIONS = (
+    "hypopg_create_index", "hypopg_get_indexdef", "hypopg_relation_size", "hypopg_drop_index",
+)  # fmt: skip
 
 
 def prove(
@@ -77,7 +80,7 @@ def _prove(
 ) -> Proof | None:
     made: dict[int, str] = {}
     effects = []
-    size = 0
+    size, definition = 0, ""
     try:
         # Of a partitioned table each partition has its index.
         for leaf in catalog.leaves(cursor, candidate.table):
@@ -91,13 +94,17 @@ def _prove(
                 effects.append(Effect(query.queryid, before[query.queryid][0], after, is_used))
         for oid in made:
             size += _call(cursor, hypopg, "hypopg_relation_size", oid)[0]
+            definition = _call(cursor, hypopg, "hypopg_get_indexdef", oid)[0]
     except (DatabaseError, NoPlan) as error:
         log.info("hypopg can't try %s: %s", candidate, first_line(error))
         return None
     finally:
         for oid in made:
             _call(cursor, hypopg, "hypopg_drop_index", oid)
-    return Proof(candidate, "planned", "cost", int(size), None, tuple(effects))
+    return Proof(
+        candidate, "planned", "cost", int(size), None, tuple(effects),
+        definition=without_names(definition),
+    )  # fmt: skip
 
 
 def _call(

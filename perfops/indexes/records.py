@@ -317,11 +317,12 @@ class WriteCosts:
     """What an index costs writes, in ms; None where it was not measured.
 
     ``insert_ms``: each new version of a row; ``update_ms``: each update that was HOT without the
-    index and sets one of its columns, with the entries that all other indexes then need as well.
+    index and sets the columns ``updated``, with the entries that all other indexes then need too.
     """
 
     insert_ms: float | None = None
     update_ms: float | None = None
+    updated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +338,8 @@ class Proof:
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
     costs: WriteCosts = WriteCosts()
+    # As the server writes it, see ``index_sql.without_names``.
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,28 @@ def test_of_twins_that_both_may_go_without_a_trial_one_stays(embedded, names):
     assert advised.rejected_issues == fingerprints(names[1])
 
 
+def test_what_an_index_stands_in_for_stays_also_where_no_statement_explains_the_scans(embedded):
+    others = Workload("others", (("SELECT sum(total) FROM orders", none),))
+    scanned = replace(drop_of("orders_shop"), evidence={"scans": 959})
+    with beside(embedded, orders_twin="(shop_id, is_gift)"):
+        advised = embedded.advise(
+            others, embedded.limits(INDEX_MIN_CALLS=10**6), [scanned, drop_of("orders_twin")]
+        )
+    (given,) = advised.accepted
+    assert (given.index.name, given.twin) == ("orders_shop", "orders_twin")
+    assert advised.rejected_issues == fingerprints("orders_twin")
+
+
+def test_the_proof_counts_no_statement_that_only_an_index_before_it_served(embedded):
+    with beside(embedded, orders_twin="(shop_id, is_gift)", orders_total="(total)"):
+        # Of the two that are the same the one that is used goes first.
+        name = next(iter(embedded.measured(SHOP).indexes))
+        advised = proved(embedded, SHOP, name, "orders_total")
+    first, second = (each.issue.evidence["proof"] for each in advised.accepted)
+    assert first.startswith("1 of 1 statements of orders use it and do as well without it: ")
+    assert second == f"none of 1 planned statements of orders uses it (or would without {name})"
+
+
 def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):
     advised = proved(embedded, SHOP, "orders_shop", REHEARSAL_ROWS=20)
     assert advised.rejected_issues == fingerprints("orders_shop")
