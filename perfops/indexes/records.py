@@ -217,7 +217,9 @@ class Query:
     """A statement of the workload, as far as it reads.
 
     ``text`` has ``$1`` for parameters; ``slots`` says what stands there. ``sets``: parameters
-    that fit it, as number to text. A statement that can't be understood has no sets.
+    that fit it, as number to text. A statement that can't be understood has no sets. ``by_plan``:
+    common, rare and typical values, one set for each set of indexes that plans of them use; empty
+    where all use the same.
     ``relations``: its tables, and the partitions and partitioned tables that it may read too.
     """
 
@@ -232,6 +234,7 @@ class Query:
     written: frozenset[str] = frozenset()
     is_aggregate: bool = False
     sets: tuple[dict[int, str], ...] = ()
+    by_plan: tuple[dict[int, str], ...] = ()
     relations: frozenset[tuple[str, str]] = frozenset()
     stddev_ms: float = 0.0
 

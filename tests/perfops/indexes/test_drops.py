@@ -80,6 +80,19 @@ def test_an_index_whose_scans_no_statement_explains_stays(embedded):
     assert given.issue.evidence["proof"].startswith("no statement that reads orders was seen")
 
 
+def test_an_index_that_only_rare_values_of_a_statement_use_stays(bench):
+    """Another statement explains its scans, and does as well without it."""
+    of_status = ("SELECT note FROM orders WHERE status = %s", lambda n: ["done" if n else "failed"])
+    workload = Workload("values", (of_status, ("SELECT count(*) FROM orders", none)))
+    with beside(bench, orders_flag="(is_gift)", orders_status="(status)"):
+        window = bench.window(workload)
+        bounds = bench.limits(INDEX_MIN_CALLS=10**6)
+        for scans, rejected in ((0, frozenset()), (959, fingerprints("orders_status"))):
+            found = [replace(drop_of("orders_status"), evidence={"scans": scans})]
+            advised = recommending.recommend(window, bench.alias, found, bounds)
+            assert advised.rejected_issues == rejected, scans
+
+
 def test_an_index_without_which_a_statement_is_slower_stays(bench):
     advised = proved(bench, SHOP, "orders_shop")
     assert advised.accepted == ()
