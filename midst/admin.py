@@ -1,6 +1,5 @@
 """Midst's admin site. Every app registers with Django's ``admin.site``, which is this one."""
 
-import logging
 from functools import wraps
 from typing import Any
 
@@ -19,8 +18,6 @@ _NO_PARAMETER = "The address of this page has a parameter that no list takes."
 _NO_LOOKUP = (
     ValueError, OverflowError, IndexError, FieldError, DataError, ProgrammingError,
 )  # fmt: skip
-
-log = logging.getLogger(__name__)
 
 
 def _no_list_takes(parameters: QueryDict) -> bool:
@@ -76,7 +73,7 @@ class MidstAdminSite(admin.AdminSite):
                 # Now, for the rows are asked for while the page is written.
                 return response.render() if isinstance(response, TemplateResponse) else response
             except _NO_LOOKUP as error:
-                log.warning("no list takes %s", request.GET.urlencode(), exc_info=error)
+                # Django logs the answer, with what led to it.
                 raise BadRequest(_NO_PARAMETER) from error
 
         return super().admin_view(checked, cacheable)

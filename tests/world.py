@@ -1,14 +1,17 @@
 """A small world: an owner with a profile that has one of everything, and the others."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import Client
 
 from midst.accounts import services as accounts
@@ -60,6 +63,33 @@ def commit():
     connection.run_on_commit.clear()
     for hook in hooks:
         hook()
+
+
+def at_once(work, times):
+    """Call ``work`` in so many threads at the same time; return what each returned."""
+    start = Barrier(times)
+
+    def begin():
+        start.wait(60)
+        return work()
+
+    with ThreadPoolExecutor(times) as pool:
+        return [each.result() for each in [pool.submit(_closing, begin) for _ in range(times)]]
+
+
+@contextmanager
+def meanwhile(work):
+    """Run ``work`` in a thread of its own; yields its future, and waits for it at the end."""
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(_closing, work)
+
+
+def _closing(work):
+    """Connections belong to their thread, and keep the test database in use."""
+    try:
+        return work()
+    finally:
+        connections.close_all()
 
 
 def database_parameters():

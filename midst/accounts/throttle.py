@@ -125,6 +125,11 @@ def _limit(name: str) -> Limit:
 
 
 def _require(request: HttpRequest, name: str, client: str) -> None:
+    """Count a request, once: a view that is tried again after a deadlock asks again."""
+    counted: set[str] = request.__dict__.setdefault("counted_limits", set())
+    if name in counted:
+        return
+    counted.add(name)
     state = ratelimit.spend(_limit(name), client)
     shown: ratelimit.State | None = getattr(request, "rate_limit", None)
     if shown is None or state.remaining < shown.remaining:

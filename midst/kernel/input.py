@@ -51,6 +51,10 @@ def read_json(body: bytes) -> Any:
 
     That is what is not JSON, nests too deeply, or has a name twice in one object: readers differ in
     which of them counts (RFC 8259, 4).
+
+    Each body is read twice: msgspec tells no names that stand twice, and json takes half of a
+    character. One reader, json with msgspec for bodies with escapes, is no better (CPU, median of
+    60): 5 us instead of 8 for a profile of 0.5 kB, 750 us instead of 580 for 200 kB of narrative.
     """
     try:
         found = msgspec.json.decode(body)

@@ -33,6 +33,18 @@ PARTITIONS_BELOW = """(SELECT json_agg(json_build_object(
         WHERE tree.level > 0)"""
 
 
+# How an index is stored is not what it is; and hypopg quotes no column.
+_STORED = re.compile(r" WITH \([^)]*\)| TABLESPACE (?:\"[^\"]*\"|\w+)")
+
+
+def without_names(definition: str) -> str:
+    """Return an index's definition, as the server writes it, from its method on, without quotes and
+    how it is stored: two indexes of a table are the same where this is. Empty where not known.
+    """
+    made, where, predicate = definition.partition(" USING ")[2].partition(" WHERE ")
+    return f"{_STORED.sub('', made)}{where}{predicate}".replace('"', "")
+
+
 def index_name(table: str, columns: Sequence[str], of: str) -> str:
     """Return a name for the index that ``of`` describes: the same for the same text."""
     digest = hashlib.sha256(of.encode()).hexdigest()[:6]

@@ -75,7 +75,8 @@ def _write_cost(costs: WriteCosts) -> str:
         f"{inserted} for each row written, measured on the copy"
         if inserted is not None
         else f"for rows written {assumed}",
-        f"{updated} for each update of its columns, HOT without it where a page has room"
+        f"{updated} for each update of {' and '.join(costs.updated)}, HOT without it where a page"
+        " has room"
         if updated is not None
         else "updates of its columns are taken to cost as much: they were not measured",
     ]
@@ -120,12 +121,15 @@ def _harmless(drop: Recommendation) -> str:
     if drop.twin:
         return f"{drop.twin} is the same index, and stays"
     table, count = drop.index.table, len(drop.statements)
-    proof = f"none of {count} planned statements of {table} uses it"
+    # Each is judged as if those before it had gone.
+    others = " and ".join(drop.gone_before)
+    before = f" (or would without {others})" if others else ""
+    proof = f"none of {count} planned statements of {table} uses it{before}"
     if not count:
         proof = f"no statement that reads {table} was seen, and no scan: only time can tell"
     if drop.effects:
         proof = (
-            f"{len(drop.effects)} of {count} statements of {table} use it and do as well "
-            f"without it: {how(drop.kind, drop.rows)}"
+            f"{len(drop.effects)} of {count} statements of {table} use it{before} and do as well "
+            f"without {'all of these' if others else 'it'}: {how(drop.kind, drop.rows)}"
         )
     return f"{proof} ({drop.unjudged} could not be planned)" if drop.unjudged else proof

@@ -9,10 +9,11 @@ from django.db.backends.utils import CursorWrapper
 
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.indexes import scratch
 from perfops.indexes import table_copies as copying
 from perfops.indexes.planning import Plan
-from perfops.indexes.records import Clock, Effect, Existing, Query, Table, Without
+from perfops.indexes.records import Clock, Effect, Query, Table, Without
 from perfops.indexes.table_copies import Copy, Pair
 
 # Rounds of runs until a statement counts as slower: chance makes one slower now and then.
@@ -110,21 +111,12 @@ def _names_on(copy: Copy) -> dict[str, str]:
         WHERE indrelid = to_regclass(quote_ident(%s) || '.' || quote_ident(%s)) ORDER BY 1""",
         [copy.schema, copy.table.name],
     )
-    free = {name: _from_method(definition) for name, definition in cursor.fetchall()}
+    free = {name: without_names(definition) for name, definition in cursor.fetchall()}
     found = {}
     for index in copy.table.indexes:
-        wanted = definition_from_method(index)
+        wanted = without_names(index.definition)
         name = next((n for n, what in free.items() if what == wanted), None)
         if name is not None:
             found[index.name] = name
             del free[name]
     return found
-
-
-def definition_from_method(index: Existing) -> str:
-    """Return an index's definition from its method on: without names."""
-    return _from_method(index.definition)
-
-
-def _from_method(definition: str) -> str:
-    return definition.partition(" USING ")[2]

@@ -16,6 +16,7 @@ from perfops.analysis.collectors.records import Statement
 from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
 from perfops.indexes import catalog, hypopg, parameters, texts, workload
 from perfops.indexes import drop_rehearsal as dropping
@@ -61,7 +62,10 @@ def prove(
     found = workload.read(cursor, reads[:most], most=most, clock=clock)
     queries = parameters.sample(cursor, found.queries, found.tables, clock, on=on)
     parts = {_name(drop): catalog.parts_of_index(cursor, _name(drop)) for drop in drops}
-    plans = _Plans(cursor, [query for query in queries if query.may_read(*on)], parts, clock)
+    reading = [query for query in queries if query.may_read(*on)]
+    # Of an index that was scanned it matters for which values: see ``_judged``.
+    by_plan = [each for query in reading for each in _by_plan(query)]
+    plans = _Plans(cursor, [*reading, *by_plan], parts, clock)
     if clock.is_over:
         late = f"the {limits.INDEX_ADVICE_S:g} s were over before all statements were planned"
         return [drop.rejected(late, lacks_proof=True) for drop in drops], late
@@ -194,15 +198,24 @@ def _in_turn(
     tables: Mapping[Name, Table],
 ) -> list[Recommendation]:
     """Judge each as if those before it had gone: of two that serve the same, one must stay."""
+    tables_of = {_name(drop): drop.table for drop in drops}
     gone: list[Name] = []
+    twins: dict[Name, str] = {}
     judged = []
-    for drop in drops:
+    for each in drops:
+        before = (name for name in gone if tables_of[name] == each.table)
+        drop = replace(each, gone_before=tuple(name for _, name in before))
+        if _name(drop) in twins:
+            # Whatever scans the one that went scans this one from then on.
+            judged.append(drop.rejected(f"it stays for {twins[_name(drop)]}, which is the same"))
+            continue
         without = measure([*gone, _name(drop)])
         found = _judged(drop, plans, without)
         twin = _twin(drop, tables.get(drop.table), gone) if found.lacks_proof else ""
         if twin:
             # What one of two that are the same does, the other does as well: no trial is needed.
             found = replace(drop, status="accepted", twin=twin)
+            twins[drop.index.schema, twin] = drop.index.name
             plans.step_in(_name(drop), twin)
         if found.status == "accepted":
             gone.append(_name(drop))
@@ -222,10 +235,31 @@ def _twin(drop: Recommendation, table: Table | None, gone: Sequence[Name]) -> st
         for name, other in indexes.items()
         if name != own.name
         and (other.is_unique or not own.is_unique)
-        and dropping.definition_from_method(other) == dropping.definition_from_method(own)
+        and without_names(other.definition) == without_names(own.definition)
         and (drop.index.schema, name) not in gone
     )
     return next(same, "")
+
+
+def _by_plan(query: Query) -> list[Query]:
+    """Return ``query`` once for each way it is planned, with values that are planned so."""
+    return [
+        replace(query, queryid=f"{query.queryid} {number}", sets=(values,), by_plan=())
+        for number, values in enumerate(query.by_plan)
+    ]
+
+
+def _scans(drop: Recommendation) -> int:
+    return int(drop.issue.evidence.get("scans", 0)) if drop.issue is not None else 0
+
+
+def _may_scan(drop: Recommendation, plans: _Plans) -> list[Query]:
+    """Return the drop's statements, each with the values that fit it; of an index that was scanned
+    also with others, as somebody asks for them.
+    """
+    by_plan = [each for query in drop.statements for each in _by_plan(query)]
+    known = [each for each in by_plan if each.queryid in plans.used]
+    return [*drop.statements, *(known if _scans(drop) else ())]
 
 
 def _name(drop: Recommendation) -> Name:
@@ -233,10 +267,10 @@ def _name(drop: Recommendation) -> Name:
 
 
 def _judged(drop: Recommendation, plans: _Plans, without: Mapping[str, Without]) -> Recommendation:
-    effects: list[Effect] = []
+    effects: dict[str, Effect] = {}
     slower: list[str] = []
     untried: list[str] = []
-    for query in drop.statements:
+    for query in _may_scan(drop, plans):
         uses = plans.uses(query, _name(drop))
         found = without.get(query.queryid)
         # On a sample the planner may leave alone what it uses on the table: that tells nothing.
@@ -244,14 +278,16 @@ def _judged(drop: Recommendation, plans: _Plans, without: Mapping[str, Without])
             untried += [query.text] if uses else []
         elif found.is_slower:
             slower.append(query.text)
-        elif found.effect.is_used:
-            effects.append(found.effect)
-    drop = replace(drop, effects=tuple(effects))
+        elif found.effect.is_used and (uses or not drop.gone_before):
+            # Else it is an index that went before that changes its plan.
+            statement = query.queryid.partition(" ")[0]
+            effects.setdefault(statement, replace(found.effect, queryid=statement))
+    drop = replace(drop, effects=tuple(effects.values()))
     if slower:
         return drop.rejected(f"slower without it: {slower[0]}")
     if untried:
         return drop.rejected(f"could not be tried without it: {untried[0]}", lacks_proof=True)
-    scans = drop.issue.evidence.get("scans", 0) if drop.issue is not None else 0
+    scans = _scans(drop)
     if scans and not effects:
         # Whoever scanned it is not among the statements, or has values that plan otherwise.
         return drop.rejected(f"it was scanned {scans} times, and {UNEXPLAINED}", lacks_proof=True)
@@ -296,7 +332,7 @@ def _matters(drops: Sequence[Recommendation], plans: _Plans, table: Table) -> bo
     }
     return any(
         drop.index.name in with_expression
-        or any(plans.uses(query, _name(drop)) for query in drop.statements)
+        or any(plans.uses(query, _name(drop)) for query in _may_scan(drop, plans))
         for drop in drops
     )
 

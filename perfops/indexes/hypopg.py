@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, LiteralString
 
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
@@ -13,6 +13,7 @@ from psycopg import sql
 from perfops.analysis.plans.explain import NoPlan
 from perfops.database import connections as session
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
 from perfops.indexes import catalog, ddl
 from perfops.indexes import planning as plans
@@ -22,7 +23,9 @@ log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
 METHODS = {"btree"}
-_FUNCTIONS = ("hypopg_create_index", "hypopg_relation_size", "hypopg_drop_index")
+_FUNCTIONS = (
+    "hypopg_create_index", "hypopg_get_indexdef", "hypopg_relation_size", "hypopg_drop_index",
+)  # fmt: skip
 
 
 def prove(
@@ -77,13 +80,16 @@ def _prove(
 ) -> Proof | None:
     made: dict[int, str] = {}
     effects = []
-    size = 0
+    size, definition = 0, ""
     try:
         # Of a partitioned table each partition has its index.
         for leaf in catalog.leaves(cursor, candidate.table):
             statement = ddl.create(replace(candidate, table=leaf))
-            oid, name = _call(cursor, hypopg, "hypopg_create_index", statement)
-            made[oid] = name
+            oid, name = _call(
+                cursor, hypopg, "hypopg_create_index", statement,
+                columns="indexrelid, textsend(indexname)",
+            )  # fmt: skip
+            made[oid] = bytes(name).decode(errors="replace")
         for query in queries:
             if candidate.table in query.tables and query.queryid in before:
                 after, used = cost(cursor, query)
@@ -91,20 +97,33 @@ def _prove(
                 effects.append(Effect(query.queryid, before[query.queryid][0], after, is_used))
         for oid in made:
             size += _call(cursor, hypopg, "hypopg_relation_size", oid)[0]
-    except (DatabaseError, NoPlan) as error:
+            definition = _call(cursor, hypopg, "hypopg_get_indexdef", oid)[0]
+    except (DatabaseError, NoPlan, UnicodeDecodeError) as error:
+        # It cuts its index's name after 63 bytes, also within a character: a plan with such a
+        # name can't be read.
         log.info("hypopg can't try %s: %s", candidate, first_line(error))
         return None
     finally:
         for oid in made:
             _call(cursor, hypopg, "hypopg_drop_index", oid)
-    return Proof(candidate, "planned", "cost", int(size), None, tuple(effects))
+    return Proof(
+        candidate, "planned", "cost", int(size), None, tuple(effects),
+        definition=without_names(definition),
+    )  # fmt: skip
 
 
 def _call(
-    cursor: CursorWrapper, hypopg: str, function: str, argument: str | int
+    cursor: CursorWrapper,
+    hypopg: str,
+    function: str,
+    argument: str | int,
+    *,
+    columns: LiteralString = "*",
 ) -> tuple[Any, ...]:
     cursor.execute(
-        sql.SQL("{} SELECT * FROM {}(%s)").format(sql.SQL(MARK), sql.Identifier(hypopg, function)),
+        sql.SQL("{} SELECT {} FROM {}(%s)").format(
+            sql.SQL(MARK), sql.SQL(columns), sql.Identifier(hypopg, function)
+        ),
         [argument],
     )
     row: tuple[Any, ...] = cursor.fetchone()

@@ -7,6 +7,8 @@ from typing import Literal
 
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index, Statement
+from perfops.database.index_sql import without_names
+from perfops.formatting import identifier
 from perfops.indexes.records import Query
 
 Verdict = Literal["fixed", "no effect", "worse"]
@@ -52,9 +54,32 @@ class Impact:
         ]
 
 
-def index_in(indexes: Sequence[Index], *, schema: str, name: str) -> Index | None:
-    """Return the index of that name, None where it is not there."""
-    return next((i for i in indexes if (i.schema, i.name) == (schema, name)), None)
+def identity(table: tuple[str, str], definition: str, *, is_unique: bool = False) -> str:
+    """Return what an index of ``table`` is, whatever its name: table, uniqueness, and the
+    ``definition`` without names. Empty where that is not known.
+    """
+    unique = "UNIQUE " if is_unique else ""
+    return f"{unique}{identifier(*table)} {definition}" if definition else ""
+
+
+def identity_of(index: Index) -> str:
+    """Return the ``identity`` of an index that is there."""
+    definition = without_names(index.definition)
+    return identity((index.schema, index.table), definition, is_unique=index.is_unique)
+
+
+def index_in(
+    indexes: Sequence[Index], *, schema: str, name: str, identity: str = ""
+) -> Index | None:
+    """Return the index that is what ``identity`` says, the most scanned one of several; None where
+    it is not there. Where the identity of one of both is not known it is the one of that name.
+    """
+
+    def is_it(index: Index) -> bool:
+        own = identity_of(index)
+        return own == identity if own and identity else (index.schema, index.name) == (schema, name)
+
+    return max(filter(is_it, indexes), key=lambda index: index.scans, default=None)
 
 
 def judge(

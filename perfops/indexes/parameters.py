@@ -2,7 +2,7 @@
 
 Rows are sampled from the tables, so that columns that go together stay together, and rare
 values from pg_stats. Of the sets so made those are kept for which the planner expects about
-as many rows as the statement really returns per call.
+as many rows as the statement really returns per call; for drops also one of each way to plan it.
 """
 
 import json
@@ -66,7 +66,8 @@ def sample(
         for name in sorted({slot.table for slot in query.slots.values()} & set(tables)):
             if name not in rows:
                 rows[name] = _sample(cursor, tables[name], queries)
-        found.append(replace(query, sets=_fitting(cursor, query, _sets(query, tables, rows))))
+        fitting, by_plan = _planned(cursor, query, _sets(query, tables, rows))
+        found.append(replace(query, sets=fitting, by_plan=by_plan))
     return found
 
 
@@ -104,7 +105,8 @@ def _sets(
     for number in sorted(numbers):
         slot = query.slots[number]
         if slot.kind in {"value", "list"} and slot.table in tables and common[0] is not None:
-            for value, _ in tables[slot.table].columns[slot.column].common[-_RARE_VALUES:]:
+            known = tables[slot.table].columns[slot.column].common
+            for value, _ in dict.fromkeys((*known[:1], *known[-_RARE_VALUES:])):
                 text = value if slot.kind == "value" else _array([value])
                 rare.append({**common[0], number: text})
             if query.rows_per_call < _FEW and slot.kind == "value" and slot.table in tables:
@@ -232,21 +234,28 @@ def _array(values: Sequence[str]) -> str:
     return "{" + ",".join(f'"{value}"' for value in quoted) + "}"
 
 
-def _fitting(
+def _planned(
     cursor: CursorWrapper, query: Query, sets: Sequence[dict[int, str]]
-) -> tuple[dict[int, str], ...]:
-    """Return the sets whose expected rows are nearest to the real rows per call."""
+) -> tuple[tuple[dict[int, str], ...], tuple[dict[int, str], ...]]:
+    """Return the sets whose expected rows are nearest to the real rows per call; and the nearest
+    set of each set of indexes that plans use, none where all use the same.
+    """
     distances: list[tuple[int, int]] = []
+    indexes: dict[int, frozenset[str]] = {}
     for place, each in enumerate(sets):
         try:
-            rows = plans.planned(cursor, plans.filled(query.text, each)).rows
+            plan = plans.planned(cursor, plans.filled(query.text, each))
         except DatabaseError:
             continue
-        away = 0.0 if query.is_aggregate else abs(math.log(max(rows, 1) / _expected(query)))
+        away = 0.0 if query.is_aggregate else abs(math.log(max(plan.rows, 1) / _expected(query)))
         # Small differences are no reason: the planner's estimates are not that good.
         distances.append((int(away // _NEAR), place))
-    nearest = sorted(distances)[:_KEPT]
-    return tuple(sets[place] for away, place in nearest if away <= nearest[0][0])
+        indexes[place] = plan.indexes
+    distances.sort()
+    fitting = [place for away, place in distances[:_KEPT] if away <= distances[0][0]]
+    first = {indexes[place]: place for _, place in reversed(distances)}
+    by_plan = first.values() if len(first) > 1 else ()
+    return tuple(sets[place] for place in fitting), tuple(sets[place] for place in by_plan)
 
 
 def _expected(query: Query) -> float:

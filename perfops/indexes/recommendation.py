@@ -59,6 +59,8 @@ class Recommendation:
     # Of an index to drop; ``twin``: another one that is the very same, and stays.
     lacks_proof: bool = False
     twin: str = ""
+    # The indexes of its table that were advised to go before it: it was judged without them.
+    gone_before: tuple[str, ...] = ()
 
     @property
     def table(self) -> tuple[str, str]:

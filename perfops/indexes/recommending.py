@@ -12,6 +12,7 @@ from perfops.analysis.collectors.difference import Window, statistics_since
 from perfops.analysis.collectors.records import Index, Statement, UnavailableSource
 from perfops.conf import Conf
 from perfops.database import connections as session
+from perfops.database.index_sql import without_names
 from perfops.formatting import count_text, first_line
 from perfops.indexes import (
     candidates,
@@ -100,7 +101,8 @@ def _recommend(
     costly = parameters.sample(cursor, queries, tables, clock, on=on)
     proposed = with_parts(found, costly, tables, limits)
     proofs, missing = _prove(cursor, alias, proposed, costly, tables, limits, clock)
-    to_add = weighing.choose(proofs, costly, tables, period, limits)
+    new = [proof for proof in proofs if not _is_built(proof, tables)]
+    to_add = weighing.choose(new, costly, tables, period, limits)
     if later:
         names = {name for query in later for name in query.tables}
         reason = (
@@ -225,6 +227,12 @@ def _prove(
         for name, reason in rehearsed.failed.items()
     ]
     return [*proofs, *rehearsed.proofs], (*unplanned, *missing)
+
+
+def _is_built(proof: Proof, tables: Mapping[Name, Table]) -> bool:
+    """Say whether the table has that very index, under whatever name."""
+    there = {without_names(index.definition) for index in tables[proof.candidate.table].indexes}
+    return proof.definition in there - {""}
 
 
 def _unplanned(

@@ -217,7 +217,9 @@ class Query:
     """A statement of the workload, as far as it reads.
 
     ``text`` has ``$1`` for parameters; ``slots`` says what stands there. ``sets``: parameters
-    that fit it, as number to text. A statement that can't be understood has no sets.
+    that fit it, as number to text. A statement that can't be understood has no sets. ``by_plan``:
+    common, rare and typical values, one set for each set of indexes that plans of them use; empty
+    where all use the same.
     ``relations``: its tables, and the partitions and partitioned tables that it may read too.
     """
 
@@ -232,6 +234,7 @@ class Query:
     written: frozenset[str] = frozenset()
     is_aggregate: bool = False
     sets: tuple[dict[int, str], ...] = ()
+    by_plan: tuple[dict[int, str], ...] = ()
     relations: frozenset[tuple[str, str]] = frozenset()
     stddev_ms: float = 0.0
 
@@ -314,11 +317,12 @@ class WriteCosts:
     """What an index costs writes, in ms; None where it was not measured.
 
     ``insert_ms``: each new version of a row; ``update_ms``: each update that was HOT without the
-    index and sets one of its columns, with the entries that all other indexes then need as well.
+    index and sets the columns ``updated``, with the entries that all other indexes then need too.
     """
 
     insert_ms: float | None = None
     update_ms: float | None = None
+    updated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +338,8 @@ class Proof:
     # Rows of the rehearsed copy, None where the real table was planned over.
     rows: int | None = None
     costs: WriteCosts = WriteCosts()
+    # As the server writes it, see ``index_sql.without_names``.
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from perfops.conf import Conf
 from perfops.database.connections import MARK
+from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
 from perfops.indexes import ddl, scratch
 from perfops.indexes import table_copies as copying
@@ -95,8 +96,11 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
         if any(key.function for key in candidate.keys):
             # An expression has statistics once it is indexed.
             cursor.execute(sql.SQL("{} ANALYZE {}").format(sql.SQL(MARK), table))
-        cursor.execute(f"{MARK} SELECT pg_relation_size(to_regclass(%s))", [index.as_string(None)])
-        (size,) = cursor.fetchone()
+        cursor.execute(
+            f"{MARK} SELECT pg_relation_size(i), pg_get_indexdef(i) FROM to_regclass(%s) i",
+            [index.as_string(None)],
+        )
+        size, definition = cursor.fetchone()
         effects = [
             effect
             for query in queries
@@ -112,7 +116,7 @@ def _proof(copy: Copy, candidate: Candidate, queries: Sequence[Query]) -> Proof 
     scale = copy.table.rows / copy.rows if copy.rows else 1.0
     return Proof(
         candidate, "rehearsed", "ms", round(size * scale), build_ms * scale, tuple(effects),
-        rows=copy.rows, costs=costs,
+        rows=copy.rows, costs=costs, definition=without_names(definition),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from perfops.analysis import findings, snapshots
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
+from perfops.analysis.advisors.index_identity import drop_statement
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index
@@ -19,7 +20,7 @@ from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Recommended
 from perfops.conf import conf
-from perfops.formatting import first_line, identifier, to_datetime
+from perfops.formatting import first_line, to_datetime
 from perfops.indexes import detections, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
 from perfops.models.analyses import Analysis, Finding
@@ -49,7 +50,7 @@ def recommend(
         merged(issues, found),
         with_missing(window, found),
         coverage(window, found),
-        partial(record, found),
+        partial(record, found, window.after.indexes),
     )
 
 
@@ -133,22 +134,36 @@ def with_missing(window: Window, found: Recommendations) -> Window:
     return replace(window, after=after, notes=(*window.notes, *found.notes))
 
 
-def record(found: Recommendations, seen: Sequence[Finding]) -> None:
-    """Keep the proof and the change of each accepted recommendation with its finding."""
+def record(found: Recommendations, indexes: Sequence[Index], seen: Sequence[Finding]) -> None:
+    """Keep the proof and the change of each accepted recommendation with its finding.
+
+    ``indexes``: those that are there.
+    """
     by_fingerprint = {finding.fingerprint: finding for finding in seen}
     for each in found.accepted:
         if each.issue is not None:
             Stored.objects.update_or_create(
-                finding=by_fingerprint[each.issue.fingerprint], defaults=_fields(each)
+                finding=by_fingerprint[each.issue.fingerprint], defaults=_fields(each, indexes)
             )
 
 
-def _fields(recommendation: Recommendation) -> dict[str, Any]:
+def _identity(recommendation: Recommendation, indexes: Sequence[Index]) -> str:
+    """Return what the index is; empty where its name alone tells, as of two that are the same."""
+    index = recommendation.index
+    if recommendation.proof is not None:
+        return impact.identity(recommendation.table, recommendation.proof.definition)
+    there = impact.index_in(indexes, schema=index.schema, name=index.name)
+    same = impact.identity_of(there) if there is not None else ""
+    return "" if [impact.identity_of(each) for each in indexes].count(same) > 1 else same
+
+
+def _fields(recommendation: Recommendation, indexes: Sequence[Index]) -> dict[str, Any]:
     change, balance = recommendation.change, recommendation.balance
     return {
         "kind": Kind.ADD if recommendation.action == "add" else Kind.DROP,
         "index_schema": recommendation.index.schema,
         "index_name": recommendation.index.name,
+        "identity": _identity(recommendation, indexes),
         "app_label": change.app_label if change else "",
         "migration_name": change.name if change else "",
         "migration": change.text if change else "",
@@ -172,7 +187,7 @@ def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
     found = []
     rows = Stored.objects.filter(finding__database=analysis.database)
     for row in rows.select_related("finding").order_by("id"):
-        index = impact.index_in(window.after.indexes, schema=row.index_schema, name=row.index_name)
+        index = _index_of(row, window.after.indexes)
         if (index is not None) != (row.kind == Kind.ADD):
             continue
         if row.applied_at is None:
@@ -190,8 +205,19 @@ def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
             row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
             row.save(update_fields=["outcome", "measured"])
         if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
-            found.append(_without_effect(row))
+            found.append(_without_effect(row, index))
     return found
+
+
+def _index_of(row: Stored, indexes: Sequence[Index]) -> Index | None:
+    """Return the index that ``row`` is about, by what it is; None where it is not there.
+
+    One that is not valid answers nothing: it is not made yet, and not dropped yet.
+    """
+    usable = [each for each in indexes if each.is_valid or row.kind == Kind.DROP]
+    return impact.index_in(
+        usable, schema=row.index_schema, name=row.index_name, identity=row.identity
+    )
 
 
 def _since_change(row: Stored, analysis: Analysis, window: Window) -> Window | None:
@@ -201,15 +227,15 @@ def _since_change(row: Stored, analysis: Analysis, window: Window) -> Window | N
         return window
 
     def is_applied(snapshot: Snapshot) -> bool:
-        index = impact.index_in(snapshot.indexes, schema=row.index_schema, name=row.index_name)
-        return (index is not None) == (row.kind == Kind.ADD)
+        return (_index_of(row, snapshot.indexes) is not None) == (row.kind == Kind.ADD)
 
     return _since(window, analysis.database, is_applied)
 
 
-def _without_effect(row: Stored) -> DetectedIssue:
-    was_made = row.kind == Kind.ADD
-    what = f"{row.index_schema}.{row.index_name}"
+def _without_effect(row: Stored, index: Index | None) -> DetectedIssue:
+    """Return the issue; ``index``: the one that was made, None where one was dropped."""
+    was_made, name = index is not None, index.name if index else row.index_name
+    what = f"{row.index_schema}.{name}"
     change = "made" if was_made else "dropped"
     effect = "made its statements slower" if row.outcome == Outcome.WORSE else "changed nothing"
     remedy = (
@@ -219,7 +245,7 @@ def _without_effect(row: Stored) -> DetectedIssue:
     )
     return DetectedIssue(
         advisor=IMPACT,
-        index=IndexSubject(row.index_schema, "", row.index_name),
+        index=IndexSubject(row.index_schema, "", name),
         object=f"{change} {what}",
         queryids=tuple(effect["queryid"] for effect in row.effects),
         severity="warning",
@@ -227,10 +253,5 @@ def _without_effect(row: Stored) -> DetectedIssue:
         evidence=dict(row.measured),
         why="Every index costs each write; one that helps nobody is only cost.",
         remedy=remedy,
-        statement=_undo(row) if was_made else "",
+        statement=drop_statement(index) if index is not None else "",
     )
-
-
-def _undo(row: Stored) -> str:
-    """Return the statement that takes an index away again."""
-    return f"DROP INDEX CONCURRENTLY {identifier(row.index_schema, row.index_name)};"

@@ -3,8 +3,7 @@
 The copy lives in a scratch schema that the search path names first, so that a statement
 finds it under the table's own name, and beside it copies of the views upon it; where a statement
 says in which schema they are, it is told the scratch schema. All other tables it reads are the
-real ones. Of the real
-table nothing but ACCESS SHARE is held, and only while it is copied.
+real ones. Of the real table nothing but ACCESS SHARE is held, and only while it is copied.
 """
 
 import logging
@@ -33,6 +32,8 @@ Name = tuple[str, str]
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
+# A statement's time holds for the ROLLBACK after it too: 1 ms can end that on a busy machine.
+_LEAST_MS = 1_000
 # So many rows are written to see what an index costs; less per row (ms) can't be told from chance.
 _WRITTEN = 2_000
 _LEAST_WRITE_MS = 0.0005
@@ -178,9 +179,10 @@ def _fill(cursor: CursorWrapper, schema: str, table: Table, limits: Conf) -> int
     mark = sql.SQL(MARK)
     # Checks are left away: one that is NOT VALID yet would refuse old rows.
     for statement in (
-        sql.SQL("{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS)").format(
-            mark, target, source
-        ),
+        sql.SQL(
+            "{} CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING ALL EXCLUDING CONSTRAINTS"
+            " EXCLUDING IDENTITY)"
+        ).format(mark, target, source),
         sql.SQL("{} INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE SELECT {} FROM {}{}").format(
             mark, target, names, names, rows_of, part
         ),
@@ -237,21 +239,29 @@ def write_costs(copy: Copy, index: str, columns: Collection[str]) -> WriteCosts:
     """
     rows = min(_WRITTEN, copy.rows)
     insert_ms = _more_ms(copy, index, _inserting(copy), rows)
-    update_ms = None
-    if (update := updating(copy, columns)) and not copy.clock.is_over:
+    update_ms, updated = None, updated_columns(copy, columns)
+    if updated and not copy.clock.is_over:
+        before, update = updating(copy, updated)
         try:
-            update_ms = _more_ms(copy, index, update, rows // 2)
+            update_ms = _more_ms(copy, index, update, rows // 2, before=before)
         except DatabaseError as error:
-            # A unique index or a domain may refuse another row's value.
+            # A unique generated column or a trigger may refuse another row's value.
             log.info("no update of %s is measured: %s", copy.table.name, first_line(error))
-    return WriteCosts(insert_ms, update_ms)
+    return WriteCosts(insert_ms, update_ms, updated if update_ms is not None else ())
 
 
-def _more_ms(copy: Copy, index: str, text: str, rows: int) -> float | None:
-    """Return what ``text`` costs more for each of ``rows``; None where chance is larger."""
+def _more_ms(
+    copy: Copy, index: str, text: str, rows: int, *, before: Sequence[str] = ()
+) -> float | None:
+    """Return what ``text`` costs more for each of ``rows``; None where chance is larger.
+
+    ``before``: what is done before it each time, and not counted.
+    """
     taken: dict[tuple[str, ...], list[float]] = {(): [], (index,): []}
     for without in [*taken] * _ROUNDS:
         with _changing(copy, without):
+            for statement in before:
+                copy.cursor.execute(f"{MARK} {statement}", None)
             taken[without].append(plans.run(copy.cursor, text).ms or 0.0)
     # What was rolled back must not be in the way of the next index.
     target = sql.Identifier(copy.schema, copy.table.name)
@@ -272,29 +282,68 @@ def _inserting(copy: Copy) -> str:
     return statement.format(table=table, names=names, rows=sql.Literal(_WRITTEN)).as_string(None)
 
 
-def updating(copy: Copy, columns: Collection[str]) -> str:
-    """Return the statement that gives half of the rows another row's value, in one of ``columns``.
+def updated_columns(copy: Copy, columns: Collection[str]) -> tuple[str, ...]:
+    """Return which of ``columns`` an update is measured on: one that no unique index has, else one
+    with all that its unique indexes have. Empty where all are generated.
+    """
+    # By a constraint (EXCLUDE) of the table the copy has one as well.
+    copy.cursor.execute(
+        f"""{MARK} SELECT array_agg(DISTINCT a.attname::text) FROM pg_index i
+        JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum > 0
+            AND (a.attnum = ANY (i.indkey) OR EXISTS (SELECT FROM pg_depend d
+                WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid
+                AND d.refobjid = i.indrelid AND d.refobjsubid = a.attnum))
+        WHERE i.indrelid = to_regclass(%s) AND (i.indisunique OR i.indisexclusion)
+        GROUP BY i.indexrelid""",
+        [sql.Identifier(copy.schema, copy.table.name).as_string(None)],
+    )
+    unique = [set(names) for (names,) in copy.cursor.fetchall()]
+    stored = _stored(copy.cursor, copy.table)
+    own = [name for name in stored if name in columns]
+    if not own:
+        return ()
+    together = {min(own, key=lambda name: any(name in names for names in unique))}
+    while more := set().union(*(names for names in unique if names & together)) - together:
+        together |= more
+    return tuple(name for name in stored if name in together)
+
+
+def updating(copy: Copy, columns: Sequence[str]) -> tuple[list[str], str]:
+    """Return the statement that gives half of the rows the values that other rows had in
+    ``columns``, and what is to be done before it: those others are deleted.
 
     With the value that it has already a row would stay HOT (a heap-only tuple, without entries in
-    indexes). Empty where all of the columns are generated.
+    indexes); with that of a row that is still there a unique index would refuse it.
     """
-    column = next((each for each in _stored(copy.cursor, copy.table) if each in columns), None)
-    if column is None:
-        return ""
-    # In order of the values the one half of the rows behind: mostly another one.
-    statement = sql.SQL(
-        "UPDATE {table} SET {column} = other.value FROM (SELECT ctid AS at, lag({column}, {half})"
-        " OVER (ORDER BY {column}) AS value FROM (SELECT ctid, {column} FROM {table}"
-        " LIMIT {rows}) written) other WHERE {table}.ctid = other.at AND other.value IS NOT NULL"
+    parts = {
+        "table": sql.Identifier(copy.schema, copy.table.name),
+        "values": sql.Identifier(copy.schema, "perfops values"),
+        "names": sql.SQL(", ").join(map(sql.Identifier, columns)),
+        "first": sql.Identifier(columns[0]),
+        "theirs": sql.SQL(", ").join(sql.Identifier("v", name) for name in columns),
+        "set": sql.SQL(", ").join(
+            sql.SQL("{} = v.{}").format(sql.Identifier(name), sql.Identifier(name))
+            for name in columns
+        ),
+        "half": sql.Literal(min(_WRITTEN, copy.rows) // 2),
+        "rows": sql.Literal(min(_WRITTEN, copy.rows)),
+    }
+    # In order of the values the other half of the rows on: mostly another one.
+    take = (
+        "CREATE UNLOGGED TABLE {values} AS WITH n AS (SELECT ctid AS perfops_at, {names},"
+        " row_number() OVER (ORDER BY {first}) AS perfops_n"
+        " FROM (SELECT ctid, {names} FROM {table} LIMIT {rows}) written)"
+        " SELECT one.perfops_at, v.perfops_at AS perfops_gone, {theirs} FROM n AS one"
+        " JOIN n AS v ON v.perfops_n = one.perfops_n + {half} WHERE one.perfops_n <= {half}"
     )
-    rows = min(_WRITTEN, copy.rows)
-    table = sql.Identifier(copy.schema, copy.table.name)
-    return statement.format(
-        table=table,
-        column=sql.Identifier(column),
-        rows=sql.Literal(rows),
-        half=sql.Literal(rows // 2),
-    ).as_string(None)
+    texts_of = (
+        take,
+        "DELETE FROM {table} t USING {values} v WHERE t.ctid = v.perfops_gone",
+        "ANALYZE {values}",
+        "UPDATE {table} AS t SET {set} FROM {values} v WHERE t.ctid = v.perfops_at",
+    )
+    *before, update = (sql.SQL(text).format(**parts).as_string(None) for text in texts_of)
+    return before, update
 
 
 @contextmanager
@@ -312,9 +361,9 @@ def _changing(copy: Copy, without: Sequence[str]) -> Iterator[None]:
 
 
 def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:
-    """Run ``text``, no longer than is left."""
+    """Run ``text``, no longer than is left, but for a second."""
     with missing(copy, without):
-        left_ms = max(1, int(copy.clock.left_s * 1000))
+        left_ms = max(_LEAST_MS, int(copy.clock.left_s * 1000))
         copy.cursor.execute(
             f"{MARK} SELECT set_config('statement_timeout', %s, true)", [str(left_ms)]
         )

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 PREFLIGHT_TIMEOUT_S = 5
 
@@ -46,9 +46,11 @@ def check(url: str, allowed: Iterable[str]) -> str:
     if parts.path not in {"", "/"}:
         raise TargetRefused(f"{url!r} has a path; the scenarios add their own.")
     try:
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        port = _port(parts)
     except ValueError as error:
         raise TargetRefused(f"{url!r} has no valid port.") from error
+    if not port:
+        raise TargetRefused(f"{url!r} has no valid port: nothing listens on 0.")
     host = _canonical(parts.hostname.removesuffix("."), port, list(allowed))
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -82,18 +84,29 @@ def _canonical(host: str, port: int, places: list[str]) -> str:
 
 
 def is_one_of(url: str, others: Iterable[str]) -> bool:
-    """Say whether ``url`` names the same server as one of ``others``, by addresses and port."""
+    """Say whether ``url`` names the same server as one of ``others``, by addresses and port.
+
+    As for the allow-list, all loopback addresses are this machine: what listens on a port of it is
+    one server, whether it is asked at 127.0.0.1, 127.0.0.2 or [::1].
+    """
     return any(_servers(url) & _servers(other) for other in others)
 
 
 def _servers(url: str) -> set[tuple[str, int]]:
     parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    port = _port(parts)
     try:
         found = socket.getaddrinfo(parts.hostname, port)
     except (OSError, UnicodeError):
         return set()
-    return {(str(info[4][0]), port) for info in found}
+    return {
+        ("loopback" if ip_address(info[4][0]).is_loopback else str(info[4][0]), port)
+        for info in found
+    }
+
+
+def _port(parts: SplitResult) -> int:
+    return {"http": 80, "https": 443}.get(parts.scheme, 0) if parts.port is None else parts.port
 
 
 def unreachable(url: str) -> str | None:

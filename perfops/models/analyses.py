@@ -186,6 +186,10 @@ class Recommendation(models.Model):
     kind = models.CharField(max_length=4, choices=Kind)
     index_schema = models.CharField(max_length=63)
     index_name = models.CharField(max_length=63)
+    identity = models.TextField(
+        blank=True, default="", db_default="",
+        help_text="What the index is, whatever its name. Empty: it is known by its name.",
+    )  # fmt: skip
     proof = models.CharField(max_length=100, blank=True, help_text="How it was proved.")
     unit = models.CharField(max_length=4, blank=True, help_text="Of before and after: cost or ms.")
     # Dicts: queryid, text, calls, before, after, blocks_before, blocks_after, mean_ms.

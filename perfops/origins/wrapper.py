@@ -11,7 +11,6 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from django.core import mail
 from django.db.backends.base.base import NO_DB_ALIAS, BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from psycopg.sql import Composable
@@ -112,20 +111,22 @@ def uninstall() -> None:
     connection_created.disconnect(dispatch_uid="perfops.origins")
 
 
-def _is_under_test() -> bool:
-    """Say whether a test runner has set up Django's test environment.
-
-    Django documents ``mail.outbox`` as what exists while tests run.
-    """
-    return hasattr(mail, "outbox")
-
-
 def _on_connection(connection: BaseDatabaseWrapper, **_: object) -> None:
-    # The connection without a database creates and drops test databases: no row belongs to it.
-    if connection.vendor != "postgresql" or connection.alias == NO_DB_ALIAS:
+    if connection.vendor != "postgresql":
         return
-    if _is_under_test() and not conf().ORIGINS_IN_TESTS:
+    is_under_test = flushing.is_under_test()
+    # The connection without a database creates and drops test databases: no row belongs to it.
+    if connection.alias == NO_DB_ALIAS:
+        if is_under_test:
+            flushing.pause()
         return
     count = counting(connection.alias)
-    if count not in connection.execute_wrappers:
+    is_counted = count in connection.execute_wrappers
+    if is_under_test and not conf().ORIGINS_IN_TESTS:
+        # Django keeps the wrappers where it connects once more, to the test database.
+        if is_counted:
+            connection.execute_wrappers.remove(count)
+        return
+    flushing.resume(has_tests=is_under_test)
+    if not is_counted:
         connection.execute_wrappers.append(count)

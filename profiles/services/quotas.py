@@ -72,8 +72,6 @@ def require_mask(
     The mask replaces that of ``instead_of``, or with ``default`` the profile's default mask. Raises
     ``Problem`` (403).
     """
-    tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
-    limit = plans.LIMITS[plans.MASKS][tier]
     # Two profiles of one user at the same time count one after the other.
     lock_owner(profile.owner_id)
     others = subscriptions.masks_in_use(
@@ -81,9 +79,7 @@ def require_mask(
         but=instead_of.pk if instead_of else None,
         but_default_of=profile.pk if default else None,
     )
-    # A mask that is in use already adds nothing, even where the plan has become smaller.
-    if limit is not None and mask_id not in others and len(others) >= limit:
-        raise _too_many_masks(tier, limit, f"{len(others)} are in use")
+    _check_masks(profile, before=others, now=others | {mask_id})
 
 
 def lock_owner(owner: int) -> None:
@@ -92,25 +88,26 @@ def lock_owner(owner: int) -> None:
 
 
 def masks_check(owner: int) -> Callable[[Profile], None]:
-    """Lock the owner; return a check, for after the writes, of the masks that came into use.
+    """Do the same for many writes: lock the owner; return a check for after the writes.
 
-    The check raises ``Problem`` (403) when these are more than a profile's plan allows.
+    The check raises ``Problem`` (403).
     """
     lock_owner(owner)
     before = subscriptions.masks_in_use(owner)
 
     def check(profile: Profile) -> None:
-        tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
-        limit, now = plans.LIMITS[plans.MASKS][tier], subscriptions.masks_in_use(owner)
-        if limit is not None and now - before and len(now) > limit:
-            raise _too_many_masks(tier, limit, f"this makes it {len(now)}")
+        _check_masks(profile, before=before, now=subscriptions.masks_in_use(owner))
 
     return check
 
 
-def _too_many_masks(tier: str, limit: int, count: str) -> Problem:
-    text = f"The {tier} plan allows {limit} masks in use at the same time, and {count}."
-    return Problem(QUOTA_EXHAUSTED, f"{text} {_upgrade(plans.MASKS, tier)}".strip())
+def _check_masks(profile: Profile, *, before: set[int], now: set[int]) -> None:
+    """A mask that is in use already adds nothing, even where the plan has become smaller."""
+    tier = subscriptions.tier_of(profile.pk, datetime.now(UTC))
+    limit = plans.LIMITS[plans.MASKS][tier]
+    if limit is not None and now - before and len(now) > limit:
+        text = f"The {tier} plan allows {limit} masks in use at the same time; this makes it "
+        raise Problem(QUOTA_EXHAUSTED, f"{text}{len(now)}. {_upgrade(plans.MASKS, tier)}".strip())
 
 
 def _exhausted(profile: Profile, feature: str, tier: str, limit: int, period: plans.Period) -> str:

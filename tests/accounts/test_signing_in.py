@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from threading import Barrier, Thread
 from uuid import uuid4
 
 import jwt
@@ -15,6 +14,7 @@ from midst.accounts import secrets, services
 from midst.accounts.models import AuditEvent, RefreshToken, Session
 from midst.accounts.tasks import clear_expired
 from tests.accounts.conftest import PASSWORD, bearer
+from tests.world import at_once
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 # An endpoint for those who are signed in.
@@ -102,20 +102,7 @@ def test_two_tabs_that_refresh_at_once_both_go_on(client, post, sign_in):
 def test_parallel_refreshes_end_no_session(rf):
     user = get_user_model().objects.create_user("racer", password=PASSWORD)
     token = services.start_session(user).refresh
-    barrier, outcomes = Barrier(8), []
-
-    def ask():
-        barrier.wait()
-        try:
-            outcomes.append(services.refresh(rf.post("/"), token).refresh)
-        finally:
-            connection.close()
-
-    threads = [Thread(target=ask) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = at_once(lambda: services.refresh(rf.post("/"), token).refresh, 8)
     assert len(set(outcomes)) == 8
     assert Session.objects.get().ended_at is None
 

@@ -54,3 +54,10 @@ def test_no_lookup_of_a_list_is_a_server_error(client_of_staff):
             failed.append(lookup)
         transaction.savepoint_rollback(before)
     assert failed == []
+
+
+def test_what_no_list_takes_is_logged_once_with_its_reason(admin_client, caplog):
+    url = reverse("admin:django_celery_beat_crontabschedule_changelist")
+    assert admin_client.get(url, {"minute__range": "1"}).status_code == 400
+    (logged,) = [each for each in caplog.records if each.exc_info]
+    assert logged.exc_info[1].__cause__ is not None

@@ -63,4 +63,4 @@ def test_a_mask_too_many_says_what_a_better_plan_allows(world):
         for mask in ("narrator", "steward")
     ]
     assert answers[-1].status_code == 403
-    assert "3 are in use. The pro plan allows 16." in answers[-1].json()["detail"]
+    assert "this makes it 4. The pro plan allows 16." in answers[-1].json()["detail"]

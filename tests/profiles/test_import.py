@@ -2,13 +2,12 @@
 
 import json
 from datetime import date
-from threading import Barrier, Thread
 
 import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +17,16 @@ from profiles.collections import CV
 from profiles.collections.export import OF_THE_SERVER, ProfileImport
 from profiles.models import JobPosting, Narrative, Profile, Skill
 from profiles.services import exports
-from tests.world import NAMES, Someone, commit, database_parameters, personal, user
+from tests.world import (
+    NAMES,
+    Someone,
+    at_once,
+    commit,
+    database_parameters,
+    meanwhile,
+    personal,
+    user,
+)  # fmt: skip
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 IMPORT = "/profiles/me/import"
@@ -204,47 +212,36 @@ def test_two_first_imports_at_the_same_time_both_succeed():
         "profile": {"slug": "new", "display_name": "New"},
         "cv": {"skills": [{"name": "x"}]},
     }
-    start, answers = Barrier(4), []
-
-    def send():
-        start.wait(60)
-        answers.append(someone.post(IMPORT, document))
-        connections.close_all()
-
-    threads = [Thread(target=send) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    answers = at_once(lambda: someone.post(IMPORT, document), 4)
     assert sorted(each.status_code for each in answers) == [200, 200, 200, 201]
     assert {each.json()["id"] for each in answers} == {str(Profile.objects.get().pk)}
     assert Skill.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_write_that_a_deadlock_ended_is_made_once_more(make_profile, owner):
+def test_a_write_that_a_deadlock_ended_is_made_once_more_and_counted_once(
+    make_profile, owner, settings
+):
     """The other one holds what this one needs, and then waits for what this one holds."""
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "user": ("user", 5, 3600)}
     someone = Someone(personal(owner, list(Scope))[1])
     profile = make_profile()
-    answers = []
-
-    def change():
-        answers.append(someone.patch("/profiles/ada", {"default_mask": "analyst"}))
-        connections.close_all()
-
+    lock = "SELECT FROM {} WHERE id = %s FOR UPDATE"
+    waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
     with psycopg.connect(**database_parameters()) as other:
         # It waits longer than PostgreSQL lets this one: so this one ends.
         other.execute("SET LOCAL deadlock_timeout = '1min'")
-        lock = "SELECT FROM {} WHERE id = %s FOR UPDATE"
         other.execute(lock.format("auth_user"), [owner.pk])
-        thread = Thread(target=change)
-        thread.start()
-        waits = "SELECT 1 FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
-        while not other.execute(waits, [other.info.backend_pid]).fetchone():
-            assert thread.is_alive(), answers
-        other.execute(lock.format("profiles_profile"), [profile.pk])
-    thread.join()
-    assert [each.status_code for each in answers] == [200]
+        with meanwhile(
+            lambda: someone.patch("/profiles/ada", {"default_mask": "analyst"})
+        ) as write:
+            while not other.execute(waits, [other.info.backend_pid]).fetchone():
+                assert not write.done(), write.result()
+            other.execute(lock.format("profiles_profile"), [profile.pk])
+            other.commit()
+            answer = write.result()
+    assert answer.status_code == 200
+    assert answer["RateLimit"].startswith('"user";r=4;')
     assert Profile.objects.get().default_mask.slug == "analyst"
 
 

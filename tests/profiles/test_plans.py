@@ -1,11 +1,9 @@
 """Plans: which one counts, what it allows, and that it is never overspent."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +13,7 @@ from profiles.collections import CV
 from profiles.models import Profile, Subscription, UsageQuota, UserUsage
 from profiles.plans import Terms
 from profiles.services import quotas
+from tests.world import at_once
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PAST, FUTURE = NOW - timedelta(days=1), NOW + timedelta(days=1)
@@ -63,23 +62,15 @@ def test_the_table_of_plans():
 def test_sixteen_at_once_never_overspend(amount, through):
     owner = get_user_model().objects.create_user("owner")
     profile = Profile.objects.create(owner=owner, slug="ada", display_name="Ada")
-    barrier, outcomes = Barrier(16), []
 
     def consume():
-        barrier.wait()
         try:
             quotas.consume(profile, UsageQuota.Feature.NARRATIVES, amount)
-            outcomes.append(True)
         except Problem:
-            outcomes.append(False)
-        finally:
-            connection.close()
+            return False
+        return True
 
-    threads = [Thread(target=consume) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    outcomes = at_once(consume, 16)
     assert outcomes.count(True) == through
     used = UsageQuota.objects.filter(profile=profile).values_list("used", flat=True)
     assert sum(used) == through * amount

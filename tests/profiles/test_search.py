@@ -1,8 +1,5 @@
 """Full-text search: what is found, what never is, in which order, and that it stays in step."""
 
-from concurrent.futures import ThreadPoolExecutor
-from threading import Thread
-
 import psycopg
 import pytest
 from django.core.management import call_command
@@ -16,7 +13,7 @@ from profiles.models import Profile, Skill
 from profiles.selectors import search
 from profiles.tasks import refresh_search
 from taxonomy.models import Mask
-from tests.world import commit, database_parameters
+from tests.world import commit, database_parameters, meanwhile
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
 WAITING = "SELECT 1 FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))"
@@ -352,14 +349,10 @@ def test_seeded_profiles_are_found_and_writers_at_the_same_time_lose_nothing(cli
                     "UPDATE profiles_profile SET title = 'acrobat' WHERE id = %s", [ravi.pk]
                 )
 
-        other = Thread(target=rename)
-        other.start()
-        while not first.execute(
-            WAITING,
-            [first.info.backend_pid],
-        ).fetchone():
-            assert other.is_alive(), "it should wait for the lock on the profile"
-    other.join()
+        with meanwhile(rename) as other:
+            while not first.execute(WAITING, [first.info.backend_pid]).fetchone():
+                assert not other.done(), "it should wait for the lock on the profile"
+            first.commit()
     assert find(client, "juggling acrobat") == ["ravi-castellanos"]
     check_in_step()
 
@@ -382,12 +375,12 @@ def test_the_change_of_a_mask_and_the_reading_of_its_profiles_do_not_wait_in_a_c
         with psycopg.connect(**database_parameters()) as second:
             second.execute("UPDATE taxonomy_mask SET private_tags = '{x}' WHERE id = %s", [mask.pk])
 
-    with psycopg.connect(**database_parameters()) as other, ThreadPoolExecutor(1) as thread:
+    with psycopg.connect(**database_parameters()) as other:
         other.execute(touch, [first])
-        changing = thread.submit(change)
-        while not other.execute(WAITING, [other.info.backend_pid]).fetchone():
-            assert not changing.done(), changing.result()
-        other.execute(touch, [last])
-        other.commit()
-        changing.result()
+        with meanwhile(change) as changing:
+            while not other.execute(WAITING, [other.info.backend_pid]).fetchone():
+                assert not changing.done(), changing.result()
+            other.execute(touch, [last])
+            other.commit()
+            changing.result()
     assert stored() == []

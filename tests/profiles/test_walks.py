@@ -1,15 +1,14 @@
 """Walking a list by its cursors while rows come and go: each that stays comes exactly once."""
 
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Thread
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from profiles.models import Profile, Skill, TimelineEvent
+from tests.world import meanwhile
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -127,23 +126,18 @@ def test_a_walk_meets_every_row_once_while_others_write(client):
     )
     stay = [Skill.objects.create(profile=profile, name=f"s{n}", position=n % 7) for n in range(60)]
     go = [Skill.objects.create(profile=profile, name=f"g{n}", position=n % 7) for n in range(60)]
-    barrier = Barrier(2)
 
     def write():
-        barrier.wait()
         for n, each in enumerate(go):
             each.delete()
             Skill.objects.create(profile=profile, name=f"n{n}", position=n % 7)
-        connection.close()
 
-    writer = Thread(target=write)
-    writer.start()
     met, page = [], "/api/v1/profiles/ada/skills?limit=3"
-    barrier.wait()
-    while page:
-        body = client.get(page).json()
-        met += [each["id"] for each in body["results"]]
-        page = body["next"]
-    writer.join()
+    with meanwhile(write) as writing:
+        while page:
+            body = client.get(page).json()
+            met += [each["id"] for each in body["results"]]
+            page = body["next"]
+    writing.result()
     assert len(met) == len(set(met))
     assert {str(each.pk) for each in stay} <= set(met)

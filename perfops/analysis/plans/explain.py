@@ -79,7 +79,24 @@ _HARMLESS = [
     "uuidv7", "currval", "lastval", "pg_lock_status", "pg_relation_size", "pg_table_size",
     "pg_indexes_size", "pg_total_relation_size", "pg_database_size", "pg_tablespace_size",
 ]  # fmt: skip
-_CALLED = re.compile(r'(?:"((?:[^"]|"")+)"|([^\W\d][\w$]*))\s*\(')
+_NAME_IN_SQL = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)')
+_CALLED = re.compile(rf"(?:{_NAME_IN_SQL.pattern})\s*\(")
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+# What a plan does not show of what a statement names: the text of views, of functions (whatever
+# they say of their volatility), of policies, and what is checked by domains, also within a type.
+_DEFINITIONS = f"""{MARK} SELECT pg_get_viewdef(oid) FROM pg_class
+        WHERE relkind = 'v' AND relname = ANY(%(names)s::text[])
+    UNION SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_language l ON l.oid = prolang
+        WHERE prokind IN ('f', 'w') AND lanname NOT IN ('internal', 'c')
+        AND pronamespace <> 'pg_catalog'::regnamespace AND proname = ANY(%(names)s::text[])
+    UNION SELECT pg_get_expr(polqual, polrelid) FROM pg_policy JOIN pg_class c ON c.oid = polrelid
+        WHERE relname = ANY(%(names)s::text[])
+    UNION SELECT concat_ws(' ', format_type(typbasetype, NULL), pg_get_constraintdef(c.oid))
+        FROM pg_type t LEFT JOIN pg_constraint c ON contypid = t.oid
+        WHERE typtype = 'd' AND typname = ANY(%(names)s::text[])
+    UNION SELECT format_type(atttypid, NULL)
+        FROM pg_attribute JOIN pg_class c ON c.oid = attrelid AND relkind = 'c'
+        WHERE attnum > 0 AND relname = ANY(%(names)s::text[])"""
 _OPERATOR = re.compile(r"[-+*/<>=~!@#%^&|`?]+")
 # By name, whatever the schema: one name too many is refused, never one too few. A cast may call
 # its function without being seen.
@@ -100,18 +117,35 @@ def volatile(cursor: CursorWrapper, plan: dict[str, Any], text: str) -> list[str
     """Return the volatile functions that ``text`` may call, but harmless ones.
 
     Its ``plan`` (with VERBOSE) shows what a view or an inlined function calls as well, but not what
-    stands in a list of VALUES: that is in the text alone.
+    stands in a list of VALUES, in the check of a domain, or in a function: the texts of what it
+    names are read for that. What a function makes up while it runs (EXECUTE) is not seen.
     """
-    texts = [*_texts(plan), text]
-    names = {
-        quoted.replace('""', '"') or plain
-        for text in texts
-        for quoted, plain in _CALLED.findall(text)
-    }
-    operators = {each for text in texts for each in _OPERATOR.findall(text)}
     # The name of a function scan stands without brackets.
-    cursor.execute(_VOLATILE, [_HARMLESS, [*names, *texts], [*operators]])
+    shown = [*_texts(plan), text]
+    texts = [*shown, *_definitions(cursor, shown)]
+    names = {name for each in texts for name in _names(_CALLED, each)}
+    operators = {each for text in texts for each in _OPERATOR.findall(text)}
+    cursor.execute(_VOLATILE, [_HARMLESS, [*names, *shown], [*operators]])
     return [name for (name,) in cursor.fetchall()]
+
+
+def _definitions(cursor: CursorWrapper, texts: list[str]) -> list[str]:
+    """Return the texts of what ``texts`` name, and of what those name."""
+    found: list[str] = []
+    known: set[str] = set()
+    while new := {name for each in texts for name in _names(_NAME_IN_SQL, each)} - known:
+        cursor.execute(_DEFINITIONS, {"names": [*new]})
+        texts = [definition for (definition,) in cursor.fetchall() if definition]
+        found += texts
+        known |= new
+    return found
+
+
+def _names(pattern: re.Pattern[str], text: str) -> Iterator[str]:
+    """Yield the names that ``pattern`` finds in SQL, as the catalogs have them."""
+    for each in (text, _COMMENT.sub(" ", text)):
+        for quoted, plain in pattern.findall(each):
+            yield quoted.replace('""', '"') or plain.lower()
 
 
 def _texts(value: Any) -> Iterator[str]:

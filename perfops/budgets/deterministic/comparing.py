@@ -27,7 +27,7 @@ def compare(baseline: Mapping[str, Counts], now: Mapping[str, Counts]) -> list[V
     """Return what became of each count of each route of the baseline, in its order.
 
     More statements or rows than before, or a tenth more blocks or bytes, are a violation. A
-    route over other rows, without an answer as before, or gone, can't be told.
+    route over other rows, without an answer as before, or gone, can't be grown.
     """
     return [
         verdict
@@ -79,9 +79,9 @@ def _grown(before: Counts, now: Counts) -> str:
         ((each.calls - known.get(each.text, 0), each) for each in now.sent),
         key=lambda pair: -pair[0],
     )
-    told = [
+    grown = [
         f"{count_text(times, 'call')} more of {each.text} at {each.line or 'no known line'}"
         for times, each in more
         if times > 0
     ]
-    return "; ".join(told[:3]) or "The same statements return or touch more."
+    return "; ".join(grown[:3]) or "The same statements return or touch more."

@@ -21,7 +21,7 @@ from django.db import Error, connections
 from django.test import Client
 from psycopg import sql as pgsql
 
-from perfops.budgets.deterministic.counts import Counts, Sent
+from perfops.budgets.deterministic.counts import Counts, StatementCalls
 from perfops.conf import conf
 from perfops.database import connections as session
 from perfops.formatting import cut
@@ -130,7 +130,7 @@ def _of_request(path: str, client: Client, before: Callable[[], object]) -> Coun
         bytes=size,
         blocks=after - blocks if after is not None and blocks is not None else None,
         sent=tuple(
-            Sent(text, calls, recorder.lines[text] or view)
+            StatementCalls(text, calls, recorder.lines[text] or view)
             for text, calls in recorder.calls.most_common()
         ),
         tables={},

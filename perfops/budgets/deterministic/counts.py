@@ -10,7 +10,7 @@ class UnusableBaseline(ValueError):
     """The file of counts can't be used; the message says why, and what to do."""
 
 
-class Sent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StatementCalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One statement of a request: how often it is sent, and from where ("file:line function")."""
 
     text: str
@@ -31,7 +31,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rows: int
     bytes: int
     blocks: int | None
-    sent: tuple[Sent, ...]
+    sent: tuple[StatementCalls, ...]
     tables: dict[str, int]
 
 

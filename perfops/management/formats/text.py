@@ -18,6 +18,7 @@ _LINES = 12
 _APART = 4
 _SCOPES = 8
 _INDENT = " " * 11
+_ELSEWHERE = "--format markdown, or the admin"
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
 
@@ -73,7 +74,7 @@ def _entries(entries: Sequence[Entry], report: Report, out: Console) -> None:
     for each in ours[_IN_FULL:_LINES]:
         out.print(_first_line(each))
     if len(ours) > _LINES:
-        out.print(f"  ... and {_rest(ours[_LINES:])}: --format markdown, or the admin.")
+        out.print(f"  ... and {_rest(ours[_LINES:])}: {_ELSEWHERE}.")
     if apart:
         out.print("  [dim]Set apart, as it is not the application's work:[/dim]")
     for each in apart[:_APART]:
@@ -95,7 +96,9 @@ def _in_full(entry: Entry, report: Report, out: Console) -> None:
     """Of an incident its worst issue, and the titles of the others; of many of one kind a line."""
     out.print(_first_line(entry))
     if entry.is_folded:
-        out.print(f"{_INDENT}{_plain(entry.issues[0].remedy)}")
+        remedies = {issue.remedy for issue in entry.issues}
+        own = f"Each has a remedy of its own: {_ELSEWHERE}."
+        out.print(f"{_INDENT}{_plain(remedies.pop() if len(remedies) == 1 else own)}")
         return
     advice, *others = entry.issues
     evidence = ", ".join(

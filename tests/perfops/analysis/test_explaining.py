@@ -117,10 +117,20 @@ def hidden_calls():
     run("""CREATE FUNCTION inlined() RETURNS boolean LANGUAGE sql
         AS $$ SELECT pg_reload_conf() $$""")
     run("CREATE VIEW calling AS SELECT pg_reload_conf() AS done")
+    run("""CREATE FUNCTION steady (a int) RETURNS int STABLE LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_reload_conf(); RETURN a; END $$""")
+    run("CREATE VIEW listed AS SELECT done FROM (VALUES (true), (pg_reload_conf())) AS v (done)")
+    run("CREATE VIEW above AS SELECT * FROM listed")
+    run("CREATE DOMAIN checked AS int CHECK (steady(VALUE) > 0)")
+    run("CREATE TYPE pair AS (a int, b checked)")
     run('CREATE OPERATOR !!# (RIGHTARG = int, FUNCTION = "an odd (name")')
     run('CREATE AGGREGATE adding (int) (STYPE = int, SFUNC = int4pl, FINALFUNC = "an odd (name")')
     yield
     run("DROP AGGREGATE adding (int)")
+    run("DROP TYPE pair")
+    run("DROP DOMAIN checked")
+    run("DROP VIEW above, listed")
+    run("DROP FUNCTION steady(int)")
     run("DROP VIEW calling")
     run("DROP OPERATOR !!# (NONE, int)")
     run("DROP FUNCTION inlined()")
@@ -143,6 +153,11 @@ def test_what_calls_a_function_with_effects_is_not_run():
             "SELECT nextval('nowhere')",
             "SELECT adding(id) FROM parts",
             "VALUES (pg_reload_conf())",
+            "VALUES (PG_Reload_Conf /* now */ ())",
+            "SELECT * FROM above",
+            "SELECT id::text::checked FROM parts",
+            "SELECT '(1,2)'::pair FROM parts",
+            "SELECT id FROM parts WHERE steady(id) = 3",
             "SELECT 1 FROM (VALUES (true), (pg_reload_conf())) AS given (done) WHERE done",
         ):
             with pytest.raises(NoPlan, match=r"It was not run|gives no plan"):
@@ -150,6 +165,35 @@ def test_what_calls_a_function_with_effects_is_not_run():
         fine = """SELECT random(), clock_timestamp(), lower(name), count(*), array_agg(id)
             FROM parts JOIN (VALUES (1), (2)) AS given (id) USING (id) GROUP BY name"""
         assert explain.analysed(cursor, fine, None)["Execution Time"] > 0
+
+
+@pytest.mark.usefixtures("parts")
+def test_what_a_plan_alone_runs_can_change_nothing():
+    """PostgreSQL calls what calls itself immutable while it plans, whatever that does."""
+    run("""CREATE FUNCTION empties() RETURNS int LANGUAGE plpgsql AS
+        $$ BEGIN DELETE FROM parts; RETURN 1; END $$""")
+    run("""CREATE FUNCTION sleeps() RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+        $$ BEGIN PERFORM pg_sleep(600); RETURN 1; END $$""")
+    run("""CREATE FUNCTION pretends() RETURNS int IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN RETURN empties(); END $$""")
+    try:
+        with session.reading("default") as cursor:
+            text = "SELECT * FROM parts WHERE id = pretends()"
+            for ask in (
+                lambda: explain.generic(cursor, text),
+                lambda: explain.with_values(cursor, text, []),
+                lambda: explain.analysed(cursor, text, None),
+            ):
+                with pytest.raises(NoPlan, match="read-only transaction"):
+                    ask()
+            cursor.execute("SET statement_timeout = 50")
+            with pytest.raises(NoPlan, match="statement timeout"):
+                explain.generic(cursor, "SELECT * FROM parts WHERE id = sleeps()")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM parts")
+            assert cursor.fetchone() == (2000,)
+    finally:
+        run("DROP FUNCTION empties(), pretends(), sleeps()")
 
 
 def test_a_database_that_is_away_is_said(template):

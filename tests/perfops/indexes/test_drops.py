@@ -80,6 +80,19 @@ def test_an_index_whose_scans_no_statement_explains_stays(embedded):
     assert given.issue.evidence["proof"].startswith("no statement that reads orders was seen")
 
 
+def test_an_index_that_only_rare_values_of_a_statement_use_stays(bench):
+    """Another statement explains its scans, and does as well without it."""
+    of_status = ("SELECT note FROM orders WHERE status = %s", lambda n: ["done" if n else "failed"])
+    workload = Workload("values", (of_status, ("SELECT count(*) FROM orders", none)))
+    with beside(bench, orders_flag="(is_gift)", orders_status="(status)"):
+        window = bench.window(workload)
+        bounds = bench.limits(INDEX_MIN_CALLS=10**6)
+        for scans, rejected in ((0, frozenset()), (959, fingerprints("orders_status"))):
+            found = [replace(drop_of("orders_status"), evidence={"scans": scans})]
+            advised = recommending.recommend(window, bench.alias, found, bounds)
+            assert advised.rejected_issues == rejected, scans
+
+
 def test_an_index_without_which_a_statement_is_slower_stays(bench):
     advised = proved(bench, SHOP, "orders_shop")
     assert advised.accepted == ()
@@ -176,6 +189,28 @@ def test_of_twins_that_both_may_go_without_a_trial_one_stays(embedded, names):
     with beside(embedded, orders_twin="(shop_id, is_gift)"):
         advised = proved(embedded, SHOP, *names, rehearse=False)
     assert advised.rejected_issues == fingerprints(names[1])
+
+
+def test_what_an_index_stands_in_for_stays_also_where_no_statement_explains_the_scans(embedded):
+    others = Workload("others", (("SELECT sum(total) FROM orders", none),))
+    scanned = replace(drop_of("orders_shop"), evidence={"scans": 959})
+    with beside(embedded, orders_twin="(shop_id, is_gift)"):
+        advised = embedded.advise(
+            others, embedded.limits(INDEX_MIN_CALLS=10**6), [scanned, drop_of("orders_twin")]
+        )
+    (given,) = advised.accepted
+    assert (given.index.name, given.twin) == ("orders_shop", "orders_twin")
+    assert advised.rejected_issues == fingerprints("orders_twin")
+
+
+def test_the_proof_counts_no_statement_that_only_an_index_before_it_served(embedded):
+    with beside(embedded, orders_twin="(shop_id, is_gift)", orders_total="(total)"):
+        # Of the two that are the same the one that is used goes first.
+        name = next(iter(embedded.measured(SHOP).indexes))
+        advised = proved(embedded, SHOP, name, "orders_total")
+    first, second = (each.issue.evidence["proof"] for each in advised.accepted)
+    assert first.startswith("1 of 1 statements of orders use it and do as well without it: ")
+    assert second == f"none of 1 planned statements of orders uses it (or would without {name})"
 
 
 def test_what_costs_little_on_a_few_rows_may_cost_much_on_all(embedded):

@@ -104,7 +104,7 @@ def analysed(*advice, at=None, baseline=None):
 @pytest.mark.django_db
 def test_a_recommendation_is_followed_from_the_proposal_to_what_it_did(given):
     analysis, seen = analysed(given.issue)
-    services.record(Recommendations((given,)), seen)
+    services.record(Recommendations((given,)), [], seen)
     row = Stored.objects.get()
     assert (row.kind, row.index_name, row.migration_name) == ("add", "i", "0002_add_i")
     # Not applied yet.
@@ -129,9 +129,59 @@ def counted(at, calls, total_ms, *, indexes):
 
 
 @pytest.mark.django_db
+def test_an_index_made_by_hand_under_another_name_is_the_one_that_was_recommended(given):
+    definition = "btree (customer) WHERE (status = 'open'::text)"
+    proof = replace(given.proof, definition=definition)
+    first, seen = analysed(given.issue)
+    services.record(Recommendations((replace(given, proof=proof),)), [], seen)
+
+    def made(definition, **fields):
+        return msgspec.structs.replace(
+            index(), name="by hand", **{
+                "definition": f'CREATE INDEX "by hand" ON public.orders USING {definition}',
+                **fields,
+            },
+        )  # fmt: skip
+
+    same = made(definition.replace(" WHERE", " WITH (fillfactor='70') WHERE"))
+    others = [
+        made(definition, table="lines"), made(definition, is_unique=True),
+        made(definition, is_valid=False), made(definition.replace("customer", "customer DESC")),
+        made(definition.partition(" WHERE")[0]), made(f"{definition[:16]} INCLUDE (at)"),
+    ]  # fmt: skip
+    for other in others:
+        services.measure_impact(first, window(1.0, indexes=[other]))
+        assert Stored.objects.get().applied_at is None, other
+    later, _ = analysed(given.issue, at=timezone.now() + timedelta(hours=1), baseline=first)
+    services.measure_impact(later, window(1.0, indexes=[*others, same]))
+    third, _ = analysed(baseline=later)
+    (advice,) = services.measure_impact(third, window(10.0, indexes=[same]))
+    row = Stored.objects.get()
+    assert (row.outcome, row.finding.status) == ("no effect", Finding.Status.RESOLVED)
+    assert advice.statement == 'DROP INDEX CONCURRENTLY "public"."by hand";'
+    # One whose definition can't be read, as its table is locked, is known by its name.
+    hidden = msgspec.structs.replace(index(), definition="i (its table is locked)")
+    assert services._index_of(row, [hidden]) is hidden
+
+
+@pytest.mark.django_db
+def test_an_index_to_drop_is_there_while_it_has_another_name(given):
+    definition = "CREATE INDEX i ON public.orders USING btree (customer)"
+    old = msgspec.structs.replace(index(), definition=definition)
+    drop = replace(given, action="drop", proof=None, balance=None)
+    first, seen = analysed(given.issue)
+    services.record(Recommendations((drop,)), [old], seen)
+    renamed = msgspec.structs.replace(old, name="j", is_valid=False)
+    services.measure_impact(first, window(1.0, indexes=[renamed]))
+    assert Stored.objects.get().applied_at is None
+    services.measure_impact(first, window(1.0))
+    assert Stored.objects.get().applied_at is not None
+
+
+@pytest.mark.django_db
 def test_the_verdict_comes_with_the_first_analysis_by_the_hourly_snapshots(given):
     first, seen = analysed(given.issue)
-    services.record(Recommendations((given,)), seen)
+    services.record(Recommendations((given,)), [], seen)
     for at, calls, total_ms, indexes in (
         (120, 200, 2000.0, []), (140, 300, 3000.0, [index()]), (160, 350, 3050.0, [index()]),
     ):  # fmt: skip
@@ -196,7 +246,7 @@ def test_in_a_first_window_what_an_index_has_mended_since_counts_no_more(given):
 @pytest.mark.parametrize(("mean_ms", "says"), [(10.0, "changed nothing"), (15.0, "slower")])
 def test_what_did_not_help_is_a_finding_of_its_own(given, mean_ms, says):
     first, seen = analysed(given.issue, at=timezone.now() + timedelta(hours=1))
-    services.record(Recommendations((given,)), seen)
+    services.record(Recommendations((given,)), [], seen)
     services.measure_impact(first, window(10.0, indexes=[index()]))
     later, _ = analysed(baseline=first)
     (advice,) = services.measure_impact(later, window(mean_ms, indexes=[index()]))
@@ -208,10 +258,10 @@ def test_what_did_not_help_is_a_finding_of_its_own(given, mean_ms, says):
 @pytest.mark.django_db
 def test_what_is_recommended_again_is_measured_again(given):
     _, seen = analysed(given.issue)
-    services.record(Recommendations((given,)), seen)
+    services.record(Recommendations((given,)), [], seen)
     Stored.objects.update(applied_at=timezone.now(), outcome="worse")
     _, seen = analysed(given.issue)
-    services.record(Recommendations((given,)), seen)
+    services.record(Recommendations((given,)), [], seen)
     row = Stored.objects.get()
     assert (row.applied_at, row.outcome) == (None, "")
     assert Finding.objects.count() == 1

@@ -5,8 +5,10 @@ import pytest
 from perfops.analysis.advisors import registry
 from perfops.analysis.collectors import difference, snapshot
 from perfops.conf import Conf
+from perfops.indexes import catalog, ddl, hypopg, impact, recommending, rehearsal
+from perfops.indexes.records import Candidate, Clock, Fixed, Key, Query
 from tests.perfops.analysis.problems import shapes
-from tests.perfops.indexes.workloads import none, one
+from tests.perfops.indexes.workloads import Workload, none, one
 
 DUPLICATES, KEYS = "duplicate_indexes", "unindexed_foreign_keys"
 TWENTY_THOUSAND = "generate_series(1, 20000) n"
@@ -30,6 +32,54 @@ def test_an_index_of_another_operator_class_is_not_redundant(own):
     )
     (found,) = detected(own, DUPLICATES)
     assert found.object == "public.plain"
+
+
+def test_a_proved_index_is_known_again_whoever_makes_it_under_whatever_name(own):
+    own.cursor.execute(
+        'CREATE TABLE "Odd post" (id int, old int, state varchar(9), "Made" timestamptz,'
+        " done bool);"
+        'ALTER TABLE "Odd post" DROP COLUMN old;'
+        f"INSERT INTO \"Odd post\" SELECT n, 'a' || n % 9, now(), n % 7 = 0 FROM {TWENTY_THOUSAND};"
+        'ANALYZE "Odd post"'
+    )
+    name = ("public", "Odd post")
+    keys = (Key("state", function="upper"), Key("Made", descending=True, nulls="last"))
+    where = (Fixed("done", "true"), Fixed("state", "value", "a1"))
+    candidate = Candidate(name, keys, include=("id",), where=where)
+    text = "SELECT count(*) FROM \"Odd post\" WHERE upper(state) = 'A1' AND done AND state = 'a1'"
+    query = Query("1", text, 9, 9.0, 1.0, (), {}, frozenset({name}), sets=({},))
+    tables = catalog.tables(own.cursor, [name])
+    clock = Clock(60.0)
+    schema = hypopg.usable_schema(own.cursor)
+    (planned,), _ = hypopg.prove(own.cursor, schema, [candidate], [query], clock)
+    done = rehearsal.prove(own.alias, [candidate], [query], tables, own.limits())
+    assert not recommending._is_built(planned, tables)
+    own.cursor.execute(ddl.create(candidate, name="by hand"))
+    tables = catalog.tables(own.cursor, [name])
+    (there,) = snapshot.take(own.alias).indexes
+    for proof in (planned, *done.proofs):
+        assert recommending._is_built(proof, tables)
+        assert impact.identity(name, proof.definition) == impact.identity_of(there)
+    assert len(done.proofs) == 1
+
+
+def test_a_name_that_hypopg_cuts_within_a_character_costs_its_candidate_alone(own):
+    long = "日本語テーブル" * 3
+    own.cursor.execute(
+        f'CREATE TABLE "{long}" (id int, kind text);'
+        f"INSERT INTO \"{long}\" SELECT n, 'k' || n % 3000 FROM {TWENTY_THOUSAND};"
+        f'CREATE TABLE post AS SELECT * FROM "{long}"; ANALYZE'
+    )
+    both = Workload("both", (
+        (f'SELECT id FROM "{long}" WHERE kind = %s', lambda n: [f"k{n}"]),
+        ("SELECT id FROM post WHERE kind = %s", lambda n: [f"k{n}"]),
+    ))  # fmt: skip
+    advised = own.advise(both, own.limits(rehearse=False))
+    assert [str(each.candidate) for each in advised.accepted] == ["public.post (kind)"]
+    assert any(f"public.{long}" in each.objects for each in advised.missing)
+    assert {str(e.candidate) for e in own.advise(both, own.limits()).accepted} == {
+        "public.post (kind)", f"public.{long} (kind)",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,7 @@ def test_loopback_is_allowed(url, clean):
         ("http://user:pass@127.0.0.1", "no user"),
         ("http://127.0.0.1/admin", "has a path"),
         ("http://127.0.0.1:99999", "no valid port"),
+        ("http://localhost:0", "no valid port"),
         ("http://127.0.0.1?x=1", "no user, password or query"),
     ],
 )
@@ -79,9 +80,18 @@ def test_a_name_stays_where_it_is_allowed_by_name():
 @pytest.mark.django_db
 def test_another_spelling_of_a_target_is_the_same_target():
     first = runs.request_run(scenario="smoke", target="http://localhost:7", enqueue=False)
-    for url in ("http://127.1:7", "http://2130706433:7"):
+    # All of loopback is this machine, as the allow-list has it.
+    for url in ("http://127.1:7", "http://2130706433:7", "http://127.0.0.2:7", "http://[::1]:7"):
         with pytest.raises(runs.RunRefused, match=f"Run {first.pk} "):
             runs.request_run(scenario="smoke", target=url, enqueue=False)
+
+
+def test_a_server_on_loopback_is_our_own_at_each_of_its_addresses_but_at_no_other_port():
+    own = ["http://127.0.0.1:3001"]
+    for url in ("http://127.0.0.2:3001", "http://[::1]:3001", "http://localhost:3001"):
+        assert target.is_one_of(url, own)
+    for url in ("http://127.0.0.1:3002", "http://127.0.0.1", "http://192.0.2.1:3001"):
+        assert not target.is_one_of(url, own)
 
 
 def test_the_look_before_a_run_follows_no_redirect():
