@@ -3,8 +3,7 @@
 The copy lives in a scratch schema that the search path names first, so that a statement
 finds it under the table's own name, and beside it copies of the views upon it; where a statement
 says in which schema they are, it is told the scratch schema. All other tables it reads are the
-real ones. Of the real
-table nothing but ACCESS SHARE is held, and only while it is copied.
+real ones. Of the real table nothing but ACCESS SHARE is held, and only while it is copied.
 """
 
 import logging
