@@ -49,7 +49,9 @@ def on_replicas[T](alias: str, read: Callable[[CursorWrapper], T]) -> dict[str, 
     """
     own = _place(alias) if len(list(connections)) > 1 else None
     found: dict[str, T | Error] = {}
-    for other in connections if own is not None and not own.is_replica else ():
+    if own is None or own.is_replica:
+        return found
+    for other in connections:
         if other == alias:
             continue
         try:
