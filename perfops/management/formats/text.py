@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from perfops.analysis.advisors.detection import ORDER
 from perfops.analysis.services import Report
-from perfops.formatting import ms_text
+from perfops.formatting import count_text, ms_text
 from perfops.management import console
 from perfops.management.formats import formatting
 from perfops.management.formats.formatting import Entry
@@ -60,7 +60,8 @@ def _scopes(report: Report, out: Console) -> None:
         repeated = f", {again:,.1f} of them repeated" if again else ""
         out.print(
             f"  {each.calls_per_execution:8,.1f}  {_plain(each.name)} [dim]({most}{repeated}; "
-            f"{each.executions:,} {each.kind}s, {ms_text(each.ms_per_execution)} each)[/dim]"
+            f"{count_text(each.executions, each.kind)}, "
+            f"{ms_text(each.ms_per_execution)} each)[/dim]"
         )
     if len(report.window.scopes) > _SCOPES:
         out.print(f"  ... and {len(report.window.scopes) - _SCOPES:,} with fewer.")
