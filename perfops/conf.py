@@ -24,6 +24,9 @@ class Conf:
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
     # The folder that says what a load run asks for: routes.json, scenarios.json.
     SCENARIO_DIR: Path = Path("load")
+    # "package.module:function", called before each request that check_budget --deterministic
+    # counts: to empty a cache, so that each is answered by the database.
+    BEFORE_COUNTED_REQUEST: str = ""
     # Dotted paths of what the project adds, beside the entry points of installed packages: modules
     # of advisors, budget metrics, folders of scenarios, output formats. See perfops/plugins.py.
     ADVISORS: tuple[str, ...] = ()

@@ -148,7 +148,7 @@ def _where_to_look(plan: Plan, password: str | None, codes: dict[str, int]) -> s
     who = (
         f"user: {ADMIN}, password: {password} (shown once)"
         if password
-        else "the admin user and the password of the first start"
+        else f"user: {ADMIN}; a new password: .venv/bin/python manage.py changepassword {ADMIN}"
     )
     return "\n".join(
         [

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from perfops.admin.pages import MeasuredAdmin
 from perfops.admin.queries import DatabaseFilter, WindowFilter, since
 from perfops.analysis.collectors import origins as counted
-from perfops.formatting import ms_text
+from perfops.formatting import count_text, ms_text
 from perfops.models.origins import ScopeTotal
 
 
@@ -22,8 +22,8 @@ class MostFirst(ChangeList):
         word = request.GET.get("q", "").lower()
         kept = [each for each in found if word in each.name.lower()]
         self.paginator = Paginator(kept, self.list_per_page)
-        self.result_count, self.full_result_count = len(kept), None
-        self.show_full_result_count = self.show_admin_actions = False
+        self.result_count, self.full_result_count = len(kept), len(found)
+        self.show_full_result_count, self.show_admin_actions = True, False
         self.can_show_all, self.multi_page = False, len(kept) > self.list_per_page
         self.result_list = [
             ScopeTotal(
@@ -40,7 +40,9 @@ class ScopeTotalAdmin(MeasuredAdmin):
     """How many statements a request of each route sends: the number to look at first."""
 
     list_filter = [WindowFilter, DatabaseFilter]
-    list_display = ["name", "statements", "repeated", "most", "times", "ms"]
+    # Its rows are sums: those of a filter are not counted apart.
+    show_facets = admin.ShowFacets.NEVER
+    list_display = ["scope", "statements", "repeated", "most", "times", "ms"]
     list_display_links = None
     search_fields = ["name"]
     sortable_by = ()
@@ -56,11 +58,15 @@ class ScopeTotalAdmin(MeasuredAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="statements per request, task or command")
+    @admin.display(description="route, task or command")
+    def scope(self, row: ScopeTotal) -> str:
+        return row.name
+
+    @admin.display(description="statements each")
     def statements(self, row: ScopeTotal) -> str:
         return f"{row.calls / max(1, row.executions):,.1f}"
 
-    @admin.display(description="of them repeated")
+    @admin.display(description="repeated")
     def repeated(self, row: ScopeTotal) -> str:
         return f"{row.repeated_calls / max(1, row.executions):,.1f}"
 
@@ -70,8 +76,8 @@ class ScopeTotalAdmin(MeasuredAdmin):
 
     @admin.display(description="how many")
     def times(self, row: ScopeTotal) -> str:
-        return f"{row.executions:,} {row.kind}s"
+        return count_text(row.executions, row.kind)
 
-    @admin.display(description="time in the database, each")
+    @admin.display(description="time each")
     def ms(self, row: ScopeTotal) -> str:
         return ms_text(row.total_ms / max(1, row.executions))

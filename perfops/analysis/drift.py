@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+from django.db import connections
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Index, Model
@@ -69,14 +70,17 @@ def find(database: str) -> tuple[Drift, ...]:
 
     Empty where it was never migrated. Raises ``django.db.Error``. Five queries.
     """
+    # On other connections, so before ours: a pool that lends out one would have each wait for the
+    # other.
+    unapplied, unknown = _migrations(database)
+    models_of = packages.models_of(database)
     with session.reading(database) as cursor:
         cursor.execute(_HAS_MIGRATIONS)
         if not cursor.fetchone()[0]:
             return ()
-        unapplied, unknown = _migrations(cursor)
         models = [
             model
-            for model in packages.models_of(database)
+            for model in models_of
             if model._meta.can_migrate(cursor.db) and '"' not in model._meta.db_table
         ]
         tables = _tables(cursor, sorted({model._meta.db_table for model in models}))
@@ -94,9 +98,9 @@ def find(database: str) -> tuple[Drift, ...]:
     return tuple(found)
 
 
-def _migrations(cursor: CursorWrapper) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _migrations(database: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return the migrations that are not applied, and those that no file has."""
-    loader = MigrationLoader(cursor.db)
+    loader = MigrationLoader(connections[database])
     applied = set(loader.applied_migrations)
     replaced = {old for each in loader.disk_migrations.values() for old in each.replaces}
     known = set(loader.disk_migrations) | replaced

@@ -21,7 +21,6 @@ from perfops.analysis.coverage import Coverage
 from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
-from perfops.database import connections as session
 from perfops.database import packages, replicas
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
@@ -297,14 +296,13 @@ def _with_replicas(window: Window) -> Window:
     themselves.
     """
     scans: dict[str, dict[int, int]] = {}
-    for alias in replicas.replicas_of(window.alias):
-        source = f"pg_stat_user_indexes of {alias}"
-        try:
-            with session.reading(alias) as cursor:
-                scans[alias] = {index.oid: index.scans for index in indexes.read(cursor)}
-        except Error as error:
+    for alias, found in replicas.on_replicas(window.alias, indexes.read).items():
+        if isinstance(found, Error):
+            source = f"pg_stat_user_indexes of {alias}"
             cost = f"Whether an index that is unused here is used on {alias} is not known."
-            window = _lacking(window, UnavailableSource(source, first_line(error), cost, ""))
+            window = _lacking(window, UnavailableSource(source, first_line(found), cost, ""))
+        else:
+            scans[alias] = {index.oid: index.scans for index in found}
     if not scans:
         return window
     note = f"read replicas: {', '.join(scans)}; their statements are shown by --database"

@@ -1,13 +1,14 @@
 """Which aliases of DATABASES are one database, on the servers of one cluster."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connections, router
+from django.db.backends.utils import CursorWrapper
 
 from perfops.database import connections as session
 from perfops.database.connections import MARK
@@ -42,17 +43,31 @@ def primary_of(alias: str) -> str:
     return next((other for other, place in _beside(alias, own) if not place.is_replica), alias)
 
 
-def replicas_of(alias: str) -> list[str]:
-    """Return the aliases of read replicas of the database ``alias``, those that answer.
-
-    None where the role may not read which cluster it is.
+def on_replicas[T](alias: str, read: Callable[[CursorWrapper], T]) -> dict[str, T | Error]:
+    """Return what ``read`` returns, or the error that it met, on each read replica of the database
+    ``alias`` that answers. None is known where the role may not read which cluster it is.
     """
-    if len(list(connections)) < 2:
-        return []
-    own = _place(alias)
+    own = _place(alias) if len(list(connections)) > 1 else None
+    found: dict[str, T | Error] = {}
     if own is None or own.is_replica:
-        return []
-    return [other for other, place in _beside(alias, own) if place.is_replica]
+        return found
+    for other in connections:
+        if other == alias:
+            continue
+        try:
+            with session.reading(other) as cursor:
+                if _place_of(cursor) == _Place(own.database, is_replica=True):
+                    found[other] = _read(cursor, read)
+        except (Error, ImproperlyConfigured) as error:
+            _log_unknown(other, error)
+    return found
+
+
+def _read[T](cursor: CursorWrapper, read: Callable[[CursorWrapper], T]) -> T | Error:
+    try:
+        return read(cursor)
+    except Error as error:
+        return error
 
 
 def _beside(alias: str, own: _Place) -> Iterator[tuple[str, _Place]]:
@@ -65,9 +80,17 @@ def _beside(alias: str, own: _Place) -> Iterator[tuple[str, _Place]]:
 def _place(alias: str) -> _Place | None:
     try:
         with session.reading(alias) as cursor:
-            cursor.execute(_IDENTITY)
-            cluster, database, is_replica = cursor.fetchone()
+            return _place_of(cursor)
     except (Error, ImproperlyConfigured) as error:
-        log.info("whether %s is a read replica is not known: %s", alias, type(error).__name__)
+        _log_unknown(alias, error)
         return None
+
+
+def _place_of(cursor: CursorWrapper) -> _Place:
+    cursor.execute(_IDENTITY)
+    cluster, database, is_replica = cursor.fetchone()
     return _Place((cluster, database), is_replica)
+
+
+def _log_unknown(alias: str, error: Exception) -> None:
+    log.info("whether %s is a read replica is not known: %s", alias, type(error).__name__)

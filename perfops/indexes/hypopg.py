@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, LiteralString
 
 from django.db import DatabaseError
 from django.db.backends.utils import CursorWrapper
@@ -85,8 +85,11 @@ def _prove(
         # Of a partitioned table each partition has its index.
         for leaf in catalog.leaves(cursor, candidate.table):
             statement = ddl.create(replace(candidate, table=leaf))
-            oid, name = _call(cursor, hypopg, "hypopg_create_index", statement)
-            made[oid] = name
+            oid, name = _call(
+                cursor, hypopg, "hypopg_create_index", statement,
+                columns="indexrelid, textsend(indexname)",
+            )  # fmt: skip
+            made[oid] = bytes(name).decode(errors="replace")
         for query in queries:
             if candidate.table in query.tables and query.queryid in before:
                 after, used = cost(cursor, query)
@@ -95,7 +98,9 @@ def _prove(
         for oid in made:
             size += _call(cursor, hypopg, "hypopg_relation_size", oid)[0]
             definition = _call(cursor, hypopg, "hypopg_get_indexdef", oid)[0]
-    except (DatabaseError, NoPlan) as error:
+    except (DatabaseError, NoPlan, UnicodeDecodeError) as error:
+        # It cuts its index's name after 63 bytes, also within a character: a plan with such a
+        # name can't be read.
         log.info("hypopg can't try %s: %s", candidate, first_line(error))
         return None
     finally:
@@ -108,10 +113,17 @@ def _prove(
 
 
 def _call(
-    cursor: CursorWrapper, hypopg: str, function: str, argument: str | int
+    cursor: CursorWrapper,
+    hypopg: str,
+    function: str,
+    argument: str | int,
+    *,
+    columns: LiteralString = "*",
 ) -> tuple[Any, ...]:
     cursor.execute(
-        sql.SQL("{} SELECT * FROM {}(%s)").format(sql.SQL(MARK), sql.Identifier(hypopg, function)),
+        sql.SQL("{} SELECT {} FROM {}(%s)").format(
+            sql.SQL(MARK), sql.SQL(columns), sql.Identifier(hypopg, function)
+        ),
         [argument],
     )
     row: tuple[Any, ...] = cursor.fetchone()

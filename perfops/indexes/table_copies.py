@@ -3,8 +3,7 @@
 The copy lives in a scratch schema that the search path names first, so that a statement
 finds it under the table's own name, and beside it copies of the views upon it; where a statement
 says in which schema they are, it is told the scratch schema. All other tables it reads are the
-real ones. Of the real
-table nothing but ACCESS SHARE is held, and only while it is copied.
+real ones. Of the real table nothing but ACCESS SHARE is held, and only while it is copied.
 """
 
 import logging
@@ -33,6 +32,8 @@ Name = tuple[str, str]
 _ROUNDS = 3
 # A statement that takes longer (ms) is run once each way.
 _SLOW_MS = 200.0
+# A statement's time holds for the ROLLBACK after it too: 1 ms can end that on a busy machine.
+_LEAST_MS = 1_000
 # So many rows are written to see what an index costs; less per row (ms) can't be told from chance.
 _WRITTEN = 2_000
 _LEAST_WRITE_MS = 0.0005
@@ -360,9 +361,9 @@ def _changing(copy: Copy, without: Sequence[str]) -> Iterator[None]:
 
 
 def _run(copy: Copy, text: str, *, without: Sequence[str] = ()) -> plans.Plan:
-    """Run ``text``, no longer than is left."""
+    """Run ``text``, no longer than is left, but for a second."""
     with missing(copy, without):
-        left_ms = max(1, int(copy.clock.left_s * 1000))
+        left_ms = max(_LEAST_MS, int(copy.clock.left_s * 1000))
         copy.cursor.execute(
             f"{MARK} SELECT set_config('statement_timeout', %s, true)", [str(left_ms)]
         )

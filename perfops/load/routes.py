@@ -74,6 +74,16 @@ def read(file: Path) -> dict[str, Route]:
             )
     if not found:
         raise UnusableRoutes(f"{file} has no route.")
+    return _whole(found)
+
+
+def of_urls() -> tuple[dict[str, Route], dict[str, list[str]]]:
+    """Return the routes of the project's URLs, and those of unknown fields."""
+    found = discovered()
+    return _whole(msgspec.convert(found.routes, dict[str, Share | Route])), found.unfilled
+
+
+def _whole(found: Mapping[str, float | Route]) -> dict[str, Route]:
     return {
         name: each if isinstance(each, Route) else Route(share=each) for name, each in found.items()
     }

@@ -27,10 +27,13 @@ class BudgetReport:
     code: int
     reasons: list[str]
     judgements: list[Judgement]
+    subject: str = "Budgets"
 
     @property
     def title(self) -> str:
-        return f"Budgets of run {self.run.pk} ({self.run.scenario})" if self.run else "Budgets"
+        if self.run is None:
+            return self.subject
+        return f"{self.subject} of run {self.run.pk} ({self.run.scenario})"
 
 
 def as_data(report: BudgetReport) -> dict[str, Any]:

@@ -10,11 +10,12 @@ nothing is written unless ``PERFOPS["ORIGINS_IN_TESTS"]`` is set, and then not a
 import atexit
 import logging
 import os
+import sys
 from threading import Event, Lock, Thread
 
 from django.core import mail
 from django.db import DataError, Error
-from psycopg.errors import UndefinedTable
+from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from perfops.conf import conf
 from perfops.formatting import first_line
@@ -121,9 +122,13 @@ def resume(*, has_tests: bool) -> None:
 
 
 def _complain(error: Error) -> None:
-    """Once: a database that is away fills no log. Before the first migration it is no news."""
+    """Once: a database that is away fills no log. Before the first migration it is no news, and
+    while a database is migrated, as for tests, its tables are those of a version before.
+    """
     global _is_away  # noqa: PLW0603
-    if not _is_away and not isinstance(error.__cause__, UndefinedTable):
+    is_migrating = is_under_test() or scope.invoked(sys.argv) == ("command", "migrate")
+    expected = (UndefinedTable, UndefinedColumn) if is_migrating else UndefinedTable
+    if not _is_away and not isinstance(error.__cause__, expected):
         _is_away = True
         reason = first_line(error)
         log.warning("query origins can't be written, they are kept in memory: %s", reason)

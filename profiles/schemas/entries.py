@@ -81,7 +81,9 @@ def _accepted(field: "models.Field[Any, Any]") -> tuple[Any, Any]:
         return str, text(_LONGEST_TEXT, **default)
     if isinstance(field, models.IntegerField):
         return Whole, number(*_bounds(field), **default)
-    raise ImproperlyConfigured(f"{field}: teach profiles.schemas.entries this type of column.")
+    raise ImproperlyConfigured(
+        f"{field}: add this type of column to _accepted and shown_schema in {__name__}."
+    )
 
 
 def _bounds(field: "models.Field[Any, Any]") -> tuple[float, float]:

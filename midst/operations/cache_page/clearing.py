@@ -8,7 +8,7 @@ from time import monotonic
 from midst.kernel import redis
 from midst.kernel.cache import invalidation, versions
 from midst.kernel.cache.circuit import circuit
-from midst.kernel.cache.regions import CacheRegion, region_names_by_prefix
+from midst.kernel.cache.regions import CacheRegion, all_regions, region_names_by_prefix
 from midst.operations.cache_page.overview import STEP_KEYS, prefix_of
 
 log = logging.getLogger(__name__)
@@ -46,6 +46,11 @@ def clear_region(region: CacheRegion, *, by: str) -> bool:
     outcome = "cleared" if done else "queued, Redis is not available"
     log.info("%s cleared the cache region %s: %s", by, region.name, outcome)
     return done
+
+
+def clear_all_regions() -> None:
+    """Invalidate every entry of every region: what is asked for next is computed."""
+    invalidation.invalidate([region.group for region in all_regions()])
 
 
 def checked_pattern(pattern: str) -> str:

@@ -6,7 +6,7 @@ from perfops.analysis.advisors.detection import DetectedIssue, SeverityName
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.origins import Origin
 from perfops.conf import Conf
-from perfops.formatting import cut
+from perfops.formatting import count_text, cut
 from perfops.origins.relations import Relation, relation_of
 
 ID = "n_plus_one"
@@ -95,7 +95,8 @@ def _issue(origin: Origin, limits: Conf) -> DetectedIssue:
     table = _TABLE.search(text)
     what = f"one statement on {table[1]}" if table else "one statement"
     writes = text.upper().startswith(_WRITES)
-    share = f"in {origin.repeated_executions:,} of {origin.executions:,} {origin.kind}s"
+    executions = count_text(origin.executions, origin.kind)
+    share = f"in {origin.repeated_executions:,} of {executions}"
     where = f"per {origin.kind}" if origin.repeated_executions == origin.executions else share
     return DetectedIssue(
         advisor=ID,

@@ -6,7 +6,7 @@ from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Table
 from perfops.conf import Conf
-from perfops.formatting import megabytes
+from perfops.formatting import count_text, megabytes
 
 ID = "sequential_scans"
 TITLE = "Sequential scans on large tables"
@@ -43,8 +43,8 @@ def _advice(table: Table, parts: Sequence[Table], seconds: float) -> DetectedIss
         object=table.qualified,
         severity="error" if per_second >= _ERROR_ROWS_PER_S else "warning",
         title=(
-            f"The {len(parts)} partitions of {table.qualified} ({table.rows:,} rows) were read "
-            f"whole {table.sequential_scans:,} times in all"
+            f"{table.qualified} ({table.rows:,} rows in {count_text(len(parts), 'partition')}): "
+            f"partitions were read whole {table.sequential_scans:,} times"
             if parts
             else f"{table.qualified} ({table.rows:,} rows) was read whole "
             f"{table.sequential_scans:,} times"

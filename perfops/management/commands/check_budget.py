@@ -1,7 +1,8 @@
-"""``manage.py check_budget``: the budgets against the newest load run."""
+"""``manage.py check_budget``: the budgets against the newest load run, or counts of requests."""
 
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
@@ -11,14 +12,17 @@ from perfops.budgets import verdicts
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
-from perfops.management import budget_report, console, report
+from perfops.management import budget_report, console, report, request_counts
 from perfops.management.budget_report import BudgetReport
 from perfops.management.console import ReportCommand
 from perfops.models.runs import LoadRun
 
 
 class Command(ReportCommand):
-    help = "Hold the newest load run against the budgets. Exit codes: 0 pass, 1 fail, 2 can't tell."
+    help = (
+        "Hold the newest load run against the budgets; with --deterministic, what a request of "
+        "each route costs against a committed file. Exit codes: 0 pass, 1 fail, 2 can't tell."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -26,11 +30,32 @@ class Command(ReportCommand):
         )
         parser.add_argument("--run", type=int, metavar="ID", help="this run instead of the newest")
         parser.add_argument("--scenario", default="", help="the newest run of this scenario")
+        counts = parser.add_argument_group(
+            "counts of requests",
+            "Statements, rows, blocks and bytes of a request of each route: no load run is needed. "
+            "For example: manage.py check_budget --deterministic --user reader",
+        )
+        counts.add_argument("--deterministic", action="store_true", help="count, and compare")
+        counts.add_argument("--update", action="store_true", help="write the counts of now")
+        counts.add_argument(
+            "--baseline", type=Path, default=Path("perfops-counts.json"), metavar="FILE",
+            help="the committed file (perfops-counts.json)",
+        )  # fmt: skip
+        counts.add_argument(
+            "--routes", type=Path, metavar="FILE", help="a routes.json instead of all URLs"
+        )
+        counts.add_argument("--user", default="", help="who asks; without it, nobody is logged in")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run = _run(options["run"], options["scenario"])
-        code, reasons = _judge(run)
-        found = BudgetReport(run, code, reasons, budgets.of_run(run) if run else [])
+        if options["deterministic"] or options["update"]:
+            found = request_counts.report(
+                options["baseline"], options["routes"], options["user"], update=options["update"]
+            )
+        else:
+            run = _run(options["run"], options["scenario"])
+            code, reasons = _judge(run)
+            found = BudgetReport(run, code, reasons, budgets.of_run(run) if run else [])
+        code = found.code
         if options["format"] == "json":
             console.print_json(budget_report.as_data(found))
         elif options["format"] == "text":

@@ -1,17 +1,17 @@
 """``manage.py list_routes``: the project's URLs as the ``routes.json`` of load runs."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
-
-from django.core.management.base import BaseCommand
 
 from perfops.analysis import queries
 from perfops.analysis.collectors import origins
+from perfops.conf import conf
 from perfops.load import routes
 from perfops.management import console
+from perfops.management.console import ReportCommand
 
 
-class Command(BaseCommand):
+class Command(ReportCommand):
     help = (
         "Print a routes.json made of the project's URLs that runs as it is; what is left out, as "
         "nobody knows its ids, is told on stderr."
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             help="routes, shares and ids as the traffic of the last days has them, as far as it "
             "sent statements",
         )  # fmt: skip
-        parser.add_argument("--days", type=int, default=7, help="how many days of traffic (7)")
+        parser.add_argument("--days", type=days, default=7, help="how many days of traffic (7)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         executions = None
@@ -46,3 +46,10 @@ class Command(BaseCommand):
             )
         if not found.routes:
             console.err().print("No route was found: no traffic was counted yet.", markup=False)
+
+
+def days(text: str) -> int:
+    """Return the number of days, at least one. Raises ``ArgumentTypeError``."""
+    if not text.isdecimal() or not 0 < int(text) <= conf().KEEP_ORIGIN_DAYS:
+        raise ArgumentTypeError(f"{text} is no number from 1 to {conf().KEEP_ORIGIN_DAYS}")
+    return int(text)

@@ -7,7 +7,7 @@ from rich.markup import escape
 
 from perfops.analysis.advisors.detection import ORDER
 from perfops.analysis.services import Report
-from perfops.formatting import ms_text
+from perfops.formatting import count_text, ms_text
 from perfops.management import console
 from perfops.management.formats import formatting
 from perfops.management.formats.formatting import Entry
@@ -18,6 +18,7 @@ _LINES = 12
 _APART = 4
 _SCOPES = 8
 _INDENT = " " * 11
+_ELSEWHERE = "--format markdown, or the admin"
 # Too long for a line that one reads at a glance.
 _LONG = {"definition", "other definition"}
 
@@ -59,7 +60,8 @@ def _scopes(report: Report, out: Console) -> None:
         repeated = f", {again:,.1f} of them repeated" if again else ""
         out.print(
             f"  {each.calls_per_execution:8,.1f}  {_plain(each.name)} [dim]({most}{repeated}; "
-            f"{each.executions:,} {each.kind}s, {ms_text(each.ms_per_execution)} each)[/dim]"
+            f"{count_text(each.executions, each.kind)}, "
+            f"{ms_text(each.ms_per_execution)} each)[/dim]"
         )
     if len(report.window.scopes) > _SCOPES:
         out.print(f"  ... and {len(report.window.scopes) - _SCOPES:,} with fewer.")
@@ -73,7 +75,7 @@ def _entries(entries: Sequence[Entry], report: Report, out: Console) -> None:
     for each in ours[_IN_FULL:_LINES]:
         out.print(_first_line(each))
     if len(ours) > _LINES:
-        out.print(f"  ... and {_rest(ours[_LINES:])}: --format markdown, or the admin.")
+        out.print(f"  ... and {_rest(ours[_LINES:])}: {_ELSEWHERE}.")
     if apart:
         out.print("  [dim]Set apart, as it is not the application's work:[/dim]")
     for each in apart[:_APART]:
@@ -95,7 +97,9 @@ def _in_full(entry: Entry, report: Report, out: Console) -> None:
     """Of an incident its worst issue, and the titles of the others; of many of one kind a line."""
     out.print(_first_line(entry))
     if entry.is_folded:
-        out.print(f"{_INDENT}{_plain(entry.issues[0].remedy)}")
+        remedies = {issue.remedy for issue in entry.issues}
+        own = f"Each has a remedy of its own: {_ELSEWHERE}."
+        out.print(f"{_INDENT}{_plain(remedies.pop() if len(remedies) == 1 else own)}")
         return
     advice, *others = entry.issues
     evidence = ", ".join(

@@ -242,5 +242,8 @@ def test_statements_per_request_are_shown_with_the_most_first(
     assert "2.3" in page
     assert "10 requests" in page
     assert "GET /gone/" not in page
+    # What is on one page is not offered to be shown, nor are counts that rows have not.
+    assert "Show all" not in page
+    assert "Show counts" not in page
     assert "GET /many/" not in admin_client.get(address, {"q": "few"}).content.decode()
     assert "GET /few/" not in admin_client.get(address, {"database": "other"}).content.decode()

@@ -7,7 +7,7 @@ import pytest
 from django.db import NotSupportedError, connections
 
 from midst.stack import ports
-from perfops.analysis import sessions
+from perfops.analysis import drift, sessions
 from perfops.analysis.collectors import snapshot
 from perfops.analysis.plans import explain
 from perfops.conf import conf
@@ -106,6 +106,20 @@ def test_another_client_of_the_pool_keeps_its_settings_throughout(pooled):
     assert queryid
     assert "Index" in plan["Plan"]["Node Type"]
     assert "Actual Rows" in ran["Plan"]
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_models_are_compared_through_a_pool_of_one_connection(pooled, server):
+    server.execute(
+        "CREATE TABLE django_migrations (id int, app text, name text, applied timestamptz)",
+        "GRANT SELECT ON django_migrations TO modest",
+    )
+    try:
+        found = drift.find(pooled)
+    finally:
+        connections[pooled].close()
+        server.execute("DROP TABLE django_migrations")
+    assert any(each.kind == "migration" for each in found)
 
 
 @pytest.mark.usefixtures("unblocked")

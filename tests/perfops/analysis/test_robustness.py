@@ -10,7 +10,7 @@ from django.db import connection
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
-from perfops.analysis.collectors import bloat, difference, snapshot, statements
+from perfops.analysis.collectors import bloat, difference, indexes, snapshot, statements
 from perfops.analysis.collectors.states import CUT_OFF
 from perfops.conf import Conf
 from perfops.database import packages, replicas
@@ -307,8 +307,9 @@ def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_tol
         with server.alias("primary") as alias, standby.alias("reader"):
             found, primary = snapshot.take("reader"), snapshot.take(alias)
             models = packages.models_of("reader")
-            assert replicas.replicas_of(alias) == ["reader"]
-            assert replicas.replicas_of("reader") == replicas.replicas_of("default") == []
+            assert list(replicas.on_replicas(alias, indexes.read)) == ["reader"]
+            for other in ("reader", "default"):
+                assert replicas.on_replicas(other, indexes.read) == {}
             assert replicas.primary_of("reader") == alias
             assert models == packages.models_of(alias) != []
     finally:

@@ -96,7 +96,7 @@ def test_the_page_shows_them(admin_client, watched, configured, django_assert_ma
     with django_assert_max_num_queries(10):
         page = admin_client.get(URL).content.decode()
     for part in (
-        "some targets are down", "2 of 3 targets are up", "connection refused", " seconds ago",
+        "some targets are down", "2 of 3 targets are up", "connection refused", " ago",
         "Redis can&#x27;t be reached", "not measured",
         'href="https://example.org/runbooks/RedisDown.md"',
     ):  # fmt: skip

@@ -8,7 +8,7 @@ from perfops.conf import Conf
 from perfops.indexes import catalog, ddl, hypopg, impact, recommending, rehearsal
 from perfops.indexes.records import Candidate, Clock, Fixed, Key, Query
 from tests.perfops.analysis.problems import shapes
-from tests.perfops.indexes.workloads import none, one
+from tests.perfops.indexes.workloads import Workload, none, one
 
 DUPLICATES, KEYS = "duplicate_indexes", "unindexed_foreign_keys"
 TWENTY_THOUSAND = "generate_series(1, 20000) n"
@@ -61,6 +61,25 @@ def test_a_proved_index_is_known_again_whoever_makes_it_under_whatever_name(own)
         assert recommending._is_built(proof, tables)
         assert impact.identity(name, proof.definition) == impact.identity_of(there)
     assert len(done.proofs) == 1
+
+
+def test_a_name_that_hypopg_cuts_within_a_character_costs_its_candidate_alone(own):
+    long = "日本語テーブル" * 3
+    own.cursor.execute(
+        f'CREATE TABLE "{long}" (id int, kind text);'
+        f"INSERT INTO \"{long}\" SELECT n, 'k' || n % 3000 FROM {TWENTY_THOUSAND};"
+        f'CREATE TABLE post AS SELECT * FROM "{long}"; ANALYZE'
+    )
+    both = Workload("both", (
+        (f'SELECT id FROM "{long}" WHERE kind = %s', lambda n: [f"k{n}"]),
+        ("SELECT id FROM post WHERE kind = %s", lambda n: [f"k{n}"]),
+    ))  # fmt: skip
+    advised = own.advise(both, own.limits(rehearse=False))
+    assert [str(each.candidate) for each in advised.accepted] == ["public.post (kind)"]
+    assert any(f"public.{long}" in each.objects for each in advised.missing)
+    assert {str(e.candidate) for e in own.advise(both, own.limits()).accepted} == {
+        "public.post (kind)", f"public.{long} (kind)",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

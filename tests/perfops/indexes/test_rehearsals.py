@@ -265,6 +265,17 @@ def test_an_update_of_unique_columns_is_measured_with_values_of_rows_that_went(o
                 assert cursor.rowcount == 1000
 
 
+def test_a_statement_whose_time_is_over_leaves_time_to_roll_back(own):
+    own.cursor.execute("CREATE TABLE late (id int)")
+    table = catalog.tables(own.cursor, [("public", "late")])["public", "late"]
+    with (
+        copying.writing(own.alias, own.limits()) as cursor,
+        copying.copied(cursor, Clock(0.0), table, own.limits()) as copy,
+    ):
+        # A millisecond would end it, and on a busy machine the ROLLBACK after it.
+        assert copying._run(copy, "SELECT pg_sleep(0.05)").ms > 0
+
+
 def test_a_busy_table_is_not_waited_for(embedded):
     with copying.writing(embedded.alias, embedded.limits()) as other:
         window = embedded.window(named("equality"))

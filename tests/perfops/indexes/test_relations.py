@@ -61,7 +61,9 @@ def test_of_a_partitioned_table_scans_are_reported_once_with_the_sums_of_its_par
     limits = replace(LOOSE, SEQ_SCAN_MIN_ROWS=30_000, SEQ_SCAN_MIN_SCANS=30)
     (found,) = registry.run_advisors(window, limits, only=("sequential_scans",)).issues
     assert found.object == "public.event"
-    assert found.title.startswith("The 4 partitions of public.event (60,000 rows) were read whole")
+    assert found.title.startswith(
+        "public.event (60,000 rows in 4 partitions): partitions were read"
+    )
     # The planner leaves one of the two by hash out.
     assert found.evidence["sequential scans"] == 90
     (whole,) = [each for each in window.whole_tables if each.table.name == "event"]

@@ -5,8 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
-from django.db import connection, connections
+from django.core.management import call_command, get_commands, load_command_class
+from django.db import OperationalError, connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
@@ -238,6 +238,25 @@ def test_the_schedules_are_in_the_database():
     assert planned["perfops: daily smoke run"] == ("perfops.scheduled_run", {"scenario": "smoke"})
     assert "perfops: monthly stress run" in planned
     assert planned["perfops: lost runs"][0] == "perfops.reap_lost_runs"
+
+
+OURS = [name for name, app in get_commands().items() if app == "perfops"]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_database_that_does_not_answer_is_no_traceback_in_any_command(name, capsys, monkeypatch):
+    def away(*args, **options):
+        raise OperationalError("connection refused")
+
+    command = load_command_class("perfops", name)
+    monkeypatch.setattr(command, "handle", away)
+    with pytest.raises(SystemExit) as ended:
+        command.execute(force_color=False, no_color=True, skip_checks=True)
+    assert ended.value.code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("The database can't be used: connection refused")
+    assert "Traceback" not in captured.err
 
 
 @pytest.mark.parametrize("command", ["analyze_db", "perfops_task take_snapshot"])

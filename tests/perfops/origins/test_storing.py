@@ -1,6 +1,7 @@
 """Counts reach the database, and identifiers are PostgreSQL's own."""
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -203,13 +204,25 @@ def test_with_nothing_to_write_the_database_is_left_alone(monkeypatch):
 
 
 @pytest.mark.usefixtures("counting")
-def test_before_the_first_migration_nothing_is_said(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("command", "statement", "said"),
+    [
+        ("runserver", "INSERT INTO not_there_yet VALUES (1)", 0),
+        ("migrate", f"INSERT INTO {QueryOrigin._meta.db_table} (not_there_yet) VALUES (1)", 0),
+        ("runserver", f"INSERT INTO {QueryOrigin._meta.db_table} (not_there_yet) VALUES (1)", 1),
+    ],
+    ids=["before the first migration", "between two migrations", "without the last migration"],
+)
+def test_that_tables_are_not_migrated_yet_is_said_by_what_should_find_them(
+    command, statement, said, monkeypatch, caplog
+):
     raw("SELECT 1 AS early")
     with monkeypatch.context() as patch:
-        missing = "INSERT INTO not_there_yet VALUES (1)"
-        patch.setattr(store, "write", lambda cursor, rows: cursor.execute(missing))
+        patch.setattr(sys, "argv", ["manage.py", command])
+        patch.setattr(flushing, "is_under_test", lambda: False)
+        patch.setattr(store, "write", lambda cursor, rows: cursor.execute(statement))
         assert not flushing.flush()
-    assert caplog.records == []
+    assert sum("can't be written" in each.message for each in caplog.records) == said
     assert flushing.flush()
     assert QueryOrigin.objects.get(template__text="SELECT 1 AS early").calls == 1
 

@@ -1,0 +1,1 @@
+"""Deterministic budgets: what a request of each route costs, counted, against a committed file."""

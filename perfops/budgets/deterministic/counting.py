@@ -1,0 +1,168 @@
+"""Counting what requests cost: through Django's own test client, in this process, by GET only.
+
+The same code over the same rows sends the same statements, however busy the machine is: no load
+and no statistics are needed.
+"""
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pkgutil import resolve_name
+from typing import Any
+
+import msgspec
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import Error, connections
+from django.test import Client
+from psycopg import sql as pgsql
+
+from perfops.budgets.deterministic.counts import Counts, StatementCalls
+from perfops.conf import conf
+from perfops.database import connections as session
+from perfops.formatting import cut
+from perfops.load.routes import Listed
+from perfops.origins.callers import caller, site_of
+from perfops.origins.outside import template_of, view_of
+
+# Different paths of one route that are asked for, and how often each: what one of two requests
+# did not need (a process that warms up) is no cost of the route.
+_PATHS, _TIMES = 3, 2
+# A list of values has as many parameters as there are values.
+_LISTS = re.compile(r"(?<=\()%s(?:, ?%s)+(?=\))")
+_TABLES = re.compile(r'"((?:[^"]|"")+)"')
+_LONGEST = 300
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """Counts the statements of one request on every PostgreSQL connection."""
+
+    rows: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    lines: dict[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
+    ) -> Any:
+        result = execute(sql, params, many, context)
+        text = sql.as_string(None) if isinstance(sql, pgsql.Composable) else str(sql)
+        text = cut(_LISTS.sub("%s, ...", text), _LONGEST)
+        self.calls[text] += 1
+        self.rows += max(0, context["cursor"].cursor.rowcount)
+        if text not in self.lines:
+            here = sys._getframe(1)
+            frame = caller(here)
+            template = template_of(here, until=frame)
+            self.lines[text] = " ".join(template if template.line else site_of(frame)).strip()
+        return result
+
+
+@contextmanager
+def client_of(user: str) -> Iterator[Client]:
+    """Yield a client, logged in as ``user`` where one is named; its session ends with the block.
+
+    Raises ``LookupError`` when there is no such user.
+    """
+    host = next((h for h in settings.ALLOWED_HOSTS if not h.startswith((".", "*"))), "localhost")
+    client = Client(raise_request_exception=False, SERVER_NAME=host)
+    if not user:
+        yield client
+        return
+    model = get_user_model()
+    found = model._default_manager.filter(**{model.USERNAME_FIELD: user}).first()
+    if found is None:
+        raise LookupError(f"There is no user {user!r}.")
+    client.force_login(found)
+    try:
+        yield client
+    finally:
+        client.logout()
+
+
+def count(routes: Sequence[Listed], client: Client) -> dict[str, Counts]:
+    """Return what each route costs, by its name. Sends a few requests to each."""
+    before = _before()
+    return {each.name: _of_route(each, client, before) for each in routes}
+
+
+def _before() -> Callable[[], object]:
+    """Return what the project does before each counted request, such as emptying a cache."""
+    name = conf().BEFORE_COUNTED_REQUEST
+    found: Callable[[], object] = resolve_name(name) if name else lambda: None
+    return found
+
+
+def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Counts:
+    paths = route.paths[:_PATHS]
+    client.get(paths[0], secure=True)
+    found = [
+        min((_of_request(path, client, before) for _ in range(_TIMES)), key=_cost) for path in paths
+    ]
+    costliest = max(found, key=_cost)
+    names = {name for each in found for sent in each.sent for name in _TABLES.findall(sent.text)}
+    return msgspec.structs.replace(costliest, paths=paths, tables=_rows_of(names))
+
+
+def _cost(counts: Counts) -> tuple[int, int, int]:
+    return counts.statements, counts.rows, counts.bytes
+
+
+def _of_request(path: str, client: Client, before: Callable[[], object]) -> Counts:
+    before()
+    recorder, blocks = _Recorder(), _blocks()
+    with ExitStack() as stack:
+        for alias in _aliases():
+            stack.enter_context(connections[alias].execute_wrapper(recorder))
+        response = client.get(path, secure=True)
+        size = len(b"".join(response)) if response.streaming else len(response.content)
+    after = _blocks()
+    view = " ".join(view_of(response.wsgi_request)) if recorder.calls else ""
+    return Counts(
+        paths=(path,),
+        status=response.status_code,
+        statements=recorder.calls.total(),
+        rows=recorder.rows,
+        bytes=size,
+        blocks=after - blocks if after is not None and blocks is not None else None,
+        sent=tuple(
+            StatementCalls(text, calls, recorder.lines[text] or view)
+            for text, calls in recorder.calls.most_common()
+        ),
+        tables={},
+    )
+
+
+def _aliases() -> list[str]:
+    return [alias for alias in connections if connections[alias].vendor == "postgresql"]
+
+
+def _blocks() -> int | None:
+    """Return the blocks that statements of these databases have touched until now."""
+    whole = 0
+    for alias in _aliases():
+        try:
+            with session.reading(alias) as cursor:
+                schema = session.schema_of(cursor, "pg_stat_statements")
+                if schema is None:
+                    return None
+                query = pgsql.SQL(
+                    "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint"
+                    " FROM {} WHERE dbid = (SELECT oid FROM pg_database"
+                    " WHERE datname = current_database()) AND query NOT LIKE %s"
+                ).format(pgsql.Identifier(schema, "pg_stat_statements"))
+                cursor.execute(query.as_string(None), [f"%{session.MARK}%"])
+                whole += cursor.fetchone()[0]
+        except Error:
+            return None
+    return whole
+
+
+def _rows_of(names: set[str]) -> dict[str, int]:
+    """Return how many rows each model's table among ``names`` has."""
+    models = {m._meta.db_table: m for m in apps.get_models(include_auto_created=True)}
+    return {n: models[n]._default_manager.count() for n in sorted(names & models.keys())}

@@ -1,0 +1,58 @@
+"""What a request of a route costs, and the committed file of it."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+
+class UnusableBaseline(ValueError):
+    """The file of counts can't be used; the message says why, and what to do."""
+
+
+class StatementCalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One statement of a request: how often it is sent, and from where ("file:line function")."""
+
+    text: str
+    calls: int
+    line: str = ""
+
+
+class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the costliest of the ``paths`` of a route costs.
+
+    ``rows``: read or written. ``blocks``: of 8 kB, in memory or not; None without
+    pg_stat_statements. ``bytes``: of the body. ``tables``: those that it names, with their rows.
+    """
+
+    paths: tuple[str, ...]
+    status: int
+    statements: int
+    rows: int
+    bytes: int
+    blocks: int | None
+    sent: tuple[StatementCalls, ...]
+    tables: dict[str, int]
+
+
+class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The committed file."""
+
+    routes: dict[str, Counts]
+    version: Literal[1] = 1
+
+
+def read(content: bytes) -> Baseline:
+    """Return the baseline of a file. Raises ``UnusableBaseline``."""
+    try:
+        return msgspec.json.decode(content, type=Baseline)
+    except msgspec.DecodeError as error:
+        raise UnusableBaseline(
+            f"it is no file of counts: {error}. Write it with --update"
+        ) from error
+
+
+def written(routes: Mapping[str, Counts]) -> bytes:
+    """Return the file for ``routes``, with a line for each value: changes can be read."""
+    ordered = Baseline({name: routes[name] for name in sorted(routes)})
+    return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"

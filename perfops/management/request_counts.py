@@ -1,0 +1,119 @@
+"""``check_budget --deterministic``: the counts of requests as a report of budgets."""
+
+from pathlib import Path
+
+from django.utils import timezone
+
+from perfops.budgets.deterministic import comparing, counting
+from perfops.budgets.deterministic.comparing import Verdict
+from perfops.budgets.deterministic.counts import Counts, UnusableBaseline, read, written
+from perfops.budgets.selectors import LABELS, Judgement
+from perfops.formatting import count_text
+from perfops.load import routes as load_routes
+from perfops.load.routes import Listed, Route, UnusableRoutes
+from perfops.management import console
+from perfops.management.budget_report import BudgetReport
+from perfops.models.budgets import Budget, Evaluation
+
+_SUBJECT = "Counts of requests"
+_LAST_FINE_STATUS = 299
+
+
+def report(file: Path, routes: Path | None, user: str, *, update: bool) -> BudgetReport:
+    """Count requests, and compare with ``file`` or, with ``update``, write it.
+
+    ``routes``: a routes.json; None for the URLs of the project. Never raises for bad input: the
+    report says what to do.
+    """
+    try:
+        baseline = None if update else read(file.read_bytes())
+    except FileNotFoundError:
+        return _could_not(f"There is no {file}: write it with --update, and commit it.")
+    except (OSError, UnusableBaseline) as error:
+        return _could_not(f"{file} can't be used: {error}")
+    try:
+        wanted, unfilled = (load_routes.read(routes), {}) if routes else load_routes.of_urls()
+        listed, left_out = _listed(wanted)
+        with counting.client_of(user) as client:
+            counts = counting.count(listed, client)
+    except (UnusableRoutes, LookupError) as error:
+        return _could_not(str(error))
+    if baseline is None:
+        if unfilled:
+            left_out.append(
+                f"Left out, as what fills their paths is not known: {', '.join(sorted(unfilled))}. "
+                "Name them in a file for --routes."
+            )
+        return _written(file, counts, left_out)
+    new = sorted(name for name in _answered(counts) if name not in baseline.routes)
+    found = comparing.compare(baseline.routes, counts)
+    reasons = [*left_out, *(f"{name} is not in {file} yet: add it with --update." for name in new)]
+    return _judged(found, reasons)
+
+
+def _could_not(reason: str) -> BudgetReport:
+    return BudgetReport(None, console.COULD_NOT_TELL, [reason], [], _SUBJECT)
+
+
+def _listed(routes: dict[str, Route]) -> tuple[list[Listed], list[str]]:
+    """Return the routes with their paths, and a sentence for each that has none."""
+    listed, left_out = [], []
+    for name, route in routes.items():
+        try:
+            listed += load_routes.filled({name: route})
+        except UnusableRoutes as error:
+            left_out.append(f"{name} is left out: {error}")
+    return listed, left_out
+
+
+def _answered(counts: dict[str, Counts]) -> dict[str, Counts]:
+    return {name: each for name, each in counts.items() if each.status <= _LAST_FINE_STATUS}
+
+
+def _written(file: Path, counts: dict[str, Counts], left_out: list[str]) -> BudgetReport:
+    answered = _answered(counts)
+    if not answered:
+        return _could_not("No route answered: name who asks by --user, or the routes by --routes.")
+    file.write_bytes(written(answered))
+    refused = [
+        f"{name} is left out: it answers {each.status}."
+        for name, each in counts.items()
+        if name not in answered
+    ]
+    reasons = [f"{count_text(len(answered), 'route')} written to {file}: commit it."]
+    return BudgetReport(None, console.FINE, [*reasons, *left_out, *refused], [], _SUBJECT)
+
+
+def _judged(found: list[Verdict], reasons: list[str]) -> BudgetReport:
+    outcomes = {each.outcome for each in found}
+    if "violated" in outcomes:
+        code = console.NOT_FINE
+    elif "unknown" in outcomes or not found:
+        code = console.COULD_NOT_TELL
+    else:
+        code = console.FINE
+    held = sum(each.outcome == "met" for each in found)
+    summary = f"{held} of {count_text(len(found), 'count')} are as in the file, or fewer."
+    judgements = [_judgement(each) for each in found]
+    return BudgetReport(None, code, [summary, *reasons], judgements, _SUBJECT)
+
+
+def _judgement(found: Verdict) -> Judgement:
+    outcome = Evaluation.Outcome(found.outcome)
+    return Judgement(
+        budget_id=0,
+        name=f"{found.what} of {found.route}",
+        action=Budget.Action.FAIL,
+        outcome=outcome,
+        label=LABELS[outcome],
+        value=found.now,
+        threshold=found.before,
+        target=found.before,
+        value_text="-" if found.now is None else f"{found.now:,}",
+        target_text=f"{found.before:,}",
+        threshold_text=f"{found.before:,}",
+        margin=None if found.now is None else (found.before - found.now) / max(1, found.before),
+        reason=found.reason,
+        run_id=0,
+        at=timezone.now(),
+    )
