@@ -123,10 +123,10 @@ def resume(*, has_tests: bool) -> None:
 
 def _complain(error: Error) -> None:
     """Once: a database that is away fills no log. Before the first migration it is no news, and
-    while ``migrate`` runs the tables are those of a version before.
+    while a database is migrated, as for tests, its tables are those of a version before.
     """
     global _is_away  # noqa: PLW0603
-    is_migrating = scope.invoked(sys.argv) == ("command", "migrate")
+    is_migrating = is_under_test() or scope.invoked(sys.argv) == ("command", "migrate")
     expected = (UndefinedTable, UndefinedColumn) if is_migrating else UndefinedTable
     if not _is_away and not isinstance(error.__cause__, expected):
         _is_away = True

@@ -99,9 +99,18 @@ def test_data_of_the_version_before_is_kept_forwards_and_backwards(database):
         (21, text, f"runs: {text}", "", *(2 * [[["running for", "7 min"], ["statement", text]]]))
     ]
 
+    # What is counted by the minute since then becomes an hour again.
+    database.execute("UPDATE perfops_queryorigin SET at = date_trunc('hour', at)")
+    database.execute(
+        "INSERT INTO perfops_queryorigin (template_id, site, function, kind, name, span, at, calls,"
+        " total_ms, rows, executions, max_calls_per_execution) SELECT template_id, site, function,"
+        " kind, name, 'minute', at + n * interval '1 minute', 1, 1, 1, 1, 20"
+        " FROM perfops_queryorigin, generate_series(1, 2) n"
+    )
+
     migrate(database, BEFORE)
     assert read(database, KEPT) == before
     assert perfops_tables(database) == tables
     assert database.execute("SELECT units, most_calls FROM perfops_queryorigin").fetchall() == [
-        (4, 12)
+        (6, 20)
     ]

@@ -219,6 +219,7 @@ def test_that_tables_are_not_migrated_yet_is_said_by_what_should_find_them(
     raw("SELECT 1 AS early")
     with monkeypatch.context() as patch:
         patch.setattr(sys, "argv", ["manage.py", command])
+        patch.setattr(flushing, "is_under_test", lambda: False)
         patch.setattr(store, "write", lambda cursor, rows: cursor.execute(statement))
         assert not flushing.flush()
     assert sum("can't be written" in each.message for each in caplog.records) == said
