@@ -218,7 +218,9 @@ def server(version):
     from midst.stack import ports
     from tests.perfops.clusters import USER, cluster
 
-    with cluster(version, synchronous_commit="off", full_page_writes="off", jit="off") as made:
+    # Autovacuum at its own time changes plans between two looks.
+    settings = {"synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
+    with cluster(version, autovacuum="off", **settings) as made:
         os.environ["DATABASE_URL"] = f"postgres://{USER}@{ports.HOST}:{made.port}/postgres"
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "midst.settings.test")
         import django
