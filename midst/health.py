@@ -5,6 +5,8 @@ serves more slowly, so none may be taken out. People and monitoring ask the thir
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache as once
 
 from django.core.cache import cache
 from django.db import connection, transaction
@@ -15,6 +17,8 @@ from django.views.decorators.http import require_safe
 
 ALIVE = b'{"status":"ok"}'
 _TIMEOUT_MS = 2000
+# Longer: what PostgreSQL ends by itself leaves its connection in use.
+_PATIENCE_S = 3.0
 _PATHS = {"/health", "/ready", "/status"}
 
 
@@ -80,6 +84,10 @@ def _run(check: Callable[[], None]) -> str:
 
 
 def _database() -> None:
+    _in_time(_ask_database)
+
+
+def _ask_database() -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(_TIMEOUT_MS)])
         cursor.fetchone()
@@ -87,6 +95,31 @@ def _database() -> None:
 
 def _cache() -> None:
     cache.get("ready")
+
+
+def _in_time(check: Callable[[], None]) -> None:
+    """Run a ``check`` of the database. Raises ``TimeoutError``, and what it raises.
+
+    A server that stands still (its disk, its machine) ends no statement and closes no connection.
+    One thread waits for it, however many probes come meanwhile.
+    """
+    running = _prober().submit(_check_and_close, check)
+    try:
+        running.result(_PATIENCE_S)
+    finally:
+        running.cancel()
+
+
+def _check_and_close(check: Callable[[], None]) -> None:
+    try:
+        check()
+    finally:
+        connection.close()
+
+
+@once
+def _prober() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="ready")
 
 
 class PendingMigrations(Exception):
@@ -98,9 +131,12 @@ _migrated = False
 
 def _migrations() -> None:
     """Ask until the answer is yes: a running process can't gain a migration."""
+    if not _migrated:
+        _in_time(_look_for_migrations)
+
+
+def _look_for_migrations() -> None:
     global _migrated  # noqa: PLW0603
-    if _migrated:
-        return
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         raise PendingMigrations

@@ -154,6 +154,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Where a sign-in leads whose address to go on to is not ours.
+LOGIN_REDIRECT_URL = "admin:index"
+
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -224,3 +224,10 @@ def test_many_old_sessions_are_deleted_in_batches(ada, monkeypatch):
     Session.objects.update(expires_at=long_ago)
     assert services.clear_expired() == 5
     assert not Session.objects.exists()
+
+
+def test_a_sign_in_never_leads_elsewhere(client):
+    get_user_model().objects.create_superuser("root", "", PASSWORD)
+    there = "/admin/login/?next=//evil.example/"
+    answer = client.post(there, {"username": "root", "password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")

@@ -1,7 +1,11 @@
 """Liveness touches nothing; readiness says what is missing."""
 
+import threading
+
 import pytest
-from django.db import connection
+from django.db import connections
+
+from midst import health
 
 
 def test_health_answers_without_touching_anything(client):
@@ -32,13 +36,25 @@ def test_without_the_cache_it_is_ready_but_degraded(client, settings):
 
 @pytest.mark.django_db
 def test_ready_names_the_database_when_it_is_away(client, monkeypatch):
-    from django.db import OperationalError
-
-    def refuse(*args, **kwargs):
-        raise OperationalError("password=secret")
-
-    with connection.execute_wrapper(refuse):
-        answer = client.get("/ready")
+    monkeypatch.setitem(connections.settings["default"], "PORT", "1")
+    answer = client.get("/ready")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
     assert answer.json()["checks"]["database"] == "OperationalError"
-    assert "secret" not in answer.content.decode()
+    assert "127.0.0.1" not in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_ready_answers_while_the_database_stands_still(client, monkeypatch):
+    """As with a disk that does nothing: connections stay, statements never end."""
+    ends = threading.Event()
+    monkeypatch.setattr(health, "_ask_database", ends.wait)
+    monkeypatch.setattr(health, "_PATIENCE_S", 0.05)
+    for _ in range(3):
+        answer = client.get("/ready")
+        assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "TimeoutError")
+    assert [each.name for each in threading.enumerate() if each.name.startswith("ready")] == [
+        "ready_0"
+    ]
+    ends.set()
+    monkeypatch.undo()
+    assert client.get("/ready").status_code == 200
