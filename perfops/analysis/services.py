@@ -22,7 +22,7 @@ from perfops.analysis.incidents import Incident
 from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
 from perfops.database import packages, replicas
-from perfops.formatting import first_line
+from perfops.formatting import first_line, to_datetime
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.jobs import Trigger
@@ -36,6 +36,7 @@ _NO_REQUESTS = (
     "no request was counted in it: they are kept by the minute and written half a minute later; "
     "wait, or begin earlier (--since 5m)"
 )
+_BEGAN_ANEW = "they began after the last analysis: what it found can't be checked yet"
 
 
 class CouldNotAnalyse(RuntimeError):
@@ -247,7 +248,9 @@ def _report(
     since: Since | None,
 ) -> Report:
     earlier = snapshots.read(baseline)
-    window = difference.between(earlier, present) if earlier else difference.since_reset(present)
+    window = (
+        difference.between(earlier, present) if earlier else _of_all_counters(database, present)
+    )
     # Counters begin where a snapshot is, which may be earlier; origins begin where it was said.
     seconds = since.total_seconds() if isinstance(since, timedelta) else window.seconds
     begin = present.taken_at - seconds
@@ -289,6 +292,21 @@ def _report(
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
     return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
+
+
+def _of_all_counters(database: str, present: Snapshot) -> Window:
+    """Return the window of all that the counters hold. Where they began after the last analysis, as
+    after a failover, what that one found can't be called gone.
+    """
+    window = difference.since_reset(present)
+    began = to_datetime(difference.statistics_since(present))
+    try:
+        last = snapshots.newest_of_an_analysis(database, before=to_datetime(present.taken_at))
+    except Error:
+        return window
+    if last is None or last.taken_at >= began:
+        return window
+    return replace(window, comparable=False, notes=(*window.notes, _BEGAN_ANEW))
 
 
 def _with_replicas(window: Window) -> Window:

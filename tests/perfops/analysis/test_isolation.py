@@ -17,7 +17,8 @@ from perfops.analysis.collectors.records import Checkpoints, Database, Server, S
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.collectors.states import Session
 from perfops.conf import Conf
-from perfops.models import Finding
+from perfops.formatting import to_datetime
+from perfops.models import Analysis, Finding, StoredSnapshot
 from tests.perfops.clusters import cluster, versions
 
 DAY = 86_400.0
@@ -285,6 +286,23 @@ def test_after_a_failover_the_counters_are_of_their_own_lifetime_and_resolve_not
     complete = registry.run_advisors(window, Conf()).complete
     assert complete.isdisjoint({"slow_queries", "sequential_scans", "cache_hit_ratio"})
     assert "integer_overflow" in complete
+
+
+@pytest.mark.django_db
+def test_soon_after_a_failover_what_the_last_analysis_found_is_not_called_gone():
+    """Too soon for a window between the two: it is all that the promoted server has counted."""
+    after = look(112.0, reset=100.0, statements_reset=100.0, wal_reset=100.0)
+    assert analyses._of_all_counters("default", after).is_complete("pg_stat_user_tables")
+    StoredSnapshot.objects.create(
+        database="default", analysis=Analysis.objects.create(), packed=b"",
+        taken_at=to_datetime(60),
+    )  # fmt: skip
+    window = analyses._of_all_counters("default", after)
+    complete = registry.run_advisors(window, Conf()).complete
+    assert complete.isdisjoint({"slow_queries", "sequential_scans"})
+    assert any("began after the last analysis" in note for note in window.notes)
+    window = analyses._of_all_counters("default", look(112.0, reset=50.0, statements_reset=50.0))
+    assert window.is_complete("pg_stat_user_tables")
 
 
 def test_a_reset_of_pg_stat_io_leaves_the_other_figures_of_checkpoints_their_window():
