@@ -6,6 +6,7 @@ serves more slowly, so none may be taken out. People and monitoring ask the thir
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache as once
 
 from django.core.cache import cache
@@ -103,7 +104,8 @@ def _in_time(check: Callable[[], None]) -> None:
     A server that stands still (its disk, its machine) ends no statement and closes no connection.
     One thread waits for it, however many probes come meanwhile.
     """
-    running = _prober().submit(_check_and_close, check)
+    # Its statements and spans belong to this request.
+    running = _prober().submit(copy_context().run, _check_and_close, check)
     try:
         running.result(_PATIENCE_S)
     finally:

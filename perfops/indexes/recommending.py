@@ -50,12 +50,14 @@ def recommend(
     present: Window | None = None,
     *,
     was: Sequence[Index] | None = None,
+    adding: bool = True,
 ) -> Recommendations:
     """Return index recommendations, each proved, for ``window`` of the database behind ``alias``.
 
     ``present``: the part of it since the indexes are those of today. Statements whose tables had
     others before are judged by that part, or, without one, not yet. ``was``: the indexes at its
-    beginning, where they are known otherwise than by ``window.before``.
+    beginning, where they are known otherwise than by ``window.before``. ``adding``: look for
+    indexes to add, too.
     ``found``: what the advisors detected; indexes to drop among it are proved as well. Bounded
     in time; never raises for the database's sake: what went wrong is in ``missing``.
     """
@@ -64,11 +66,14 @@ def recommend(
     if clock.is_over:
         reason = f"no time is given to it (INDEX_ADVICE_S is {limits.INDEX_ADVICE_S:g})"
         return Recommendations(missing=(_lacking(reason, ""),))
-    if not (window.statements or dropping):
+    to_serve = window.statements if adding else ()
+    if not (to_serve or dropping):
         return Recommendations()
     try:
         with session.reading(alias) as cursor:
-            return _recommend(cursor, window, alias, dropping, limits, clock, present, was)
+            return _recommend(
+                cursor, window, alias, to_serve, dropping, limits, clock, present, was
+            )
     except DatabaseError as error:
         reason = first_line(error)
         log.warning("index advice for %s is left out: %s", alias, reason)
@@ -79,6 +84,7 @@ def _recommend(
     cursor: CursorWrapper,
     window: Window,
     alias: str,
+    to_serve: Sequence[Statement],
     dropping: Sequence[DetectedIssue],
     limits: Conf,
     clock: Clock,
@@ -87,7 +93,7 @@ def _recommend(
 ) -> Recommendations:
     project = Project()
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
-    read = workload.read(cursor, window.statements, most=limits.INDEX_STATEMENTS, clock=clock)
+    read = workload.read(cursor, to_serve, most=limits.INDEX_STATEMENTS, clock=clock)
     tables = read.tables
     queries, period, later = _at_present(read.queries, window, present, was)
     found = candidates.propose(

@@ -42,7 +42,10 @@ def recommend(
     """
     was = _first_indexes(window, database)
     present = _present(window, database, was)
-    found = recommending.recommend(window, database, issues, conf(), present, was=was)
+    adding = not only or detections.ID in only
+    found = recommending.recommend(
+        window, database, issues, conf(), present, was=was, adding=adding
+    )
     if only:
         decided = tuple(e for e in found.decided if e.issue and e.issue.advisor in only)
         found = replace(found, decided=decided)

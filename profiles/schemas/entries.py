@@ -20,6 +20,7 @@ from profiles.models import Entry as EntryModel
 
 LARGEST = 2**31 - 1
 _LONGEST_TEXT = 10_000
+_UNKNOWN_TYPE = f"{{}}: add this type of column to _accepted and _shown in {__name__}."
 
 
 class NewEntry(Input):
@@ -56,11 +57,16 @@ def new_schema(model: type[EntryModel], *, example: dict[str, Any]) -> type[NewE
 
 def shown_schema(model: type[EntryModel]) -> type[Entry]:
     """Return the schema of a row of ``model`` in answers."""
-    fields: dict[str, Any] = {
-        field.name: (int if isinstance(field, models.IntegerField) else str, ...)
-        for field in own_fields(model)
-    }
+    fields: dict[str, Any] = {field.name: (_shown(field), ...) for field in own_fields(model)}
     return create_model(model.__name__, __base__=Entry, **fields)
+
+
+def _shown(field: "models.Field[Any, Any]") -> type:
+    if isinstance(field, models.IntegerField):
+        return int
+    if isinstance(field, (models.CharField, models.TextField)):
+        return str
+    raise ImproperlyConfigured(_UNKNOWN_TYPE.format(field))
 
 
 def own_fields(model: type[models.Model]) -> "Iterator[models.Field[Any, Any]]":
@@ -81,9 +87,7 @@ def _accepted(field: "models.Field[Any, Any]") -> tuple[Any, Any]:
         return str, text(_LONGEST_TEXT, **default)
     if isinstance(field, models.IntegerField):
         return Whole, number(*_bounds(field), **default)
-    raise ImproperlyConfigured(
-        f"{field}: add this type of column to _accepted and shown_schema in {__name__}."
-    )
+    raise ImproperlyConfigured(_UNKNOWN_TYPE.format(field))
 
 
 def _bounds(field: "models.Field[Any, Any]") -> tuple[float, float]:

@@ -168,9 +168,14 @@ def test_an_account_is_made_by_a_command(monkeypatch, post):
     call_command("create_account", "grace", staff=True)
     assert get_user_model().objects.get(username="grace").is_staff
     assert post("/token", {"username": "grace", "password": PASSWORD}).status_code == 200
-    for name, password in (("grace", PASSWORD), ("new", "short"), ("bad name", PASSWORD)):
+    for name, password in (
+        ("grace", PASSWORD),
+        ("new", "short"),
+        ("new", ""),
+        ("bad name", PASSWORD),
+    ):
         monkeypatch.setattr("sys.stdin", StringIO(f"{password}\n"))
-        with pytest.raises(CommandError, match=r"already exists|too short|valid username"):
+        with pytest.raises(CommandError, match=r"already exists|too short|no password|valid user"):
             call_command("create_account", name)
     assert get_user_model().objects.count() == 1
 

@@ -107,6 +107,20 @@ def test_a_server_that_is_gone_is_missing_and_nothing_breaks(embedded):
     assert missing.source == "index advice"
 
 
+def test_who_asked_for_other_advisors_waits_for_no_rehearsal(embedded):
+    window = embedded.window(EQUALITY)
+    settings = embedded.cursor.db.settings_dict
+    was = settings["PORT"]
+    try:
+        # Whoever asks the server now is told that it is gone.
+        settings["PORT"] = 1
+        found = services.recommend(window, embedded.alias, [], only=["slow_queries"])
+    finally:
+        settings["PORT"] = was
+    assert found.issues == []
+    assert found.window.missing == window.missing
+
+
 def test_a_hundred_thousand_statements_are_read_in_bounds(embedded):
     window = embedded.window(EQUALITY)
     (statement,) = [s for s in window.statements if "customer_id" in s.text]

@@ -31,7 +31,10 @@ class Command(BaseCommand):
 
 def _password() -> str:
     if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\n")
+        line = sys.stdin.readline().rstrip("\n")
+        if not line:
+            raise CommandError("There is no password on standard input: write it there as a line.")
+        return line
     password = getpass.getpass("Password: ")
     if getpass.getpass("Once more: ") != password:
         raise CommandError("The two passwords differ.")
