@@ -1,7 +1,7 @@
 """Analysing a database: snapshot, difference, detected issues, and the findings kept."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 from django.db import Error, connections, transaction
 from django.utils import timezone
 
-from perfops.analysis import drift, findings, incidents, recommenders, snapshots
+from perfops.analysis import drift, findings, incidents, on_replicas, recommenders, snapshots
 from perfops.analysis.advisors import registry
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue
 from perfops.analysis.collectors import difference, indexes, origins, snapshot
@@ -57,6 +57,8 @@ class Report:
     unchecked: tuple[Finding, ...] = ()
     # What keeps the recommendations with their findings.
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
+    # What the read replicas counted, by alias.
+    taken_on_replicas: Mapping[str, Snapshot] = field(default_factory=dict)
 
     @property
     def all_incidents(self) -> tuple[Incident, ...]:
@@ -223,6 +225,8 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
             texts=conf().SNAPSHOT_STATEMENTS,
             analysis=analysis,
         )
+        for alias, taken in report.taken_on_replicas.items():
+            snapshots.keep(taken, database=alias, texts=conf().SNAPSHOT_STATEMENTS)
     return report
 
 
@@ -291,7 +295,18 @@ def _report(
         issues, window = recommended.issues, recommended.window
         coverage |= recommended.coverage.of(only)
         stores.append(recommended.store)
-    return Report(database, window, issues, frozenset(), None, coverage, (), tuple(stores))
+    beside = on_replicas.look(window.replica_scans, window, only=only)
+    return Report(
+        database,
+        _lacking(window, *beside.missing),
+        [*issues, *beside.issues],
+        frozenset(),
+        None,
+        on_replicas.coverage(coverage, beside.taken, database),
+        (),
+        tuple(stores),
+        beside.taken,
+    )
 
 
 def _of_all_counters(database: str, present: Snapshot) -> Window:
@@ -323,7 +338,7 @@ def _with_replicas(window: Window) -> Window:
             scans[alias] = {index.oid: index.scans for index in found}
     if not scans:
         return window
-    note = f"read replicas: {', '.join(scans)}; their statements are shown by --database"
+    note = f"read replicas: {', '.join(scans)}; what was found there names its server"
     return replace(window, replica_scans=scans, notes=(*window.notes, note))
 
 

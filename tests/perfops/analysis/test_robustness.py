@@ -7,11 +7,12 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from perfops.analysis import on_replicas, snapshots
 from perfops.analysis import services as analyses
-from perfops.analysis import snapshots
 from perfops.analysis.advisors import registry, replication_lag
 from perfops.analysis.collectors import bloat, difference, indexes, snapshot, statements
 from perfops.analysis.collectors.states import CUT_OFF
+from perfops.analysis.coverage import Coverage
 from perfops.conf import Conf
 from perfops.database import packages, replicas
 from tests.perfops.clusters import Cluster, cluster, until, versions
@@ -312,12 +313,29 @@ def test_a_replica_is_analysed_with_the_models_of_its_primary_and_its_lag_is_tol
                 assert replicas.on_replicas(other, indexes.read) == {}
             assert replicas.primary_of("reader") == alias
             assert models == packages.models_of(alias) != []
+            settings.PERFOPS = {**settings.PERFOPS, "IDLE_IN_TRANSACTION_S": 0.0}
+            with standby.connect("quarterly-report") as reporter:
+                reporter.execute("BEGIN")
+                reporter.execute("SELECT count(*) FROM kept")
+                whole = analyses.analyse(database=alias, store=False)
+            seen = Coverage(frozenset({"idle_in_transaction"}))
+            covered = on_replicas.coverage(seen, {"reader": found}, alias)
+            uncovered = on_replicas.coverage(seen, {}, alias)
     finally:
         standby.stop()
         with server.connect() as connection:
             # Its sender learns a moment later that nobody listens any more.
             until(lambda: is_free(connection), "the slot is in use")
             connection.execute("SELECT pg_drop_replication_slot('standby')")
+    (idle,) = [each for each in whole.issues if each.advisor == "idle_in_transaction"]
+    assert idle.object.startswith("reader: ")
+    assert idle.evidence["server"] == "reader"
+    assert idle.title.endswith("(on reader)")
+    assert list(whole.taken_on_replicas) == ["reader"]
+    # A finding on a replica that does not answer is not gone.
+    assert covered.covers("idle_in_transaction", idle.object)
+    assert not uncovered.covers("idle_in_transaction", idle.object)
+    assert uncovered.covers("idle_in_transaction", "session of its primary")
     assert found.server.in_recovery
     assert sources(found) <= {"pg_stat_statements"}
     assert found.tables
