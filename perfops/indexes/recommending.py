@@ -113,6 +113,9 @@ def _recommend(
         names = {name for query in later for name in query.tables}
         reason = (
             "indexes were made or dropped since the last snapshot: the next analysis judges anew"
+            if present is None
+            else f"{count_text(len(later), 'statement')} sent before indexes changed came no more "
+            "since: judged when sent again, or never with --since a later time"
         )
         missing = (*missing, _lacking(reason, "", *names))
     if clock.is_over:

@@ -1,6 +1,7 @@
 """Reports on stdout, progress on stderr, exit codes: 0 fine, 1 not fine, 2 could not tell."""
 
 import json
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -80,6 +81,10 @@ class ReportCommand(BaseCommand):
             sys.exit(COULD_NOT_TELL)
         except CommandError:
             raise
+        except BrokenPipeError:
+            # Whoever read it (``| head``) has seen enough; Python flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(COULD_NOT_TELL)
         except Exception as error:
             # Python's own exit code for a crash is 1, which here means *not fine*.
             traceback.print_exc()

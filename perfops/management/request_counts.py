@@ -6,7 +6,13 @@ from django.utils import timezone
 
 from perfops.budgets.deterministic import comparing, counting
 from perfops.budgets.deterministic.comparing import Verdict
-from perfops.budgets.deterministic.counts import Counts, UnusableBaseline, read, written
+from perfops.budgets.deterministic.counts import (
+    Baseline,
+    Counts,
+    UnusableBaseline,
+    read,
+    written,
+)
 from perfops.budgets.selectors import LABELS, Judgement
 from perfops.formatting import count_text
 from perfops.load import routes as load_routes
@@ -34,6 +40,8 @@ def report(file: Path, routes: Path | None, user: str, *, update: bool) -> Budge
     try:
         wanted, unfilled = (load_routes.read(routes), {}) if routes else load_routes.of_urls()
         listed, left_out = _listed(wanted)
+        if baseline is not None:
+            listed = _as_before(listed, baseline, whole=routes is None)
         with counting.client_of(user) as client:
             counts = counting.count(listed, client)
     except (UnusableRoutes, LookupError) as error:
@@ -66,6 +74,20 @@ def _listed(routes: dict[str, Route]) -> tuple[list[Listed], list[str]]:
     return listed, left_out
 
 
+def _as_before(listed: list[Listed], baseline: Baseline, *, whole: bool) -> list[Listed]:
+    """Return the routes of the baseline with the paths of then, and the new ones.
+
+    ``whole``: all routes of the project were looked for, and not a file's alone.
+    """
+    names = {each.name for each in listed}
+    known = [
+        Listed(name, 1.0, counts.paths)
+        for name, counts in baseline.routes.items()
+        if whole or name in names
+    ]
+    return [*known, *(each for each in listed if each.name not in baseline.routes)]
+
+
 def _answered(counts: dict[str, Counts]) -> dict[str, Counts]:
     return {name: each for name, each in counts.items() if each.status <= _LAST_FINE_STATUS}
 
@@ -93,7 +115,7 @@ def _judged(found: list[Verdict], reasons: list[str]) -> BudgetReport:
     else:
         code = console.FINE
     held = sum(each.outcome == "met" for each in found)
-    summary = f"{held} of {count_text(len(found), 'count')} are as in the file, or fewer."
+    summary = f"{held} of {count_text(len(found), 'count')} are within what the file allows."
     judgements = [_judgement(each) for each in found]
     return BudgetReport(None, code, [summary, *reasons], judgements, _SUBJECT)
 
@@ -107,12 +129,12 @@ def _judgement(found: Verdict) -> Judgement:
         outcome=outcome,
         label=LABELS[outcome],
         value=found.now,
-        threshold=found.before,
+        threshold=found.most,
         target=found.before,
         value_text="-" if found.now is None else f"{found.now:,}",
         target_text=f"{found.before:,}",
-        threshold_text=f"{found.before:,}",
-        margin=None if found.now is None else (found.before - found.now) / max(1, found.before),
+        threshold_text=f"{found.most:,}",
+        margin=None if found.now is None else (found.most - found.now) / max(1, found.most),
         reason=found.reason,
         run_id=0,
         at=timezone.now(),

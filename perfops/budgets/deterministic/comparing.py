@@ -13,12 +13,15 @@ _FEW_BLOCKS = 5
 
 
 class Verdict(NamedTuple):
-    """What became of one count. ``outcome``: as in ``Evaluation.Outcome``."""
+    """What became of one count, and the ``most`` that it may be. ``outcome``: as in
+    ``Evaluation.Outcome``.
+    """
 
     route: str
     what: str
     outcome: Literal["met", "violated", "unknown"]
     before: int
+    most: int
     now: int | None
     reason: str = ""
 
@@ -39,25 +42,26 @@ def compare(baseline: Mapping[str, Counts], now: Mapping[str, Counts]) -> list[V
 def _of_counts(route: str, before: Counts, now: Counts | None) -> Iterator[Verdict]:
     reason = _incomparable(before, now)
     if now is None or reason:
-        yield Verdict(route, "statements", "unknown", before.statements, None, reason)
+        count = before.statements
+        yield Verdict(route, "statements", "unknown", count, count, None, reason)
         return
     for what in ("statements", "rows", "blocks", "bytes"):
         old, new = getattr(before, what), getattr(now, what)
         if old is None or new is None:
             continue
-        most = old * (1 + _SLACK.get(what, 0)) + (_FEW_BLOCKS if what == "blocks" else 0)
+        most = int(old * (1 + _SLACK.get(what, 0))) + (_FEW_BLOCKS if what == "blocks" else 0)
         if new > most:
-            yield Verdict(route, what, "violated", old, new, _grown(before, now))
+            yield Verdict(route, what, "violated", old, most, new, _grown(before, now))
         else:
             is_exact = what not in _SLACK
             fewer = "Fewer than in the file: --update keeps it so." if new < old else ""
-            yield Verdict(route, what, "met", old, new, fewer if is_exact else "")
+            yield Verdict(route, what, "met", old, most, new, fewer if is_exact else "")
 
 
 def _incomparable(before: Counts, now: Counts | None) -> str:
     """Return why the two can't be compared, or ""."""
     if now is None:
-        return "The route is in the baseline and was not asked for: --update leaves it out."
+        return "It is in the file and was not asked for: --update leaves it out."
     if now.status != before.status:
         return f"It answered {before.status}, and answers {now.status} now."
     changed = [

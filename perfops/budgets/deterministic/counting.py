@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any
@@ -28,6 +28,7 @@ from perfops.formatting import cut
 from perfops.load.routes import Listed
 from perfops.origins.callers import caller, site_of
 from perfops.origins.outside import template_of, view_of
+from perfops.origins.wrapper import uncounted
 
 # Different paths of one route that are asked for, and how often each: what one of two requests
 # did not need (a process that warms up) is no cost of the route.
@@ -99,10 +100,17 @@ def _before() -> Callable[[], object]:
 
 def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Counts:
     paths = route.paths[:_PATHS]
-    client.get(paths[0], secure=True)
-    found = [
-        min((_of_request(path, client, before) for _ in range(_TIMES)), key=_cost) for path in paths
-    ]
+    with ExitStack() as stack:
+        for alias in _aliases():
+            # What this sends is no traffic. A database that is away may not be needed.
+            with suppress(Error):
+                connections[alias].ensure_connection()
+            stack.enter_context(uncounted(connections[alias]))
+        client.get(paths[0], secure=True)
+        found = [
+            min((_of_request(path, client, before) for _ in range(_TIMES)), key=_cost)
+            for path in paths
+        ]
     costliest = max(found, key=_cost)
     names = {name for each in found for sent in each.sent for name in _TABLES.findall(sent.text)}
     return msgspec.structs.replace(costliest, paths=paths, tables=_rows_of(names))

@@ -8,10 +8,12 @@ import pytest
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
+from django.db import connection
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
 from perfops.budgets.deterministic import comparing, counting, counts
+from perfops.origins import wrapper
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 cleared = []
@@ -160,6 +162,36 @@ def test_all_urls_are_asked_for_where_no_file_names_them(capsys):
     found = counts.read(Path("perfops-counts.json").read_bytes())
     assert set(found.routes) == {"/readers/", "/breaks/"}
     assert "/of/\\{nobody" in capsys.readouterr().out
+
+
+def test_a_route_in_the_file_is_asked_for_by_its_paths_of_then_without_traffic(capsys):
+    """All URLs: of ``/readers/{pk}/`` nobody knows the key without traffic, as in CI."""
+    check(capsys, "--update")
+    changed.add("long")
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_budget", "--deterministic", "--format", "json")
+    assert ended.value.code == 1
+    found = outcomes(json.loads(capsys.readouterr().out))
+    assert found["bytes of /readers/{pk}/"] == "violated"
+
+
+def test_what_is_counted_here_is_no_traffic():
+    seen = []
+
+    def count(execute, *statement):
+        seen.append(statement[0])
+        return execute(*statement)
+
+    before = connection.execute_wrappers
+    connection.execute_wrappers = [wrapper.counting("default"), count]
+    try:
+        with wrapper.uncounted(connection):
+            assert connection.execute_wrappers == [count]
+            User.objects.count()
+        assert connection.execute_wrappers == [wrapper.counting("default"), count]
+    finally:
+        connection.execute_wrappers = before
+    assert len(seen) == 1
 
 
 @pytest.mark.parametrize(
