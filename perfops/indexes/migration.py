@@ -55,6 +55,11 @@ class Project:
         """Return the change that makes the index. Raises ``NotDjangos``."""
         model = model_of(candidate.table[1], alias)
         index = index_of(candidate, model)
+        if any(each.name == index.name for each in model._meta.indexes):
+            raise NotDjangos(
+                f"{model._meta.label} declares it already, as {index.name}: run makemigrations, "
+                "unless its migration is there, and migrate"
+            )
         operation = AddIndexConcurrently(str(model._meta.model_name), index)
         return self._change(
             model, index, operation, alias, lambda indexes: [*indexes, index.clone()]

@@ -135,6 +135,13 @@ def _recommend(
     lost = [*read.unjudged, *_unknown(cursor, costly, window, on)]
     unjudged = workload.reasons(lost, total_ms)
     notes = (f"indexes: {unjudged}",) if unjudged else ()
+    costly_to_keep = [str(e.candidate) for e in to_add if e.reason == weighing.WRITTEN_TOO_MUCH]
+    if costly_to_keep:
+        # Also after a load of many rows, which comes no more.
+        notes += (
+            f"indexes: {', '.join(costly_to_keep)} would help, and is not advised: "
+            f"{weighing.WRITTEN_TOO_MUCH}; --since a later time leaves a load of rows out",
+        )
     return Recommendations(tuple(decided), missing, notes)
 
 

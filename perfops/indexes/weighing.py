@@ -28,6 +28,9 @@ class Period:
     of_writes: float
 
 
+WRITTEN_TOO_MUCH = "the table is written too much for what is read of it"
+
+
 def choose(
     proofs: Sequence[Proof],
     queries: Sequence[Query],
@@ -121,7 +124,7 @@ def reason_against(weighed: _Weighed, queries: Sequence[Query], limits: Conf) ->
     if balance.share < limits.INDEX_MIN_SHARE:
         return f"it saves {balance.share:.2%} of the database's time only"
     if balance.write_ms > limits.INDEX_MAX_WRITE_SHARE * balance.saved_ms:
-        return "the table is written too much for what is read of it"
+        return WRITTEN_TOO_MUCH
     return ""
 
 

@@ -16,7 +16,7 @@ from perfops.origins import scope
 from perfops.origins.outside import view_of
 from perfops.origins.scope import Scope, current
 
-# What stands in settings.MIDDLEWARE; apps.py puts it there, first.
+# What a project puts first in settings.MIDDLEWARE.
 PATH = f"{__name__}.origin_middleware"
 UNMATCHED = "unmatched"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from perfops.indexes.declaration import name_of
+from perfops.indexes.declaration import NotDjangos, index_of, model_of, name_of
+from perfops.indexes.migration import Project
 from perfops.indexes.records import Candidate, Fixed, Key
 from tests.perfops.indexes import project
 
@@ -162,3 +163,14 @@ def test_a_name_is_one_that_django_allows_and_always_the_same(candidate):
 @given(candidates, candidates)
 def test_different_indexes_have_different_names(one, other):
     assert (name_of(one) == name_of(other)) == (str(one) == str(other))
+
+
+def test_an_index_that_its_model_declares_already_is_no_second_edit(monkeypatch):
+    """The model is edited, and its migration not applied yet."""
+    candidate = Candidate(("public", "profiles_profile"), (Key("location"),))
+    model = model_of("profiles_profile", "default")
+    declared = [*model._meta.indexes, index_of(candidate, model)]
+    assert Project().add(candidate, "default").index_name == declared[-1].name
+    monkeypatch.setattr(model._meta, "indexes", declared)
+    with pytest.raises(NotDjangos, match=r"profiles.Profile declares it already"):
+        Project().add(candidate, "default")

@@ -64,6 +64,16 @@ def test_without_time_there_is_no_advice_and_none_is_resolved(embedded, limits):
     assert coverage.covers("index_impact", "public.orders")
 
 
+def test_an_index_that_writes_make_too_dear_is_named(embedded):
+    """Below 0 every write is too many: a table that is only read has none."""
+    bounds = replace(embedded.limits(), INDEX_MAX_WRITE_SHARE=-1.0)
+    advised = recommending.recommend(embedded.window(EQUALITY), embedded.alias, [], bounds)
+    assert advised.accepted == ()
+    (note,) = [each for each in advised.notes if "would help" in each]
+    assert "public.orders (customer_id)" in note
+    assert "--since" in note
+
+
 def test_a_table_that_can_not_be_rehearsed_costs_itself_alone(embedded):
     cursor = embedded.cursor
     cursor.execute(
