@@ -138,10 +138,11 @@ def _recommend(
     costly_to_keep = [str(e.candidate) for e in to_add if e.reason == weighing.WRITTEN_TOO_MUCH]
     if costly_to_keep:
         # Also after a load of many rows, which comes no more.
-        notes += (
+        note = (
             f"indexes: {', '.join(costly_to_keep)} would help, and is not advised: "
-            f"{weighing.WRITTEN_TOO_MUCH}; --since a later time leaves a load of rows out",
+            f"{weighing.WRITTEN_TOO_MUCH}; --since a later time leaves a load of rows out"
         )
+        notes = (*notes, note)
     return Recommendations(tuple(decided), missing, notes)
 
 
