@@ -35,7 +35,7 @@ SCHEDULES = (
     Schedule(
         "perfops: daily smoke run", "0 3 * * *", "perfops.scheduled_run",
         "run_load_test smoke --here",
-        "A minute of load against the default target, judged by the budgets.",
+        "The scenario smoke against the default target, judged by the budgets.",
         {"scenario": "smoke"},
     ),
     Schedule(
