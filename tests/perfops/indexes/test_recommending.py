@@ -103,32 +103,26 @@ def test_a_table_that_can_not_be_rehearsed_costs_itself_alone(embedded):
     assert coverage.covers("missing_index", "public.articles (author_id)")
 
 
-def test_a_server_that_is_gone_is_missing_and_nothing_breaks(embedded):
+@pytest.fixture
+def gone(embedded, monkeypatch):
+    """The server with statements to serve, as if it had gone since they were read."""
     window = embedded.window(EQUALITY)
-    settings = embedded.cursor.db.settings_dict
-    was = settings["PORT"]
-    try:
-        settings["PORT"] = 1
-        advised = recommending.recommend(window, embedded.alias, [], embedded.limits())
-    finally:
-        settings["PORT"] = was
+    monkeypatch.setitem(embedded.cursor.db.settings_dict, "PORT", 1)
+    return window
+
+
+def test_a_server_that_is_gone_is_missing_and_nothing_breaks(embedded, gone):
+    advised = recommending.recommend(gone, embedded.alias, [], embedded.limits())
     assert advised.accepted == ()
     (missing,) = advised.missing
     assert missing.source == "index advice"
 
 
-def test_who_asked_for_other_advisors_waits_for_no_rehearsal(embedded):
-    window = embedded.window(EQUALITY)
-    settings = embedded.cursor.db.settings_dict
-    was = settings["PORT"]
-    try:
-        # Whoever asks the server now is told that it is gone.
-        settings["PORT"] = 1
-        found = services.recommend(window, embedded.alias, [], only=["slow_queries"])
-    finally:
-        settings["PORT"] = was
+def test_who_asked_for_other_advisors_waits_for_no_rehearsal(embedded, gone):
+    """Whoever asks the server now is told that it is gone."""
+    found = services.recommend(gone, embedded.alias, [], only=["slow_queries"])
     assert found.issues == []
-    assert found.window.missing == window.missing
+    assert found.window.missing == gone.missing
 
 
 def test_a_hundred_thousand_statements_are_read_in_bounds(embedded):
