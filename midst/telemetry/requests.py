@@ -6,6 +6,7 @@ from functools import lru_cache
 from time import perf_counter, time
 from typing import NamedTuple
 
+from django.core.exceptions import DisallowedHost
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
 from opentelemetry import baggage, context
@@ -14,7 +15,7 @@ from prometheus_client.samples import Exemplar
 
 from midst.telemetry import logs, metrics, request_context, sentry, tracing
 from midst.telemetry.request_context import METHODS, UNMATCHED, Request, identify, template
-from midst.telemetry.sampling import forget_caller
+from midst.telemetry.sampling import decide_against, forget_caller
 from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
 # The load generator says in baggage which run a request belongs to.
@@ -59,6 +60,8 @@ class ObservingMiddleware:
         # Whether it is traced is decided before anything else is built for it.
         sampling = tracing.decide(method, request.META)
         attached = None
+        if sampling is not None and sampling.sampled and not _is_host_allowed(request):
+            sampling = decide_against()
         if sampling is not None:
             observed.caller = sampling.caller
             attached = context.attach(sampling.context)
@@ -92,6 +95,15 @@ class ObservingMiddleware:
         if self._traced is None:
             self._traced = tracing.around_request(self.get_response)
         return self._traced
+
+
+def _is_host_allowed(request: HttpRequest) -> bool:
+    """The instrumentation asks for the request's URL, which raises: a probe would be a 400."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        return False
+    return True
 
 
 def _end(observed: Request, request: HttpRequest, status: int) -> None:

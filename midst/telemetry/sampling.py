@@ -113,6 +113,11 @@ def decide(
     return _unsampled(trace_id, getrandbits(64))
 
 
+def decide_against() -> Sampling:
+    """Return the decision for a request that can't be traced, whatever the sampler says."""
+    return _unsampled(getrandbits(128), getrandbits(64))
+
+
 def forget_caller(request: HttpRequest) -> None:
     """Take off what a caller that is not trusted says of a trace: an instrumentation believes it.
 

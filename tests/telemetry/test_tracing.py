@@ -5,6 +5,7 @@ import logging
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from urllib.request import Request, urlopen
 
 import pytest
@@ -35,6 +36,9 @@ def collector():
 @pytest.fixture
 def traced(monkeypatch, collector):
     """Return a function that starts tracing to an address; it ends with the test."""
+
+    # As in a server: the middleware is there, with its hooks, before tracing starts.
+    import_module("midst.telemetry.requests")
 
     def start(url, **variables):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
@@ -164,6 +168,22 @@ def test_a_malformed_parent_starts_a_trace_of_its_own(traced, collector, client)
     tracing.stop()
     (span,) = collector.spans
     assert span.parent == ""
+
+
+def test_a_host_that_is_not_allowed_is_answered_and_counted_as_without_tracing(
+    traced, collector, client, settings
+):
+    settings.ALLOWED_HOSTS = ["example.org"]
+    settings.TRACES_RATIO = 1.0
+    traced(collector.url)
+    refused = {"method": "GET", "route": "unmatched", "status": "400"}
+    before = counted("http_requests_total", **refused)
+    probe = client.get("/health", headers={"Host": "10.244.1.17:3001"}, **SAMPLED)
+    assert probe.status_code == 200
+    assert client.get("/api/v1/profiles", headers={"Host": "evil.example"}).status_code == 400
+    assert counted("http_requests_total", **refused) == before + 1
+    assert client.get("/health", headers={"Host": "example.org"}).status_code == 200
+    assert names(collector) == ["GET /health"]
 
 
 @pytest.mark.django_db
