@@ -182,9 +182,9 @@ def _midst(stack: Live) -> None:
     )  # fmt: skip
     assert prepared.returncode == 0, prepared.stderr
     for one in plans.programs(plan, variables):
-        # Threads that share a pool, as in production; and what the community's dashboards ask for.
-        web = {"DATABASE_POOL_SIZE": "4", "DJANGO_PROMETHEUS_MIDDLEWARE": "1"}
-        stack.start(one.name, *one.command, **one.variables, **(web if one.name == "web" else {}))
+        # Threads that share a pool, as in production.
+        pool = {"DATABASE_POOL_SIZE": "4"} if one.name == "web" else {}
+        stack.start(one.name, *one.command, **one.variables, **pool)
     listening(port)
     listening(metrics_port)
     stack.addresses["midst"] = f"127.0.0.1:{metrics_port}"
