@@ -54,7 +54,7 @@ class Impact:
         """Return the times and what they rest on."""
         times = f"{ms_text(self.before_ms)} -> {self._bound}{ms_text(self.after_ms)} per call"
         calls = count_text(self.calls, "call")
-        rests = f"{calls}, the first of them before it" if self.is_mixed else f"{calls} since"
+        rests = f"{calls} since{' shortly before it' if self.is_mixed else ''}"
         return f"{times} ({rests})"
 
     def evidence(self) -> list[tuple[str, float | int | str]]:

@@ -113,7 +113,7 @@ def test_the_verdict_comes_with_the_first_analysis_where_no_snapshot_lies_betwee
     later, _ = analysed(baseline=None)
     helped = (
         "index public.i was made as recommended: 10.0 ms -> at most 1.90 ms per call "
-        "(100 calls, the first of them before it)"
+        "(100 calls since shortly before it)"
     )
     assert services.measure_impact(later, whole) == Measured([], (helped,))
     row = Stored.objects.get()
