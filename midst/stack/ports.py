@@ -33,7 +33,7 @@ def choose(preferred: int | None) -> int:
     if preferred and _becomes_free(preferred):
         return preferred
     first = _RANDOM.randrange(len(_RANGE))
-    return next(port for port in (*_RANGE[first:], *_RANGE[:first]) if is_free(port))
+    return next(port for part in (_RANGE[first:], _RANGE[:first]) for port in part if is_free(port))
 
 
 def _becomes_free(port: int) -> bool:
