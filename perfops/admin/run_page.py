@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from perfops.admin import badges, run_statements
+from perfops.admin import badges, run_comparison, run_statements
 from perfops.admin.badges import Badge
 from perfops.admin.run_statements import Asked
 from perfops.analysis.collectors.records import UnavailableSource
@@ -63,11 +63,12 @@ class RunPage:
     statements: list[dict[str, str]]
     missing: list[UnavailableSource]
     asked: Asked
+    standing: dict[str, Any]
     fingerprint: list[tuple[str, str]]
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; seven queries, eight while it runs."""
+    """Return the page of ``run``; eight queries, nine while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
     return RunPage(
@@ -83,6 +84,7 @@ def build(run: LoadRun) -> RunPage:
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
         asked=run_statements.build(run),
+        standing=run_comparison.standing(run),
         missing=msgspec.convert(run.server.get("missing", []), list[UnavailableSource]),
         fingerprint=[(name, _flat(value)) for name, value in run.fingerprint.items()],
     )

@@ -73,6 +73,7 @@ def test_every_page_fits_its_window(open_admin, live_server, everything, query, 
     page = open_admin(scheme, width)
     for name, *arguments in (
         ("loadrun_changelist",), ("loadrun_change", run.pk), ("loadrun_start",),
+        ("loadrun_compare", run.pk),
         ("analysis_changelist",), ("analysis_change", analysis.pk),
         ("analysis_now",), ("analysis_tables", analysis.pk), ("analysis_indexes", analysis.pk),
         ("analysis_difference", newest.pk, analysis.pk),

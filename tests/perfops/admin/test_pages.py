@@ -111,7 +111,7 @@ def test_a_run_says_what_each_route_asked_which_line_and_what_fixes_an_n_plus_on
     assert f'<a href="{query}"><code class="po-sql">' in text
     assert "shop/views.py:7" in text
     assert "sends one statement on auth_user 20.0 times per request" in text
-    assert "select_related(&quot;user&quot;)" in text
+    assert "select_related(&#x27;user&#x27;)" in text
     # Why a route has two p95.
     assert "scheduled start" in text.partition("<h2>Budgets</h2>")[2][:300]
     RunRoute.objects.all().delete()
