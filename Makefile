@@ -63,8 +63,8 @@ ON_DJANGO := $(addprefix tests/,accounts operations taxonomy \
   $(addprefix perfops/,admin indexes/test_migrations.py jobs management origins plugins test_checks.py test_migrations.py test_schedules.py))
 
 test-django-6: install ## the tests (but the random ones) that go through Django, on Django 6.0 in an environment of its own
-	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(SYNC)
-	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config --compile-bytecode 'django>=6.0,<6.1'
+	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet
+	@VIRTUAL_ENV=.midst/django-6 $(UV) pip install --quiet --no-config 'django>=6.0,<6.1'
 	@.midst/django-6/bin/python -m pytest -n 2 -m "$(QUICK) and not hypothesis" $(ON_DJANGO)
 
 compose-test: install ## build the image, start docker-compose.yml in containers, test it

@@ -44,6 +44,16 @@ def _is_log_format(name: str) -> None:
         raise ValidationError("must be human or json")
 
 
+# libpq's: seconds of silence before the first question, between two, how many; and milliseconds
+# that what was sent may stay unacknowledged. The system's own would be 2 hours and 15 minutes.
+_OF_LOST_SERVERS = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 15_000,
+}
+
+
 def database() -> dict[str, Any]:
     """Return Django's ``DATABASES["default"]`` from ``DATABASE_URL``.
 
@@ -58,6 +68,9 @@ def database() -> dict[str, Any]:
     options = config.setdefault("OPTIONS", {})
     options.setdefault("application_name", env.str("MIDST_SERVICE", "midst"))
     options.setdefault("connect_timeout", 5)
+    # A server whose machine or network is gone closes nothing: known after about 15 s.
+    for name, value in _OF_LOST_SERVERS.items():
+        options.setdefault(name, value)
     pool_size = env.int("DATABASE_POOL_SIZE", 0)
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}

@@ -80,7 +80,7 @@ def build(before: LoadRun, after: LoadRun) -> dict[str, Any]:
         ],
         "figures": _figures(found),
         "charts": _charts(before, after),
-        "routes": [_route(each) for each in found.routes],
+        "routes": [_route(each, can_tell=not found.reasons) for each in found.routes],
         "statements": [_statement(each) for each in found.statements[:_STATEMENTS]],
         "more_statements": max(0, len(found.statements) - _STATEMENTS),
         "differences": [
@@ -150,7 +150,7 @@ def factor_text(factor: Factor | None) -> str:
     return f"{factor.value:.2f} ({factor.low:.2f} to {factor.high:.2f})"
 
 
-def _route(each: RouteChange) -> dict[str, Any]:
+def _route(each: RouteChange, *, can_tell: bool) -> dict[str, Any]:
     def p95(side: Any) -> str:
         return ms_text(side.p95_ms) if side else "not asked"
 
@@ -159,7 +159,7 @@ def _route(each: RouteChange) -> dict[str, Any]:
         return percent_text(side.cache_hits / cached) if cached else "-"
 
     badge = badges.Badge("calm", "●", "no change seen")
-    if each.p95 is None or each.p95.low is None:
+    if not can_tell or each.p95 is None or each.p95.low is None:
         badge = badges.Badge("odd", "?", "can't tell")
     elif each.p95.is_beyond(MIN_EFFECT):
         slower = each.p95.value > 1
@@ -187,7 +187,7 @@ def _statement(each: StatementChange) -> dict[str, Any]:
         "site": f"{each.statement.site or 'no line of the project'} for {each.statement.name}",
         "cells": [
             f"{each.calls[0]:,.2f}", f"{each.calls[1]:,.2f}", ratio(each.calls),
-            ms_text(each.mean_ms[0]), ms_text(each.mean_ms[1]), ratio(each.mean_ms),
+            *(ms_text(mean or None) for mean in each.mean_ms), ratio(each.mean_ms),
         ],
     }  # fmt: skip
 

@@ -244,7 +244,6 @@ def _route(result: RouteResult) -> dict[str, Any]:
     cached = result.cache_hits + result.cache_misses
     latencies = (
         result.p50_ms, result.p95_ms, result.p99_ms, result.max_ms, result.scheduled_p95_ms,
-        result.scheduled_p99_ms,
     )  # fmt: skip
     return {
         "route": result.route,

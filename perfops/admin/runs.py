@@ -137,7 +137,9 @@ class LoadRunAdmin(MeasuredAdmin):
             other = self.viewed(request, wanted)
         else:
             other = next(iter(comparison.last_comparable(run)), None)
-        found = run_comparison.build(other, run) if other is not None else {}
+        # The older one is what the other is compared with, whichever was asked for first.
+        pair = sorted((run, other), key=lambda each: each.created_at) if other is not None else []
+        found = run_comparison.build(*pair) if pair else {}
         return self.page(
             request, "perfops/comparison.html", f"Run {run.pk} compared", run=run, other=other,
             choices=run_comparison.choices(run), **found,

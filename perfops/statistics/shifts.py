@@ -6,6 +6,7 @@ Requests of one run share its machine and its minute: ranks of raw requests call
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist, median
 
@@ -25,7 +26,8 @@ class Shift:
 
     Positive is worse. ``p``: chance of ranks as bad as these where nothing changed.
     ``best_p``: the smallest chance that so few runs can show. ``detectable``: the effect that
-    these numbers of runs find in four of five cases at this noise.
+    these numbers of runs find in four of five cases at this noise; infinite where so few runs
+    can't show any.
     """
 
     p: float
@@ -37,8 +39,17 @@ class Shift:
     runs: tuple[int, int]
 
 
-def shift(before: Sequence[float], after: Sequence[float], *, lower_is_better: bool) -> Shift:
-    """Compare two groups of runs. Raises ``ValueError`` when one of them is empty."""
+def shift(
+    before: Sequence[float],
+    after: Sequence[float],
+    *,
+    lower_is_better: bool,
+    alpha: float = ALPHA,
+) -> Shift:
+    """Compare two groups of runs; ``alpha``: of the test that ``detectable`` is about.
+
+    Raises ``ValueError`` when one of them is empty.
+    """
     if not before or not after:
         raise ValueError("There must be a run before and one after.")
     sign = 1 if lower_is_better else -1
@@ -46,13 +57,14 @@ def shift(before: Sequence[float], after: Sequence[float], *, lower_is_better: b
     scale = abs(median(old)) or 1.0
     differences = sorted(b - a for a in old for b in new)
     low, high = _interval(differences, len(old), len(new))
+    best_p = 1 / math.comb(len(old) + len(new), len(new))
     return Shift(
         p=mann_whitney(old, new),
-        best_p=1 / math.comb(len(old) + len(new), len(new)),
+        best_p=best_p,
         effect=median(differences) / scale,
         low=low / scale,
         high=high / scale,
-        detectable=_detectable(old, len(new)) / scale,
+        detectable=_detectable(old, len(new), alpha) / scale if best_p < alpha else math.inf,
         runs=(len(old), len(new)),
     )
 
@@ -66,7 +78,7 @@ def mann_whitney(before: Sequence[float], after: Sequence[float]) -> float:
     values = sorted([*before, *after])
     # Twice the mid-rank is a whole number.
     doubled = {value: values.index(value) * 2 + values.count(value) + 1 for value in {*values}}
-    counts = _rank_sums([doubled[value] for value in values], len(after))
+    counts = _rank_sums(tuple(doubled[value] for value in values), len(after))
     observed = sum(doubled[value] for value in after)
     return sum(n for total, n in counts.items() if total >= observed) / sum(counts.values())
 
@@ -81,7 +93,9 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-def _rank_sums(ranks: Sequence[int], size: int) -> dict[int, int]:
+# Without ties all groups of the same sizes have one distribution.
+@lru_cache(32)
+def _rank_sums(ranks: tuple[int, ...], size: int) -> dict[int, int]:
     """Return how many choices of ``size`` ranks have each sum."""
     by_size: list[dict[int, int]] = [{0: 1}, *({} for _ in range(size))]
     for rank in ranks:
@@ -93,7 +107,7 @@ def _rank_sums(ranks: Sequence[int], size: int) -> dict[int, int]:
 
 def _interval(differences: list[float], old: int, new: int) -> tuple[float, float]:
     """Return the Hodges-Lehmann interval: the ranks of the differences that the test allows."""
-    counts = _rank_sums(range(1, old + new + 1), new)
+    counts = _rank_sums(tuple(range(1, old + new + 1)), new)
     lowest, whole, below = min(counts), sum(counts.values()), 0
     place = 0
     while below + counts[lowest + place] <= (1 - _CONFIDENCE) / 2 * whole:
@@ -103,9 +117,26 @@ def _interval(differences: list[float], old: int, new: int) -> tuple[float, floa
     return differences[place - 1], differences[-place]
 
 
-def _detectable(before: list[float], new: int) -> float:
+def pairs_for(before: Sequence[float], effect: float, alpha: float = ALPHA) -> int:
+    """Return how many runs of each build show ``effect`` (a share) in four of five cases.
+
+    At the noise of ``before``; Noether's approximation (1987).
+    """
+    scale = abs(median(before)) or 1.0
+    share = _z(alpha) * _deviation(before) / scale / effect
+    return max(2, math.ceil(2 * share**2 / _EFFICIENCY))
+
+
+def _detectable(before: Sequence[float], new: int, alpha: float) -> float:
     """Noether's approximation (1987) for a one-sided rank test, at the noise of ``before``."""
-    middle = median(before)
-    deviation = _MAD * median(abs(value - middle) for value in before)
-    z = NormalDist().inv_cdf(1 - ALPHA) + NormalDist().inv_cdf(_POWER)
-    return z * deviation * math.sqrt((1 / len(before) + 1 / new) / _EFFICIENCY)
+    runs = (1 / len(before) + 1 / new) / _EFFICIENCY
+    return _z(alpha) * _deviation(before) * math.sqrt(runs)
+
+
+def _z(alpha: float) -> float:
+    return NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(_POWER)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    middle = median(values)
+    return _MAD * median(abs(value - middle) for value in values)

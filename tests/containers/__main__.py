@@ -21,6 +21,10 @@ def main() -> None:
     found = engine.find()
     if found is None:
         sys.exit("Neither Docker with Compose nor podman is here: install one of them.")
+    left = found.remove_left_over()
+    if left:
+        sys.stdout.write(f"An earlier run left {len(left)} NAT rules behind: they are removed.\n")
+        sys.stdout.flush()
     if found.makes_images:
         images.make()
     found.build(IMAGE)

@@ -1,12 +1,12 @@
 """One stack for all tests of this folder; each leaves it healthy."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from tests.containers import engine
-from tests.containers.stack import PROXIED, Stack
+from tests.containers.stack import PROXIED, RESTARTS, NotWell, Stack
 
 
 @pytest.fixture(scope="session")
@@ -23,5 +23,21 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     finally:
         stack.stop()
         reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-        for lines in stack.restarted if reporter else ():
-            reporter.write_line(f"\nEnded and was started again; its last lines:\n{lines}")
+        for service, ends in stack.ended.items() if reporter else ():
+            reporter.write_line(
+                f"\n{service} ended {len(ends)} times ({RESTARTS} restarts at most); the last lines"
+                f" of the last time:\n{ends[-1]}"
+            )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails says what each service said last."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    told = call.excinfo is not None and isinstance(call.excinfo.value, NotWell)
+    if report.failed and isinstance(stack, Stack) and not told:
+        report.sections.append(("last lines of each service", stack.last_lines()))
+    return report

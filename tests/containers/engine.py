@@ -1,7 +1,9 @@
 """The container engine of this machine: Docker with Compose, else podman with podman-compose."""
 
+import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -54,11 +56,47 @@ class Engine:
         found: list[dict[str, Any]] = json.loads(self.run("inspect", *ids))
         return {each["Config"]["Labels"]["com.docker.compose.service"]: each for each in found}
 
-    def logs(self, names: Iterable[str]) -> str:
+    def remove_left_over(self) -> list[str]:
+        """Remove the project's containers and the NAT rules to them; return these rules.
+
+        Podman's netavark takes rules away in the network namespace in which a container is
+        removed. Where that is another one than it was started in (a killed run had its own), the
+        rules stay, and the ports of this machine that they name lead nowhere. So each container
+        is removed where it was started, and what is there of earlier runs goes as well.
+        """
+        for container in self.containers().values():
+            monitor = container["State"].get("ConmonPid", 0)
+            where = Path(f"/proc/{monitor}/ns/net")
+            enter = ["nsenter", f"--net={where}"] if monitor and where.exists() else []
+            remove = [self.program, "rm", "--force", "--volumes", container["Id"]]
+            _run([*enter, *remove], timeout=120, check=False)
+        if self.program != "podman" or shutil.which("iptables") is None:
+            return []
+        return remove_rules(f"{PROJECT}_default")
+
+    def logs(self, names: Iterable[str], *, lines: int = 25) -> str:
         """Return the last lines of each container, for a failure's message."""
         return "\n".join(
-            f"--- {name}\n{self.run('logs', '--tail', '25', name, check=False)}" for name in names
+            f"--- {name}\n{self.run('logs', '--tail', str(lines), name, check=False)}"
+            for name in names
         )
+
+
+def remove_rules(network: str) -> list[str]:
+    """Remove netavark's NAT rules of podman's network ``network`` here; return those removed.
+
+    Its chains are named after the network: 13 digits of the SHA-512 of its name, in upper case.
+    """
+    mark = hashlib.sha512(network.encode()).hexdigest()[:13].upper()
+    table = ["iptables", "--wait", "--table", "nat"]
+    rules = _run([*table, "--list-rules"], timeout=30, check=False).splitlines()
+    ours = [rule for rule in rules if mark in rule and rule.startswith("-A ")]
+    for rule in ours:
+        _run([*table, *shlex.split(rule.replace("-A ", "-D ", 1))], timeout=30)
+    for rule in rules:
+        if mark in rule and rule.startswith("-N "):
+            _run([*table, *shlex.split(rule.replace("-N ", "-X ", 1))], timeout=30)
+    return ours
 
 
 def find() -> Engine | None:

@@ -15,6 +15,8 @@ IMAGE = "midst:0.1.0"
 # beat has nothing to ask for its health, and migrate ends.
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 HEALTHY_S = 240
+# A service that ends more often than that stays ended. The tests end beat once.
+RESTARTS = 5
 # What works when it is left empty.
 OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN"}
 # What .env.example says to change for `--profile proxy`.
@@ -42,6 +44,10 @@ def _value(name: str) -> str:
     return secrets.token_hex(24)
 
 
+class NotWell(AssertionError):
+    """The stack is not as it should be; says the last lines of each service."""
+
+
 class Stack:
     """The services of docker-compose.yml in containers of the project ``midst-test``."""
 
@@ -49,18 +55,19 @@ class Stack:
         self.engine = engine
         self.env = folder / ".env"
         self._done = threading.Event()
-        # The last lines of each container that ended and had to be started again.
-        self.restarted: list[str] = []
+        # By service, the last lines of its container each time that it ended by itself.
+        self.ended: dict[str, list[str]] = {}
         self._prober: threading.Thread | None = None
 
     def start(self, *profiles: str, **variables: str) -> None:
         """Start on images that are built (``python -m tests.containers``), wait for health.
 
-        Raises ``AssertionError`` with the logs of what was not healthy within 4 minutes.
+        Raises ``NotWell`` with the last lines of each service when it is not healthy in 4 minutes.
         """
         self.env.write_text(fill_in((ROOT / ".env.example").read_text(), **variables))
         self._flags = [flag for profile in profiles for flag in ("--profile", profile)]
         # A run that was killed leaves containers in a network that is gone, and other passwords.
+        self.engine.remove_left_over()
         self.compose("down", "--volumes")
         if self.engine.program == "docker":
             self.compose("up", "--detach", "--wait", "--no-build")
@@ -96,12 +103,20 @@ class Stack:
         """Return after how many seconds ``condition`` was met."""
         began = time.monotonic()
         while not condition():
-            if time.monotonic() - began > seconds:
-                unwell = self.unwell()
-                names = [self.name(service) for service in unwell]
-                raise AssertionError(f"{seconds} s: {unwell}\n{self.engine.logs(names)}")
+            given_up = [name for name, ends in self.ended.items() if len(ends) > RESTARTS]
+            if given_up or time.monotonic() - began > seconds:
+                why = f"ended more than {RESTARTS} times: {given_up}" if given_up else "too late"
+                raise NotWell(f"{why} ({seconds:.0f} s): {self.unwell()}\n{self.last_lines()}")
             time.sleep(1)
         return time.monotonic() - began
+
+    def last_lines(self) -> str:
+        """Return the last lines of each service, more of those that are not well or ended."""
+        unwell = {*self.unwell(), *self.ended}
+        return "\n".join(
+            self.engine.logs([container["Name"].lstrip("/")], lines=25 if service in unwell else 8)
+            for service, container in sorted(self.engine.containers().items())
+        )
 
     def stop(self) -> None:
         """Remove the containers, networks and volumes."""
@@ -109,6 +124,15 @@ class Stack:
         if self._prober is not None:
             self._prober.join(30)
         self.compose("down", "--volumes")
+        self.engine.remove_left_over()
+
+    def start_again(self, service: str, container: dict[str, Any]) -> None:
+        """Start ``service``, which ended, and keep its last lines: ``RESTARTS`` times at most."""
+        ends = self.ended.setdefault(service, [])
+        if len(ends) <= RESTARTS:
+            ends.append(self.engine.logs([container["Name"]]))
+        if len(ends) <= RESTARTS:
+            self.engine.run("start", container["Id"], check=False)
 
     def _met(self, service: str, condition: str) -> bool:
         container = self.engine.containers().get(service)
@@ -118,15 +142,15 @@ class Stack:
     def _watch(self) -> None:
         """Do what systemd would: run each health check about as often as it says.
 
-        And do what restart policies ask for: podman does not, where ``migrate`` has ended.
+        And do what restart policies ask for, ``RESTARTS`` times for each service: podman does not,
+        where ``migrate`` has ended.
         """
         due: dict[str, float] = {}
         while not self._done.wait(1):
             for service, container in self.engine.containers().items():
                 status = container["State"]["Status"]
                 if status in {"exited", "stopped"} and SERVICES[service]["restart"] != "no":
-                    self.restarted.append(self.engine.logs([container["Name"]]))
-                    self.engine.run("start", container["Id"], check=False)
+                    self.start_again(service, container)
                 elif status == "running":
                     self._probe(service, container, due)
 

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,9 @@ def test_another_user_gets_to_a_judged_run_and_ctrl_c_or_kill_9_leaves_nothing(a
 
 
 def test_root_with_servers_of_their_own_gets_there_too(newcomer, debian_postgres, debian_redis):
-    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis)
+    # The other newcomer has shown that an empty cache of packages does.
+    packages = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
+    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis, UV_CACHE_DIR=packages)
     with person.make_run():
         check_what_a_newcomer_sees(person)
         assert not (person.clone / ".midst" / "postgres").exists()

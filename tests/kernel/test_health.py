@@ -1,9 +1,10 @@
 """Liveness touches nothing; readiness says what is missing."""
 
+import socket
 import threading
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from midst import health
 
@@ -58,3 +59,13 @@ def test_ready_answers_while_the_database_stands_still(client, monkeypatch):
     ends.set()
     monkeypatch.undo()
     assert client.get("/ready").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_server_whose_network_is_gone_is_given_up_after_15_seconds():
+    connection.ensure_connection()
+    with socket.socket(fileno=connection.connection.fileno()) as ours:
+        unacknowledged_ms = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        idle_s = ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        ours.detach()
+    assert (unacknowledged_ms, idle_s) == (15_000, 5)

@@ -1,0 +1,208 @@
+"""How often do rules for regressions cry wolf, and how often do they see 10%?
+
+``python -m benchmarks.gate_rules`` simulates histories of runs with fixed seeds, judges each by
+ours and by well-known rules, and prints the table of docs/regressions.md; ``--write`` puts it
+there. It ends with 1 when ours has more than 2% false alarms or sees less than 80% where it is
+meant to.
+"""
+
+import argparse
+import math
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, stdev
+
+from scipy import stats  # type: ignore[import-untyped]
+
+from perfops.statistics.gate import (
+    HISTORY_RUNS,
+    MAX_PAIRS,
+    NEW_RUNS,
+    Outcome,
+    Series,
+    against_history,
+    in_turn,
+)
+from perfops.statistics.shifts import ALPHA
+
+HISTORIES, REQUESTS, SLOWER, ROUTES = 500, 200, 1.1, 8
+MOST_FALSE, LEAST_POWER = 0.02, 0.8
+PAGE = Path(__file__).parents[1] / "docs" / "regressions.md"
+BEGIN, END = "<!-- made by benchmarks/gate_rules.py -->", "<!-- end -->"
+
+Host = Callable[[random.Random], Callable[[int], float]]
+HISTORY, TURN = "ours, 5 new runs against 30", f"ours, in turn (up to {MAX_PAIRS} pairs)"
+BOTH = (HISTORY, TURN)
+# What it is called, how the host behaves, and which of our two rules must keep the promise there.
+MODELS: dict[str, tuple[Host, tuple[str, ...]]] = {
+    "normal, 4%": (lambda rng: lambda _: rng.gauss(1, 0.04), BOTH),
+    "lognormal, 4%": (lambda rng: lambda _: rng.lognormvariate(0, 0.04), BOTH),
+    "heavy tails (Student, 3 degrees)": (
+        lambda rng: (
+            lambda _: math.exp(0.03 * rng.gauss(0, 1) / math.sqrt(rng.gammavariate(1.5, 2 / 3)))
+        ),
+        BOTH,
+    ),
+    "outliers: 3% of runs take 3 times as long": (
+        lambda rng: lambda _: rng.gauss(1, 0.04) * (3 if rng.random() < 0.03 else 1),
+        BOTH,
+    ),
+    "one run in five is missing": (
+        lambda rng: lambda _: math.nan if rng.random() < 0.2 else rng.gauss(1, 0.04),
+        BOTH,
+    ),
+    "drift: 0.3% slower with each run": (
+        lambda rng: lambda run: rng.gauss(1, 0.03) * (1 + 0.003 * run),
+        BOTH,
+    ),
+    "drift: random walk, 1% a run": (lambda rng: _walk(rng, 1.0, 0.01), BOTH),
+    # Thirty runs that sway together are as few: history alone can't tell a sway from a regression.
+    "drift: comes and goes (AR 0.9)": (lambda rng: _walk(rng, 0.9, 0.015), (TURN,)),
+    "two kinds of runs: 30% take 15% longer": (
+        lambda rng: lambda _: rng.gauss(1, 0.03) * (1.15 if rng.random() < 0.3 else 1),
+        (),
+    ),
+    # Holm asks for more of each figure: five new runs leave a fifth open, and say so.
+    f"normal, 4%, {ROUTES} routes at once": (lambda rng: lambda _: rng.gauss(1, 0.04), (TURN,)),
+}
+
+
+def _walk(rng: random.Random, keeps: float, step: float) -> Callable[[int], float]:
+    state = 0.0
+
+    def value(_: int) -> float:
+        nonlocal state
+        state = keeps * state + rng.gauss(0, step)
+        return rng.gauss(1, 0.03) * math.exp(state)
+
+    return value
+
+
+def ours(name: str, rng: random.Random, factor: float) -> bool | None:
+    """New runs against history; None: it says that it can't tell."""
+    series = []
+    for number in range(_routes(name)):
+        before, after = _history(name, rng, factor if number == 0 else 1.0)
+        series.append(Series(str(number), "p95", tuple(before), tuple(after)))
+    return _said(against_history(series).outcome)
+
+
+def ours_in_turn(name: str, rng: random.Random, factor: float) -> bool | None:
+    """A B B A ... until it is decided."""
+    hosts = [MODELS[name][0](rng) for _ in range(_routes(name))]
+    runs: list[tuple[list[float], list[float]]] = [([], []) for _ in hosts]
+    for pair in range(MAX_PAIRS):
+        for number, (host, sides) in enumerate(zip(hosts, runs, strict=True)):
+            for side in (0, 1) if pair % 2 == 0 else (1, 0):
+                value = math.nan
+                # A run that failed is run again.
+                while math.isnan(value):
+                    value = host(2 * pair)
+                sides[side].append(value * (factor if side and number == 0 else 1))
+        series = [Series(str(n), "p95", tuple(a), tuple(b)) for n, (a, b) in enumerate(runs)]
+        decision = in_turn(series)
+        if decision is not None:
+            return _said(decision.outcome)
+    raise AssertionError("the last pair decides")
+
+
+def last_run(name: str, rng: random.Random, factor: float) -> bool:
+    return any(after[-1] > 1.1 * before[-1] for before, after in _every_history(name, rng, factor))
+
+
+def t_test_limit(name: str, rng: random.Random, factor: float) -> bool:
+    """As Bencher documents it: above mean + t x deviation of up to 64 runs, by default at 99%."""
+    return any(
+        after[-1] > mean(before) + stats.t.ppf(0.99, len(before) - 1) * stdev(before)
+        for before, after in _every_history(name, rng, factor)
+    )
+
+
+def raw_ranks(name: str, rng: random.Random, factor: float) -> bool:
+    """The requests of the newest run against those of the one before it."""
+    found = []
+    for before, after in _every_history(name, rng, factor):
+        old, new = (
+            [run * rng.lognormvariate(0, 0.3) for _ in range(REQUESTS)]
+            for run in (before[-1], after[-1])
+        )
+        found.append(stats.mannwhitneyu(new, old, alternative="greater").pvalue < ALPHA)
+    return any(found)
+
+
+Rule = Callable[[str, random.Random, float], bool | None]
+RULES: dict[str, Rule] = {
+    HISTORY: ours,
+    TURN: ours_in_turn,
+    "last run + 10%": last_run,
+    "rank test of requests": raw_ranks,
+    "t-test limit (99%)": t_test_limit,
+}
+
+
+def _history(name: str, rng: random.Random, factor: float) -> tuple[list[float], list[float]]:
+    host = MODELS[name][0](rng)
+    values = [host(run) for run in range(HISTORY_RUNS + NEW_RUNS)]
+    # New runs are run until there are enough of them: history may have holes.
+    old = [value for value in values[:HISTORY_RUNS] if not math.isnan(value)]
+    new = [value * factor for value in values[HISTORY_RUNS:] if not math.isnan(value)]
+    while len(new) < NEW_RUNS:
+        value = host(HISTORY_RUNS + len(new))
+        new += [] if math.isnan(value) else [value * factor]
+    return old, new
+
+
+def _every_history(
+    name: str, rng: random.Random, factor: float
+) -> list[tuple[list[float], list[float]]]:
+    return [_history(name, rng, 1.0 if number else factor) for number in range(_routes(name))]
+
+
+def _routes(name: str) -> int:
+    return ROUTES if "routes" in name else 1
+
+
+def _said(outcome: Outcome) -> bool | None:
+    return None if outcome is Outcome.INCONCLUSIVE else outcome is Outcome.FAIL
+
+
+def rates(rule: Rule, name: str, factor: float, histories: int) -> tuple[float, float]:
+    """Return the shares of histories that it failed, and that it could not tell about."""
+    found = [
+        rule(name, random.Random(f"{name} {n}"), factor)  # noqa: S311
+        for n in range(histories)
+    ]
+    return sum(each is True for each in found) / histories, found.count(None) / histories
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--histories", type=int, default=HISTORIES)
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    given = parser.parse_args()
+    lines = [f"| noise | {' | '.join(RULES)} |", f"|---|{'---:|' * len(RULES)}"]
+    wrong = []
+    for name, (_, promised) in MODELS.items():
+        cells = []
+        for title, rule in RULES.items():
+            false, _ = rates(rule, name, 1.0, given.histories)
+            power, open_ = rates(rule, name, SLOWER, given.histories)
+            cells.append(
+                f"{false:.1%} / {power:.0%}" + (f" ({open_:.0%} open)" if open_ >= 0.01 else "")
+            )
+            if title in promised and (false > MOST_FALSE or power < LEAST_POWER):
+                wrong.append(f"{title}, {name}: {cells[-1]}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+        print(lines[-1], flush=True)
+    if given.write:
+        text = PAGE.read_text()
+        start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
+        PAGE.write_text(f"{text[:start]}\n" + "\n".join(lines) + f"\n{text[end:]}")
+    print("\n".join(wrong) or "Ours keeps what it promises.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
