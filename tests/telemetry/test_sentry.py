@@ -1,6 +1,7 @@
 """Uncaught errors reach Sentry once each, and nothing of a person goes with them."""
 
 import json
+from threading import Thread
 
 import pytest
 import sentry_sdk
@@ -131,6 +132,19 @@ def test_a_task_that_breaks_is_told_once(reported):
 def test_a_task_may_say_which_errors_are_none(reported):
     expected.apply()
     assert reported() == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_breaks_is_told_once(reported):
+    def breaks():
+        raise ValueError(f"password={SECRETS[1]}")
+
+    thread = Thread(target=breaks, name="sweeper")
+    thread.start()
+    thread.join()
+    (event,) = reported()
+    assert event["transaction"] == "thread sweeper"
+    nothing_personal(reported.server)
 
 
 def command(tmp_path, server, *arguments, code):
