@@ -33,3 +33,4 @@ class PerfopsConfig(AppConfig):
         register_metrics(registry.choices)
         recommenders.register("perfops.indexes.services")
         post_migrate.connect(schedules.after_migrate, sender=self)
+        post_migrate.connect(recommenders.after_migrate, sender=self)

@@ -4,15 +4,22 @@ An advisor reads a window of statistics alone. A recommender may also ask the da
 costs time; ``perfops.indexes`` registers the one for indexes when the app is ready.
 """
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
+
+from django.db import Error, transaction
 
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.coverage import Coverage
+from perfops.conf import conf
+from perfops.formatting import first_line
 from perfops.models.analyses import Analysis, Finding
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,16 @@ class Recommended:
     window: Window
     coverage: Coverage
     store: Callable[[Sequence[Finding]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """``issues``: recommendations that were applied and did not help; ``notes``: what the others
+    did.
+    """
+
+    issues: list[DetectedIssue]
+    notes: tuple[str, ...] = ()
 
 
 class Recommender(Protocol):
@@ -44,8 +61,12 @@ class Recommender(Protocol):
         """Return the recommendations for ``window``; it raises nothing for the database's sake."""
         ...
 
-    def measure_impact(self, analysis: Analysis, window: Window) -> list[DetectedIssue]:
-        """Measure what was applied since; return the recommendations that did not help."""
+    def measure_impact(self, analysis: Analysis, window: Window) -> Measured:
+        """Measure what was applied since."""
+        ...
+
+    def after_migrate(self, database: str) -> None:
+        """Note what a migration has applied. Raises ``django.db.Error``."""
         ...
 
 
@@ -68,3 +89,27 @@ def registered() -> tuple[Recommender, ...]:
 def titles() -> dict[str, str]:
     """Return the IDs of all recommenders' findings, with their titles."""
     return {id_: title for each in registered() for id_, title in each.TITLES.items()}
+
+
+def after_migrate(*, using: str, apps: Any = None, plan: Sequence[Any] = (), **_: object) -> None:
+    """Tell the recommenders that migrations were applied: the counters as they are now part what
+    came before an index from what comes after it. A ``post_migrate`` receiver, ``apps`` are the
+    models as ``plan`` left them; it fails no migration.
+    """
+    if not plan:
+        return
+    try:
+        recommendations = apps.get_model("perfops", "Recommendation").objects
+    except LookupError:
+        return
+    behind = {alias for alias, direct in conf().DIRECT_DATABASES.items() if direct == using}
+    for database in sorted({using, *behind}):
+        try:
+            with transaction.atomic(recommendations.db):
+                waiting = recommendations.filter(finding__database=database, applied_at=None)
+                is_any = waiting.exists()
+            if is_any:
+                for each in registered():
+                    each.after_migrate(database)
+        except Error as error:
+            log.warning("what migrations did to %s can't be noted: %s", database, first_line(error))

@@ -348,11 +348,11 @@ def _in_order(report: Report, arranged: Iterable[Incident]) -> Report:
 
 
 def _with_impact(report: Report, analysis: Analysis) -> Report:
-    """Return ``report`` with what applied recommendations did not improve."""
+    """Return ``report`` with what applied recommendations did, and did not, improve."""
     for recommender in recommenders.registered():
         try:
             with transaction.atomic():
-                without_effect = recommender.measure_impact(analysis, report.window)
+                measured = recommender.measure_impact(analysis, report.window)
         except Exception as error:
             log.exception("the impact of applied recommendations can't be measured")
             failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]
@@ -360,7 +360,8 @@ def _with_impact(report: Report, analysis: Analysis) -> Report:
             window = _lacking(report.window, *failed)
             report = replace(report, window=window, coverage=coverage)
         else:
-            report = replace(report, issues=[*report.issues, *without_effect])
+            window = replace(report.window, notes=(*report.window.notes, *measured.notes))
+            report = replace(report, window=window, issues=[*report.issues, *measured.issues])
     return report
 
 

@@ -9,6 +9,7 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import msgspec
 from django.db import transaction
@@ -102,22 +103,39 @@ def at(database: str, when: datetime) -> StoredSnapshot | None:
     return _kept(database).filter(taken_at__lte=when).first() or _kept(database).last()
 
 
-def first_where(
-    database: str, holds: Callable[[Snapshot], bool], *, after: datetime, before: datetime
-) -> Snapshot | None:
-    """Return the earliest taken between the two times for which ``holds``; None for none.
+class Kept:
+    """The snapshots of ``database`` taken between two times, oldest first.
 
-    What holds once must hold in all later ones: few are unpacked.
+    They are looked for when first asked for, and each is unpacked once.
     """
-    kept = _kept(database).filter(taken_at__gt=after, taken_at__lt=before)
-    ids = list(kept.order_by("taken_at").values_list("pk", flat=True))
 
-    def is_so(pk: int) -> bool:
-        found = read(StoredSnapshot.objects.get(pk=pk))
-        return found is not None and holds(found)
+    def __init__(self, database: str, *, after: datetime, before: datetime) -> None:
+        kept = _kept(database).filter(taken_at__gt=after, taken_at__lt=before)
+        self._rows = kept.order_by("taken_at")
+        self._read: dict[int, Snapshot | None] = {}
 
-    place = bisect_left(ids, True, key=is_so)
-    return read(StoredSnapshot.objects.get(pk=ids[place])) if place < len(ids) else None
+    def around(self, holds: Callable[[Snapshot], bool]) -> tuple[Snapshot | None, Snapshot | None]:
+        """Return the last one for which it does not hold yet, and the first for which it does.
+
+        What holds once must hold in all later ones: few are unpacked. Raises ``django.db.Error``.
+        """
+
+        def is_so(pk: int) -> bool:
+            found = self._of(pk)
+            return found is not None and holds(found)
+
+        place = bisect_left(self._ids, True, key=is_so)
+        last = self._of(self._ids[place - 1]) if place else None
+        return last, self._of(self._ids[place]) if place < len(self._ids) else None
+
+    @cached_property
+    def _ids(self) -> list[int]:
+        return list(self._rows.values_list("pk", flat=True))
+
+    def _of(self, pk: int) -> Snapshot | None:
+        if pk not in self._read:
+            self._read[pk] = read(StoredSnapshot.objects.get(pk=pk))
+        return self._read[pk]
 
 
 def of_analysis(analysis: Analysis) -> StoredSnapshot | None:

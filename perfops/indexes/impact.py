@@ -8,7 +8,7 @@ from typing import Literal
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index, Statement
 from perfops.database.index_sql import without_names
-from perfops.formatting import identifier
+from perfops.formatting import count_text, identifier, ms_text
 from perfops.indexes.records import Query
 
 Verdict = Literal["fixed", "no effect", "worse"]
@@ -37,21 +37,41 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """``before_ms`` and ``after_ms``: mean per call, weighted by the calls of the window."""
+    """``before_ms`` and ``after_ms``: mean per call, weighted by the calls of the window.
+
+    ``is_mixed``: some of the calls came before the change, so that the mean of those after it lies
+    even further from ``before_ms`` than ``after_ms``.
+    """
 
     verdict: Verdict
     before_ms: float
     after_ms: float
     calls: int
     scans: int
+    is_mixed: bool = False
+
+    def __str__(self) -> str:
+        """Return the times and what they rest on."""
+        times = f"{ms_text(self.before_ms)} -> {self._bound}{ms_text(self.after_ms)} per call"
+        calls = count_text(self.calls, "call")
+        rests = f"{calls} since{' shortly before it' if self.is_mixed else ''}"
+        return f"{times} ({rests})"
 
     def evidence(self) -> list[tuple[str, float | int | str]]:
+        after = f"ms per call after{self._bound and f', {self._bound.strip()}'}"
+        calls = "calls since shortly before it" if self.is_mixed else "calls since"
         return [
             ("ms per call before", round(self.before_ms, 3)),
-            ("ms per call after", round(self.after_ms, 3)),
-            ("calls since", self.calls),
+            (after, round(self.after_ms, 3)),
+            (calls, self.calls),
             ("scans of the index since", self.scans),
         ]
+
+    @property
+    def _bound(self) -> str:
+        if not self.is_mixed:
+            return ""
+        return "at least " if self.verdict == "worse" else "at most "
 
 
 def identity(table: tuple[str, str], definition: str, *, is_unique: bool = False) -> str:
@@ -89,8 +109,14 @@ def judge(
     index: Index | None,
     promised: float,
     min_calls: int,
+    is_mixed: bool = False,
 ) -> Impact | None:
     """Return what the window, all of it after the change, says; None when it says too little.
+
+    ``is_mixed``: the window begins before the change. With a share p of its calls after it, they
+    gain g / p where all calls gain g: at least g. So a mixed window shows a gain or a loss that is
+    large enough, at least g of its calls being after the change; that nothing changed it never
+    shows.
 
     ``promised``: share of the statements' time that the advice would save, 0 for a drop. An
     index that no scan has used can't be what made them quicker. A difference under two standard
@@ -106,7 +132,11 @@ def judge(
     scans = index.scans if index is not None else 0
     gain = 1 - after_ms / before_ms if before_ms else 0.0
     noise = _NOISE * _standard_error(pairs, calls) / before_ms if before_ms else 0.0
-    if abs(gain) < noise and noise > max(_WORSE, _KEPT_PROMISE * promised):
+    if is_mixed:
+        is_kept = promised and scans and gain - noise >= _KEPT_PROMISE * promised
+        if not (is_kept and gain * calls >= min_calls) and gain > -max(_WORSE, noise):
+            return None
+    elif abs(gain) < noise and noise > max(_WORSE, _KEPT_PROMISE * promised):
         return None
     # A drop promises nothing: that nothing became slower is all it is for.
     verdict: Verdict = "no effect" if promised else "fixed"
@@ -114,7 +144,7 @@ def judge(
         verdict = "worse"
     elif promised and scans and gain >= _KEPT_PROMISE * promised:
         verdict = "fixed"
-    return Impact(verdict, before_ms, after_ms, calls, scans)
+    return Impact(verdict, before_ms, after_ms, calls, scans, is_mixed)
 
 
 def _standard_error(pairs: Sequence[tuple[Before, Statement]], calls: int) -> float:

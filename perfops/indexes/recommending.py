@@ -71,9 +71,12 @@ def recommend(
         return Recommendations()
     try:
         with session.reading(alias) as cursor:
-            return _recommend(
+            advised, tables = _recommend(
                 cursor, window, alias, to_serve, dropping, limits, clock, present, was
             )
+        # Whose models has a read replica? That is asked on a connection of its own, and a pooler
+        # may have one only.
+        return _with_changes(advised, tables, alias)
     except DatabaseError as error:
         reason = first_line(error)
         log.warning("index advice for %s is left out: %s", alias, reason)
@@ -90,8 +93,8 @@ def _recommend(
     clock: Clock,
     present: Window | None,
     was: Sequence[Index] | None,
-) -> Recommendations:
-    project = Project()
+) -> tuple[Recommendations, Mapping[Name, Table]]:
+    """Return the recommendations without their changes, and the tables that they are about."""
     to_drop, lacking = drops.prove(cursor, alias, dropping, window.statements, limits, clock)
     read = workload.read(cursor, to_serve, most=limits.INDEX_STATEMENTS, clock=clock)
     tables = read.tables
@@ -124,13 +127,6 @@ def _recommend(
     if lacking:
         has_hypopg = isinstance(hypopg.usable_schema(cursor), str)
         missing = (*missing, _unproved_drops(to_drop, lacking, alias, has_hypopg=has_hypopg))
-    decided = [
-        *(_with_removal(e, alias, project) if e.status == "accepted" else e for e in to_drop),
-        *(
-            _with_addition(e, tables, alias, project) if e.status == "accepted" else e
-            for e in to_add
-        ),
-    ]
     total_ms = sum(statement.total_ms for statement in window.statements)
     lost = [*read.unjudged, *_unknown(cursor, costly, window, on)]
     unjudged = workload.reasons(lost, total_ms)
@@ -143,7 +139,23 @@ def _recommend(
             f"{weighing.WRITTEN_TOO_MUCH}; --since a later time leaves a load of rows out"
         )
         notes = (*notes, note)
-    return Recommendations(tuple(decided), missing, notes)
+    return Recommendations((*to_drop, *to_add), missing, notes), tables
+
+
+def _with_changes(
+    advised: Recommendations, tables: Mapping[Name, Table], alias: str
+) -> Recommendations:
+    """Return ``advised`` with the changes of the project's models for what was accepted."""
+    project = Project()
+
+    def changed(each: Recommendation) -> Recommendation:
+        if each.status != "accepted":
+            return each
+        if each.action == "add":
+            return _with_addition(each, tables, alias, project)
+        return _with_removal(each, alias, project)
+
+    return replace(advised, decided=tuple(map(changed, advised.decided)))
 
 
 def _unknown(

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from django.db import Error
@@ -13,12 +13,12 @@ from django.utils import timezone
 from perfops.analysis import findings, snapshots
 from perfops.analysis.advisors.detection import ORDER, DetectedIssue, IndexSubject
 from perfops.analysis.advisors.index_identity import drop_statement
-from perfops.analysis.collectors import difference
+from perfops.analysis.collectors import difference, snapshot
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index
 from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
-from perfops.analysis.recommenders import Recommended
+from perfops.analysis.recommenders import Measured, Recommended
 from perfops.conf import conf
 from perfops.formatting import first_line, to_datetime
 from perfops.indexes import detections, impact, recommending
@@ -40,9 +40,12 @@ def recommend(
 
     ``only``: the IDs of advisors that were asked; empty for all.
     """
-    was = _first_indexes(window, database)
-    present = _present(window, database, was)
     adding = not only or detections.ID in only
+    was, present = None, None
+    if adding:
+        history = _History.of(window, database)
+        was = history.first_indexes()
+        present = history.present(was)
     found = recommending.recommend(
         window, database, issues, conf(), present, was=was, adding=adding
     )
@@ -57,46 +60,62 @@ def recommend(
     )
 
 
-def _first_indexes(window: Window, database: str) -> tuple[Index, ...]:
-    """Return the indexes at the beginning of ``window``, or as soon after it as they are known.
-
-    A window of all that the counters hold has no snapshot at its beginning, but may have some
-    within: without those, what was slow until an index was made an hour ago counts as slow today.
+@dataclass(frozen=True, slots=True)
+class _History:
+    """The snapshots kept within ``window``; those that can't be read are none: an analysis needs
+    no history.
     """
-    if window.before is not None:
-        return window.before.indexes
-    first = _since(window, database, lambda _: True)
-    known = first.before if first is not None else None
-    return (known or window.after).indexes
 
+    window: Window
+    kept: snapshots.Kept
 
-def _present(window: Window, database: str, was: Sequence[Index]) -> Window | None:
-    """Return the part of ``window`` in which all tables have the indexes of today."""
-    if window.before is None and not impact.changed_tables(was, window.after.indexes):
-        return window
+    @classmethod
+    def of(cls, window: Window, database: str) -> Self:
+        after = window.after.taken_at
+        began = window.before.taken_at if window.before else after - window.seconds
+        kept = snapshots.Kept(database, after=to_datetime(began), before=to_datetime(after))
+        return cls(window, kept)
 
-    def is_like_today(snapshot: Snapshot) -> bool:
-        return not impact.changed_tables(snapshot.indexes, window.after.indexes)
+    def around(self, holds: Callable[[Snapshot], bool]) -> tuple[Snapshot | None, Snapshot | None]:
+        """Return the last snapshot for which it does not hold yet, and the first for which it does;
+        the window's beginning is one of them.
+        """
+        before = self.window.before
+        if before is not None and holds(before):
+            return None, before
+        try:
+            last, first = self.kept.around(holds)
+        except Error as error:
+            log.warning("snapshots within the window can't be read: %s", first_line(error))
+            last, first = None, None
+        return last or before, first
 
-    return _since(window, database, is_like_today)
+    def first_indexes(self) -> tuple[Index, ...]:
+        """Return the indexes at the beginning of the window, or as soon after as they are known.
 
+        A window of all that the counters hold has no snapshot at its beginning, but may have some
+        within: without those, what was slow until an index was made an hour ago counts as slow.
+        """
+        _, first = self.around(lambda _: True)
+        return (first or self.window.after).indexes
 
-def _since(window: Window, database: str, holds: Callable[[Snapshot], bool]) -> Window | None:
-    """Return the part of ``window`` since the earliest snapshot for which ``holds``.
+    def present(self, was: Sequence[Index]) -> Window | None:
+        """Return the part of the window in which all tables have the indexes of today."""
+        window = self.window
+        if window.before is None and not impact.changed_tables(was, window.after.indexes):
+            return window
 
-    None where there is none, or where snapshots can't be read: an analysis needs no history.
-    """
-    if window.before is not None and holds(window.before):
-        return window
-    began = window.before.taken_at if window.before else window.after.taken_at - window.seconds
-    try:
-        first = snapshots.first_where(
-            database, holds, after=to_datetime(began), before=to_datetime(window.after.taken_at)
-        )
-    except Error as error:
-        log.warning("snapshots within the window can't be read: %s", first_line(error))
-        return None
-    return difference.between(first, window.after) if first is not None else None
+        def is_like_today(snapshot: Snapshot) -> bool:
+            return not impact.changed_tables(snapshot.indexes, window.after.indexes)
+
+        _, first = self.around(is_like_today)
+        return self.since(first) if first is not None else None
+
+    def since(self, snapshot: Snapshot | None) -> Window:
+        """Return the part of the window since ``snapshot``; all of it for None."""
+        if snapshot is None or snapshot is self.window.before:
+            return self.window
+        return difference.between(snapshot, self.window.after)
 
 
 def merged(issues: Sequence[DetectedIssue], found: Recommendations) -> list[DetectedIssue]:
@@ -182,34 +201,76 @@ def _fields(recommendation: Recommendation, indexes: Sequence[Index]) -> dict[st
     }
 
 
-def measure_impact(analysis: Analysis, window: Window) -> list[DetectedIssue]:
-    """Note which recommendations were applied, and judge those that have been for a while.
+def measure_impact(analysis: Analysis, window: Window) -> Measured:
+    """Note which recommendations were applied, and judge those that are not judged yet.
 
-    Returns issues for those that did not help.
+    Returns issues for those that did not help, and a sentence for each that did, or that can't be
+    judged by the first analysis after it.
     """
-    found = []
+    issues, notes = [], []
+    history = _History.of(window, analysis.database)
     rows = Stored.objects.filter(finding__database=analysis.database)
     for row in rows.select_related("finding").order_by("id"):
         index = _index_of(row, window.after.indexes)
-        if (index is not None) != (row.kind == Kind.ADD):
+        if not _is_applied(row, window.after.indexes):
             continue
-        if row.applied_at is None:
+        is_new = row.applied_at is None
+        if is_new:
             row.applied_at = timezone.now()
             row.save(update_fields=["applied_at"])
             findings.resolve(row.finding)
-        judged = None
-        since = _since_change(row, analysis, window) if row.outcome == Outcome.WAITING else None
-        if since is not None:
-            judged = impact.judge(
-                impact.means(row.effects), since, index=index, promised=row.gain,
-                min_calls=conf().INDEX_MIN_CALLS,
-            )  # fmt: skip
-        if judged is not None:
-            row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
-            row.save(update_fields=["outcome", "measured"])
+        if row.outcome == Outcome.WAITING:
+            what = f"index {_name(row, index)} was {_change(row)} as recommended"
+            judged = _judged(row, analysis, history)
+            if judged is not None:
+                row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
+                row.save(update_fields=["outcome", "measured"])
+            if row.outcome == Outcome.FIXED and judged is not None:
+                notes.append(f"{what}: {judged}")
+            elif judged is None and is_new:
+                notes.append(f"{what}; what it did is not known yet: {_undecided()}")
         if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
-            found.append(_without_effect(row, index))
-    return found
+            issues.append(_without_effect(row, index))
+    return Measured(issues, tuple(notes))
+
+
+def _undecided() -> str:
+    least = conf().INDEX_MIN_CALLS
+    return (
+        f"too few calls came since, or too few to tell them from those before it; {least} calls "
+        "from now on, and the next analysis tells"
+    )
+
+
+def _judged(row: Stored, analysis: Analysis, history: _History) -> impact.Impact | None:
+    """Return what the calls since the change say, or else those since shortly before it."""
+    whole = history.window
+    index = _index_of(row, whole.after.indexes)
+
+    def judge(window: Window, *, is_mixed: bool) -> impact.Impact | None:
+        return impact.judge(
+            impact.means(row.effects), window, index=index, promised=row.gain,
+            min_calls=conf().INDEX_MIN_CALLS, is_mixed=is_mixed,
+        )  # fmt: skip
+
+    baseline = analysis.baseline
+    if baseline is not None and row.applied_at and baseline.created_at >= row.applied_at:
+        return judge(whole, is_mixed=False)
+    last, first = history.around(lambda snapshot: _is_applied(row, snapshot.indexes))
+    found = judge(history.since(first), is_mixed=False) if first is not None else None
+    if found is not None or (first is not None and first is whole.before):
+        return found
+    return judge(history.since(last), is_mixed=True)
+
+
+def after_migrate(database: str) -> None:
+    """Keep the counters as they are where a migration has applied a recommendation: what is counted
+    from here on is with the change alone. Raises ``django.db.Error``.
+    """
+    waiting = list(Stored.objects.filter(finding__database=database, applied_at=None))
+    taken = snapshot.take(database, light=True)
+    if any(_is_applied(row, taken.indexes) for row in waiting):
+        snapshots.keep(taken, database=database, texts=0)
 
 
 def _index_of(row: Stored, indexes: Sequence[Index]) -> Index | None:
@@ -223,32 +284,30 @@ def _index_of(row: Stored, indexes: Sequence[Index]) -> Index | None:
     )
 
 
-def _since_change(row: Stored, analysis: Analysis, window: Window) -> Window | None:
-    """Return the part of ``window`` after the change: all of it, or since an hourly snapshot."""
-    baseline = analysis.baseline
-    if baseline is not None and row.applied_at and baseline.created_at >= row.applied_at:
-        return window
+def _is_applied(row: Stored, indexes: Sequence[Index]) -> bool:
+    return (_index_of(row, indexes) is not None) == (row.kind == Kind.ADD)
 
-    def is_applied(snapshot: Snapshot) -> bool:
-        return (_index_of(row, snapshot.indexes) is not None) == (row.kind == Kind.ADD)
 
-    return _since(window, analysis.database, is_applied)
+def _name(row: Stored, index: Index | None) -> str:
+    return f"{row.index_schema}.{index.name if index else row.index_name}"
+
+
+def _change(row: Stored) -> str:
+    return "made" if row.kind == Kind.ADD else "dropped"
 
 
 def _without_effect(row: Stored, index: Index | None) -> DetectedIssue:
     """Return the issue; ``index``: the one that was made, None where one was dropped."""
-    was_made, name = index is not None, index.name if index else row.index_name
-    what = f"{row.index_schema}.{name}"
-    change = "made" if was_made else "dropped"
+    what, change = _name(row, index), _change(row)
     effect = "made its statements slower" if row.outcome == Outcome.WORSE else "changed nothing"
     remedy = (
         "Drop it again unless something else has come to use it."
-        if was_made
+        if index is not None
         else "Make it again: what it served is slower without it."
     )
     return DetectedIssue(
         advisor=IMPACT,
-        index=IndexSubject(row.index_schema, "", name),
+        index=IndexSubject(row.index_schema, "", index.name if index else row.index_name),
         object=f"{change} {what}",
         queryids=tuple(effect["queryid"] for effect in row.effects),
         severity="warning",

@@ -1,6 +1,10 @@
 """Statements that are sent again and again: cheap each, but each is a round trip."""
 
-from perfops.analysis.advisors.detection import DetectedIssue, about_statement
+from perfops.analysis.advisors.detection import (
+    DetectedIssue,
+    about_statement,
+    utility_remedy,
+)
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
@@ -46,7 +50,8 @@ def _advice(statement: Statement, calls: int, seconds: float) -> DetectedIssue:
             "The database's time is the smaller part of a cheap statement: the way there and "
             "back, and Django's work on the answer, are paid for each."
         ),
-        remedy=(
+        remedy=utility_remedy(statement.text)
+        or (
             "If a loop sends it, fetch for all at once: select_related, prefetch_related, "
             "in_bulk. If every request asks for the same, cache it."
         ),

@@ -2,7 +2,11 @@
 
 import re
 
-from perfops.analysis.advisors.detection import DetectedIssue, about_statement
+from perfops.analysis.advisors.detection import (
+    DetectedIssue,
+    about_statement,
+    utility_remedy,
+)
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
@@ -74,6 +78,7 @@ def _advice(statement: Statement, window: Window) -> DetectedIssue:
         },
         why="What is read and thrown away costs time now, and more with every row that is added.",
         remedy=whole_count_remedy(statement, window)
+        or utility_remedy(statement.text)
         or (
             "An index on the columns of its WHERE (equality first, then range or order) reads "
             "only what is returned. A count or sum over everything is better kept up to date "

@@ -1,6 +1,11 @@
 """Statements that are slow on average, or that take most of the database's time together."""
 
-from perfops.analysis.advisors.detection import DetectedIssue, SeverityName, about_statement
+from perfops.analysis.advisors.detection import (
+    DetectedIssue,
+    SeverityName,
+    about_statement,
+    utility_remedy,
+)
 from perfops.analysis.advisors.rows_read import whole_count_remedy
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
@@ -62,6 +67,7 @@ def _advice(
         },
         why="Requests that send it wait for it, and it takes the database's time from others.",
         remedy=remedy
+        or utility_remedy(statement.text)
         or (
             "Look at its plan: EXPLAIN (ANALYZE, BUFFERS) with real values. "
             "Fix what reads more than it returns, or send it less often."

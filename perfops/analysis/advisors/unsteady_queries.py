@@ -1,6 +1,10 @@
 """Statements that are quick as a rule and slow now and then."""
 
-from perfops.analysis.advisors.detection import DetectedIssue, about_statement
+from perfops.analysis.advisors.detection import (
+    DetectedIssue,
+    about_statement,
+    utility_remedy,
+)
 from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Statement
 from perfops.conf import Conf
@@ -38,7 +42,8 @@ def _advice(statement: Statement) -> DetectedIssue:
             "The mean hides it; the slowest percent of requests shows it. Some values are much "
             "more common than others, or the statement waits for locks now and then."
         ),
-        remedy=(
+        remedy=utility_remedy(statement.text)
+        or (
             "EXPLAIN it with a common and with a rare value. A common one may want another "
             "statement (or a partial index without it); waiting shows as blocked sessions."
         ),

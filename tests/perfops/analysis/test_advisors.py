@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from perfops.analysis.advisors import (
     cache_hit_ratio,
     duplicate_indexes,
+    frequent_queries,
     registry,
     rows_read,
     sequential_scans,
     slow_queries,
+    unsteady_queries,
     unused_indexes,
 )
 from perfops.analysis.collectors import difference
@@ -84,6 +86,30 @@ def test_a_count_of_a_whole_table_is_no_matter_of_an_index():
         narrow = changed(count, text=f"{count.text} WHERE x = $1")
         (advice,) = advisor.run(window(statements=[narrow]), LIMITS)
         assert "show_full_result_count" not in advice.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("FETCH 100 FROM c1", "fetch_size"), ("MOVE 5 IN c1", "its DECLARE names"),
+        ("/* app */ CALL refresh($1)", "log_nested_statements"), ("copy t from stdin", "COPY FROM"),
+        ("DECLARE c1 CURSOR FOR SELECT 1", "after FOR"), ("PREPARE p AS SELECT $1", "EXECUTE"),
+        ("REFRESH MATERIALIZED VIEW v", "pg_get_viewdef"), ("COMMIT", "atomic()"),
+        ("VACUUM t", "log_lock_waits"), ("CREATE INDEX ON t (a)", "maintenance_work_mem"),
+        ("SET search_path = a", "ALTER ROLE"),
+    ],
+)  # fmt: skip
+def test_what_has_no_plan_is_not_told_to_be_explained(text, says):
+    seen = changed(
+        STATEMENT, text=text, calls=10**8, total_ms=10.0**11, stddev_ms=10.0**5,
+        blocks_hit=10**12, rows=1,
+    )  # fmt: skip
+    for advisor in (slow_queries, rows_read, unsteady_queries, frequent_queries):
+        (advice,) = advisor.run(window(statements=[seen]), LIMITS)
+        assert says in advice.remedy
+        for planned in ("SELECT 1", "WITH a AS (SELECT 1) TABLE a", "CREATE TABLE a AS SELECT 1"):
+            (advice,) = advisor.run(window(statements=[changed(seen, text=planned)]), LIMITS)
+            assert advice.remedy.startswith(("Look at", "An index", "EXPLAIN it", "If a loop"))
 
 
 def test_a_rare_statement_is_no_slow_query():

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
-from perfops.analysis import findings
+from perfops.analysis import findings, recommenders, snapshots
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.records import Index, Statement
+from perfops.analysis.recommenders import Measured
 from perfops.analysis.snapshots import pack
 from perfops.formatting import to_datetime
 from perfops.indexes import impact, recommending, services
@@ -79,6 +81,46 @@ def test_no_verdict_is_given_while_noise_is_larger_than_what_was_promised(
     assert (judged and judged.verdict) == verdict
 
 
+@pytest.mark.parametrize(
+    ("mean_ms", "stddev_ms", "promised", "verdict"),
+    [
+        (2.0, 0.0, 0.9, "fixed"), (7.0, 0.0, 0.9, None), (10.0, 0.0, 0.9, None),
+        (12.0, 0.0, 0.9, "worse"), (5.0, 20.0, 0.9, None), (2.0, 0.0, 0.0, None),
+        (15.0, 0.0, 0.0, "worse"),
+    ],
+)  # fmt: skip
+def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the_same(
+    mean_ms, stddev_ms, promised, verdict
+):
+    found = window(mean_ms)
+    now = [msgspec.structs.replace(s, stddev_ms=stddev_ms) for s in found.statements]
+    judged = impact.judge(
+        [Before("7", 10.0)], replace(found, statements=tuple(now)), index=index(),
+        promised=promised, min_calls=10, is_mixed=True,
+    )  # fmt: skip
+    assert (judged and judged.verdict) == verdict
+
+
+@pytest.mark.django_db
+def test_the_verdict_comes_with_the_first_analysis_where_no_snapshot_lies_between(given):
+    """The window is of all that the counters hold: 100 calls of 10 ms, then an analysis."""
+    _, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), [], seen)
+    kept = pack(counted(100, 100, 1000.0, indexes=[]), texts=10)
+    StoredSnapshot.objects.create(database="default", taken_at=to_datetime(100), packed=kept)
+    # Ten calls more without the index, ninety of 1 ms with it.
+    whole = difference.since_reset(counted(200, 200, 1190.0, indexes=[index()]))
+    later, _ = analysed(baseline=None)
+    helped = (
+        "index public.i was made as recommended: 10.0 ms -> at most 1.90 ms per call "
+        "(100 calls since shortly before it)"
+    )
+    assert services.measure_impact(later, whole) == Measured([], (helped,))
+    row = Stored.objects.get()
+    assert row.outcome == "fixed"
+    assert ["ms per call after, at most", 1.9] in row.measured
+
+
 @pytest.fixture
 def given():
     query = Query("7", "SELECT $1", 100, 1000.0, 1.0, (), {}, frozenset({("public", "orders")}))
@@ -108,16 +150,19 @@ def test_a_recommendation_is_followed_from_the_proposal_to_what_it_did(given):
     row = Stored.objects.get()
     assert (row.kind, row.index_name, row.migration_name) == ("add", "i", "0002_add_i")
     # Not applied yet.
-    assert services.measure_impact(analysis, window(10.0)) == []
-    # Applied: noticed, and the window in which that happened says nothing.
+    assert services.measure_impact(analysis, window(10.0)) == Measured([])
+    # Applied: noticed, and the window in which that happened says too little.
     second, _ = analysed(at=timezone.now() + timedelta(hours=1), baseline=analysis)
-    assert services.measure_impact(second, window(1.0, indexes=[index()])) == []
+    (note,) = services.measure_impact(second, window(6.0, indexes=[index()])).notes
+    assert "index public.i was made as recommended; what it did is not known yet" in note
     row.refresh_from_db()
     assert row.applied_at is not None
     assert row.outcome == ""
     # A window after it.
     third, _ = analysed(baseline=second)
-    assert services.measure_impact(third, window(1.0, indexes=[index()])) == []
+    measured = services.measure_impact(third, window(1.0, indexes=[index()]))
+    helped = "index public.i was made as recommended: 10.0 ms -> 1.00 ms per call (100 calls since)"
+    assert measured == Measured([], (helped,))
     row.refresh_from_db()
     assert row.outcome == "fixed"
     assert ["ms per call after", 1.0] in row.measured
@@ -153,9 +198,9 @@ def test_an_index_made_by_hand_under_another_name_is_the_one_that_was_recommende
         services.measure_impact(first, window(1.0, indexes=[other]))
         assert Stored.objects.get().applied_at is None, other
     later, _ = analysed(given.issue, at=timezone.now() + timedelta(hours=1), baseline=first)
-    services.measure_impact(later, window(1.0, indexes=[*others, same]))
+    services.measure_impact(later, window(9.0, indexes=[*others, same]))
     third, _ = analysed(baseline=later)
-    (advice,) = services.measure_impact(third, window(10.0, indexes=[same]))
+    (advice,) = services.measure_impact(third, window(10.0, indexes=[same])).issues
     row = Stored.objects.get()
     assert (row.outcome, row.finding.status) == ("no effect", Finding.Status.RESOLVED)
     assert advice.statement == 'DROP INDEX CONCURRENTLY "public"."by hand";'
@@ -193,11 +238,28 @@ def test_the_verdict_comes_with_the_first_analysis_by_the_hourly_snapshots(given
         counted(100, 100, 1000.0, indexes=[]), counted(200, 400, 3100.0, indexes=[index()])
     )
     later, _ = analysed(given.issue, baseline=first)
-    assert services.measure_impact(later, seen_by) == []
+    assert services.measure_impact(later, seen_by).issues == []
     row = Stored.objects.get()
     assert row.outcome == "fixed"
     assert dict(row.measured)["ms per call after"] == 1.0
     assert row.finding.status == Finding.Status.RESOLVED
+
+
+@pytest.mark.django_db
+def test_a_migration_that_applies_it_parts_what_came_before_from_what_comes_after(given):
+    _, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), [], seen)
+
+    def kept(**changes):
+        Stored.objects.update(**changes)
+        recommenders.after_migrate(using="default", apps=apps, plan=["a step"])
+        return [snapshots.read(each) for each in StoredSnapshot.objects.all()]
+
+    assert kept() == []
+    (taken,) = kept(index_name="perfops_finding_pkey")
+    assert any(each.name == "perfops_finding_pkey" for each in taken.indexes)
+    # What is known to be applied has its counters already.
+    assert len(kept(applied_at=timezone.now())) == 1
 
 
 def test_statements_of_tables_with_other_indexes_are_counted_since_those_are_there(given):
@@ -224,8 +286,9 @@ def test_in_a_first_window_what_an_index_has_mended_since_counts_no_more(given):
     whole = difference.since_reset(after)
 
     def judged():
-        was = services._first_indexes(whole, "default")
-        present = services._present(whole, "default", was)
+        history = services._History.of(whole, "default")
+        was = history.first_indexes()
+        present = history.present(was)
         known, _, later = recommending._at_present(given.statements, whole, present, was)
         return [(each.calls, each.total_ms) for each in known], len(later)
 
@@ -249,7 +312,7 @@ def test_what_did_not_help_is_a_finding_of_its_own(given, mean_ms, says):
     services.record(Recommendations((given,)), [], seen)
     services.measure_impact(first, window(10.0, indexes=[index()]))
     later, _ = analysed(baseline=first)
-    (advice,) = services.measure_impact(later, window(mean_ms, indexes=[index()]))
+    (advice,) = services.measure_impact(later, window(mean_ms, indexes=[index()])).issues
     assert advice.advisor == "index_impact"
     assert says in advice.title
     assert advice.statement == 'DROP INDEX CONCURRENTLY "public"."i";'

@@ -1,11 +1,15 @@
 """Recommendations as a whole: which are shown, which are held back, which sources were missing."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+from django.db import connections
 
 from perfops.indexes import recommending, services
+from tests.perfops.clusters import pool
+from tests.perfops.indexes import bench
 from tests.perfops.indexes.workloads import Workload, one
 
 EQUALITY = one("equality", "SELECT * FROM orders WHERE customer_id = %s", lambda n: [1 + n * 13])
@@ -109,6 +113,30 @@ def gone(embedded, monkeypatch):
     window = embedded.window(EQUALITY)
     monkeypatch.setitem(embedded.cursor.db.settings_dict, "PORT", 1)
     return window
+
+
+class ElsewhereRouter:
+    """Migrates nothing to other aliases than the default one, as projects with replicas do."""
+
+    def allow_migrate(self, db, app_label, **hints):
+        return db == "default"
+
+
+def test_through_a_pool_of_one_connection_no_second_one_is_asked_for(with_hypopg, settings, caplog):
+    """Whether a read replica is behind the alias is asked on a connection of its own."""
+    settings.DATABASE_ROUTERS = [ElsewhereRouter()]
+    caplog.set_level("INFO", logger="perfops")
+    window = with_hypopg.window(EQUALITY)
+    server = connections[with_hypopg.alias].settings_dict
+    behind = SimpleNamespace(port=server["PORT"])
+    with (
+        pool(behind, server["USER"]) as port,
+        bench.opened("pooled", {**server, "PORT": port}),
+    ):
+        advised = recommending.recommend(window, "pooled", [], with_hypopg.limits(rehearse=False))
+    (given,) = advised.accepted
+    assert "no model of this project has the table orders" in given.issue.remedy
+    assert caplog.messages == []
 
 
 def test_a_server_that_is_gone_is_missing_and_nothing_breaks(embedded, gone):
