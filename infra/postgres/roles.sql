@@ -1,10 +1,12 @@
 -- The roles of Midst on PostgreSQL 15 or newer. A superuser runs it in the database; it may be
--- run again, e.g. with new passwords. psql variables: owner, app, analysis, exporter (passwords).
+-- run again, e.g. with new passwords. psql variables: owner, app, analysis, exporter, backup
+-- (passwords).
 --
 --   midst_owner     owns the database and its tables; migrations run as this role
 --   midst_app       reads and writes rows; web, beat and the metrics server
 --   midst_analysis  midst_app and pg_monitor; the worker, which analyses the database
 --   midst_exporter  pg_monitor, five connections; Prometheus' exporter
+--   midst_backup    copies the cluster and reads its WAL; reads no table
 --
 -- Limits belong to the role, so they hold behind PgBouncer too, which drops what a client asks
 -- for when it connects.
@@ -13,7 +15,8 @@
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 
 SELECT format('CREATE ROLE %I LOGIN', name)
-FROM unnest(ARRAY['midst_owner', 'midst_app', 'midst_analysis', 'midst_exporter']) AS name
+FROM unnest(ARRAY['midst_owner', 'midst_app', 'midst_analysis', 'midst_exporter', 'midst_backup'])
+  AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)
 \gexec
 
@@ -21,6 +24,7 @@ ALTER ROLE midst_owner PASSWORD :'owner';
 ALTER ROLE midst_app PASSWORD :'app';
 ALTER ROLE midst_analysis PASSWORD :'analysis';
 ALTER ROLE midst_exporter PASSWORD :'exporter' CONNECTION LIMIT 5;
+ALTER ROLE midst_backup PASSWORD :'backup' REPLICATION;
 GRANT midst_app TO midst_analysis;
 GRANT pg_monitor TO midst_analysis, midst_exporter;
 -- So that the statements of an analysis do not count themselves.

