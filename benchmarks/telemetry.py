@@ -1,7 +1,10 @@
 """What telemetry costs: CPU time per request, side by side in one run.
 
-    .venv/bin/python -m benchmarks.telemetry [--processes 2] [--rounds 8] [--requests 80]
+    .venv/bin/python -m benchmarks.telemetry [--processes 2] [--rounds 4] [--requests 80]
         [--only cached] [--variant "all at 10%" ...]
+
+Six minutes on an idle machine; the table is that of docs/monitoring.md. A busy machine makes the
+request itself dearer, so the shares lower: the load is told with the table.
 
 Starts its own PostgreSQL and Valkey, and processes for each variant, all on the same data. Each
 process answers requests with and without what its variant turns on, in turn (A B B A): where its
@@ -250,6 +253,7 @@ def run(
             "DJANGO_SETTINGS_MODULE": "midst.settings.test",
             "DATABASE_POOL_SIZE": "4",
         }
+        load = [os.getloadavg()[0]]
         try:
             prepare(environment)
             address = f"http://127.0.0.1:{sink.server_address[1]}"
@@ -267,6 +271,8 @@ def run(
             sink.shutdown()
             for child in reversed(started.children):
                 process.stop(child)
+    load.append(os.getloadavg()[0])
+    print("load average at the start and the end: {:.1f}, {:.1f}".format(*load))
     return report(variants, kinds)
 
 
@@ -283,17 +289,18 @@ def prepare(environment: dict[str, str]) -> None:
 
 def report(variants: list[Variant], kinds: list[str]) -> int:
     """Print medians, and the median of what each pair says; return 1 when a bound does not hold."""
-    print(f"{'CPU ms per request':<24}" + "".join(f"{kind:>28}" for kind in kinds))
+    print("| CPU ms per request | " + " | ".join(kinds) + " |")
+    print("|---" * (1 + len(kinds)) + "|")
     fine = True
     for variant in variants:
-        cells = ""
+        cells = []
         for kind in kinds:
             pairs = variant.figures[kind]
             without, having = map(statistics.median, zip(*pairs, strict=True))
             price = statistics.median(having / without for without, having in pairs) - 1
-            cells += f"{without:>11.3f} {having:>8.3f} {price:>+7.1%}"
+            cells.append(f"{without:.2f} to {having:.2f}: {price:+.1%}")
             fine = fine and (variant.name != ALL or price <= BOUNDS[kind])
-        print(f"{variant.name:<24}{cells}")
+        print(f"| {variant.name} | " + " | ".join(cells) + " |")
     bounds = ", ".join(f"{kind} {bound:.0%}" for kind, bound in BOUNDS.items())
     print(f"bound for all at 10%: {bounds}: {'holds' if fine else 'DOES NOT HOLD'}")
     print(json.dumps({each.name: each.figures for each in variants}), file=sys.stderr)
@@ -303,7 +310,7 @@ def report(variants: list[Variant], kinds: list[str]) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--processes", type=int, default=2, help="of each variant, in turn")
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--requests", type=int, default=80)
     parser.add_argument("--only", choices=BOUNDS, help="one kind of request")
     parser.add_argument(

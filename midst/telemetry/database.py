@@ -1,8 +1,7 @@
 """Counts, times and traces every statement Django sends; looks at the pools.
 
-A statement's text is looked at once; afterwards it costs a dictionary look-up. Its span is made
-once it has ended, and only while a recorded span runs. The pools are looked at once a second: no
-request pays for it.
+A statement's text is looked at once. Its span is made when it has ended, and only while a recorded
+span runs. The pools are looked at once a second: no request pays for it.
 """
 
 import re
@@ -20,11 +19,12 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.utils.module_loading import import_string
 from django_prometheus import db as django_db
+from django_prometheus import models as django_models
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer, get_current_span
 from opentelemetry.util.types import AttributeValue
+from prometheus_client import Counter, Histogram
 
 from midst.telemetry import metrics, request_context, sentry, tracing
-from midst.telemetry.shared.values import Timed
 
 POOL_INTERVAL_S = 1.0
 
@@ -33,14 +33,9 @@ _idle = metrics.ACTIVE_CONNECTIONS.labels("database_idle")
 _waiting = metrics.ACTIVE_CONNECTIONS.labels("database_waiting")
 
 Execute = Callable[[str, Any, bool, dict[str, Any]], Any]
-Measured = tuple[Timed, tuple[str, str]]
 
-# Raw SQL with values in its text would otherwise grow this for ever.
-_MAX_TEMPLATES = 2000
 _MAX_TEXT = 2000
 _NS = 1_000_000_000
-_templates: dict[str, Measured] = {}
-_children: dict[tuple[str, str], Measured] = {}
 
 _OPERATION = re.compile(
     r"\s*(?:/\*.*?\*/\s*)*(?:WITH\b.*?\)\s*)?(SELECT|INSERT|UPDATE|DELETE)\b", re.I | re.S
@@ -64,28 +59,17 @@ def classify(sql: str) -> tuple[str, str]:
     return operation, name if name in _known_tables() else "other"
 
 
+@cache
 def _known_tables() -> frozenset[str]:
-    global _tables  # noqa: PLW0603
-    if _tables is None:
-        from django.db import connection
+    from django.db import connection
 
-        _tables = frozenset(connection.introspection.django_table_names(include_views=False))
-    return _tables
+    return frozenset(connection.introspection.django_table_names(include_views=False))
 
 
-_tables: frozenset[str] | None = None
-
-
-def _measured(sql: str) -> Measured:
+@lru_cache(maxsize=2048)
+def _measured(sql: str) -> tuple[Counter, Histogram, tuple[str, str]]:
     labels = classify(sql)
-    if labels not in _children:
-        _children[labels] = (
-            Timed(metrics.DB_QUERIES.labels(*labels), metrics.DB_DURATION.labels(*labels)),
-            labels,
-        )
-    if len(_templates) < _MAX_TEMPLATES:
-        _templates[sql] = _children[labels]
-    return _children[labels]
+    return metrics.DB_QUERIES.labels(*labels), metrics.DB_DURATION.labels(*labels), labels
 
 
 def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
@@ -100,8 +84,9 @@ def measure(execute: Execute, sql: Any, params: Any, many: bool, context: dict[s
     finally:
         seconds = perf_counter() - start
         text = sql if isinstance(sql, str) else str(sql)
-        timed, labels = _templates.get(text) or _measured(text)
-        timed.took(seconds)
+        count, duration, labels = _measured(text)
+        count.inc()
+        duration.observe(seconds)
         request = request_context.current.get()
         if request is not None:
             request.queries += 1
@@ -208,14 +193,28 @@ def count_failed_connection(connection: BaseDatabaseWrapper) -> None:
     django_db.connection_errors_total.labels(connection.alias, connection.vendor).inc()
 
 
+_MODEL_OPERATIONS = {
+    "insert": django_models.model_inserts,
+    "update": django_models.model_updates,
+    "delete": django_models.model_deletes,
+}
+
+
 def _measure_for_django_prometheus(
     execute: Execute, sql: Any, params: Any, many: bool, context: dict[str, Any]
 ) -> Any:
-    """Count and time a statement under django-prometheus' own names too."""
+    """Count and time a statement under django-prometheus' own names too.
+
+    What models do is told from statements: its mixin sees neither ``bulk_create()`` nor
+    ``update()``, and a receiver of signals would make each ``delete()`` of many load them first.
+    """
     names, number = _names(context), len(params) if many else 1
     django_db.execute_total.labels(*names).inc(number)
     if many:
         django_db.execute_many_total.labels(*names).inc(number)
+    *_, (operation, table) = _measured(str(sql))
+    if operation in _MODEL_OPERATIONS and table not in {"none", "other"}:
+        _MODEL_OPERATIONS[operation].labels(table).inc(number)
     with django_db.query_duration_seconds.labels(*names).time():
         return execute(sql, params, many, context)
 

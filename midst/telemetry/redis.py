@@ -10,16 +10,17 @@ opentelemetry-instrumentation-redis (``tracing``).
 import os
 from collections import deque
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
 from kombu.transport import redis as kombu
+from prometheus_client import Counter, Histogram
 from redis import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.connection import AbstractConnection
 
 from midst.telemetry import metrics
-from midst.telemetry.shared.values import Timed
 
 OTHER = "other"
 KNOWN = frozenset(
@@ -32,22 +33,15 @@ KNOWN = frozenset(
     zrangebyscore zrem zremrangebyscore zrevrangebyscore zscore
     """.split()  # noqa: SIM905 -- read as text
 )
-_by_operation: dict[str, Timed] = {}
-# As callers write them: "GET", b"get", "CLIENT SETINFO".
-_by_name: dict[Any, str] = {}
 _open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
 
 
+@lru_cache(maxsize=1024)
 def operation(name: str | bytes) -> str:
     """Return the metric's ``operation`` of a command: its first word when known, else other."""
-    known = _by_name.get(name)
-    if known is None:
-        text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        word = text.partition(" ")[0].lower()
-        if word not in KNOWN:
-            return OTHER
-        known = _by_name[name] = word
-    return known
+    text = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    word = text.partition(" ")[0].lower()
+    return word if word in KNOWN else OTHER
 
 
 def connection_class(url: str) -> type[AbstractConnection]:
@@ -56,13 +50,15 @@ def connection_class(url: str) -> type[AbstractConnection]:
     return classes.get(urlsplit(url).scheme, MeasuredConnection)
 
 
+@cache
+def _metrics(name: str) -> tuple[Counter, Histogram]:
+    return metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
+
+
 def _observe(name: str, started: float) -> None:
-    timed = _by_operation.get(name)
-    if timed is None:
-        timed = _by_operation[name] = Timed(
-            metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
-        )
-    timed.took(perf_counter() - started)
+    count, duration = _metrics(name)
+    count.inc()
+    duration.observe(perf_counter() - started)
 
 
 class _Measured(AbstractConnection):

@@ -7,6 +7,7 @@ from functools import lru_cache
 from random import getrandbits
 from typing import Any
 
+from django.http import HttpRequest
 from opentelemetry.trace import Span, SpanContext
 
 HEADER = "X-Request-ID"
@@ -57,3 +58,9 @@ def template(route: str) -> str:
     """Return Django's ``route`` as a URL template: ``api/<uuid:id>`` becomes ``/api/{id}``."""
     text = _CONVERTER.sub(r"{\1}", _GROUP.sub(r"{\1}", route))
     return "/" + text.replace("^", "").replace("$", "").replace("\\", "").lstrip("/")
+
+
+def route_of(request: HttpRequest) -> str:
+    """Return the URL template that answers, ``unmatched`` when there is none."""
+    match = request.resolver_match
+    return template(match.route) if match else UNMATCHED

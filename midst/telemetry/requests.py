@@ -3,35 +3,31 @@
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from time import perf_counter, time
+from time import perf_counter
 from typing import NamedTuple
 
 from django.core.exceptions import DisallowedHost
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponse
-from opentelemetry import baggage, context
-from opentelemetry.trace import Span
-from prometheus_client.samples import Exemplar
+from opentelemetry import context
+from opentelemetry.trace import format_trace_id
+from prometheus_client import Counter, Histogram
 
 from midst.telemetry import logs, metrics, request_context, sentry, tracing
 from midst.telemetry.request_context import METHODS, UNMATCHED, Request, identify, template
 from midst.telemetry.sampling import decide_against, forget_caller
-from midst.telemetry.shared.values import Distribution, SharedValue, number, process
 
-# The load generator says in baggage which run a request belongs to.
-RUN = "perfops.run"
-
-_in_flight = number(metrics.ACTIVE_CONNECTIONS.labels("http"))
+_in_flight = metrics.ACTIVE_CONNECTIONS.labels("http")
 
 
 class _Numbers(NamedTuple):
     """What moves when a request has been answered."""
 
     route: str
-    requests: SharedValue
-    duration: Distribution
-    queries: Distribution
-    queries_s: Distribution
+    requests: Counter
+    duration: Histogram
+    queries: Histogram
+    queries_s: Histogram
 
 
 @lru_cache(maxsize=8192)
@@ -39,10 +35,10 @@ def _numbers(method: str, pattern: str | None, status: int) -> _Numbers:
     route = UNMATCHED if pattern is None else template(pattern)
     return _Numbers(
         route,
-        number(metrics.HTTP_REQUESTS.labels(method, route, str(status))),
-        Distribution(metrics.HTTP_DURATION.labels(method, route)),
-        Distribution(metrics.HTTP_DB_QUERIES.labels(route)),
-        Distribution(metrics.HTTP_DB_SECONDS.labels(route)),
+        metrics.HTTP_REQUESTS.labels(method, route, str(status)),
+        metrics.HTTP_DURATION.labels(method, route),
+        metrics.HTTP_DB_QUERIES.labels(route),
+        metrics.HTTP_DB_SECONDS.labels(route),
     )
 
 
@@ -67,7 +63,7 @@ class ObservingMiddleware:
             attached = context.attach(sampling.context)
         token = request_context.current.set(observed)
         observed.transaction = sentry.begin_transaction(method)
-        _in_flight.inc(1)
+        _in_flight.inc()
         observed.started = perf_counter()
         try:
             if sampling is not None and sampling.sampled:
@@ -77,7 +73,7 @@ class ObservingMiddleware:
             else:
                 response = self.get_response(request)
         except BaseException:  # The process was told to end.
-            _in_flight.inc(-1)
+            _in_flight.dec()
             if observed.transaction is not None:
                 sentry.end_transaction(observed.transaction, method, failed=True)
             raise
@@ -111,17 +107,15 @@ def _end(observed: Request, request: HttpRequest, status: int) -> None:
     seconds = perf_counter() - observed.started
     match = request.resolver_match
     numbers = _numbers(observed.method, match.route if match else None, status)
-    with process.lock:
-        cells = process.segment.cells  # type: ignore[union-attr]
-        cells[_in_flight.index] -= 1
-        cells[numbers.requests.index] += 1
-        bucket = numbers.duration.observe(seconds)
-        numbers.queries.observe(observed.queries)
-        numbers.queries_s.observe(observed.queries_s)
-    trace_id = tracing.trace_id()
+    trace_id, exemplar = tracing.trace_id(), None
     if observed.span is not None:
-        trace_id = f"{observed.span.get_span_context().trace_id:032x}"
-        bucket.set_exemplar(Exemplar({"trace_id": trace_id}, seconds, time()))
+        trace_id = format_trace_id(observed.span.get_span_context().trace_id)
+        exemplar = {"trace_id": trace_id}
+    _in_flight.dec()
+    numbers.requests.inc()
+    numbers.duration.observe(seconds, exemplar)
+    numbers.queries.observe(observed.queries)
+    numbers.queries_s.observe(observed.queries_s)
     if logs.are_requests_logged():
         logs.log_request(observed, request.path, status, numbers.route, seconds, trace_id)
     if observed.transaction is not None:
@@ -129,44 +123,8 @@ def _end(observed: Request, request: HttpRequest, status: int) -> None:
         sentry.end_transaction(observed.transaction, name, status=status)
 
 
-def _on_span(span: Span, request: HttpRequest) -> None:
-    """The instrumentation's ``request_hook``."""
-    observed = request_context.current.get()
-    if observed is not None:
-        span.set_attribute("url.path", request.path)
-        _describe(span, observed)
-
-
-def _on_response(span: Span, request: HttpRequest, response: HttpResponse) -> None:
-    """The instrumentation's ``response_hook``: a route is shown as its URL template."""
-    observed = request_context.current.get()
-    if observed is not None:
-        match = request.resolver_match
-        _name(span, observed, template(match.route) if match else UNMATCHED)
-
-
-def _describe(span: Span, request: Request) -> None:
-    request.span = span
-    if request.caller is not None:
-        span.add_link(request.caller)
-    run = baggage.get_baggage(RUN)
-    if run is not None:
-        span.set_attribute(RUN, str(run))
-
-
-def _name(span: Span, request: Request, route: str) -> None:
-    span.update_name(f"{request.method} {route}")
-    span.set_attribute("http.route", route)
-    if request.error is not None:
-        # The instrumentation has put the status there.
-        span.set_attribute("error.type", request.error)
-
-
 def _on_exception(**_: object) -> None:
     """Keep the class of an exception that becomes a 500: its message may quote people."""
     observed, error = request_context.current.get(), sys.exc_info()[1]
     if observed is not None and error is not None:
         observed.error = type(error).__qualname__
-
-
-tracing.set_request_hooks(request_hook=_on_span, response_hook=_on_response)

@@ -5,7 +5,7 @@ pays for the decision and next to nothing more. A caller decides only where it i
 (``TRACE_TRUSTED_NETWORKS``); what any other caller says of a trace becomes a link.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from random import getrandbits
@@ -16,18 +16,14 @@ from django.http import HttpRequest
 from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult
 from opentelemetry.trace import (
-    Link,
     NonRecordingSpan,
     SpanContext,
-    SpanKind,
     TraceFlags,
-    TraceState,
     get_current_span,
     set_span_in_context,
 )
-from opentelemetry.util.types import Attributes
 
 _HEADERS = {
     "HTTP_TRACEPARENT": "traceparent",
@@ -70,20 +66,10 @@ class FollowDecision(Sampler):
         self._configured = configured
 
     def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
+        self, parent_context: Context | None, trace_id: int, name: str, *rest: Any, **options: Any
     ) -> SamplingResult:
-        if get_value(_DECIDED, parent_context):
-            return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, trace_state)
-        return self._configured.should_sample(
-            parent_context, trace_id, name, kind, attributes, links, trace_state
-        )
+        sampler = ALWAYS_ON if get_value(_DECIDED, parent_context) else self._configured
+        return sampler.should_sample(parent_context, trace_id, name, *rest, **options)
 
     def get_description(self) -> str:
         return self._configured.get_description()
@@ -102,7 +88,7 @@ def decide(
         context = propagator.extract(headers, Context())
         span = get_current_span(context).get_span_context()
         caller = span if span.is_valid else None
-        trusted = _is_trusted(_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS))
+        trusted = is_within(_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS))
         if trusted and caller is not None:
             if sampler.should_sample(context, caller.trace_id, name).decision.is_sampled():
                 return Sampling(sampled=True, context=_SAMPLED, trusted=True)
@@ -147,7 +133,8 @@ def _address(meta: Mapping[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _is_trusted(address: str, networks: tuple[str, ...]) -> bool:
+def is_within(address: str, networks: tuple[str, ...]) -> bool:
+    """Say whether ``address`` is one, and within one of ``networks``."""
     try:
         parsed = ip_address(address)
     except ValueError:

@@ -1,9 +1,9 @@
 """Uncaught errors of requests, tasks and commands go to Sentry, once each, and nothing personal.
 
-Off and silent without ``SENTRY_DSN``. None of the SDK's integrations: they wrap every request
-and task and read headers and variables. Performance tracing makes transactions of requests and
-tasks at ``SENTRY_TRACES_SAMPLE_RATE``, decided before anything is built. An event carries the
-OpenTelemetry trace's id, and the span the event's.
+Off and silent without ``SENTRY_DSN``. Commands and threads by the SDK's integrations; those for
+Django and Celery wrap every request and task and read headers and variables. Performance tracing
+makes transactions of requests and tasks at ``SENTRY_TRACES_SAMPLE_RATE``, decided before anything
+is built. An event carries the OpenTelemetry trace's id, and the span the event's.
 """
 
 import sys
@@ -11,7 +11,6 @@ import threading
 from datetime import UTC, datetime
 from random import random
 from time import time
-from types import TracebackType
 from typing import Any
 
 import sentry_sdk
@@ -19,13 +18,15 @@ from celery import signals
 from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+from sentry_sdk.integrations.atexit import AtexitIntegration
+from sentry_sdk.integrations.excepthook import ExcepthookIntegration
+from sentry_sdk.integrations.threading import ThreadingIntegration
 from sentry_sdk.tracing import Transaction, TransactionSource
 from sentry_sdk.types import Event, Hint
 
 from midst.telemetry import request_context, tracing
 from midst.telemetry.hiding import hidden
-from midst.telemetry.request_context import UNMATCHED, template
 
 # An exit waits this long for the last event.
 FLUSH_S = 2.0
@@ -34,9 +35,9 @@ _UID = "midst.telemetry.sentry"
 
 def start() -> None:
     """Report from now on, if there is a DSN. Its threads start when they are needed."""
-    global _excepthook, _thread_excepthook
+    global _share  # noqa: PLW0603
+    _share = settings.SENTRY_TRACES_SAMPLE_RATE if settings.SENTRY_DSN else 0.0
     if not settings.SENTRY_DSN:
-        _transactions.share = 0.0
         return
     sentry_sdk.init(
         dsn=settings.SENTRY_DSN,
@@ -44,6 +45,12 @@ def start() -> None:
         release=settings.VERSION,
         default_integrations=False,
         auto_enabling_integrations=False,
+        integrations=[
+            ExcepthookIntegration(),
+            ThreadingIntegration(propagate_scope=False),
+            AtexitIntegration(callback=lambda pending, timeout: None),
+        ],
+        ignore_errors=[KeyboardInterrupt],
         include_local_variables=False,
         max_request_body_size="never",
         max_breadcrumbs=0,
@@ -51,13 +58,8 @@ def start() -> None:
         before_send=_before_send,
         traces_sample_rate=settings.SENTRY_TRACES_SAMPLE_RATE,
     )
-    _transactions.share = settings.SENTRY_TRACES_SAMPLE_RATE
     got_request_exception.connect(_on_request, dispatch_uid=_UID)
     signals.task_failure.connect(_on_task, dispatch_uid=_UID)
-    if sys.excepthook is not _on_exit:
-        _excepthook, sys.excepthook = sys.excepthook, _on_exit
-    if threading.excepthook is not _on_thread:
-        _thread_excepthook, threading.excepthook = threading.excepthook, _on_thread
 
 
 def stop() -> None:
@@ -70,10 +72,9 @@ def _on_request(request: HttpRequest | None = None, **_: Any) -> None:
     error = sys.exc_info()[1]
     if error is None or request is None:
         return
-    match = request.resolver_match
-    route = template(match.route) if match else UNMATCHED
     here = request_context.current.get()
-    _report(error, f"{request.method} {route}", request_id=here.id if here else None)
+    where = f"{request.method} {request_context.route_of(request)}"
+    _report(error, where, request_id=here.id if here else None)
 
 
 def _on_task(sender: Any, exception: BaseException, task_id: str = "", **_: Any) -> None:
@@ -81,42 +82,13 @@ def _on_task(sender: Any, exception: BaseException, task_id: str = "", **_: Any)
         _report(exception, sender.name, task_id=task_id)
 
 
-def _on_exit(
-    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
-    """What ends a command. An interrupt is no error."""
-    if isinstance(error, Exception):
-        _report(error, " ".join(["manage.py", *sys.argv[1:2]]))
-        stop()
-    _excepthook(kind, error, traceback)
-
-
-def _on_thread(failure: threading.ExceptHookArgs) -> None:
-    """What ends a thread."""
-    error = failure.exc_value
-    if isinstance(error, Exception):
-        name = failure.thread.name if failure.thread else "unknown"
-        _report(error, f"thread {name}")
-    _thread_excepthook(failure)
-
-
-_excepthook = sys.excepthook
-_thread_excepthook = threading.excepthook
-
-
-class _Transactions:
-    """The share of requests and tasks that become transactions; 0: none."""
-
-    share = 0.0
-
-
-_transactions = _Transactions()
+# The share of requests and tasks that become transactions; 0: none.
+_share = 0.0
 
 
 def begin_transaction(name: str, op: str = "http.server") -> Transaction | None:
     """Begin a transaction, or decide that there is none; ``end_transaction`` ends it."""
-    share = _transactions.share
-    if not share or random() >= share:  # noqa: S311 -- which ones is no secret
+    if not _share or random() >= _share:  # noqa: S311 -- which ones is no secret
         return None
     started = sentry_sdk.start_transaction(op=op, name=name, sampled=True)
     if not isinstance(started, Transaction):
@@ -165,11 +137,16 @@ def _before_send(event: Event, hint: Hint) -> Event:
     for each in event.get("exception", {}).get("values", []):
         each["value"] = hidden(str(each.get("value", "")))
     event.pop("breadcrumbs", None)
-    trace = tracing.trace_id()
-    if trace is not None:
+    # What ends a command or a thread comes from the SDK's own hooks, which name neither.
+    thread = threading.current_thread()
+    is_main = thread is threading.main_thread()
+    where = " ".join(["manage.py", *sys.argv[1:2]]) if is_main else f"thread {thread.name}"
+    event.setdefault("transaction", where)
+    here = get_current_span().get_span_context()
+    if here.is_valid:
         event.setdefault("contexts", {})["trace"] = {
-            "trace_id": trace,
-            "span_id": tracing.span_id(),
+            "trace_id": format_trace_id(here.trace_id),
+            "span_id": format_span_id(here.span_id),
             "type": "trace",
         }
     return event

@@ -9,14 +9,14 @@ import atexit
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from threading import Lock, Thread
+from threading import Semaphore, Thread
 from typing import Any
 
 from celery import signals
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
-from opentelemetry import context, propagate
+from opentelemetry import baggage, context, propagate
 from opentelemetry.instrumentation.celery import CeleryInstrumentor
 from opentelemetry.instrumentation.django import DjangoInstrumentor
 from opentelemetry.instrumentation.redis import RedisInstrumentor
@@ -25,38 +25,35 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
-from opentelemetry.trace import Status, Tracer, get_current_span
+from opentelemetry.trace import Span, Status, Tracer, format_trace_id, get_current_span
 
-from midst.telemetry import metrics, sampling
+from midst.telemetry import metrics, request_context, sampling
 
 # An exit waits this long for the last spans, whatever the receiver does.
 FLUSH_S = 3.0
 _QUEUE_VARIABLE, _QUEUE_SIZE = "OTEL_BSP_MAX_QUEUE_SIZE", 2048
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-# Without it the instrumentations keep to names of attributes that are deprecated.
-_STABLE_NAMES = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,database"}
 _UID = "midst.telemetry.tracing"
 # The context in which a task is being published.
 _around_publishing: ContextVar[context.Context | None] = ContextVar("publishing", default=None)
 # What the instrumentations write down of a client; a message of an error may quote one too.
-_PERSONAL = frozenset(
-    ("client.address", "client.port", "network.peer.address", "network.peer.port",
-     "url.query", "user_agent.original")
-)  # fmt: skip
+_PERSONAL = {
+    "client.address", "client.port", "network.peer.address", "network.peer.port",
+    "url.query", "user_agent.original",
+}  # fmt: skip
+# The load generator says in baggage which run a request belongs to.
+RUN = "perfops.run"
 
 _full = metrics.SPANS_DROPPED.labels("queue_full")
 _failed = metrics.SPANS_DROPPED.labels("export_failed")
 _exported = metrics.SPANS_EXPORTED
 
-Hook = Callable[..., None]
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # None while this process is not traced.
 tracer: Tracer | None = None
 _sampler: Sampler | None = None
 _provider: TracerProvider | None = None
-# How the request's span is named and described: ``requests`` knows.
-_hooks: dict[str, Hook] = {}
 _middleware: Callable[[GetResponse], GetResponse] | None = None
 
 
@@ -72,12 +69,7 @@ def is_wanted() -> bool:
 def trace_id() -> str | None:
     """Return the present trace's id, sampled or not; None outside of any."""
     here = get_current_span().get_span_context()
-    return f"{here.trace_id:032x}" if here.is_valid else None
-
-
-def span_id() -> str:
-    """Return the present span's id; zeros outside of any."""
-    return f"{get_current_span().get_span_context().span_id:016x}"
+    return format_trace_id(here.trace_id) if here.is_valid else None
 
 
 def decide(name: str, meta: Mapping[str, Any]) -> sampling.Sampling | None:
@@ -87,45 +79,21 @@ def decide(name: str, meta: Mapping[str, Any]) -> sampling.Sampling | None:
     return sampling.decide(_sampler, propagate.get_global_textmap(), name, meta)
 
 
-def set_request_hooks(*, request_hook: Hook, response_hook: Hook) -> None:
-    """Have the request's span described: hooks of opentelemetry-instrumentation-django."""
-    _hooks.update(request_hook=request_hook, response_hook=response_hook)
-
-
 def around_request(get_response: GetResponse) -> GetResponse:
     """Return ``get_response`` within a span of opentelemetry-instrumentation-django."""
     assert _middleware is not None  # noqa: S101 -- asked for sampled requests alone
     return _middleware(get_response)
 
 
-class _Queue:
-    """How many spans wait for the exporter: what the processor takes and the exporter gives."""
-
-    def __init__(self, size: int) -> None:
-        self._room = size
-        self._lock = Lock()
-
-    def enter(self) -> bool:
-        with self._lock:
-            if not self._room:
-                return False
-            self._room -= 1
-            return True
-
-    def leave(self, spans: int) -> None:
-        with self._lock:
-            self._room += spans
-
-
 class _Processor(BatchSpanProcessor):
     """Drops what does not fit, and counts it: the SDK logs a line for each."""
 
-    def __init__(self, exporter: SpanExporter, queue: _Queue) -> None:
+    def __init__(self, exporter: SpanExporter, room: Semaphore) -> None:
         super().__init__(exporter)
-        self._waiting = queue
+        self._room = room
 
     def on_end(self, span: ReadableSpan) -> None:
-        if self._waiting.enter():
+        if self._room.acquire(blocking=False):
             super().on_end(span)
         else:
             _full.inc()
@@ -134,15 +102,15 @@ class _Processor(BatchSpanProcessor):
 class _Exporter(SpanExporter):
     """OTLP, with nothing personal, and what it could not deliver counted."""
 
-    def __init__(self, queue: _Queue) -> None:
+    def __init__(self, room: Semaphore) -> None:
         # Here, for it brings protobuf and requests into a process that may not be traced.
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
         self._otlp = OTLPSpanExporter()
-        self._waiting = queue
+        self._room = room
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        self._waiting.leave(len(spans))
+        self._room.release(len(spans))
         result = SpanExportResult.FAILURE
         try:
             result = self._otlp.export([without_personal(each) for each in spans])
@@ -177,14 +145,18 @@ def start() -> None:
     global _provider, _sampler, tracer  # noqa: PLW0603
     if _provider is not None or not is_wanted():
         return
-    for name, value in _STABLE_NAMES.items():
-        os.environ.setdefault(name, value)
-    _sampler = _configured_sampler()
-    queue = _Queue(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
+    # Without it the instrumentations keep to names of attributes that are deprecated.
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")
+    # The variable's sampler is made by the SDK.
+    if os.environ.get("OTEL_TRACES_SAMPLER"):
+        _sampler = TracerProvider(shutdown_on_exit=False).sampler
+    else:
+        _sampler = ParentBasedTraceIdRatio(settings.TRACES_RATIO)
+    room = Semaphore(int(os.environ.get(_QUEUE_VARIABLE) or _QUEUE_SIZE))
     _provider = TracerProvider(
         sampler=sampling.FollowDecision(_sampler), resource=resource(), shutdown_on_exit=False
     )
-    _provider.add_span_processor(_Processor(_Exporter(queue), queue))
+    _provider.add_span_processor(_Processor(_Exporter(room), room))
     tracer = _provider.get_tracer("midst", settings.VERSION)
     _instrument(_provider)
     atexit.register(stop)
@@ -212,13 +184,6 @@ def stop() -> None:
     last.join(FLUSH_S)
 
 
-def _configured_sampler() -> Sampler:
-    """Return the environment's sampler, which the SDK makes, or ours."""
-    if os.environ.get("OTEL_TRACES_SAMPLER"):
-        return TracerProvider(shutdown_on_exit=False).sampler
-    return ParentBasedTraceIdRatio(settings.TRACES_RATIO)
-
-
 def _instrument(provider: TracerProvider) -> None:
     """Turn the instrumentations on: requests, tasks, commands to Redis.
 
@@ -233,10 +198,37 @@ def _instrument(provider: TracerProvider) -> None:
     RedisInstrumentor().instrument(**common)
     before = settings.MIDDLEWARE
     settings.MIDDLEWARE = list(before)
-    DjangoInstrumentor().instrument(**common, **_hooks)
+    DjangoInstrumentor().instrument(**common, request_hook=_on_request, response_hook=_on_response)
     (added,) = set(settings.MIDDLEWARE) - set(before)
     settings.MIDDLEWARE = before
     _middleware = import_string(added)
+
+
+def _on_request(span: Span, request: HttpRequest) -> None:
+    """The instrumentation's ``request_hook``."""
+    observed = request_context.current.get()
+    if observed is None:
+        return
+    observed.span = span
+    span.set_attribute("url.path", request.path)
+    if observed.caller is not None:
+        span.add_link(observed.caller)
+    run = baggage.get_baggage(RUN)
+    if run is not None:
+        span.set_attribute(RUN, str(run))
+
+
+def _on_response(span: Span, request: HttpRequest, response: HttpResponse) -> None:
+    """The instrumentation's ``response_hook``: a route is shown as its URL template."""
+    observed = request_context.current.get()
+    if observed is None:
+        return
+    route = request_context.route_of(request)
+    span.update_name(f"{observed.method} {route}")
+    span.set_attribute("http.route", route)
+    if observed.error is not None:
+        # The instrumentation has put the status there.
+        span.set_attribute("error.type", observed.error)
 
 
 def _note_context(**_: Any) -> None:

@@ -1,7 +1,5 @@
 """``/metrics`` on the API port: only for addresses in ``METRICS_ALLOW``, by default for none."""
 
-from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import cast
 
 from django.conf import settings
@@ -10,12 +8,8 @@ from django.views.decorators.http import require_safe
 from django_prometheus.exports import ExportToDjangoView
 
 from midst.telemetry import exposition
+from midst.telemetry.sampling import is_within
 from midst.telemetry.shared.values import directory
-
-
-@cache
-def _allowed(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(network) for network in networks)
 
 
 @require_safe
@@ -25,9 +19,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     The peer's own address counts: a forwarded one can be invented.
     """
     address = request.META.get("REMOTE_ADDR") or "0.0.0.0"  # noqa: S104 -- a unix socket has none
-    if not any(
-        ip_address(address) in network for network in _allowed(tuple(settings.METRICS_ALLOW))
-    ):
+    if not is_within(address, tuple(settings.METRICS_ALLOW)):
         raise Http404
     accept = request.headers.get("Accept", "")
     if directory() is None and "openmetrics" not in accept:

@@ -11,10 +11,6 @@ FOLDERS = ("midst", "perfops", "taxonomy", "profiles")
 VALUES = "midst/telemetry/shared/values.py"
 # (file, attribute): why there is no public way.
 PRIVATE = {
-    (VALUES, "_value"): "a request moves a dozen numbers under one lock, at a tenth of the price",
-    (VALUES, "_sum"): "as above",
-    (VALUES, "_buckets"): "as above",
-    (VALUES, "_upper_bounds"): "as above",
     ("midst/kernel/postgres/base.py", "_commit"): "Django has no hook before a COMMIT",
     ("perfops/origins/callers.py", "_execute_with_wrappers"): "a frame of Django, told by its code",
     ("midst/accounts/signals.py", "_audited"): "a mark of our own on an instance of a model",

@@ -24,6 +24,9 @@ COMMUNITY = (
     "django_db_query_duration_seconds_bucket",
     "django_db_new_connections_total",
     "django_db_errors_total",
+    "django_model_inserts_total",
+    "django_model_updates_total",
+    "django_model_deletes_total",
     "django_cache_get_total",
     "django_cache_get_hits_total",
     "django_cache_get_misses_total",
@@ -42,6 +45,12 @@ try:
     connection.cursor().execute("SELECT * FROM no_such_table")
 except Exception:
     pass
+for statement in (
+    "INSERT INTO taxonomy_mask SELECT * FROM taxonomy_mask WHERE false",
+    "UPDATE taxonomy_mask SET id = id WHERE false",
+    "DELETE FROM taxonomy_mask WHERE false",
+):
+    connection.cursor().execute(statement)
 from midst.telemetry import exposition
 print(exposition.render("")[0].decode())
 """
@@ -85,6 +94,7 @@ def test_no_request_is_observed_twice_by_default(client):
     assert REGISTRY.get_sample_value("django_http_requests_before_middlewares_total") is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_dashboards_and_alerts_for_django_prometheus_find_their_metrics(tmp_path, monkeypatch):
     from tests.telemetry.conftest import database_url
@@ -95,3 +105,4 @@ def test_dashboards_and_alerts_for_django_prometheus_find_their_metrics(tmp_path
     )  # fmt: skip
     samples = {line.split("{")[0].split(" ")[0] for line in told.splitlines()}
     assert [name for name in COMMUNITY if name not in samples] == []
+    assert 'django_model_deletes_total{model="taxonomy_mask"} 1.0' in told

@@ -1,6 +1,7 @@
 """Uncaught errors reach Sentry once each, and nothing of a person goes with them."""
 
 import json
+from threading import Thread
 
 import pytest
 import sentry_sdk
@@ -133,6 +134,19 @@ def test_a_task_may_say_which_errors_are_none(reported):
     assert reported() == []
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_breaks_is_told_once(reported):
+    def breaks():
+        raise ValueError(f"password={SECRETS[1]}")
+
+    thread = Thread(target=breaks, name="sweeper")
+    thread.start()
+    thread.join()
+    (event,) = reported()
+    assert event["transaction"] == "thread sweeper"
+    nothing_personal(reported.server)
+
+
 def command(tmp_path, server, *arguments, code):
     # Python sends the lines of `-c` too, so the password does not stand there.
     argv = f"['manage.py', 'break_down', os.environ['PASSED'], *{arguments!r}]"
@@ -146,6 +160,7 @@ def command(tmp_path, server, *arguments, code):
     )
 
 
+@pytest.mark.slow
 def test_a_command_that_breaks_is_told_once(tmp_path):
     with receiver() as server:
         command(tmp_path, server, code=1)
@@ -154,6 +169,7 @@ def test_a_command_that_breaks_is_told_once(tmp_path):
     nothing_personal(server)
 
 
+@pytest.mark.slow
 def test_a_command_that_says_what_is_wrong_is_no_error(tmp_path):
     with receiver() as server:
         command(tmp_path, server, "--expected", code=1)

@@ -11,7 +11,7 @@ from django.conf import settings
 from prometheus_client import parser as plain
 from prometheus_client.openmetrics import parser as openmetrics
 
-from midst.telemetry.shared import segment
+from midst.telemetry.shared import aggregate, segment
 from tests.telemetry.processes import PATIENCE_S, environment, run, scrape, start, value
 
 HITS = 'cache_hits_total{cache_type="masks"}'
@@ -159,6 +159,17 @@ def test_a_file_has_its_head_before_anybody_sees_it(tmp_path, monkeypatch):
     made = segment.Segment(tmp_path)
     assert seen == [made.identity]
     assert made.path.exists()
+
+
+def test_a_reader_forgets_files_that_another_reader_has_folded(tmp_path):
+    process = waiting(tmp_path, COUNT)
+    scrape(tmp_path)
+    known = set(aggregate._layouts)
+    (path,) = tmp_path.glob("*.cells")
+    end(process)
+    path.unlink()
+    scrape(tmp_path)
+    assert known - set(aggregate._layouts) == {path.name}
 
 
 def test_an_archive_that_was_damaged_is_set_aside(tmp_path):
@@ -317,7 +328,7 @@ metrics.HTTP_DURATION.labels("GET", "/health").observe(0.003)
     process = waiting(tmp_path, "" if ended else observe)
     told = scrape(tmp_path, openmetrics=True)
     end(process)
-    bucket = 'http_request_duration_seconds_bucket{method="GET",route="/health",le="0.005"}'
+    bucket = 'http_request_duration_seconds_bucket{le="0.005",method="GET",route="/health"}'
     (line,) = (each for each in told.splitlines() if each.startswith(bucket))
     assert line.startswith(f'{bucket} 2.0 # {{trace_id="{trace}"}} 0.003 ')
     assert trace not in scrape(tmp_path)
@@ -333,7 +344,7 @@ for route in ("/a", "/b"):
     run(tmp_path, 'metrics.CACHE_HITS.labels("a\\n\\"b\\\\").inc(2)\n' + COUNT + several)
     families = [
         *plain.text_string_to_metric_families(scrape(tmp_path)),
-        *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True) + "# EOF\n"),
+        *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True)),
     ]
     assert [
         (sample.labels["cache_type"], sample.value)

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 MANY_FILES = 64
 _ARCHIVE = "archive.folded"
 _LOCK = "lock"
+_OWN = "own"
 _GAUGE = b'["gauge"'
 # The key of what the archive has taken in; those of numbers are lists.
 _TAKEN_IN = b"{"
@@ -56,11 +57,9 @@ class Totals:
                     number = cells[first]
                     numbers[key] = combine(key, numbers[key], number) if key in numbers else number
             elif key.startswith(EXEMPLAR_MARK):
-                self._add_exemplar(key[1:], tuple(cells[first : first + count]))
-
-    def _add_exemplar(self, key: bytes, exemplar: tuple[float, ...]) -> None:
-        if exemplar[0] and exemplar > self.exemplars.get(key, ()):
-            self.exemplars[key] = exemplar
+                exemplar = tuple(cells[first : first + count])
+                if exemplar[0] and exemplar > self.exemplars.get(key[1:], ()):
+                    self.exemplars[key[1:]] = exemplar
 
 
 def totals(folder: Path) -> Totals:
@@ -70,8 +69,11 @@ def totals(folder: Path) -> Totals:
     """
     with _alone(folder):
         result, read = _fold(folder)
-        skipped = 0
-        for path in _files(folder):
+        skipped, paths = 0, _files(folder)
+        # Another reader may have folded what this one knew.
+        for name in _layouts.keys() - {path.name for path in paths} - {_ARCHIVE, _OWN}:
+            del _layouts[name]
+        for path in paths:
             if path.name in read:
                 continue
             found = _read(path)
@@ -82,7 +84,7 @@ def totals(folder: Path) -> Totals:
         if process.segment is not None and folder == directory():
             with process.lock:
                 content = process.segment.content()
-            result.add(_layout("own", content), content)
+            result.add(_layout(_OWN, content), content)
         result.numbers[_SKIPPED] = skipped
         return result
 
@@ -102,24 +104,23 @@ def fold_if_many() -> None:
 def combine(key: bytes, a: float, b: float) -> float:
     """Return what two processes say together: the sum, but of a gauge what its mode says."""
     mode = _mode(key) if key.startswith(_GAUGE) else "sum"
-    if mode == "sum":
+    if mode.endswith("sum"):
         return a + b
-    return min(a, b) if mode == "min" else max(a, b)
+    return min(a, b) if mode.endswith("min") else max(a, b)
 
 
 @lru_cache(maxsize=4096)
 def _mode(key: bytes) -> str:
     mode: str = json.loads(key)[1]
-    return mode.removeprefix("live")
+    return mode
 
 
-@lru_cache(maxsize=4096)
 def _outlives(key: bytes) -> bool:
     """Say whether a number counts after its process has ended.
 
     What a process had in use, nobody has in use any more; when it was last heard of stays true.
     """
-    return not key.startswith(_GAUGE) or json.loads(key)[1] in {"max", "min", "sum"}
+    return not key.startswith(_GAUGE) or _mode(key) in {"max", "min", "sum"}
 
 
 def _read(path: Path) -> tuple[Layout, bytes] | None:
@@ -193,10 +194,9 @@ def _has_ended(path: Path) -> bool:
 
 
 def _taken_in(layout: Layout) -> list[str]:
-    names: list[str] = []
-    for key, _, count in layout.records[:1]:
-        if count == 0 and key.startswith(_TAKEN_IN):
-            names = json.loads(key)["taken_in"]
+    """Return the files that an archive has taken in: its first record."""
+    key = layout.records[0][0] if layout.records else b""
+    names: list[str] = json.loads(key)["taken_in"] if key.startswith(_TAKEN_IN) else []
     return names
 
 
