@@ -9,15 +9,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from perfops.admin import badges
+from perfops.admin import badges, run_comparison, run_statements
 from perfops.admin.badges import Badge
+from perfops.admin.run_statements import Asked
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.charts import Bound, Chart, Line, Meter, chart, meter
 from perfops.conf import conf
 from perfops.formatting import count_text, ms_text, percent_text
-from perfops.load import k6
 from perfops.load import selectors as runs
 from perfops.load.selectors import Point
 from perfops.models.runs import LoadRun, RouteResult
@@ -62,11 +62,13 @@ class RunPage:
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
     missing: list[UnavailableSource]
+    asked: Asked
+    standing: dict[str, Any]
     fingerprint: list[tuple[str, str]]
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; five queries, six while it runs."""
+    """Return the page of ``run``; eight queries, nine while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
     return RunPage(
@@ -81,6 +83,8 @@ def build(run: LoadRun) -> RunPage:
         routes=[_route(result) for result in runs.route_results(run)],
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
+        asked=run_statements.build(run),
+        standing=run_comparison.standing(run),
         missing=msgspec.convert(run.server.get("missing", []), list[UnavailableSource]),
         fingerprint=[(name, _flat(value)) for name, value in run.fingerprint.items()],
     )
@@ -171,7 +175,7 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
 
 def _traces(run: LoadRun, started_at: datetime) -> str:
     """Return what to look for where traces are kept; a link to it when that is known."""
-    attribute = k6.baggage(run.pk)
+    attribute = f"perfops.run={run.pk}"
     if not conf().TRACES_URL:
         return attribute
     known = {
@@ -238,7 +242,9 @@ def _judgement_row(each: Judgement) -> JudgementRow:
 
 def _route(result: RouteResult) -> dict[str, Any]:
     cached = result.cache_hits + result.cache_misses
-    latencies = (result.p50_ms, result.p95_ms, result.p99_ms, result.max_ms)
+    latencies = (
+        result.p50_ms, result.p95_ms, result.p99_ms, result.max_ms, result.scheduled_p95_ms,
+    )  # fmt: skip
     return {
         "route": result.route,
         "cells": [

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, run_page
+from perfops.admin import badges, run_comparison, run_page
 from perfops.admin.badges import Badge
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.budgets.prometheus import pipeline
@@ -21,6 +21,7 @@ from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
 from perfops.formatting import ms_text, time_text
 from perfops.jobs import lifecycle
+from perfops.load import comparison
 from perfops.load import scenarios as plans
 from perfops.load import services as runs
 from perfops.models.jobs import Trigger
@@ -55,6 +56,7 @@ class LoadRunAdmin(MeasuredAdmin):
             path("start/", wrap(self.start_view), name="perfops_loadrun_start"),
             path("pipeline/", wrap(self.pipeline_view), name="perfops_pipeline"),
             path("<int:run_id>/live/", wrap(self.live_view), name="perfops_loadrun_live"),
+            path("<int:run_id>/compare/", wrap(self.compare_view), name="perfops_loadrun_compare"),
             path(
                 "<int:run_id>/cancel/",
                 wrap(require_POST(self.cancel_view)),
@@ -126,6 +128,22 @@ class LoadRunAdmin(MeasuredAdmin):
         return self.page(
             request, "perfops/start_run.html", "Start a load run", form=form, scenarios=described
         )
+
+    def compare_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Compare with the run ``?with=``, by default the previous comparable one."""
+        run = self.viewed(request, str(run_id))
+        wanted = request.GET.get("with", "")
+        if wanted:
+            other = self.viewed(request, wanted)
+        else:
+            other = next(iter(comparison.last_comparable(run)), None)
+        # The older one is what the other is compared with, whichever was asked for first.
+        pair = sorted((run, other), key=lambda each: each.created_at) if other is not None else []
+        found = run_comparison.build(*pair) if pair else {}
+        return self.page(
+            request, "perfops/comparison.html", f"Run {run.pk} compared", run=run, other=other,
+            choices=run_comparison.choices(run), **found,
+        )  # fmt: skip
 
     def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         self.require(request, "cancel_loadrun")

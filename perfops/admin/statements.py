@@ -16,7 +16,7 @@ _COLUMNS = re.compile(r"^(SELECT) .{40,}? (FROM)\b", re.I)
 def links(database: str, queryids: Iterable[str]) -> list[tuple[str, str]]:
     """Return text and URL of the statements behind rows of pg_stat_statements, those known."""
     return [
-        (shortened(each.text), _url(each)) for each in queries.known_as(database, queryids)[:_MOST]
+        (shortened(each.text), url(each)) for each in queries.known_as(database, queryids)[:_MOST]
     ]
 
 
@@ -25,10 +25,11 @@ def urls(database: str, queryids: Iterable[str]) -> dict[str, str]:
     several statements share the row.
     """
     known = queries.known_as(database, queryids)
-    return {queryid: _url(each) for each in reversed(known) for queryid in each.queryids}
+    return {queryid: url(each) for each in reversed(known) for queryid in each.queryids}
 
 
-def _url(template: QueryTemplate) -> str:
+def url(template: QueryTemplate) -> str:
+    """Return where the statement's page is."""
     return reverse("admin:perfops_querytemplate_change", args=[template.pk])
 
 

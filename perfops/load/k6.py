@@ -15,6 +15,7 @@ from typing import IO
 import psutil
 
 from perfops.load.scenarios import Plan
+from perfops.origins import runs
 
 STOP_PATIENCE_S = 15
 _ANSWER_S = 10.0
@@ -135,14 +136,9 @@ def command(path: str, plan: Plan, routes: str, target: str, run_id: int) -> lis
         path, "run", "-q", "--no-usage-report", "--no-color", "--no-summary", "--address", "",
         "--system-tags", _TAGS, "--out", "csv=-",
         "-e", f"TARGET={target}", "-e", f"PLAN={plan.as_json()}",
-        "-e", f"ROUTES={routes}", "-e", f"BAGGAGE={baggage(run_id)}",
+        "-e", f"ROUTES={routes}", "-e", f"BAGGAGE={runs.baggage(run_id)}",
         str(plan.script),
     ]  # fmt: skip
-
-
-def baggage(run_id: int) -> str:
-    """Return what tells whoever traces that a request belongs to the run ``run_id``."""
-    return f"perfops.run={run_id}"
 
 
 def _tied_to_us(command: list[str]) -> list[str]:

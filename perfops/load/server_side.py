@@ -1,12 +1,19 @@
 """The server's side of a run, from the difference of its own statistics."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from perfops.analysis.advisors import n_plus_one
+from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.difference import Window
+from perfops.analysis.collectors.origins import Origin
 from perfops.analysis.collectors.records import Statement
+from perfops.conf import Conf
+from perfops.models.origins import RunStatement
+from perfops.origins.runs import RouteCalls
 
 _TOP = 20
 # What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
@@ -59,3 +66,27 @@ def _is_theirs(statement: Statement) -> bool:
         or text.endswith(_KEY_CHECK)
         or _STATISTICS.search(text)
     )
+
+
+def repeated(
+    routes: Iterable[RouteCalls], limits: Conf
+) -> list[tuple[RunStatement, DetectedIssue]]:
+    """Return the statements of a run that a request sends again and again, with what to do.
+
+    The costliest first; of those that differ in the length of a list only, one.
+    """
+    found: dict[str, tuple[RunStatement, DetectedIssue]] = {}
+    statements = [statement for route in routes for statement in route.statements]
+    for each in sorted(statements, key=lambda statement: -statement.total_ms):
+        issue = n_plus_one.detect(_origin(each), limits)
+        if issue is not None:
+            found.setdefault(issue.subject, (each, issue))
+    return list(found.values())
+
+
+def _origin(each: RunStatement) -> Origin:
+    return Origin(
+        each.template.text, tuple(each.template.queryids), each.site, each.function, "request",
+        each.name, each.calls, each.executions, each.max_calls_per_execution, each.rows,
+        each.total_ms, each.repeated_executions, each.repeated_calls, each.relation,
+    )  # fmt: skip

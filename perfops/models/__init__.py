@@ -2,7 +2,14 @@
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
-from perfops.models.origins import QueryOrigin, QueryPlan, QueryTemplate, ScopeTotal
+from perfops.models.origins import (
+    QueryOrigin,
+    QueryPlan,
+    QueryTemplate,
+    RunRoute,
+    RunStatement,
+    ScopeTotal,
+)
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
@@ -17,6 +24,8 @@ __all__ = [
     "QueryTemplate",
     "Recommendation",
     "RouteResult",
+    "RunRoute",
+    "RunStatement",
     "Sample",
     "ScopeTotal",
     "StoredSnapshot",

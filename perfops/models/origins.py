@@ -5,6 +5,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from perfops.formatting import count_text
+from perfops.models.runs import LoadRun
 
 
 class QueryTemplate(models.Model):
@@ -118,6 +119,54 @@ class ScopeTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {count_text(self.calls, 'statement')} of {self.executions}"
+
+
+class RunStatement(models.Model):
+    """How often one line of the project sent a statement for one route's requests of a load run."""
+
+    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="statements", db_index=False)
+    template = models.ForeignKey(QueryTemplate, models.CASCADE, related_name="runs")
+    site = models.CharField(max_length=300, blank=True, help_text="file:line in the project.")
+    function = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=300, help_text="Method and route.")
+    # As in QueryOrigin.
+    relation = models.CharField(max_length=200, blank=True)
+    calls = models.BigIntegerField()
+    total_ms = models.FloatField(help_text="As the application waited for it.")
+    rows = models.BigIntegerField()
+    executions = models.BigIntegerField(help_text="Requests that sent it.")
+    max_calls_per_execution = models.BigIntegerField()
+    repeated_executions = models.BigIntegerField()
+    repeated_calls = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "template", "name", "site"], name="perfops_runstatement_unique"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.site or '-'} for {self.name}: {count_text(self.calls, 'call')}"
+
+
+class RunRoute(models.Model):
+    """All statements of one route's requests in a load run; its requests are all, also without."""
+
+    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="counted", db_index=False)
+    name = models.CharField(max_length=300, help_text="Method and route.")
+    requests = models.BigIntegerField()
+    calls = models.BigIntegerField()
+    total_ms = models.FloatField(help_text="As the application waited for them.")
+    rows = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="perfops_runroute_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {count_text(self.calls, 'statement')} of {self.requests}"
 
 
 class QueryPlan(models.Model):

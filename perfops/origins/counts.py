@@ -1,6 +1,6 @@
 """What is counted: one statement, sent from one place, within one scope or on its behalf."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # Stands for every statement that found no room.
@@ -91,3 +91,35 @@ class CallTotals:
         self.repeated_calls += other.repeated_calls
         self.relation = self.relation or other.relation
         self.stack = self.stack or other.stack
+
+
+@dataclass(slots=True)
+class RunCounts:
+    """What the requests of load runs caused: ``calls`` by run and statement, ``routes`` by run and
+    route (``executions``: its requests, those that asked nothing included).
+    """
+
+    calls: dict[tuple[int, CallKey], CallTotals] = field(default_factory=dict)
+    routes: dict[tuple[int, str], CallTotals] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.routes or self.calls)
+
+    def statement(self, run: int, sent: CallKey, most: int) -> CallTotals:
+        """Return the totals to add to; past ``most`` rows those of all other statements."""
+        if (run, sent) not in self.calls and len(self.calls) >= most:
+            sent = CallKey(sent.database, OTHER, NOWHERE, sent.kind, OTHER)
+        return self.calls.setdefault((run, sent), CallTotals())
+
+    def requests(self, run: int, route: str, most: int) -> CallTotals:
+        """Return the totals to add to; past ``most`` rows those of all other routes."""
+        if (run, route) not in self.routes and len(self.routes) >= most:
+            route = OTHER
+        return self.routes.setdefault((run, route), CallTotals())
+
+    def add(self, other: "RunCounts", most: int) -> None:
+        """Add all that ``other`` has."""
+        for (run, sent), totals in other.calls.items():
+            self.statement(run, sent, most).merge(totals)
+        for (run, route), totals in other.routes.items():
+            self.requests(run, route, most).merge(totals)

@@ -19,7 +19,7 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 
 from perfops.conf import conf
 from perfops.formatting import first_line
-from perfops.origins import ledger, scope, store
+from perfops.origins import ledger, runs, scope, store
 from perfops.origins import statement_ids as identify
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def _flush_when_allowed(*, ended: bool = False) -> None:
         elif _has_tests:
             # Their database is gone, and its name is that of the project's own again.
             scope.tell_all(ended=ended)
-            ledger.take(), ledger.take_scopes()
+            ledger.take(), ledger.take_scopes(), ledger.take_runs()
             _has_tests = False
         else:
             _flush(ended=ended)
@@ -78,8 +78,8 @@ def _flush_when_allowed(*, ended: bool = False) -> None:
 
 def _flush(*, ended: bool) -> bool:
     scope.tell_all(ended=ended)
-    rows, scopes = ledger.take(), ledger.take_scopes()
-    if not rows and not ledger.waiting():
+    rows, scopes, caused = ledger.take(), ledger.take_scopes(), ledger.take_runs()
+    if not rows and not caused and not ledger.waiting():
         return True
     try:
         with store.writing() as cursor:
@@ -88,12 +88,13 @@ def _flush(*, ended: bool) -> bool:
             rows = {}
             store.write_scopes(cursor, scopes)
             scopes = {}
+            runs.write(cursor, caused)
             identify.identify_new(cursor, hurried=ended)
     except DataError:
         # The same rows would be refused the next time too.
         raise
     except Error as error:
-        ledger.give_back(rows, scopes)
+        ledger.give_back(rows, scopes, caused)
         _complain(error)
         return False
     _recovered()

@@ -16,6 +16,7 @@ from perfops.origins.counts import (
     OTHER,
     CallKey,
     CallTotals,
+    RunCounts,
     ScopeCounter,
     ScopeKey,
 )
@@ -39,6 +40,7 @@ class Known:
 _lock = Lock()
 _rows: dict[CallKey, CallTotals] = {}
 _scopes: dict[ScopeKey, CallTotals] = {}
+_runs = RunCounts()
 _known: OrderedDict[tuple[str, str], Known] = OrderedDict()
 _spilled = 0
 
@@ -83,8 +85,13 @@ def _look_at(known: Known, text: str, params: object, *, many: bool) -> None:
         known.sample = one
 
 
-def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -> None:
-    """Add what is new in ``tallies``; with ``ended`` as one unit more."""
+def add(
+    kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool, run: int = 0
+) -> None:
+    """Add what is new in ``tallies``; with ``ended`` as one unit more.
+
+    ``run``: the load run that caused it, 0 for none; it is counted there as well.
+    """
     now, often = monotonic(), conf().N_PLUS_ONE_CALLS
     sums: dict[str, list[float]] = {}
     with _lock:
@@ -102,19 +109,27 @@ def add(kind: str, name: str, tallies: Iterable[ScopeCounter], *, ended: bool) -
                 its[1] += tally.seconds
                 its[2] += tally.rows
                 its[3] += tally.rounds if is_repeated else 0
-            _count(CallKey(tally.database, tally.text, tally.site, kind, name)).merge(
-                CallTotals(
-                    calls=tally.calls - calls,
-                    seconds=tally.seconds - seconds,
-                    rows=tally.rows - rows,
-                    executions=int(ended),
-                    most=tally.calls,
-                    repeated_executions=int(is_repeated),
-                    repeated_calls=tally.rounds if is_repeated else 0,
-                    relation=tally.relation,
-                    stack=tally.stack,
-                )
+            key = CallKey(tally.database, tally.text, tally.site, kind, name)
+            new = CallTotals(
+                calls=tally.calls - calls,
+                seconds=tally.seconds - seconds,
+                rows=tally.rows - rows,
+                executions=int(ended),
+                most=tally.calls,
+                repeated_executions=int(is_repeated),
+                repeated_calls=tally.rounds if is_repeated else 0,
+                relation=tally.relation,
+                stack=tally.stack,
             )
+            _count(key).merge(new)
+            if run:
+                _runs.statement(run, key, conf().ORIGIN_ROWS).merge(new)
+        if run and ended:
+            # Also one that asked nothing: it answered from a cache.
+            whole = CallTotals(executions=1)
+            for calls_sent, took, returned, _ in sums.values():
+                whole.merge(CallTotals(calls=int(calls_sent), seconds=took, rows=int(returned)))
+            _runs.requests(run, name, conf().ORIGIN_ROWS).merge(whole)
         for database, (sent, took, returned, repeated) in sums.items():
             _scope(ScopeKey(database, kind, name)).merge(
                 CallTotals(
@@ -157,8 +172,18 @@ def take_scopes() -> dict[ScopeKey, CallTotals]:
     return scopes
 
 
+def take_runs() -> RunCounts:
+    """Return what load runs caused, and begin with none."""
+    global _runs
+    with _lock:
+        runs, _runs = _runs, RunCounts()
+    return runs
+
+
 def give_back(
-    rows: dict[CallKey, CallTotals], scopes: dict[ScopeKey, CallTotals] | None = None
+    rows: dict[CallKey, CallTotals],
+    scopes: dict[ScopeKey, CallTotals] | None = None,
+    runs: RunCounts | None = None,
 ) -> None:
     """Add rows again that could not be written."""
     with _lock:
@@ -166,6 +191,8 @@ def give_back(
             _count(sent).merge(count)
         for key, total in (scopes or {}).items():
             _scope(key).merge(total)
+        if runs is not None:
+            _runs.add(runs, conf().ORIGIN_ROWS)
 
 
 def waiting() -> dict[tuple[str, str], Known]:
@@ -205,5 +232,5 @@ def queryid_of(template: str, database: str = "default") -> str | None:
 
 def begin_anew() -> None:
     """In a child after a fork: nothing was counted yet; what is known of statements stays."""
-    global _lock, _rows, _scopes, _spilled
-    _lock, _rows, _scopes, _spilled = Lock(), {}, {}, 0
+    global _lock, _rows, _scopes, _runs, _spilled
+    _lock, _rows, _scopes, _runs, _spilled = Lock(), {}, {}, RunCounts(), 0

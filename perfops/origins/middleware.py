@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.decorators import sync_and_async_middleware
 
-from perfops.origins import scope
+from perfops.conf import conf
+from perfops.origins import flushing, scope
 from perfops.origins.outside import view_of
+from perfops.origins.runs import run_of
 from perfops.origins.scope import Scope, current
 
 # What a project puts first in settings.MIDDLEWARE.
@@ -38,7 +40,12 @@ def name(request: HttpRequest) -> str:
 
 
 def _scope(request: HttpRequest, task: "asyncio.Task[object] | None" = None) -> Scope:
-    return Scope("request", lambda: name(request), task, lambda: view_of(request))
+    # Now: a middleware may take the header off.
+    run = run_of(request.META.get("HTTP_BAGGAGE", "")) if conf().ORIGINS else 0
+    if run:
+        # Counted also where this process never sends a statement.
+        flushing.begin()
+    return Scope("request", lambda: name(request), task, lambda: view_of(request), run)
 
 
 @sync_and_async_middleware

@@ -28,10 +28,11 @@ _ASKS = "SELECT"
 class Scope:
     """``name``: asked for when the scope ends, as a route is not known when a request begins.
 
-    ``view``: asked for a statement without a line of the project.
+    ``view``: asked for a statement without a line of the project. ``run``: the load run that sent
+    the request, 0 for none.
     """
 
-    __slots__ = ("_name", "_view", "is_live", "kind", "lock", "tallies", "task")
+    __slots__ = ("_name", "_view", "is_live", "kind", "lock", "run", "tallies", "task")
 
     def __init__(
         self,
@@ -39,7 +40,9 @@ class Scope:
         name: Callable[[], str],
         task: "Task[object] | None" = None,
         view: Callable[[], Site] | None = None,
+        run: int = 0,
     ) -> None:
+        self.run = run
         self.kind, self._name, self._view = kind, name, view
         self.lock = Lock()
         self.tallies: dict[Key, ScopeCounter] = {}
@@ -79,7 +82,7 @@ class Scope:
             if not self.is_live:
                 return
             self.is_live = not ended or self is process
-            ledger.add(self.kind, self._name(), self.tallies.values(), ended=ended)
+            ledger.add(self.kind, self._name(), self.tallies.values(), ended=ended, run=self.run)
             if ended:
                 self.tallies.clear()
 

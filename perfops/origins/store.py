@@ -1,7 +1,7 @@
 """The counts in the database: written in one statement, made smaller as they age."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,18 +12,25 @@ from django.db.backends.utils import CursorWrapper
 from perfops.conf import conf
 from perfops.database import connections as session
 from perfops.database.connections import MARK
-from perfops.models.origins import QueryOrigin, QueryTemplate, ScopeTotal
+from perfops.models.origins import (
+    QueryOrigin,
+    QueryTemplate,
+    RunRoute,
+    RunStatement,
+    ScopeTotal,
+)
+from perfops.models.runs import LoadRun
 from perfops.origins.counts import CallKey, CallTotals, ScopeKey
 
-_WRITE = f"""{MARK}
-WITH texts AS (
-    INSERT INTO {QueryTemplate._meta.db_table} AS known
+# Its parameters: ``texts``.
+WRITE_TEXTS = f"""INSERT INTO {QueryTemplate._meta.db_table} AS known
         (id, database, text, stack, queryids, signatures, first_seen_at)
     SELECT id, database, text, stack, '{{}}', '{{}}', now()
     FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[]) AS new (id, database, text, stack)
     ON CONFLICT (id) DO UPDATE SET stack = excluded.stack
-        WHERE excluded.stack NOT IN ('', known.stack)
-)
+        WHERE excluded.stack NOT IN ('', known.stack)"""
+_WRITE = f"""{MARK}
+WITH texts AS ({WRITE_TEXTS})
 INSERT INTO {QueryOrigin._meta.db_table} AS kept
     (template_id, site, function, kind, name, span, at, calls, total_ms, rows, executions,
      max_calls_per_execution, repeated_executions, repeated_calls, relation)
@@ -131,23 +138,23 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
     minute = _minute()
     # Every process takes the locks in the same order.
     keyed = sorted((_row(sent, count) for sent, count in rows.items()), key=lambda row: row[:5])
-    texts = {key(sent.database, sent.text): sent for sent in rows}
-    stacks = {key(s.database, s.text): total.stack for s, total in rows.items() if total.stack}
-    known = sorted(texts)
-    cursor.execute(
-        _WRITE,
-        [
-            known,
-            [texts[each].database for each in known],
-            [texts[each].text for each in known],
-            [stacks.get(each, "") for each in known],
-            minute,
-            *_columns(keyed, 13),
-        ],
-    )
+    cursor.execute(_WRITE, [*texts(rows), minute, *columns(keyed, 13)])
     if minute.minute % _FOLD_EACH_MINUTES == 0:
         for table in _FOLDED:
             cursor.execute(_fold(table, "minute", "hour"), [_MINUTES_KEPT.total_seconds()])
+
+
+def texts(rows: Mapping[CallKey, CallTotals]) -> list[list[Any]]:
+    """Return the parameters of ``WRITE_TEXTS`` for the statements of ``rows``."""
+    sent = {key(each.database, each.text): each for each in rows}
+    stacks = {key(s.database, s.text): total.stack for s, total in rows.items() if total.stack}
+    known = sorted(sent)
+    return [
+        known,
+        [sent[each].database for each in known],
+        [sent[each].text for each in known],
+        [stacks.get(each, "") for each in known],
+    ]
 
 
 def write_scopes(cursor: CursorWrapper, scopes: dict[ScopeKey, CallTotals]) -> None:
@@ -158,7 +165,7 @@ def write_scopes(cursor: CursorWrapper, scopes: dict[ScopeKey, CallTotals]) -> N
         for each, total in scopes.items()
     )  # fmt: skip
     if rows:
-        cursor.execute(_WRITE_SCOPES, [_minute(), *_columns(rows, 8)])
+        cursor.execute(_WRITE_SCOPES, [_minute(), *columns(rows, 8)])
 
 
 def _minute() -> datetime:
@@ -173,7 +180,8 @@ def _row(sent: CallKey, count: CallTotals) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
+    """Return rows of ``width`` values as columns."""
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
@@ -195,6 +203,13 @@ def expire() -> None:
                 [conf().KEEP_ORIGIN_DAYS],
             )
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table
+        of_runs = RunStatement._meta.db_table
+        for table in (of_runs, RunRoute._meta.db_table):
+            cursor.execute(
+                f"{MARK} DELETE FROM {table} t USING {LoadRun._meta.db_table} r"
+                " WHERE r.id = t.run_id AND r.created_at < now() - make_interval(days => %s)",
+                [conf().KEEP_ORIGIN_DAYS],
+            )
         cursor.execute(
             f"{MARK} UPDATE {templates} SET sample = NULL, sampled_at = NULL"
             " WHERE sampled_at < now() - make_interval(days => %s)",
@@ -203,4 +218,5 @@ def expire() -> None:
         cursor.execute(
             f"{MARK} DELETE FROM {templates} t WHERE first_seen_at < now() - interval '1 day'"
             f" AND NOT EXISTS (SELECT FROM {origins} o WHERE o.template_id = t.id)"
+            f" AND NOT EXISTS (SELECT FROM {of_runs} s WHERE s.template_id = t.id)"
         )

@@ -11,7 +11,7 @@ from perfops.analysis import findings, snapshots
 from perfops.analysis.collectors import snapshot
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, LoadRun, QueryOrigin, QueryTemplate, Sample
-from tests.perfops.admin.test_pages import ADVICE
+from tests.perfops.admin.test_pages import ADVICE, asked
 from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = [
@@ -38,6 +38,7 @@ def everything(transactional_db, settings):
     run.save()
     for second in range(30):
         sample(run, second)
+    asked(run)
     budgets.evaluate(run)
     analysis = Analysis.objects.create(state="finished", counts={"warning": 1})
     snapshots.keep(snapshot.take(light=True), database="default", texts=0, analysis=analysis)
@@ -72,6 +73,7 @@ def test_every_page_fits_its_window(open_admin, live_server, everything, query, 
     page = open_admin(scheme, width)
     for name, *arguments in (
         ("loadrun_changelist",), ("loadrun_change", run.pk), ("loadrun_start",),
+        ("loadrun_compare", run.pk),
         ("analysis_changelist",), ("analysis_change", analysis.pk),
         ("analysis_now",), ("analysis_tables", analysis.pk), ("analysis_indexes", analysis.pk),
         ("analysis_difference", newest.pk, analysis.pk),

@@ -48,10 +48,15 @@ def run(window: Window, limits: Conf) -> list[DetectedIssue]:
     found: dict[str, DetectedIssue] = {}
     # Costliest first; statements that differ in the length of a list only are one problem.
     for each in window.origins:
-        if _is_ill(each, limits):
-            issue = _issue(each, limits)
+        issue = detect(each, limits)
+        if issue is not None:
             found.setdefault(issue.subject, issue)
     return list(found.values())
+
+
+def detect(origin: Origin, limits: Conf) -> DetectedIssue | None:
+    """Return what is wrong with how often ``origin`` is sent; None where nothing is."""
+    return _issue(origin, limits) if _is_ill(origin, limits) else None
 
 
 def _is_ill(origin: Origin, limits: Conf) -> bool:

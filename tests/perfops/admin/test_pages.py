@@ -10,7 +10,17 @@ from django.utils import timezone
 from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.budgets import services as budgets
-from perfops.models import Analysis, Budget, Finding, LoadRun, RouteResult, Sample
+from perfops.models import (
+    Analysis,
+    Budget,
+    Finding,
+    LoadRun,
+    QueryTemplate,
+    RouteResult,
+    RunRoute,
+    RunStatement,
+    Sample,
+)
 from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +33,22 @@ ADVICE = DetectedIssue(
 
 def url(name, *arguments):
     return reverse(f"admin:perfops_{name}", args=arguments)
+
+
+def asked(run):
+    """What the requests of ``run`` asked of the database: a list that asks for each row's owner."""
+    route = "GET /api/v1/shelves/{shelf}/books/"
+    template = QueryTemplate.objects.create(
+        id=7, database="default", queryids=["7"], first_seen_at=timezone.now(),
+        text='SELECT "auth_user"."id" FROM "auth_user" WHERE "auth_user"."id" = %s LIMIT 21',
+    )  # fmt: skip
+    RunRoute.objects.create(run=run, name=route, requests=4, calls=80, total_ms=40, rows=80)
+    RunRoute.objects.create(run=run, name="GET /health", requests=6, calls=0, total_ms=0, rows=0)
+    RunStatement.objects.create(
+        run=run, template=template, site="shop/views.py:7", function="shelf", name=route,
+        relation="admin.LogEntry.user", calls=80, total_ms=40, rows=80, executions=4,
+        max_calls_per_execution=20, repeated_executions=4, repeated_calls=80,
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -51,6 +77,7 @@ def measured_run():
         RouteResult.objects.create(
             run=run, route=f"/{number}", requests=10, p50_ms=1, p95_ms=number, p99_ms=9, max_ms=9
         )
+    asked(run)
     budgets.evaluate(run)
     return run
 
@@ -72,6 +99,24 @@ def test_a_measured_run_shows_everything(admin_client, measured_run, django_asse
         assert part in page
     assert page.count('<svg viewBox="0 0 720') == 3
     assert "<script>" not in page
+
+
+def test_a_run_says_what_each_route_asked_which_line_and_what_fixes_an_n_plus_one(
+    admin_client, measured_run
+):
+    page = admin_client.get(url("loadrun_change", measured_run.pk)).content.decode()
+    text = " ".join(page.split())
+    query = url("querytemplate_change", 7)
+    assert '<td class="po-number">20.00</td>' in text
+    assert f'<a href="{query}"><code class="po-sql">' in text
+    assert "shop/views.py:7" in text
+    assert "sends one statement on auth_user 20.0 times per request" in text
+    assert "select_related(&#x27;user&#x27;)" in text
+    # Why a route has two p95.
+    assert "scheduled start" in text.partition("<h2>Budgets</h2>")[2][:300]
+    RunRoute.objects.all().delete()
+    text = admin_client.get(url("loadrun_change", measured_run.pk)).content.decode()
+    assert "No request of this run was counted. Each process writes its counts every 30 s" in text
 
 
 def test_a_run_says_how_its_traces_are_found(admin_client, measured_run, settings):

@@ -14,13 +14,20 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from perfops.models import QueryTemplate
-from perfops.origins import selectors
+from perfops.origins import runs, selectors
 
 ROOT = settings.BASE_DIR
 SHOP = "tests.perfops.origins.shop"
 PATIENCE_S = 180
+FORGED = "perfops.run=1,perfops.signature=forged"
+LOAD_RUN = """
+import django; django.setup()
+from perfops.models import LoadRun
+LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1")
+"""
 
 
 class Shop:
@@ -82,11 +89,11 @@ class Shop:
         child.wait(PATIENCE_S)
         self.children.remove(child)
 
-    def get(self, path):
+    def get(self, path, baggage=""):
         http = HTTPConnection("shop")
         with socket.socket(socket.AF_UNIX) as http.sock:
             http.sock.connect(str(self.socket))
-            http.request("GET", path, headers={"Connection": "close"})
+            http.request("GET", path, headers={"Connection": "close", "Baggage": baggage})
             answer = http.getresponse()
             answer.read()
             assert answer.status == 200
@@ -98,9 +105,16 @@ class Shop:
     def trade(self):
         web = self.serve("--workers", "3", "--preload", "--max-requests", "8")
         work = self.work()
+        self.run("-c", LOAD_RUN)
+        with override_settings(SECRET_KEY="of-the-shop"):
+            load = runs.baggage(1)
         for number in range(20):
             self.get(f"/shelves/{number}/")
-            self.get("/counters/left")
+            self.get("/counters/left", FORGED)
+            if number % 4 == 0:
+                self.get("/counters/load", load)
+                self.get("/nothing/", load)
+        self.get("/stream/", load)
         for _ in range(2):
             self.get("/awaiting/")
             self.get("/stream/")
@@ -159,9 +173,9 @@ def test_shares_are_the_calls_made_over_workers_recycled_tasks_and_commands(in_s
     assert found == {
         (first, "GET /shelves/{number}/"): 20,
         (second, "GET /shelves/{number}/"): 40,
-        (first, "GET /counters/{name}"): 60,
-        (second, "GET /counters/{name}"): 20,
-        (first, "GET /stream/"): 6,
+        (first, "GET /counters/{name}"): 75,
+        (second, "GET /counters/{name}"): 25,
+        (first, "GET /stream/"): 9,
         (first, "shop.tidy"): 7,
         (second, "shop.tidy"): 7,
         (first, "count_stock"): 2,
@@ -172,3 +186,19 @@ def test_shares_are_the_calls_made_over_workers_recycled_tasks_and_commands(in_s
         " AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
     )
     assert sums == [(sum(found.values()),)]
+
+
+@pytest.mark.slow
+def test_a_load_runs_statements_are_those_its_requests_sent_beside_other_traffic(in_shop):
+    first, second = line_of("first"), line_of("second")
+    found = {
+        route.name: (
+            route.requests, route.calls, {each.site: each.calls for each in route.statements}
+        )
+        for route in runs.of_run(1)
+    }  # fmt: skip
+    assert found == {
+        "GET /counters/{name}": (5, 20, {first: 15, second: 5}),
+        "GET /stream/": (1, 3, {first: 3}),
+        "GET /nothing/": (5, 0, {}),
+    }

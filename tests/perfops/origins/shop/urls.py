@@ -7,4 +7,5 @@ urlpatterns = [
     re_path(r"^counters/(?P<name>\w+)$", views.counter),
     path("awaiting/", views.awaiting),
     path("stream/", views.stream),
+    path("nothing/", views.nothing),
 ]

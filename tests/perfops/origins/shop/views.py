@@ -40,3 +40,7 @@ def stream(request):
             yield name
 
     return StreamingHttpResponse(parts())
+
+
+def nothing(request):
+    return HttpResponse()
