@@ -16,9 +16,9 @@ __all__ = [
 # A busy machine is no failure. `make test` tries the same examples every time, so that it never
 # fails by chance; CI searches at random in a section of its own and prints the seed.
 _SHARED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
-hypothesis.settings.register_profile("same", derandomize=True, max_examples=100, **_SHARED)
+hypothesis.settings.register_profile("same", derandomize=True, max_examples=50, **_SHARED)
 hypothesis.settings.register_profile(
-    "random", max_examples=100, print_blob=True, database=None, **_SHARED
+    "random", max_examples=60, print_blob=True, database=None, **_SHARED
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 

@@ -20,6 +20,8 @@ SENTRY_TRACES_SAMPLE_RATE = float(os.environ.get("SENTRY_TRACES_SAMPLE_RATE", "0
 METRICS_ALLOW = ["127.0.0.0/8"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_USE_FINDERS = True
+# A file is looked for when it is asked for: else each test's client reads all of them first.
+WHITENOISE_AUTOREFRESH = True
 # On a busy machine Redis answers late now and then, and is not away. What becomes of those who
 # wait for one that is, tests with a server of their own show.
 _PATIENCE_S = 30

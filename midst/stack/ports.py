@@ -32,7 +32,8 @@ def choose(preferred: int | None) -> int:
     """Return ``preferred`` if it is free within ``PATIENCE_S``, else any port that is."""
     if preferred and _becomes_free(preferred):
         return preferred
-    return next(port for port in _RANDOM.sample(_RANGE, len(_RANGE)) if is_free(port))
+    first = _RANDOM.randrange(len(_RANGE))
+    return next(port for part in (_RANGE[first:], _RANGE[:first]) for port in part if is_free(port))
 
 
 def _becomes_free(port: int) -> bool:

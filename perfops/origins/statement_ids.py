@@ -31,6 +31,9 @@ _STORE = f"""{MARK} UPDATE {_TABLE} SET identified_at = now(),
 _SAMPLE = f"""{MARK} UPDATE {_TABLE} SET sample = %s::jsonb, sampled_at = now()
     WHERE id = %s"""
 
+# Their ids and signatures, and the key of a statement's row: what ``_STORE`` takes.
+type _Found = tuple[list[str], list[str], int]
+
 # What has a plan, and so an id that EXPLAIN tells.
 _PLANNED = ("select", "insert", "update", "delete", "with", "merge", "values", "table", "(")
 
@@ -40,11 +43,15 @@ def identify_new(cursor: CursorWrapper, *, hurried: bool) -> None:
     until = monotonic() + (_HURRIED_S if hurried else _PATIENCE_S)
     waiting = ledger.waiting()
     _know(cursor, waiting)
+    found: list[_Found] = []
     for database in {database for database, _ in waiting}:
         with suppress(Error), session.reading(database) as looking:
             for (alias, text), known in waiting.items():
                 if alias == database and known.pending and monotonic() < until:
-                    _identify(cursor, looking, alias, text, known)
+                    _identify(looking, text, known, store.key(alias, text), found)
+    # Only now: through a pooler ``looking`` holds a connection, which may be the only one.
+    for each in found:
+        cursor.execute(_STORE, each)
     for (database, text), known in waiting.items():
         sample, known.sample = samples.encode(known.sample), None
         if sample is not None:
@@ -63,8 +70,9 @@ def _know(cursor: CursorWrapper, waiting: dict[tuple[str, str], ledger.Known]) -
 
 
 def _identify(
-    cursor: CursorWrapper, looking: CursorWrapper, alias: str, text: str, known: ledger.Known
+    looking: CursorWrapper, text: str, known: ledger.Known, key: int, stored: list[_Found]
 ) -> None:
+    """Add to ``stored`` what is to be stored of the statement with the ``key``."""
     found, looked_at = [], []
     for signature, params in list(known.pending.items()):
         try:
@@ -87,7 +95,7 @@ def _identify(
             found.append(queryid)
             known.queryid = queryid
     if looked_at:
-        cursor.execute(_STORE, [found, looked_at, store.key(alias, text)])
+        stored.append((found, looked_at, key))
 
 
 def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:

@@ -79,7 +79,7 @@ class Timeline(Skills):
 
 @pytest.mark.parametrize("collection", [Profiles, ProfilesByName, Skills, Timeline])
 @settings(
-    max_examples=25,
+    max_examples=10,
     # Every example is dozens of requests: a failure is told as it was met, not searched smaller.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     deadline=None,

@@ -63,6 +63,7 @@ def test_who_reads_only_after_sending_a_body_that_is_too_large_sees_why(served):
     assert list(refused_after_sending(served)) == [(413, "Too large")] * 2
 
 
+@pytest.mark.slow
 def test_no_header_names_a_mount_point(served):
     client = connect(
         served,

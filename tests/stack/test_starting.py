@@ -42,6 +42,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_before_the_first_start_commands_say_what_to_do(folder):
     done = manage(folder, "migrate")
     assert done.returncode == 1

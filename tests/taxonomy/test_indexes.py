@@ -6,7 +6,8 @@ from django.db import connection
 from taxonomy.models import Mask
 from tests.explain import check, nodes
 
-pytestmark = pytest.mark.django_db
+# So many rows that an index is worth it take seconds.
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

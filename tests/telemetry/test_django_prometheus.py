@@ -94,6 +94,7 @@ def test_no_request_is_observed_twice_by_default(client):
     assert REGISTRY.get_sample_value("django_http_requests_before_middlewares_total") is None
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_dashboards_and_alerts_for_django_prometheus_find_their_metrics(tmp_path, monkeypatch):
     from tests.telemetry.conftest import database_url

@@ -135,6 +135,7 @@ def test_a_line_of_the_log_is_one_line_whatever_it_quotes():
     assert all(each.startswith("  ") for each in others)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_server_that_lost_its_database_logs_no_password_and_no_forged_line(gunicorn):
     nowhere = f"postgres://midst:hunter3@127.0.0.1:{ports.choose(None)}/nowhere"

@@ -160,6 +160,7 @@ def command(tmp_path, server, *arguments, code):
     )
 
 
+@pytest.mark.slow
 def test_a_command_that_breaks_is_told_once(tmp_path):
     with receiver() as server:
         command(tmp_path, server, code=1)
@@ -168,6 +169,7 @@ def test_a_command_that_breaks_is_told_once(tmp_path):
     nothing_personal(server)
 
 
+@pytest.mark.slow
 def test_a_command_that_says_what_is_wrong_is_no_error(tmp_path):
     with receiver() as server:
         command(tmp_path, server, "--expected", code=1)

@@ -263,6 +263,7 @@ def ended():
     return [each for each in gc.get_objects() if isinstance(each, ReadableSpan)]
 
 
+@pytest.mark.slow
 def test_with_the_receiver_away_memory_is_bounded_and_every_span_is_accounted_for(
     traced, client, monkeypatch, caplog
 ):

@@ -69,8 +69,10 @@ def watch(database: str = "default") -> list[QueryPlan]:
     the database does not answer. Our own tables are asked four times, however many there are.
     """
     found: dict[str, tuple[dict[str, Any], Circumstances]] = {}
+    # Asked before: through a pooler ``cursor`` may hold the only connection.
+    costliest = _costliest(database)
     with session.reading(database) as cursor:
-        for template in _costliest(database):
+        for template in costliest:
             try:
                 plan = explain.generic(cursor, template.text)
                 circumstances = causes.look(cursor, tree.relations(plan))

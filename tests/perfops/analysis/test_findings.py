@@ -139,6 +139,7 @@ def test_the_worst_open_finding_stands_first():
     assert [finding.object for finding in ranked] == ["d", "c", "a", "b"]
 
 
+@pytest.mark.slow
 def test_thousands_of_findings_are_written_with_few_queries(django_assert_max_num_queries):
     advice = [dataclasses.replace(ADVICE, object=str(n)) for n in range(2_000)]
     for _ in range(2):

@@ -13,7 +13,7 @@ from perfops.analysis.plans import explain
 from perfops.conf import conf
 from perfops.database import connections as database
 from perfops.indexes import table_copies
-from perfops.origins import statement_ids
+from perfops.origins import ledger, statement_ids, store
 from tests.perfops.clusters import USER, cluster, pool, versions
 
 SETTINGS = (
@@ -106,6 +106,25 @@ def test_another_client_of_the_pool_keeps_its_settings_throughout(pooled):
     assert queryid
     assert "Index" in plan["Plan"]["Node Type"]
     assert "Actual Rows" in ran["Plan"]
+
+
+@pytest.mark.usefixtures("unblocked")
+def test_ids_of_statements_are_stored_through_a_pool_of_one_connection(pooled, server, monkeypatch):
+    text = "SELECT body FROM doc WHERE owner = %s"
+    monkeypatch.setattr(ledger, "_known", {(pooled, text): ledger.Known(0.0, pending={"i": [1]})})
+    server.execute(
+        "CREATE TABLE perfops_querytemplate (id bigint, queryids varchar[] DEFAULT '{}',"
+        " signatures varchar[] DEFAULT '{}', identified_at timestamptz)",
+        f"INSERT INTO perfops_querytemplate VALUES ({store.key(pooled, text)})",
+        "GRANT SELECT, UPDATE ON perfops_querytemplate TO modest",
+    )
+    try:
+        with database.writing(pooled, timeout_ms=5000) as cursor:
+            statement_ids.identify_new(cursor, hurried=False)
+            cursor.execute("SELECT cardinality(queryids), signatures FROM perfops_querytemplate")
+            assert cursor.fetchone() == (1, ["i"])
+    finally:
+        server.execute("DROP TABLE perfops_querytemplate")
 
 
 @pytest.mark.usefixtures("unblocked")

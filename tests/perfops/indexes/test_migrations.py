@@ -79,6 +79,7 @@ def urls(request, rehearsing):
 DROP = {"drop": "attic_place", "table": "attic_box", "alias": "default"}
 
 
+@pytest.mark.slow
 def test_changes_of_every_kind_apply_with_their_diff_reverse_and_leave_nothing_to_make(
     tmp_path, urls
 ):

@@ -99,6 +99,7 @@ def kill_a_rehearsal(bench):
     return left
 
 
+@pytest.mark.slow
 def test_what_a_killed_rehearsal_leaves_is_gone_after_the_next_one(embedded):
     kill_a_rehearsal(embedded)
     embedded.advise(named("equality"), embedded.limits())

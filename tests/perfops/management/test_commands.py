@@ -59,6 +59,7 @@ def test_run_load_test_here_reports_a_pass(capsys, scenario, site):
         assert part in out
 
 
+@pytest.mark.slow
 @WHOLE
 @pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_as_json_holds_nothing_else_on_stdout(capsys, scenario, site):
