@@ -27,6 +27,9 @@ class Conf:
     # "package.module:function", called before each request that check_budget --deterministic
     # counts: to empty a cache, so that each is answered by the database.
     BEFORE_COUNTED_REQUEST: str = ""
+    # How another build of the project is installed, filled and served for check_budget --against:
+    # install, python, prepare, migrate, serve, environment. See perfops/budgets/against.
+    AGAINST: Mapping[str, object] = field(default_factory=dict)
     # Dotted paths of what the project adds, beside the entry points of installed packages: modules
     # of advisors, budget metrics, folders of scenarios, output formats. See perfops/plugins.py.
     ADVISORS: tuple[str, ...] = ()

@@ -234,6 +234,22 @@ PERFOPS = {
     "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "BEFORE_COUNTED_REQUEST": "midst.operations.cache_page.clearing:clear_all_regions",
+    "AGAINST": {
+        "install": ["make install"],
+        "python": ".venv/bin/python",
+        "prepare": [
+            "{python} manage.py migrate --no-input",
+            "{python} manage.py seed --profiles 1000",
+        ],
+        "serve": "{python} -m gunicorn -c infra/gunicorn.conf.py",
+        "environment": {
+            "DATABASE_URL": "{database_url}",
+            "BIND": "127.0.0.1:{port}",
+            # A cache and counters of its own.
+            "CACHE_PREFIX": "{side}",
+            "PROMETHEUS_MULTIPROC_DIR": "{scratch}",
+        },
+    },
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
     "HELPER_MODULES": ["midst.kernel"],

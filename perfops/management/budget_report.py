@@ -1,9 +1,10 @@
 """What ``check_budget`` found, as JSON, markdown and JUnit. The schema of the JSON is beside it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from perfops.budgets.against.attribution import Cause
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import visible
 from perfops.management import console
@@ -28,6 +29,7 @@ class BudgetReport:
     reasons: list[str]
     judgements: list[Judgement]
     subject: str = "Budgets"
+    causes: list[Cause] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -44,6 +46,7 @@ def as_data(report: BudgetReport) -> dict[str, Any]:
         "exit_code": report.code,
         "reasons": report.reasons,
         "budgets": [{name: getattr(each, name) for name in _FIELDS} for each in report.judgements],
+        "causes": [asdict(each) for each in report.causes],
     }
 
 
@@ -60,7 +63,20 @@ def as_markdown(report: BudgetReport) -> str:
             f"{each.label}: {each.reason}" if each.reason else each.label,
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(plain, cells))} |")
+    for cause in report.causes:
+        lines += ["", f"### Why {plain(cause.route)} is slower: {plain(cause.what)}", ""]
+        lines += [f"- {plain(line)}" for line in cause_lines(cause)]
     return "\n".join(lines) + "\n"
+
+
+def cause_lines(cause: Cause) -> list[str]:
+    """Return what a reader needs to find it, a line each: statement, line, files, commits."""
+    return [
+        *([f"{cause.statement} ({cause.ms:+,.1f} ms a request)"] if cause.statement else []),
+        *([f"sent at {cause.site}"] if cause.site else []),
+        *([f"changed: {', '.join(cause.files)}"] if cause.files else []),
+        *cause.commits,
+    ]
 
 
 def as_junit(report: BudgetReport) -> str:
@@ -84,6 +100,11 @@ def as_junit(report: BudgetReport) -> str:
             _explain(case, "error", each.reason)
         else:
             ET.SubElement(case, "system-out").text = f"{each.label}: {text}"
+    for cause in report.causes:
+        case = ET.SubElement(
+            suite, "testcase", classname="perfops", name=f"cause: {cause.route}, {cause.what}"
+        )
+        ET.SubElement(case, "system-out").text = "\n".join(cause_lines(cause))
     for kind, name in (("failure", "failures"), ("error", "errors"), ("testcase", "tests")):
         suite.set(name, str(sum(1 for _ in suite.iter(kind))))
     return visible(ET.tostring(suite, encoding="unicode", xml_declaration=True)) + "\n"

@@ -75,19 +75,22 @@ def against_history(series: Sequence[Series]) -> Decision:
     return _decide([_judged(each, alpha, steady=True) for each in series], ALPHA, is_last=True)
 
 
-def in_turn(series: Sequence[Series], *, most: int = MAX_PAIRS) -> Decision | None:
+def in_turn(
+    series: Sequence[Series], *, most: int = MAX_PAIRS, is_last: bool = False
+) -> Decision | None:
     """Compare two builds that were run A B B A ...; None: not decided, run two pairs more.
 
-    ``most``: the pairs at which it ends. The chance of a false alarm is shared by all the looks
-    at the figures, so that looking often raises none.
+    ``most``: the pairs at which it ends; ``is_last``: it ends now. All the looks at the figures
+    share the chance of a false alarm, so that looking often raises none.
     """
     pairs = max((len(each.after) for each in series), default=0)
-    if pairs < most and not is_look(pairs, most):
+    is_last = is_last or pairs >= most
+    if not is_last and not is_look(pairs, most):
         return None
     alpha = ALPHA / len([n for n in range(1, most + 1) if is_look(n, most)])
     judged = [_judged(each, alpha / len(series), steady=False) for each in series]
-    decision = _decide(judged, alpha, is_last=pairs >= most)
-    undecided = decision.outcome is Outcome.INCONCLUSIVE and pairs < most
+    decision = _decide(judged, alpha, is_last=is_last)
+    undecided = decision.outcome is Outcome.INCONCLUSIVE and not is_last
     return None if undecided else decision
 
 

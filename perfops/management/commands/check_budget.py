@@ -9,10 +9,11 @@ from rich.markup import escape
 
 from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
+from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
-from perfops.management import budget_report, console, report, request_counts
+from perfops.management import against_report, budget_report, console, report, request_counts
 from perfops.management.budget_report import BudgetReport
 from perfops.management.console import ReportCommand
 from perfops.models.runs import LoadRun
@@ -21,7 +22,8 @@ from perfops.models.runs import LoadRun
 class Command(ReportCommand):
     help = (
         "Hold the newest load run against the budgets; with --deterministic, what a request of "
-        "each route costs against a committed file. Exit codes: 0 pass, 1 fail, 2 can't tell."
+        "each route costs against a committed file; with --against, this build against another. "
+        "Exit codes: 0 pass, 1 fail, 2 can't tell."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -46,8 +48,25 @@ class Command(ReportCommand):
         )
         counts.add_argument("--user", default="", help="who asks; without it, nobody is logged in")
 
+        turn = parser.add_argument_group(
+            "two builds in turn",
+            "This checkout and another commit, each with a database of its own, are loaded in turn "
+            "until it can be told which is slower. For example: check_budget --against main",
+        )
+        usual = Wanted()
+        turn.add_argument("--against", metavar="REF", help="the commit, tag or branch")
+        turn.add_argument("--seconds", type=float, default=usual.seconds, help="of one run (15)")
+        turn.add_argument("--rate", type=float, help="requests a second; the scenario's highest")
+        turn.add_argument("--pairs", type=int, default=usual.pairs, help="at most (12)")
+        turn.add_argument("--minutes", type=float, default=usual.minutes, help="at most (30)")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["deterministic"] or options["update"]:
+        if options["against"]:
+            scenario = options["scenario"] or Wanted().scenario
+            names = ("seconds", "rate", "pairs", "minutes")
+            wanted = Wanted(scenario=scenario, **{name: options[name] for name in names})
+            found = against_report.report(options["against"], wanted)
+        elif options["deterministic"] or options["update"]:
             found = request_counts.report(
                 options["baseline"], options["routes"], options["user"], update=options["update"]
             )
@@ -76,6 +95,10 @@ def _print(found: BudgetReport) -> None:
     for reason in found.reasons:
         out.print(f"  {reason}", markup=False)
     report.judgements_as_text(found.judgements, out)
+    for cause in found.causes:
+        out.print(f"  [bold]{escape(cause.route)}[/bold]  {escape(cause.what)}")
+        for line in budget_report.cause_lines(cause):
+            out.print(f"    {line}", markup=False)
 
 
 def _run(run_id: int | None, scenario: str) -> LoadRun | None:

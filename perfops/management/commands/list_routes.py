@@ -1,7 +1,10 @@
 """``manage.py list_routes``: the project's URLs as the ``routes.json`` of load runs."""
 
 from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from perfops.analysis import queries
 from perfops.analysis.collectors import origins
@@ -27,7 +30,16 @@ class Command(ReportCommand):
         )  # fmt: skip
         parser.add_argument("--days", type=days, default=7, help="how many days of traffic (7)")
 
+        parser.add_argument(
+            "--filled", type=Path, metavar="FILE",
+            help="a routes.json with every path written out from this database's rows",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["filled"]:
+            listed = routes.filled(routes.read(options["filled"]))
+            console.print_json(msgspec.to_builtins(listed))
+            return
         executions = None
         if options["observed"]:
             executions = {

@@ -1,0 +1,1 @@
+"""Two builds run in turn: the relative gate, and which statement, line and commit it was."""

@@ -1,0 +1,99 @@
+"""Why a route got slower: statement, call site, files of the diff, commits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from perfops.budgets.against import counted
+from perfops.budgets.against.checkouts import Side, git
+from perfops.budgets.against.counted import Sent
+from perfops.formatting import cut
+
+# More than a fifth slower or more often, and so often that it counts.
+_CHANGED, _LEAST_CALLS, _MIN_CALLS = 1.2, 0.02, 20
+_CAUSES, _COMMITS, _FILES = 3, 5, 5
+_LONGEST = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """``what``: more calls, slower calls or changed plan; ``ms``: what it adds to a request."""
+
+    route: str
+    what: str
+    statement: str
+    site: str
+    ms: float
+    files: tuple[str, ...]
+    commits: tuple[str, ...]
+
+
+def attribute(
+    slower: list[str], pair: tuple[Side, Side], requests: Mapping[str, Mapping[str, int]], ref: str
+) -> list[Cause]:
+    """Return why each of the routes ``slower`` is slower; ``requests``: by build and route."""
+    if not slower:
+        return []
+    old, new = ({} if (its := counted.counts(side)) is None else its for side in pair)
+    changed = tuple(git("diff", "--name-only", "--relative", ref).splitlines())
+    found = []
+    for route in slower:
+        sent = [requests[side.name].get(route, 0) for side in pair]
+        before, after = counted.of_route(old, route, sent[0]), counted.of_route(new, route, sent[1])
+        causes = of_statements(route, before, after, pair, changed, ref)
+        found += causes or [_in_python(route, changed, ref)]
+    return found
+
+
+def of_statements(
+    route: str,
+    before: dict[str, Sent],
+    after: dict[str, Sent],
+    pair: Sequence[Side],
+    changed: tuple[str, ...],
+    ref: str,
+) -> list[Cause]:
+    """Return the statements (by text) that made the route slower, the costliest first."""
+    found = []
+    for text, now in after.items():
+        was = before.get(text, Sent("", "", 0.0, now.ms, 0))
+        added = now.per_request * now.ms - was.per_request * was.ms
+        if now.calls < _MIN_CALLS or added <= 0:
+            continue
+        more = now.per_request - was.per_request
+        if more > _LEAST_CALLS and now.per_request > was.per_request * _CHANGED:
+            what = f"more calls: {was.per_request:,.2f} to {now.per_request:,.2f} a request"
+        elif now.ms > was.ms * _CHANGED:
+            plan = "changed plan" if counted.has_other_plan(text, pair) else "slower calls"
+            what = f"{plan}: {was.ms:,.2f} to {now.ms:,.2f} ms a call"
+        else:
+            continue
+        files = _files(now, changed)
+        found.append(
+            Cause(
+                route, what, cut(text, _LONGEST), now.site, added, files,
+                _commits(files, ref),
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda cause: -cause.ms)[:_CAUSES]
+
+
+def _in_python(route: str, changed: tuple[str, ...], ref: str) -> Cause:
+    what = "its statements are as before: the time is spent elsewhere, in Python or waiting"
+    files = changed[:_FILES]
+    return Cause(route, what, "", "", 0.0, files, _commits(files, ref))
+
+
+def _files(sent: Sent, changed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the files of the diff that the statement came through, innermost first; else all."""
+    frames = [sent.site, *sent.stack.splitlines()]
+    through = dict.fromkeys(frame.partition(":")[0] for frame in frames)
+    return tuple(file for file in through if file in changed) or changed[:_FILES]
+
+
+def _commits(files: tuple[str, ...], ref: str) -> tuple[str, ...]:
+    """Return the commits since ``ref`` that touched the files, newest first."""
+    if not files:
+        return ()
+    log = git("log", f"-{_COMMITS}", "--format=%h %s", f"{ref}..HEAD", "--", *files)
+    uncommitted = git("diff", "--name-only", "--relative", "HEAD", "--", *files)
+    return (*(["not committed yet"] if uncommitted else []), *log.splitlines())

@@ -1,0 +1,174 @@
+"""Two checkouts side by side, this one and a git worktree of another commit, each with a database.
+
+Whatever happens, the worktree and both databases are gone when the block ends.
+"""
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from perfops.budgets.against import databases
+from perfops.budgets.against.databases import CouldNotCompare
+from perfops.conf import conf
+
+_HOST = "127.0.0.1"
+_LOG_LINES = 15
+
+
+class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``PERFOPS["AGAINST"]``: how a checkout is installed, filled and served.
+
+    Commands are split as a shell does; ``{python}``, ``{port}``, ``{folder}`` (the checkout),
+    ``{scratch}`` (an empty folder), ``{side}`` (a name of its own) and ``{database_url}`` are
+    filled in. ``install``: in the other build's checkout. ``prepare``: fills its empty database.
+    ``migrate``: this build's migrations on a copy of that.
+    """
+
+    install: tuple[str, ...] = ()
+    python: str = sys.executable
+    prepare: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
+    migrate: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
+    serve: str = "{python} manage.py runserver --noreload {port}"
+    environment: dict[str, str] = msgspec.field(
+        default_factory=lambda: {"DATABASE_URL": "{database_url}"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A build: its checkout, its database's name, and how its commands are run."""
+
+    name: str
+    folder: Path
+    database: str
+    scratch: Path
+    port: int
+    python: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+    def filled(self, text: str) -> str:
+        values = {
+            "python": self.python,
+            "port": str(self.port),
+            "folder": str(self.folder),
+            "scratch": str(self.scratch),
+            "side": self.database,
+            "database_url": databases.url_of(self.database),
+        }
+        for name, value in values.items():
+            text = text.replace(f"{{{name}}}", value)
+        return text
+
+    def environment(self, recipe: Recipe) -> dict[str, str]:
+        given = {name: self.filled(value) for name, value in recipe.environment.items()}
+        return {**os.environ, **given}
+
+    def run(self, command: str, recipe: Recipe) -> str:
+        """Run a command in the checkout and return what it wrote. Raises ``CouldNotCompare``."""
+        words = shlex.split(self.filled(command))
+        try:
+            done = subprocess.run(
+                words, cwd=self.folder, env=self.environment(recipe), check=False,
+                capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError as error:
+            raise CouldNotCompare(f"`{command}` of the {self.name} build: {error}") from error
+        if done.returncode:
+            raise CouldNotCompare(
+                f"`{command}` of the {self.name} build ended with {done.returncode}:\n"
+                f"{end_of(done.stdout + done.stderr)}"
+            )
+        return done.stdout
+
+
+def recipe() -> Recipe:
+    """Return the project's recipe. Raises ``CouldNotCompare`` where a key is wrong."""
+    try:
+        return msgspec.convert(dict(conf().AGAINST), Recipe)
+    except msgspec.ValidationError as error:
+        raise CouldNotCompare(f"PERFOPS['AGAINST'] can't be used: {error}") from error
+
+
+def git(*words: str, folder: Path | None = None) -> str:
+    """Return what git says. Raises ``CouldNotCompare``."""
+    program = shutil.which("git") or "git"
+    try:
+        done = subprocess.run(
+            [program, *words], cwd=folder, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError as error:
+        raise CouldNotCompare("git is not there: install it.") from error
+    if done.returncode:
+        raise CouldNotCompare(f"git {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+@contextmanager
+def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
+    """Yield the build of ``ref`` and that of this checkout, each with its database.
+
+    Both databases hold the same rows: the older build fills one, the newer one migrates a copy.
+    Raises ``CouldNotCompare``.
+    """
+    commit = git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    top = Path(git("rev-parse", "--show-toplevel"))
+    below = Path.cwd().relative_to(top)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))
+        checkout = scratch / "checkout"
+        git("worktree", "prune")
+        # Before it is there: a Ctrl-C comes at any moment.
+        stack.callback(_remove_worktree, checkout)
+        git("worktree", "add", "--detach", "--quiet", str(checkout), commit)
+        names = [f"perfops_against_{os.getpid()}_{letter}" for letter in "ab"]
+        old = _side("old", checkout / below, names[0], scratch, how.python)
+        new = _side("new", Path.cwd(), names[1], scratch, sys.executable)
+        for command in how.install:
+            old.run(command, how)
+        for name in names:
+            stack.callback(databases.drop, name)
+        databases.create(names[0])
+        for command in how.prepare:
+            old.run(command, how)
+        databases.create(names[1], like=names[0])
+        for command in how.migrate:
+            new.run(command, how)
+        for name in names:
+            databases.analyse(name)
+        yield old, new
+
+
+def _side(name: str, folder: Path, database: str, scratch: Path, python: str) -> Side:
+    own = scratch / name
+    own.mkdir()
+    # A path within the checkout, or a program.
+    within = folder / python
+    program = str(within) if "/" in python and not Path(python).is_absolute() else python
+    return Side(name, folder, database, own, _free_port(), program)
+
+
+def _free_port() -> int:
+    with socket.create_server((_HOST, 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def end_of(text: str) -> str:
+    return "\n".join(text.strip().splitlines()[-_LOG_LINES:])
+
+
+def _remove_worktree(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    git("worktree", "prune")

@@ -1,0 +1,137 @@
+"""Running two builds in turn (A B B A ...) until it can be told which is slower."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from perfops.budgets.against import checkouts, measuring
+from perfops.budgets.against.attribution import Cause, attribute
+from perfops.budgets.against.checkouts import Side
+from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.measuring import Measured, Wanted
+from perfops.budgets.against.serving import serving
+from perfops.conf import conf
+from perfops.load import k6, scenarios
+from perfops.statistics import gate
+from perfops.statistics.gate import Decision, Outcome, Series
+
+_WARM_UP_S = 3.0
+_MOST_ERRORS = 0.01
+_UNREACHABLE = 0.5
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Compared:
+    """``causes``: of the routes that got slower, the one that costs most first."""
+
+    decision: Decision
+    pairs: int
+    notes: list[str] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+
+
+def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
+    """Compare this checkout with the commit ``ref``. Raises ``CouldNotCompare``."""
+    how = checkouts.recipe()
+    try:
+        plan, binary = measuring.plan_of(wanted), k6.binary(conf().K6_BINARY)
+    except (k6.NoK6, scenarios.UnknownScenario) as error:
+        raise CouldNotCompare(str(error)) from error
+    say(f"Preparing the build of {ref} and a database for each ...")
+    with checkouts.prepared(ref, how) as pair:
+        plan = measuring.filled(plan, pair[1], how)
+        requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}
+        with ExitStack() as stack:
+            for side in pair:
+                stack.enter_context(serving(side, how))
+
+            def measure(side: Side, seconds: float) -> Measured:
+                found = measuring.measure(binary, plan, side, seconds)
+                requests[side.name].update(found.requests)
+                return found
+
+            for side in pair:
+                measure(side, _WARM_UP_S)
+            found = in_turn(pair, wanted, measure, say)
+        # Both have ended, and written what they counted.
+        slower = [
+            each.series.route for each in found.decision.judged if each.outcome is Outcome.FAIL
+        ]
+        found.causes = attribute(list(dict.fromkeys(slower)), pair, requests, ref)
+        return found
+
+
+def in_turn(
+    pair: tuple[Side, Side], wanted: Wanted, measure: Callable[[Side, float], Measured], say: Say
+) -> Compared:
+    """Run the two until it is decided; ``measure``: one run of so many seconds.
+
+    Raises ``CouldNotCompare`` when one of them can't be measured.
+    """
+    runs: dict[str, list[Measured]] = defaultdict(list)
+    began, notes = time.monotonic(), []
+    spoiled = 0
+    while True:
+        done = len(runs["new"])
+        both = {
+            side.name: measure(side, wanted.seconds)
+            for side in (pair if done % 2 == 0 else reversed(pair))
+        }
+        is_late = time.monotonic() - began > wanted.minutes * 60
+        generator = both["old"].generator or both["new"].generator
+        if broken := _broken(both["old"], both["new"], done + 1):
+            return broken
+        if generator:
+            spoiled += 1
+            notes.append(f"A pair was left out: {generator}")
+            say(notes[-1])
+        else:
+            for name, each in both.items():
+                runs[name].append(each)
+            say(f"Pair {done + 1} of at most {wanted.pairs}.")
+        is_last = is_late or spoiled > wanted.pairs
+        decision = gate.in_turn(_series(runs), most=wanted.pairs, is_last=is_last)
+        if decision is not None:
+            if is_last:
+                notes.append(f"It ended after {len(runs['new'])} pairs: the time is over.")
+            return Compared(decision, len(runs["new"]), notes)
+
+
+def _broken(old: Measured, new: Measured, pairs: int) -> Compared | None:
+    """Return the end of it where a build does not answer as it should."""
+    for name, each in (("old", old), ("new", new)):
+        sent = sum(each.requests.values())
+        if each.unreachable >= max(1, sent) * _UNREACHABLE:
+            raise CouldNotCompare(f"The {name} build could not be reached any more.")
+    if old.error_rate > _MOST_ERRORS:
+        raise CouldNotCompare(
+            f"{old.error_rate:.0%} of the old build's answers are errors: it is no measure."
+        )
+    if new.error_rate <= _MOST_ERRORS:
+        return None
+    worst = max(new.errors, key=lambda route: new.errors[route])
+    reason = (
+        f"{new.error_rate:.0%} of the new build's answers are errors (the old one's: "
+        f"{old.error_rate:.1%}), most at {worst}."
+    )
+    return Compared(Decision(Outcome.FAIL, (reason,), ()), pairs)
+
+
+def _series(runs: dict[str, list[Measured]]) -> list[Series]:
+    """Return the figures that every run of both builds has."""
+    every = [*runs["old"], *runs["new"]]
+    if not every:
+        return []
+    known = set.intersection(*(set(each.figures) for each in every))
+    return [
+        Series(
+            *key,
+            tuple(each.figures[key] for each in runs["old"]),
+            tuple(each.figures[key] for each in runs["new"]),
+        )
+        for key in sorted(known)
+    ]

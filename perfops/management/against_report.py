@@ -1,0 +1,82 @@
+"""``check_budget --against``: two builds run in turn as a report of budgets."""
+
+import signal
+from types import FrameType
+
+from django.utils import timezone
+
+from perfops.budgets.against import comparing
+from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.measuring import Wanted
+from perfops.budgets.selectors import LABELS, Judgement
+from perfops.formatting import count_text
+from perfops.management import console
+from perfops.management.budget_report import BudgetReport
+from perfops.models.budgets import Budget, Evaluation
+from perfops.statistics.gate import Judged, Outcome
+from perfops.statistics.shifts import MIN_EFFECT
+
+_CODES = {
+    Outcome.PASS: console.FINE,
+    Outcome.FAIL: console.NOT_FINE,
+    Outcome.INCONCLUSIVE: console.COULD_NOT_TELL,
+}
+_OUTCOMES = {
+    Outcome.PASS: Evaluation.Outcome.MET,
+    Outcome.FAIL: Evaluation.Outcome.VIOLATED,
+    Outcome.INCONCLUSIVE: Evaluation.Outcome.UNKNOWN,
+}
+
+
+def report(ref: str, wanted: Wanted) -> BudgetReport:
+    """Compare this checkout with the commit ``ref``. Never raises for what can't be run."""
+    subject = f"This build against {ref}"
+    # A runner that cancels a job sends SIGTERM: it must clean up as Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        found = comparing.compare(ref, wanted, lambda text: console.err().print(text, markup=False))
+    except CouldNotCompare as error:
+        return BudgetReport(None, console.COULD_NOT_TELL, [str(error)], [], subject)
+    except KeyboardInterrupt:
+        reason = "It was stopped; the checkout, the databases and the servers are gone."
+        return BudgetReport(None, console.COULD_NOT_TELL, [reason], [], subject)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    decision = found.decision
+    reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
+    if decision.needed:
+        reasons.append(f"With this noise 10% takes about {count_text(decision.needed, 'pair')}.")
+    return BudgetReport(
+        None,
+        _CODES[decision.outcome],
+        [*reasons, *found.notes],
+        [_judgement(each) for each in decision.judged],
+        subject,
+        found.causes,
+    )
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _judgement(found: Judged) -> Judgement:
+    outcome = _OUTCOMES[found.outcome]
+    most = found.before * (1 + MIN_EFFECT)
+    return Judgement(
+        budget_id=0,
+        name=f"{found.series.figure} of {found.series.route}",
+        action=Budget.Action.FAIL,
+        outcome=outcome,
+        label=LABELS[outcome],
+        value=found.after,
+        threshold=most,
+        target=found.before,
+        value_text=f"{found.after:,.1f} ms",
+        target_text=f"{found.before:,.1f} ms",
+        threshold_text=f"{most:,.1f} ms",
+        margin=(most - found.after) / most if most else None,
+        reason=found.reason,
+        run_id=0,
+        at=timezone.now(),
+    )

@@ -1,0 +1,169 @@
+"""check_budget --against: two builds in turn, what made one slower, and nothing left behind."""
+
+import json
+import subprocess
+
+import pytest
+from django.core.management import call_command
+
+from perfops.budgets.against import attribution, checkouts, comparing, counted, databases, serving
+from perfops.budgets.against.attribution import Cause
+from perfops.budgets.against.checkouts import Recipe
+from perfops.budgets.against.comparing import Compared
+from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.measuring import Measured, Wanted
+from perfops.statistics.gate import Outcome, Series, in_turn
+
+pytestmark = pytest.mark.django_db
+
+
+def git(folder, *words):
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    return subprocess.run(
+        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository whose second commit changed shop.py, and which is the working directory."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    git(folder, "init", "--quiet")
+    for content in ("one", "two"):
+        (folder / "shop.py").write_text(content)
+        git(folder, "add", "shop.py")
+        git(folder, "commit", "--quiet", "-m", f"Shop is {content}")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def measured(ms, *, errors=0, generator="", unreachable=0):
+    figures = {("/list", "p50"): ms}
+    return Measured({"/list": 100}, {"/list": errors}, figures, unreachable, generator)
+
+
+def in_turns(old, new, pairs=12):
+    """Return what was found, and which side was run when; ``old``, ``new``: runs by number."""
+    order = []
+
+    def measure(side, seconds):
+        order.append(side.name)
+        runs = {"old": old, "new": new}[side.name]
+        return runs(sum(name == side.name for name in order))
+
+    sides = [checkouts.Side(name, None, name, None, 1, "") for name in ("old", "new")]
+    found = comparing.in_turn(tuple(sides), Wanted(pairs=pairs), measure, lambda _: None)
+    return found, "".join(name[0] for name in order)
+
+
+def test_runs_alternate_so_that_a_drift_meets_both_and_end_when_it_can_be_told():
+    found, order = in_turns(lambda n: measured(100 + n), lambda n: measured(150 + n))
+    assert order == "onnoonnoonno"
+    assert found.decision.outcome is Outcome.FAIL
+    assert found.pairs == 6
+
+
+def test_new_errors_fail_at_once_and_old_ones_are_no_measure():
+    found, order = in_turns(lambda n: measured(1), lambda n: measured(1, errors=50))
+    assert order == "on"
+    assert found.decision.outcome is Outcome.FAIL
+    assert found.decision.reasons[0].startswith("50% of the new build's answers are errors")
+    with pytest.raises(CouldNotCompare, match="it is no measure"):
+        in_turns(lambda n: measured(1, errors=50), lambda n: measured(1))
+
+
+def test_a_dead_server_and_a_starved_generator_are_never_a_pass():
+    with pytest.raises(CouldNotCompare, match="new build could not be reached"):
+        in_turns(lambda n: measured(1), lambda n: measured(1, errors=100, unreachable=100))
+    found, order = in_turns(
+        lambda n: measured(1), lambda n: measured(1, generator="k6 was starved."), pairs=2
+    )
+    assert found.decision.outcome is Outcome.INCONCLUSIVE
+    assert len(order) == 6
+    assert "A pair was left out: k6 was starved." in found.notes
+
+
+def sent(site, per_request, ms, stack=""):
+    return counted.Sent(site, stack, per_request, ms, 1000.0)
+
+
+def test_a_cause_names_statement_line_file_and_commit(repository):
+    before = {"SELECT a": sent("shop.py:3 list", 1.0, 2.0), "SELECT b": sent("b.py:1 f", 1, 1)}
+    after = {
+        "SELECT a": sent("shop.py:3 list", 21.0, 2.0),
+        "SELECT b": sent("b.py:1 f", 1.0, 1.05),
+        "SELECT c": sent("helper.py:9 ask", 1.0, 3.0, stack="helper.py:9 ask\nshop.py:5 view"),
+    }
+    first, second = attribution.of_statements("/list", before, after, (), ("shop.py",), "HEAD~1")
+    assert first.what == "more calls: 1.00 to 21.00 a request"
+    assert (first.site, first.ms) == ("shop.py:3 list", 40.0)
+    assert second.statement == "SELECT c"
+    for cause in (first, second):
+        assert cause.files == ("shop.py",)
+        assert cause.commits == (f"{git(repository, 'rev-parse', '--short', 'HEAD')} Shop is two",)
+    (repository / "shop.py").write_text("three")
+    (now, _) = attribution.of_statements("/list", before, after, (), ("shop.py",), "HEAD~1")
+    assert now.commits[0] == "not committed yet"
+
+
+def left_over():
+    with databases.connected() as connection:
+        known = connection.execute("SELECT datname FROM pg_database").fetchall()
+    return [name for (name,) in known if name.startswith("perfops_against_")]
+
+
+def test_both_builds_get_the_same_rows_and_nothing_stays_behind_after_ctrl_c(repository):
+    fill = "{python} -c \"import psycopg,sys; psycopg.connect(sys.argv[1]).execute('SELECT 1')\""
+    how = Recipe(prepare=(f"{fill} {{database_url}}",), migrate=(),
+                 serve="{python} -m http.server --bind 127.0.0.1 {port}")  # fmt: skip
+    seen = {}
+
+    def interrupted():
+        with checkouts.prepared("HEAD~1", how) as (old, new), serving.serving(old, how):
+            seen["texts"] = [(side.folder / "shop.py").read_text() for side in (old, new)]
+            seen["databases"] = left_over()
+            seen["folder"] = old.folder
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert seen["texts"] == ["one", "two"]
+    assert len(seen["databases"]) == 2
+    assert left_over() == []
+    assert not seen["folder"].exists()
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+def test_what_can_not_be_prepared_says_which_command_and_its_last_words(repository):
+    how = Recipe(install=("{python} -c \"raise SystemExit('no disk')\"",))
+    with (
+        pytest.raises(CouldNotCompare, match=r"of the old build ended with 1:\nno disk"),
+        checkouts.prepared("HEAD~1", how),
+    ):
+        raise AssertionError("it was prepared")
+
+
+def test_a_commit_that_is_not_there_is_not_told(capsys, repository):
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_budget", "--against", "nowhere")
+    assert ended.value.code == 2
+    assert "nowhere" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "junit"])
+def test_the_report_names_the_cause_in_every_format(form, capsys, monkeypatch):
+    decision = in_turn([Series("/list", "p95", (10.0,) * 6, (20.0,) * 6)])
+    cause = Cause(
+        "/list", "more calls: 1.00 to 21.00 a request", "SELECT a", "shop.py:3 list", 40.0,
+        ("shop.py",), ("abc1234 Shop is two",),
+    )  # fmt: skip
+    monkeypatch.setattr(comparing, "compare", lambda *_: Compared(decision, 6, [], [cause]))
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_budget", "--against", "HEAD~1", "--format", form)
+    assert ended.value.code == 1
+    out = capsys.readouterr().out
+    for part in ("SELECT a", "shop.py:3 list", "abc1234 Shop is two", "p95 of /list: +100%"):
+        assert part in out
+    if form == "json":
+        assert json.loads(out)["causes"][0]["ms"] == 40.0
