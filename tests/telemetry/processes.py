@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 from django.conf import settings
-from prometheus_client import CollectorRegistry, exposition
 
-from midst.telemetry.exposition import Shared
+from midst.telemetry.exposition import encode_totals
+from midst.telemetry.shared import aggregate
 
 # The end of a process may take its time on a busy machine.
 PATIENCE_S = 120
@@ -50,10 +50,7 @@ def run(directory, code, *, code_of_exit=0, **variables):
 
 def scrape(directory, *, openmetrics=False):
     """What the processes say together; this process itself has nothing to add."""
-    registry = CollectorRegistry(support_collectors_without_names=True)
-    registry.register(Shared(directory))
-    encode, _ = exposition.choose_encoder("application/openmetrics-text" if openmetrics else "")
-    return encode(registry).decode()
+    return encode_totals(aggregate.totals(directory), openmetrics=openmetrics).decode()
 
 
 def value(told, line):

@@ -328,7 +328,7 @@ metrics.HTTP_DURATION.labels("GET", "/health").observe(0.003)
     process = waiting(tmp_path, "" if ended else observe)
     told = scrape(tmp_path, openmetrics=True)
     end(process)
-    bucket = 'http_request_duration_seconds_bucket{le="0.005",method="GET",route="/health"}'
+    bucket = 'http_request_duration_seconds_bucket{method="GET",route="/health",le="0.005"}'
     (line,) = (each for each in told.splitlines() if each.startswith(bucket))
     assert line.startswith(f'{bucket} 2.0 # {{trace_id="{trace}"}} 0.003 ')
     assert trace not in scrape(tmp_path)
@@ -344,7 +344,7 @@ for route in ("/a", "/b"):
     run(tmp_path, 'metrics.CACHE_HITS.labels("a\\n\\"b\\\\").inc(2)\n' + COUNT + several)
     families = [
         *plain.text_string_to_metric_families(scrape(tmp_path)),
-        *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True)),
+        *openmetrics.text_string_to_metric_families(scrape(tmp_path, openmetrics=True) + "# EOF\n"),
     ]
     assert [
         (sample.labels["cache_type"], sample.value)
