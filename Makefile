@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test test-slow coverage lint format test-django-6 compose-test clean
+.PHONY: help install run up down test test-slow coverage lint format test-django-6 compose-test counts clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ test-django-6: install ## the tests (but the random ones) that go through Django
 
 compose-test: install ## build the image, start docker-compose.yml in containers, test it
 	@$(PYTHON) -m tests.containers
+
+counts: install ## statements, rows and bytes of requests against the committed counts; beside `make run`
+	@$(PYTHON) manage.py check_budget --deterministic --routes infra/k6/counted.json --baseline infra/k6/counts.json
 
 clean: ## throw away the embedded servers' data and all caches
 	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

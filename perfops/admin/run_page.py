@@ -21,6 +21,7 @@ from perfops.formatting import count_text, ms_text, percent_text
 from perfops.load import selectors as runs
 from perfops.load.selectors import Point
 from perfops.models.runs import LoadRun, RouteResult
+from perfops.statistics import scalability
 
 _MEGABYTE = 1024**2
 
@@ -49,6 +50,15 @@ class JudgementRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Scalability:
+    """How throughput grew with concurrency; ``facts``: the law's estimates with intervals."""
+
+    sentence: str
+    facts: list[tuple[str, str]]
+    chart: Chart | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunPage:
     run: LoadRun
     badge: Badge
@@ -58,6 +68,7 @@ class RunPage:
     figures: list[Figure]
     judgements: list[JudgementRow]
     charts: list[Chart]
+    scalability: Scalability | None
     routes: list[dict[str, Any]]
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
@@ -80,6 +91,7 @@ def build(run: LoadRun) -> RunPage:
         figures=_figures(run),
         judgements=[_judgement_row(each) for each in judgements],
         charts=charts(runs.series(run), judgements),
+        scalability=_scalability(run.summary.get("scalability")),
         routes=[_route(result) for result in runs.route_results(run)],
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
@@ -134,6 +146,49 @@ def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
         ),
     ]  # fmt: skip
     return [each for each in drawn if each is not None]
+
+
+def _scalability(row: dict[str, Any] | None) -> Scalability | None:
+    """Return None for a run that did not seek its limit."""
+    if row is None:
+        return None
+    measured, found = scalability.from_row(row)
+    if found is None:
+        sentence = (
+            "The requests at work at once varied too little to tell how throughput grows with them."
+        )
+        return Scalability(sentence, [], None)
+    if found.knee is None or found.peak is None:
+        sentence = (
+            "No knee: within what was measured, more requests at once never lowered throughput."
+        )
+    else:
+        sentence = (
+            f"Throughput is greatest with {_with_ends(found.knee, ',.0f')} requests at work: "
+            f"{_with_ends(found.peak, ',.0f')} req/s. With more of them it falls."
+        )
+    facts = [
+        ("One request at a time", f"{_with_ends(found.rate, ',.1f')} req/s"),
+        ("Share that waits for one another", _with_ends(found.contention, ".2%")),
+        ("Cost of each for each other", _with_ends(found.coherency, ".4%")),
+        ("Typical distance from the law", f"{found.error:.1%}"),
+    ]
+    xs = [point.concurrency for point in measured]
+    lines = [
+        Line("measured", "po-line-1", [point.throughput for point in measured]),
+        Line("Universal Scalability Law", "po-line-2", [found.throughput(x) for x in xs]),
+    ]
+    drawn = chart(
+        "Throughput by requests at work at once", xs=xs, lines=lines, x_label="at work",
+        x_text=lambda x: f"{x:,.1f}", y_text=lambda y: f"{y:,.1f} req/s",
+    )  # fmt: skip
+    return Scalability(sentence, facts, drawn)
+
+
+def _with_ends(estimate: tuple[float, float, float], form: str) -> str:
+    """Return "44 (43 to 45)"."""
+    value, low, high = (format(each, form) for each in estimate)
+    return f"{value} ({low} to {high})"
 
 
 def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:

@@ -29,6 +29,7 @@ from perfops.load.storing import Storage
 from perfops.load.summary import Summary, summarise, sustained
 from perfops.load.validity import ValidityErrors
 from perfops.models.runs import LoadRun
+from perfops.statistics import scalability
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,9 @@ def _conclude(
         # For the sparkline in lists: it outlives the series, and saves reading it.
         "p95_over_time": thinned(p95, _SPARK_POINTS),
     }
+    if not plan.spec.judged:
+        measured = scalability.points(recording.by_concurrency())
+        run.summary["scalability"] = scalability.as_row(measured, scalability.fit(measured))
     run.server = _server_truth(before, _look(run), summary.requests)
     run.state = State.JUDGING
     run.save(update_fields=["state", "log", "summary", "server"])

@@ -64,8 +64,9 @@ class Recording:
         self._totals: defaultdict[str, Cell] = defaultdict(Cell)
         self.intended = Sketch()
         self.lag = Sketch()
-        # Of each closed second: requests answered as expected, and the p95 of all (ms).
-        self.per_second: dict[int, tuple[int, float | None]] = {}
+        # Of each closed second: requests answered as expected, the p95 of all (ms), and how many
+        # were at work at once: rate x mean latency (Little, 1961).
+        self.per_second: dict[int, tuple[int, float | None, float]] = {}
         self.dropped = 0
         self.peak_vus = 0
         self.first_at: float | None = None
@@ -125,7 +126,8 @@ class Recording:
     def _close(self, number: int, second: Second) -> None:
         overall = second.overall()
         good = overall.requests - overall.errors
-        self.per_second[number] = (good, overall.latency.quantile(0.95))
+        at_work = overall.requests * (overall.latency.mean() or 0.0) / 1000
+        self.per_second[number] = (good, overall.latency.quantile(0.95), at_work)
         for route, cell in second.routes.items():
             self._totals[route].add(cell)
 
@@ -137,7 +139,11 @@ class Recording:
     def over_time(self) -> tuple[list[int], list[float | None]]:
         """Return, for each second with a request, the good answers and the p95 in ms."""
         closed = [self.per_second[number] for number in sorted(self.per_second)]
-        return [good for good, _ in closed], [p95 for _, p95 in closed]
+        return [good for good, *_ in closed], [p95 for _, p95, _ in closed]
+
+    def by_concurrency(self) -> list[tuple[float, float]]:
+        """Return, for each second with a request, how many were at work and the good answers."""
+        return [(at_work, float(good)) for good, _, at_work in self.per_second.values()]
 
     @property
     def window_s(self) -> float:

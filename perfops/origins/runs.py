@@ -1,4 +1,4 @@
-"""Which load run a request belongs to, and what runs caused: told, believed, stored and read.
+"""Which load run a request belongs to, and what each run asked of the database.
 
 A request says so in W3C Baggage. Anyone can send that header, so the run's id is signed with the
 project's SECRET_KEY: only what the project's own load generator sends is counted for a run.

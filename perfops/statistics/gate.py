@@ -168,11 +168,12 @@ def _told(each: Judged, alpha: float, *, is_last: bool) -> Judged:
     if is_tight or (is_last and is_sure):
         return replace(each, outcome=Outcome.PASS, reason=f"{found.effect:+.0%} ({span}).")
     few = f"{found.runs[0]} and {found.runs[1]} runs"
-    sees = (
-        f"with {few} only {found.detectable:.0%} would be seen"
-        if math.isfinite(found.detectable)
-        else f"{few} are too few for any shift"
-    )
+    if found.detectable <= MUST_SEE:
+        sees = f"it may be {MUST_SEE:.0%} or more"
+    elif math.isfinite(found.detectable):
+        sees = f"with {few} only {found.detectable:.0%} would be seen"
+    else:
+        sees = f"{few} are too few for any shift"
     return replace(each, reason=f"{found.effect:+.0%} ({span}), but {sees}.")
 
 

@@ -21,7 +21,9 @@ from perfops.models import (
     RunStatement,
     Sample,
 )
+from perfops.statistics import scalability
 from tests.perfops.budgets.test_verdicts import run_with
+from tests.perfops.statistics.test_scalability import seconds_of
 
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 20
@@ -117,6 +119,25 @@ def test_a_run_says_what_each_route_asked_which_line_and_what_fixes_an_n_plus_on
     RunRoute.objects.all().delete()
     text = admin_client.get(url("loadrun_change", measured_run.pk)).content.decode()
     assert "No request of this run was counted. Each process writes its counts every 30 s" in text
+
+
+def test_a_stress_run_says_where_throughput_is_greatest_or_that_nothing_tells(
+    admin_client, measured_run
+):
+    def shown(seconds):
+        measured = scalability.points(list(seconds))
+        measured_run.summary["scalability"] = scalability.as_row(
+            measured, scalability.fit(measured)
+        )
+        measured_run.save()
+        return admin_client.get(url("loadrun_change", measured_run.pk)).content.decode()
+
+    page = shown(seconds_of((100.0, 0.02, 0.0005), 120, noise=0.02, seed=1))
+    assert "Throughput is greatest with 44 (4" in page
+    assert "Universal Scalability Law from" in page
+    page = shown(seconds_of((100.0, 0.05, 0.0), 120, noise=0.02, seed=1))
+    assert "No knee" in page
+    assert "varied too little" in shown([(10.0, 100.0)] * 60)
 
 
 def test_a_run_says_how_its_traces_are_found(admin_client, measured_run, settings):

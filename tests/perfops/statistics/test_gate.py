@@ -71,6 +71,13 @@ def test_two_builds_in_turn_end_as_soon_as_it_can_be_told():
     assert last.needed > MAX_PAIRS
 
 
+def test_what_may_still_be_ten_percent_is_told_as_that():
+    wide = Series("/a", "p95", (100.0,) * 5 + (90.0,), (103.0,) * 5 + (112.0,))
+    decision = in_turn([wide, Series("/b", "p95", (100.0,) * 6, (200.0,) * 6)])
+    assert decision.outcome is Outcome.FAIL
+    assert decision.judged[1].reason.endswith("but it may be 10% or more.")
+
+
 def test_too_few_pairs_to_prove_anything_are_inconclusive():
     decision = in_turn([Series("/a", "p95", runs(3), runs(3, 2.0))], most=3)
     assert decision.outcome is Outcome.INCONCLUSIVE
