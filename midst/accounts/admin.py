@@ -80,23 +80,15 @@ class ApiTokenAdmin(_History):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin):
+class AuditEventAdmin(_History):
     """The newest first, to read only; see ``accounts.audit``."""
 
-    ordering = ["-id"]
-    sortable_by = ()
-    show_full_result_count = False
-    paginator = BoundedCountPaginator
+    actions = None
+    list_select_related = False
     list_display = ["at", "event", "actor_name", "address", "subject"]
     list_per_page = 50
     search_fields = ["actor__username__exact"]
     search_help_text = "The exact username of who did it."
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         return False

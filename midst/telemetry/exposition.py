@@ -2,7 +2,7 @@
 
 What a key of the shared numbers looks like is worked out once here. By prometheus_client's encoders
 a scrape of 4,267 lines took 52 ms of CPU (``benchmarks.telemetry_restarts``, whose bound is 50),
-with their families kept from scrape to scrape; here it takes 13.
+though its metrics were built once for all scrapes; here it takes 13.
 Formats: prometheus.io/docs/instrumenting/exposition_formats, and OpenMetrics 1.0.
 """
 

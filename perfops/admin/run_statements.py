@@ -43,13 +43,12 @@ def _note(run: LoadRun, routes: list[RouteCalls]) -> str:
         return ""
     wait = f"Each process writes its counts every {conf().ORIGIN_FLUSH_S:.0f} s"
     counted = sum(route.requests for route in routes)
-    sent = run.summary.get("requests", 0)
     if not counted:
         return (
             f"No request of this run was counted. {wait}; a target that is not this project, has "
             "another SECRET_KEY or lacks perfops' middleware counts none."
         )
-    if not run.is_active and counted < sent:
+    if not run.is_active and counted < (sent := run.summary.get("requests", 0)):
         return (
             f"{counted:,} of {count_text(sent, 'request')} are counted. {wait}: reload the page. "
             "Requests that never reached the application are not counted at all."

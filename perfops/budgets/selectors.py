@@ -50,8 +50,7 @@ class Judgement:
 
 def of_run(run: LoadRun) -> list[Judgement]:
     """Return every evaluation of ``run``, in the budgets' order. One query."""
-    rows = _judged(run.evaluations.order_by("budget_id"))
-    return [judgement(row) for row in rows]
+    return [judgement(row) for row in _judged(run.evaluations.order_by("budget_id"))]
 
 
 def latest() -> dict[int, Judgement]:
@@ -64,15 +63,13 @@ def latest() -> dict[int, Judgement]:
 
 def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     """Return the last ``limit`` judgements of ``budget``, oldest first."""
-    rows = _judged(budget.evaluations.order_by("-run_id"))[:limit]
-    return [judgement(row) for row in rows][::-1]
+    return [judgement(row) for row in _judged(budget.evaluations.order_by("-run_id"))[:limit]][::-1]
 
 
 def _judged(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
     """Return ``rows`` with their budgets and the times of their runs, not all that a run holds."""
-    related = rows.select_related("budget", "run")
     wide = ("plan", "fingerprint", "summary", "server", "reasons", "log")
-    return related.defer(*(f"run__{name}" for name in wide))
+    return rows.select_related("budget", "run").defer(*(f"run__{name}" for name in wide))
 
 
 def rules() -> str:

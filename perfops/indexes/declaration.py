@@ -58,9 +58,8 @@ def index_of(candidate: Candidate, model: type[Model]) -> Index:
     kind: Any = GinIndex if candidate.method == "gin" else Index
     if any(key.function or key.nulls for key in candidate.keys):
         return _of_expressions(kind, candidate, fields, options)
-    opclasses = [key.opclass for key in candidate.keys]
-    if any(opclasses):
-        options["opclasses"] = opclasses
+    if any(key.opclass for key in candidate.keys):
+        options["opclasses"] = [key.opclass for key in candidate.keys]
     names = [f"{'-' * key.descending}{fields[key.column].name}" for key in candidate.keys]
     found: Index = kind(fields=names, **options)
     return found
@@ -69,12 +68,10 @@ def index_of(candidate: Candidate, model: type[Model]) -> Index:
 def _of_expressions(
     kind: Any, candidate: Candidate, fields: Fields, options: dict[str, Any]
 ) -> Index:
-    if any(key.opclass for key in candidate.keys) and not apps.is_installed(
-        "django.contrib.postgres"
-    ):
+    has_opclass = any(key.opclass for key in candidate.keys)
+    if has_opclass and not apps.is_installed("django.contrib.postgres"):
         raise NotDjangos("django.contrib.postgres is not in INSTALLED_APPS")
-    expressions = [_expression(key, fields) for key in candidate.keys]
-    found: Index = kind(*expressions, **options)
+    found: Index = kind(*(_expression(key, fields) for key in candidate.keys), **options)
     return found
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perfops.budgets.against import counted
 from perfops.budgets.against.checkouts import Side, git
-from perfops.budgets.against.counted import Sent
+from perfops.budgets.against.counted import Counted
 from perfops.formatting import cut
 
 # More than a fifth slower or more often, and so often that it counts.
@@ -46,8 +46,8 @@ def attribute(
 
 def of_statements(
     route: str,
-    before: dict[str, Sent],
-    after: dict[str, Sent],
+    before: dict[str, Counted],
+    after: dict[str, Counted],
     pair: Sequence[Side],
     changed: tuple[str, ...],
     ref: str,
@@ -55,7 +55,7 @@ def of_statements(
     """Return the statements (by text) that made the route slower, the costliest first."""
     found = []
     for text, now in after.items():
-        was = before.get(text, Sent("", "", 0.0, now.ms, 0))
+        was = before.get(text, Counted("", "", 0.0, now.ms, 0))
         added = now.per_request * now.ms - was.per_request * was.ms
         if now.calls < _MIN_CALLS or added <= 0:
             continue
@@ -83,7 +83,7 @@ def _in_python(route: str, changed: tuple[str, ...], ref: str) -> Cause:
     return Cause(route, what, "", "", 0.0, files, _commits(files, ref))
 
 
-def _files(sent: Sent, changed: tuple[str, ...]) -> tuple[str, ...]:
+def _files(sent: Counted, changed: tuple[str, ...]) -> tuple[str, ...]:
     """Return the files of the diff that the statement came through, innermost first; else all."""
     frames = [sent.site, *sent.stack.splitlines()]
     through = dict.fromkeys(frame.partition(":")[0] for frame in frames)

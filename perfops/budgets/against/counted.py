@@ -18,7 +18,7 @@ _COUNTS = """
     WHERE o.kind = 'request' GROUP BY o.name, t.text, o.site"""
 
 
-class Sent(NamedTuple):
+class Counted(NamedTuple):
     """A statement of a route as one build sent it: calls for each request, and ms a call."""
 
     site: str
@@ -43,9 +43,9 @@ def counts(side: Side) -> dict[str, list[tuple[Any, ...]]] | None:
 
 def of_route(
     counts: dict[str, list[tuple[Any, ...]]], route: str, requests: int
-) -> dict[str, Sent]:
+) -> dict[str, Counted]:
     """Return the route's statements by text; where several lines send one, the busiest is named."""
-    found: dict[str, Sent] = {}
+    found: dict[str, Counted] = {}
     for text, site, function, stack, calls, ms in sorted(
         counts.get(route, []), key=lambda row: -row[4]
     ):
@@ -54,7 +54,7 @@ def of_route(
         spent = ms + (before.ms * before.calls if before else 0)
         place = before.site if before else f"{site} {function}".strip()
         frames = before.stack if before else stack or ""
-        found[text] = Sent(place, frames, whole / max(1, requests), spent / max(1, whole), whole)
+        found[text] = Counted(place, frames, whole / max(1, requests), spent / max(1, whole), whole)
     return found
 
 

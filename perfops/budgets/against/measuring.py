@@ -49,10 +49,8 @@ class Measured:
 def plan_of(wanted: Wanted) -> Plan:
     plan = scenarios.find(wanted.scenario)
     rate = wanted.rate or plan.peak_rate
-    spec = msgspec.structs.replace(
-        plan.spec, start_rate=rate, stages=(Stage(wanted.seconds, rate),)
-    )
-    return replace(plan, spec=spec)
+    stages = (Stage(wanted.seconds, rate),)
+    return replace(plan, spec=msgspec.structs.replace(plan.spec, start_rate=rate, stages=stages))
 
 
 def filled(plan: Plan, new: Side, how: Recipe) -> Plan:
@@ -65,8 +63,8 @@ def filled(plan: Plan, new: Side, how: Recipe) -> Plan:
 
 
 def measure(binary: str, plan: Plan, side: Side, seconds: float) -> Measured:
-    stages = (Stage(seconds, plan.peak_rate),)
-    plan = replace(plan, spec=msgspec.structs.replace(plan.spec, stages=stages))
+    spec = msgspec.structs.replace(plan.spec, stages=(Stage(seconds, plan.peak_rate),))
+    plan = replace(plan, spec=spec)
     recording = Recording(Schedule(plan.spec))
     looked = 0.0
     with k6.running(binary, plan, str(plan.routes or ""), side.url, 0) as process:

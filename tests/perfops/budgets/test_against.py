@@ -85,7 +85,7 @@ def test_a_dead_server_and_a_starved_generator_are_never_a_pass():
 
 
 def sent(site, per_request, ms, stack=""):
-    return counted.Sent(site, stack, per_request, ms, 1000.0)
+    return counted.Counted(site, stack, per_request, ms, 1000.0)
 
 
 def test_a_cause_names_statement_line_file_and_commit(repository):
