@@ -83,8 +83,8 @@ class ApiTokenAdmin(_History):
 class AuditEventAdmin(_History):
     """The newest first, to read only; see ``accounts.audit``."""
 
-    actions = None
-    list_select_related = False
+    actions = []
+    list_select_related = []
     list_display = ["at", "event", "actor_name", "address", "subject"]
     list_per_page = 50
     search_fields = ["actor__username__exact"]
