@@ -18,6 +18,7 @@ from midst.stack import privileges, process
 from midst.stack.postgres import Postgres, binary
 from tests.containers.engine import ROOT
 
+pytestmark = pytest.mark.slow
 SCRIPTS = ROOT / "infra" / "backup"
 WRITTEN = "SELECT n FROM notes ORDER BY n"
 

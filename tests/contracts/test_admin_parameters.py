@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import CharField, DateField
 from django.urls import reverse
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 VALUES = ["-1", "\0", "9" * 30]
 YEARS = ["__year", "__iso_year"]
 OWN = ["p", "o", "q", "_to_field", "_popup", "e", "_facets"]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.server.conftest import PATIENCE_S, connect, rest
 
+pytestmark = pytest.mark.slow
 CLIENTS = 200
 HEADERS = b"POST /api/v1/auth/revoke HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 BODY = HEADERS + b"Content-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"

@@ -14,6 +14,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 from midst.telemetry.shared import aggregate, segment
 from tests.telemetry.processes import PATIENCE_S, environment, run, scrape, start, value
 
+pytestmark = pytest.mark.slow
 HITS = 'cache_hits_total{cache_type="masks"}'
 CONNECTIONS = 'active_connections{type="redis"}'
 COUNT = 'metrics.CACHE_HITS.labels("masks").inc()\n'

@@ -1,14 +1,20 @@
 """Shifts between runs: exact tests against a reference, and the rates of wrong verdicts."""
 
 import random
+from importlib import import_module
 from statistics import median
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from perfops.statistics.shifts import ALPHA, MIN_EFFECT, holm, mann_whitney, shift
+
+
+def reference():
+    """scipy's: here, for to import it takes 3 s that all other tests would wait for."""
+    return import_module("scipy.stats")
+
 
 groups = st.lists(st.floats(1, 1000).map(lambda x: round(x, 3)), min_size=1, max_size=9)
 
@@ -18,7 +24,7 @@ groups = st.lists(st.floats(1, 1000).map(lambda x: round(x, 3)), min_size=1, max
 def test_the_p_value_is_scipys_exact_one(before, after):
     if len({*before, *after}) < len(before) + len(after):
         return
-    expected = stats.mannwhitneyu(after, before, alternative="greater", method="exact").pvalue
+    expected = reference().mannwhitneyu(after, before, alternative="greater", method="exact").pvalue
     assert mann_whitney(before, after) == pytest.approx(expected)
 
 
@@ -29,9 +35,9 @@ def test_the_p_value_is_scipys_exact_one(before, after):
 )
 def test_with_ties_it_is_the_share_of_all_permutations(before, after):
     def rank_sum(x, y, axis=-1):
-        return stats.rankdata([*x, *y])[: len(x)].sum()
+        return reference().rankdata([*x, *y])[: len(x)].sum()
 
-    found = stats.permutation_test(
+    found = reference().permutation_test(
         (after, before), rank_sum, vectorized=False, alternative="greater", n_resamples=10**6
     )
     assert mann_whitney(before, after) == pytest.approx(found.pvalue)
