@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.telemetry [--processes 2] [--rounds 4] [--requests 80]
         [--only cached] [--variant "all at 10%" ...]
 
-Six minutes on an idle machine; the table is that of docs/monitoring.md. A busy machine makes the
-request itself dearer, so the shares lower: the load is told with the table.
+More than six minutes on an idle machine; the table is that of docs/monitoring.md. A busy machine
+makes the request itself dearer, so the shares lower: the load is told with the table.
 
 Starts its own PostgreSQL and Valkey, and processes for each variant, all on the same data. Each
 process answers requests with and without what its variant turns on, in turn (A B B A): where its
