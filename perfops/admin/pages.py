@@ -109,30 +109,30 @@ class MeasuredAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Answer with a part of a page; its script asks again while ``X-Active`` is 1."""
         content = render_to_string(template, context, request)
-        return live_answer(request, Part(content, active))
+        return live_answer(request, Fragment(content, active))
 
 
-class Part(NamedTuple):
+class Fragment(NamedTuple):
     """A part of a page as HTML; ``is_active``: it will change."""
 
     content: str
     is_active: bool
 
 
-def live_answer(request: HttpRequest, part: Part) -> HttpResponse:
-    """Answer with ``part``, or 304 to a reader who has it (by ``If-None-Match``)."""
-    response = HttpResponse(part.content)
-    response["X-Active"] = "1" if part.is_active else "0"
+def live_answer(request: HttpRequest, fragment: Fragment) -> HttpResponse:
+    """Answer with ``fragment``, or 304 to a reader who has it (by ``If-None-Match``)."""
+    response = HttpResponse(fragment.content)
+    response["X-Active"] = "1" if fragment.is_active else "0"
     response["Cache-Control"] = "no-store"
-    digest = hashlib.sha256(f"{part.is_active} {part.content}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{fragment.is_active} {fragment.content}".encode()).hexdigest()[:32]
     found = get_conditional_response(request, etag=f'"{digest}"', response=response)
     assert isinstance(found, HttpResponse)  # noqa: S101 -- it was given one
     found["ETag"] = f'"{digest}"'
     return found
 
 
-class SharedParts:
-    """Parts of pages that are the same for all readers: each process makes one once in ``for_s``.
+class SharedFragments:
+    """Fragments that are the same for all readers: each process makes one once in ``for_s`` (s).
 
     So the cost of a page that many watch does not grow with their number.
     """
@@ -140,9 +140,9 @@ class SharedParts:
     def __init__(self, *, for_s: float = 1.0) -> None:
         self._for_s = for_s
         self._lock = Lock()
-        self._made: dict[Hashable, tuple[float, Part]] = {}
+        self._made: dict[Hashable, tuple[float, Fragment]] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Part]) -> Part:
+    def get(self, key: Hashable, make: Callable[[], Fragment]) -> Fragment:
         """Return what ``make`` returned for ``key`` less than ``for_s`` ago, else what it returns.
 
         Readers who ask while it is made wait for it. What has ended is not kept.
@@ -152,7 +152,7 @@ class SharedParts:
             self._made = {k: m for k, m in self._made.items() if now - m[0] < self._for_s}
             if key in self._made:
                 return self._made[key][1]
-            part = make()
-            if part.is_active:
-                self._made[key] = (time.monotonic(), part)
-            return part
+            made = make()
+            if made.is_active:
+                self._made[key] = (time.monotonic(), made)
+            return made

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from perfops.admin import badges, run_comparison, run_page
 from perfops.admin.badges import Badge
-from perfops.admin.pages import MeasuredAdmin, Part, SharedParts, live_answer, minute
+from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
 from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
@@ -31,7 +31,7 @@ from perfops.load import services as runs
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 
-_WATCHED = SharedParts()
+_WATCHED = SharedFragments()
 
 
 class StartForm(forms.Form):
@@ -106,11 +106,11 @@ class LoadRunAdmin(MeasuredAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
 
-        def make() -> Part:
+        def make() -> Fragment:
             lifecycle.reap()
             run = get_object_or_404(LoadRun, pk=run_id)
             content = render_to_string("perfops/_run.html", {"page": run_page.build(run)})
-            return Part(content, run.is_active)
+            return Fragment(content, run.is_active)
 
         # What is said of times and numbers follows the reader's zone and language.
         key = (run_id, timezone.get_current_timezone_name(), get_language())

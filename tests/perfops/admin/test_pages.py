@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from perfops.admin import runs as runs_page
-from perfops.admin.pages import SharedParts
+from perfops.admin.pages import SharedFragments
 from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.budgets import services as budgets
@@ -177,7 +177,7 @@ def test_a_run_is_shown_in_every_state_even_with_nothing_in_it(admin_client, sta
 def test_a_run_that_goes_on_is_rendered_once_for_all_who_watch_it(
     client, admin_client, django_assert_num_queries, monkeypatch
 ):
-    monkeypatch.setattr(runs_page, "_WATCHED", SharedParts(for_s=3600))
+    monkeypatch.setattr(runs_page, "_WATCHED", SharedFragments(for_s=3600))
     run = run_with()
     LoadRun.objects.filter(pk=run.pk).update(state="running", heartbeat_at=timezone.now())
     client.force_login(someone("view_loadrun"))
