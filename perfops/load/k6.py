@@ -125,6 +125,10 @@ def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Ite
         process = Process(popen, log)
         try:
             yield process
+        except KeyboardInterrupt:
+            # Nobody reads what it would still say.
+            popen.kill()
+            raise
         finally:
             process.stop()
             process.lines.close()

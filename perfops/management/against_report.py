@@ -21,6 +21,8 @@ _CODES = {
     Outcome.FAIL: console.NOT_FINE,
     Outcome.INCONCLUSIVE: console.COULD_NOT_TELL,
 }
+# A runner that cancels a job, and a terminal that is closed, must be cleaned up after like Ctrl-C.
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OUTCOMES = {
     Outcome.PASS: Evaluation.Outcome.MET,
     Outcome.FAIL: Evaluation.Outcome.VIOLATED,
@@ -31,8 +33,7 @@ _OUTCOMES = {
 def report(ref: str, wanted: Wanted) -> BudgetReport:
     """Compare this checkout with the commit ``ref``. Never raises for what can't be run."""
     subject = f"This build against {ref}"
-    # A runner that cancels a job sends SIGTERM: it must clean up as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {each: signal.signal(each, _interrupt) for each in _STOPS}
     try:
         found = comparing.compare(ref, wanted, lambda text: console.err().print(text, markup=False))
     except CouldNotCompare as error:
@@ -41,7 +42,8 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
         reason = "It was stopped; the checkout, the databases and the servers are gone."
         return BudgetReport(None, console.COULD_NOT_TELL, [reason], [], subject)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     decision = found.decision
     reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
     if decision.needed:
@@ -57,6 +59,9 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # A second one (CI sends SIGINT, then SIGTERM) must not end the cleaning up.
+    for each in _STOPS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -6,14 +6,16 @@ Whatever happens, the worktree and both databases are gone when the block ends.
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -80,18 +82,33 @@ class Side:
         """Run a command in the checkout and return what it wrote. Raises ``CouldNotCompare``."""
         words = shlex.split(self.filled(command))
         try:
-            done = subprocess.run(
-                words, cwd=self.folder, env=self.environment(recipe), check=False,
-                capture_output=True, text=True, stdin=subprocess.DEVNULL,
+            child = subprocess.Popen(
+                words, cwd=self.folder, env=self.environment(recipe), text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True,
             )  # fmt: skip
         except OSError as error:
             raise CouldNotCompare(f"`{command}` of the {self.name} build: {error}") from error
-        if done.returncode:
+        with child:
+            try:
+                said, errors = child.communicate()
+            except BaseException:
+                # With its children: an installer that goes on writes into what we remove.
+                kill_group(child)
+                raise
+        if child.returncode:
             raise CouldNotCompare(
-                f"`{command}` of the {self.name} build ended with {done.returncode}:\n"
-                f"{end_of(done.stdout + done.stderr)}"
+                f"`{command}` of the {self.name} build ended with {child.returncode}:\n"
+                f"{end_of(said + errors)}"
             )
-        return done.stdout
+        return said
+
+
+def kill_group(leader: subprocess.Popen[Any]) -> None:
+    """Kill a process that leads a session of its own, with all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
 
 
 def recipe() -> Recipe:

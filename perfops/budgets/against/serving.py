@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from perfops.budgets.against.checkouts import Recipe, Side, end_of
+from perfops.budgets.against.checkouts import Recipe, Side, end_of, kill_group
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.load import targets
 
@@ -34,8 +34,11 @@ def serving(side: Side, how: Recipe) -> Iterator[None]:
     try:
         _wait(side, child, log)
         yield
-    finally:
-        _stop(child)
+    except BaseException:
+        # Nobody reads its counts any more, and who sent SIGTERM kills us within seconds.
+        kill_group(child)
+        raise
+    _stop(child)
 
 
 def _wait(side: Side, child: subprocess.Popen[bytes], log: Path) -> None:
@@ -57,5 +60,4 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         pass  # it has ended already
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        kill_group(child)
