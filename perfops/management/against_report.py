@@ -6,6 +6,7 @@ from types import FrameType
 from django.utils import timezone
 
 from perfops.budgets.against import comparing
+from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.selectors import LABELS, Judgement
@@ -21,8 +22,6 @@ _CODES = {
     Outcome.FAIL: console.NOT_FINE,
     Outcome.INCONCLUSIVE: console.COULD_NOT_TELL,
 }
-# A runner that cancels a job, and a terminal that is closed, must be cleaned up after like Ctrl-C.
-_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OUTCOMES = {
     Outcome.PASS: Evaluation.Outcome.MET,
     Outcome.FAIL: Evaluation.Outcome.VIOLATED,
@@ -33,7 +32,7 @@ _OUTCOMES = {
 def report(ref: str, wanted: Wanted) -> BudgetReport:
     """Compare this checkout with the commit ``ref``. Never raises for what can't be run."""
     subject = f"This build against {ref}"
-    before = {each: signal.signal(each, _interrupt) for each in _STOPS}
+    before = {each: signal.signal(each, _interrupt) for each in STOPS}
     try:
         found = comparing.compare(ref, wanted, lambda text: console.err().print(text, markup=False))
     except CouldNotCompare as error:
@@ -60,7 +59,7 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     # A second one (CI sends SIGINT, then SIGTERM) must not end the cleaning up.
-    for each in _STOPS:
+    for each in STOPS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
