@@ -86,7 +86,7 @@ def test_no_verdict_is_given_while_noise_is_larger_than_what_was_promised(
     [
         (2.0, 0.0, 0.9, "fixed"), (7.0, 0.0, 0.9, None), (10.0, 0.0, 0.9, None),
         (12.0, 0.0, 0.9, "worse"), (5.0, 20.0, 0.9, None), (10.5, 0.0, 0.0, "fixed"),
-        (10.5, 20.0, 0.0, None), (15.0, 0.0, 0.0, "worse"),
+        (10.5, 20.0, 0.0, None), (6.5, 20.0, 0.0, "fixed"), (15.0, 0.0, 0.0, "worse"),
     ],
 )  # fmt: skip
 def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the_same(
