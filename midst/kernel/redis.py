@@ -10,9 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis import exceptions
 
 _RUN_ID_CHARACTERS = 8
 # How many times the configured timeout a reply is waited for at most.
@@ -23,30 +21,27 @@ _HALF_LIFE_S = 30.0
 _run_id: str | None = None
 
 
-class ServerChanged(RedisConnectionError):
+class ServerChanged(exceptions.ConnectionError):
     """The server was restarted, or another one took its place."""
 
 
 class Patience:
     """By what factor the timeout of new connections is longer than configured.
 
-    Under saturation Redis answers late, but before the database would: giving up on it each time
-    would put its load on the database as well. Each late reply doubles the factor (the connection
-    that waited for it is closed, and the next one has the new timeout), and it decays by itself.
+    A saturated Redis answers late, but giving up on it would put its load on the database as well.
+    Each late reply doubles the factor for the connections made from then on, and it decays.
     """
 
     def __init__(self) -> None:
-        self._factor = 1.0
-        self._since = 0.0
+        self._factor, self._since = 1.0, 0.0
 
     @property
     def factor(self) -> float:
-        calm_s = monotonic() - self._since
-        return float(1 + (self._factor - 1) * 0.5 ** (calm_s / _HALF_LIFE_S))
+        return float(1 + (self._factor - 1) * 0.5 ** ((monotonic() - self._since) / _HALF_LIFE_S))
 
-    def note(self, error: RedisError) -> None:
+    def note(self, error: exceptions.RedisError) -> None:
         """Take ``error`` into account if it is a late reply."""
-        if isinstance(error, RedisTimeoutError):
+        if isinstance(error, exceptions.TimeoutError):
             self._factor, self._since = min(2 * self.factor, MOST_PATIENCE), monotonic()
 
 
@@ -66,9 +61,9 @@ def connect(connection: Any) -> None:
     Raises ``ServerChanged`` when it is not the known one, so that no command meant for the old
     server process is answered by the new one.
     """
-    configured_s = settings.CACHES["default"]["OPTIONS"]["SOCKET_TIMEOUT"]
-    connection.socket_timeout = configured_s * patience.factor
-    connection.update_current_socket_timeout(connection.socket_timeout)
+    timeout_s = settings.CACHES["default"]["OPTIONS"]["SOCKET_TIMEOUT"] * patience.factor
+    connection.socket_timeout = timeout_s
+    connection.update_current_socket_timeout(timeout_s)
     connection.on_connect()
     connection.send_command("INFO", "server")
     _remember(_parse_run_id(connection.read_response()))
@@ -94,7 +89,7 @@ def _parse_run_id(info: Any) -> str:
         name, _, value = line.partition(":")
         if name == "run_id":
             return value.strip()[:_RUN_ID_CHARACTERS]
-    raise RedisConnectionError("INFO server has no run_id")
+    raise exceptions.ConnectionError("INFO server has no run_id")
 
 
 def _remember(found: str) -> None:
