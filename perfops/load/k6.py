@@ -129,6 +129,10 @@ def running(
         process = Process(popen, log)
         try:
             yield process
+        except KeyboardInterrupt:
+            # Nobody reads what it would still say.
+            popen.kill()
+            raise
         finally:
             process.stop()
             process.lines.close()
