@@ -44,8 +44,9 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _chart(row: dict[str, Any]) -> Chart | None:
     lines = [
-        Line(RESOURCES[name], style, [None if v is None else 100 * v for v in values])
-        for (name, values), style in zip(row["shares"].items(), _STYLES, strict=False)
+        Line(label, style, [None if v is None else 100 * v for v in row["shares"][name]])
+        for (name, label), style in zip(RESOURCES.items(), _STYLES, strict=True)
+        if name in row["shares"]
     ]
     return chart(
         "How full the target was, in %", xs=row["seconds"], lines=lines,

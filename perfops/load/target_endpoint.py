@@ -9,7 +9,6 @@ import hmac
 import os
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
@@ -25,8 +24,6 @@ from perfops.load import fingerprint, k6
 
 PATH = "/perfops/target"
 TIME_HEADER, SIGNATURE_HEADER = "X-Perfops-Time", "X-Perfops-Signature"
-_CPU_STAT = Path("/sys/fs/cgroup/cpu.stat")
-_MICROSECONDS = 1_000_000
 
 
 def headers(secret: str, path: str, now: float) -> dict[str, str]:
@@ -72,7 +69,7 @@ def saturation() -> dict[str, float]:
         "at": time.time(),
         "process": os.getpid(),
         "cores": k6.usable_cores(),
-        "cpu_s": _cpu_seconds(),
+        "cpu_s": k6.used_cpu_s(),
         "memory": psutil.virtual_memory().percent / 100,
     }
     if in_use := pools():
@@ -96,12 +93,3 @@ def _fullness(pool: Any) -> float:
     if stats.get("requests_waiting", 0):
         return 1.0
     return float((stats["pool_size"] - stats["pool_available"]) / pool.max_size)
-
-
-def _cpu_seconds() -> float:
-    """Of the container where its CPU is limited, else of the machine."""
-    if k6.usable_cores() < (os.cpu_count() or 1) and _CPU_STAT.is_file():
-        stat = dict(line.split() for line in _CPU_STAT.read_text().splitlines())
-        return int(stat["usage_usec"]) / _MICROSECONDS
-    times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice)

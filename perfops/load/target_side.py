@@ -64,7 +64,7 @@ def _why(error: urllib.error.HTTPError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """``at``: Unix time; ``shares``: how full each resource was, 0 to 1."""
+    """``at``: Unix time of the generator; ``shares``: how full each resource was, 0 to 1."""
 
     at: float
     shares: dict[str, float]
@@ -92,20 +92,24 @@ class TargetWatch:
     def _work(self) -> None:
         while not self._ended.is_set():
             try:
-                self.note(ask(self._url, self._secret))
+                said = ask(self._url, self._secret)
+                self.note(said, time.time())
             except NoFigures:
                 self.unanswered += 1
             self._ended.wait(INTERVAL_S)
 
-    def note(self, said: dict[str, Any]) -> None:
-        """Take an answer in. CPU is the share that was used since the answer before."""
+    def note(self, said: dict[str, Any], now: float) -> None:
+        """Take in what came at Unix time ``now``, by our clock: the target has one of its own.
+
+        CPU is the share that was used since the answer before.
+        """
         at, cpu_s = float(said["at"]), float(said["cpu_s"])
         shares = {name: float(said[name]) for name in RESOURCES if name in said}
         if self._before is not None and at > self._before[0]:
             used = (cpu_s - self._before[1]) / (at - self._before[0])
             shares["cpu"] = min(1.0, max(0.0, used / float(said["cores"])))
         self._before = (at, cpu_s)
-        self.looks.append(Look(at, shares))
+        self.looks.append(Look(now, shares))
 
 
 def as_row(looks: Sequence[Look], unanswered: int, first_at: float | None) -> dict[str, Any]:

@@ -105,7 +105,10 @@ def test_what_was_full_first_was_so_three_times_in_a_row():
 def test_cpu_is_what_was_used_between_two_answers():
     watch = TargetWatch("http://127.0.0.1:9", SECRET)
     for at, cpu_s in ((10.0, 5.0), (12.0, 8.0)):
-        watch.note({"at": at, "cpu_s": cpu_s, "cores": 2.0, "memory": 0.5})
+        # The target's clock is 50 seconds late: the time line is the generator's.
+        said = {"at": at, "cpu_s": cpu_s, "cores": 2.0, "memory": 0.5}
+        watch.note(said, at + 50)
+    assert [look.at for look in watch.looks] == [60.0, 62.0]
     assert [look.shares for look in watch.looks] == [{"memory": 0.5}, {"memory": 0.5, "cpu": 0.75}]
 
 
