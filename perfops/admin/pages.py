@@ -1,6 +1,6 @@
 """What the admin classes of perfops share: rows that measurements made, shown on our own pages."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -12,11 +12,23 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
-def minute(at: datetime) -> str:
-    """Return the minute of ``at`` in local time; without USE_TZ it is local already."""
-    return f"{timezone.localtime(at) if timezone.is_aware(at) else at:%Y-%m-%d %H:%M}"
+def minute(at: datetime) -> SafeString:
+    """Return ``at`` as every page shows it: the minute, with its zone, and UTC when pointed at.
+
+    A script puts it into the reader's own zone. Without USE_TZ it is local time, without a zone.
+    """
+    if not timezone.is_aware(at):
+        return format_html("<time>{}</time>", f"{at:%Y-%m-%d %H:%M}")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}",
+    )
 
 
 class _Narrow(ChangeList):
