@@ -129,7 +129,8 @@ def collect() -> Overview:
     runs, judgements = _runs(), _judgements()
     newest = list(Analysis.objects.order_by("-pk")[:_ANALYSES])
     analysis = next((e for e in newest if e.state == Analysis.State.FINISHED), None)
-    active = (*_active_runs(), *(each for each in newest if each.is_active))
+    analysing = [each for each in newest if each.is_active]
+    active: tuple[LoadRun | Analysis, ...] = (*_active_runs(), *analysing)
     hours = _hours()
     incidents = _incidents(analysis, sum(each.total_ms for each in hours) / 1000)
     open_findings = _open_findings()

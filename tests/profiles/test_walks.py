@@ -77,6 +77,7 @@ class Timeline(Skills):
         return str(event.pk)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("collection", [Profiles, ProfilesByName, Skills, Timeline])
 @settings(
     max_examples=10,

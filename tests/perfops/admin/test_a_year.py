@@ -62,6 +62,7 @@ def ask(client, name, **asked):
     return answer.content.decode(), [each["sql"] for each in found]
 
 
+@pytest.mark.slow
 def test_days_become_months_and_nothing_is_lost(year):
     assert set(QueryOrigin.objects.values_list("span", flat=True)) == {"hour", "day", "month"}
     assert QueryOrigin.objects.count() < 0.6 * year
@@ -83,6 +84,7 @@ def test_the_queries_of_a_day_read_little_more_than_that_day(admin_client):
         assert rows_read(statements, ORIGINS) <= 3 * in_window, asked
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("year")
 def test_the_queries_of_a_year_add_up_every_count_once(admin_client):
     everything = QueryOrigin.objects.count()
