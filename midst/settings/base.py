@@ -253,6 +253,7 @@ PERFOPS = {
             "PROMETHEUS_MULTIPROC_DIR": "{scratch}",
         },
     },
+    "OVERVIEW_PANELS": ["midst.operations.panels.panels"],
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
     "HELPER_MODULES": ["midst.kernel"],

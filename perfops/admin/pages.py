@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Hashable
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -18,11 +19,23 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
-def minute(at: datetime) -> str:
-    """Return the minute of ``at`` in local time; without USE_TZ it is local already."""
-    return f"{timezone.localtime(at) if timezone.is_aware(at) else at:%Y-%m-%d %H:%M}"
+def minute(at: datetime) -> SafeString:
+    """Return ``at`` as every page shows it: the minute, with its zone, and UTC when pointed at.
+
+    A script puts it into the reader's own zone. Without USE_TZ it is local time, without a zone.
+    """
+    if not timezone.is_aware(at):
+        return format_html("<time>{}</time>", f"{at:%Y-%m-%d %H:%M}")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}",
+    )
 
 
 class _Narrow(ChangeList):
@@ -79,6 +92,14 @@ class MeasuredAdmin(admin.ModelAdmin):
         if found is None:
             raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
         return found
+
+    def looking(self, view: Any) -> Any:
+        """Return the admin's view of a page that asks the database on a connection of its own.
+
+        Under ``ATOMIC_REQUESTS`` a transaction of the request would hold the one connection that a
+        pooler may have.
+        """
+        return transaction.non_atomic_requests(self.admin_site.admin_view(view))
 
     def url(self, name: str, *arguments: Any) -> str:
         """Return the URL of one of this model's pages: changelist, change, ..."""

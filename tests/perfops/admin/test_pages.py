@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 from django.utils import timezone
 
@@ -304,6 +304,39 @@ def test_see_run_cancel_analyse_and_mute_are_separate_rights(
     client.force_login(someone(*permissions))
     answers = pages(client, measured_run, Analysis.objects.get(), finding)
     assert {name for name, status in answers.items() if status != 403} == allowed
+
+
+LOOK = {"see runs", "see live", "see a budget"}
+OPERATE = {"start", "cancel", "analyse", "mute", "acknowledge", "reopen", "look at sessions"}
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        ("performance viewer", LOOK),
+        ("performance operator", LOOK | OPERATE),
+        ("performance administrator", LOOK | OPERATE | {"change a budget", "delete a run"}),
+    ],
+)
+def test_each_role_may_do_what_it_is_for_and_is_offered_no_more(
+    client, measured_run, finding, role, allowed
+):
+    user = User.objects.create_user("someone", password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    budget = Budget.objects.first()
+    answers = pages(client, measured_run, Analysis.objects.get(), finding) | {
+        "see a budget": client.get(url("budget_change", budget.pk)).status_code,
+        "look at sessions": client.get(url("analysis_now")).status_code,
+        "change a budget": client.post(url("budget_change", budget.pk), {}).status_code,
+        "delete a run": client.get(url("loadrun_delete", measured_run.pk)).status_code,
+    }
+    assert {name for name, status in answers.items() if status != 403} == allowed
+    run_page = client.get(url("loadrun_change", measured_run.pk)).content.decode()
+    assert ("Run again" in run_page) == ("start" in allowed)
+    home = client.get(reverse("admin:app_list", args=["perfops"])).content.decode()
+    assert "po-overview" in home
+    assert (url("analysis_now") in home) == ("look at sessions" in allowed)
 
 
 def test_who_is_not_logged_in_sees_nothing(client, measured_run, finding):
