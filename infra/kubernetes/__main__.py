@@ -2,28 +2,28 @@
 
 from pathlib import Path
 
-import yaml
-
 RULES = Path(__file__).parents[1] / "prometheus" / "rules"
 FILE = Path(__file__).parent / "base" / "rules.yaml"
 
 
+HEAD = """\
+# Written by `python -m infra.kubernetes` from infra/prometheus/rules.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: { name: midst }
+spec:
+  groups:
+"""
+
+
 def text() -> str:
-    """Return our rule files as one PrometheusRule."""
-    groups = [
-        group
+    """Return our rule files as one PrometheusRule: the lines below their ``groups:``, indented."""
+    lines = [
+        line
         for path in sorted(RULES.glob("*.yml"))
-        for group in yaml.safe_load(path.read_text())["groups"]
+        for line in path.read_text().split("\ngroups:\n", 1)[1].splitlines()
     ]
-    rule = {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {"name": "midst"},
-        "spec": {"groups": groups},
-    }
-    return "# Written by `python -m infra.kubernetes`.\n" + yaml.safe_dump(
-        rule, sort_keys=False, width=200
-    )
+    return HEAD + "".join(f"  {line}".rstrip() + "\n" for line in lines)
 
 
 if __name__ == "__main__":

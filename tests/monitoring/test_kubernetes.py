@@ -33,6 +33,9 @@ def of(kind, name):
 
 def test_the_committed_rules_are_those_of_prometheus():
     assert rules.FILE.read_text() == rules.text(), "Run `python -m infra.kubernetes`."
+    written = {group["name"] for group in yaml.safe_load(rules.FILE.read_text())["spec"]["groups"]}
+    ours = [yaml.safe_load(path.read_text())["groups"] for path in rules.RULES.glob("*.yml")]
+    assert written == {group["name"] for groups in ours for group in groups}
 
 
 @pytest.mark.parametrize("folder", ["base", "production", "load"])
