@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -91,6 +92,14 @@ class MeasuredAdmin(admin.ModelAdmin):
         if found is None:
             raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
         return found
+
+    def looking(self, view: Any) -> Any:
+        """Return the admin's view of a page that asks the database on a connection of its own.
+
+        Under ``ATOMIC_REQUESTS`` a transaction of the request would hold the one connection that a
+        pooler may have.
+        """
+        return transaction.non_atomic_requests(self.admin_site.admin_view(view))
 
     def url(self, name: str, *arguments: Any) -> str:
         """Return the URL of one of this model's pages: changelist, change, ..."""
