@@ -11,6 +11,7 @@ from django.utils.html import format_html
 
 from perfops.admin import badges, run_comparison, run_statements, run_target
 from perfops.admin.badges import Badge
+from perfops.admin.pages import minute
 from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
 from perfops.analysis.collectors.records import UnavailableSource
@@ -223,11 +224,11 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
         ("Scenario", run.scenario),
         ("Target", run.target),
-        ("Requested", run.created_at),
+        ("Requested", minute(run.created_at)),
         ("Requested by", run.requested_by or run.get_trigger_display()),
     ]
     if run.started_at:
-        facts.append(("Started", run.started_at))
+        facts.append(("Started", minute(run.started_at)))
     if run.duration_s is not None:
         facts.append(("Duration", f"{run.duration_s:.0f} s"))
     if run.plan:
