@@ -5,19 +5,47 @@ them valid. Every server process has a run id of its own, and all cache keys con
 restarted server never finds the keys of the process before.
 """
 
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django_redis import get_redis_connection
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis import exceptions
 
 _RUN_ID_CHARACTERS = 8
+# How many times the configured timeout a reply is waited for at most.
+MOST_PATIENCE = 3.0
+# After so many seconds without a late reply half of the additional patience is gone.
+_HALF_LIFE_S = 30.0
 
 _run_id: str | None = None
 
 
-class ServerChanged(RedisConnectionError):
+class ServerChanged(exceptions.ConnectionError):
     """The server was restarted, or another one took its place."""
+
+
+class Patience:
+    """By what factor the timeout of new connections is longer than configured.
+
+    A saturated Redis answers late, but giving up on it would put its load on the database as well.
+    Each late reply doubles the factor for the connections made from then on, and it decays.
+    """
+
+    def __init__(self) -> None:
+        self._factor, self._since = 1.0, 0.0
+
+    @property
+    def factor(self) -> float:
+        return float(1 + (self._factor - 1) * 0.5 ** ((monotonic() - self._since) / _HALF_LIFE_S))
+
+    def note(self, error: exceptions.RedisError) -> None:
+        """Take ``error`` into account if it is a late reply."""
+        if isinstance(error, exceptions.TimeoutError):
+            self._factor, self._since = min(2 * self.factor, MOST_PATIENCE), monotonic()
+
+
+patience = Patience()
 
 
 def client() -> Any:
@@ -28,9 +56,14 @@ def client() -> Any:
 def connect(connection: Any) -> None:
     """Set up a connection and learn the server's run id: redis-py's ``redis_connect_func``.
 
+    Its timeout is the configured one times ``patience.factor``.
+
     Raises ``ServerChanged`` when it is not the known one, so that no command meant for the old
     server process is answered by the new one.
     """
+    timeout_s = settings.CACHES["default"]["OPTIONS"]["SOCKET_TIMEOUT"] * patience.factor
+    connection.socket_timeout = timeout_s
+    connection.update_current_socket_timeout(timeout_s)
     connection.on_connect()
     connection.send_command("INFO", "server")
     _remember(_parse_run_id(connection.read_response()))
@@ -56,7 +89,7 @@ def _parse_run_id(info: Any) -> str:
         name, _, value = line.partition(":")
         if name == "run_id":
             return value.strip()[:_RUN_ID_CHARACTERS]
-    raise RedisConnectionError("INFO server has no run_id")
+    raise exceptions.ConnectionError("INFO server has no run_id")
 
 
 def _remember(found: str) -> None:

@@ -201,8 +201,8 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
     baseline = _baseline(analysis.database, present, since)
     analysis.baseline = baseline.analysis if baseline else None
     report = _report(analysis.database, present, baseline, only, since)
+    report = _with_impact(report, analysis)
     with transaction.atomic():
-        report = _with_impact(report, analysis)
         arranged = report.all_incidents
         report = _in_order(report, arranged)
         seen = findings.record(
@@ -351,8 +351,7 @@ def _with_impact(report: Report, analysis: Analysis) -> Report:
     """Return ``report`` with what applied recommendations did, and did not, improve."""
     for recommender in recommenders.registered():
         try:
-            with transaction.atomic():
-                measured = recommender.measure_impact(analysis, report.window)
+            measured = recommender.measure_impact(analysis, report.window)
         except Exception as error:
             log.exception("the impact of applied recommendations can't be measured")
             failed = [registry.left_out(id_, error) for id_ in recommender.TITLES]

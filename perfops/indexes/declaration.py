@@ -56,22 +56,18 @@ def index_of(candidate: Candidate, model: type[Model]) -> Index:
     if candidate.where:
         options["condition"] = _condition(candidate.where, fields)
     kind: Any = GinIndex if candidate.method == "gin" else Index
+    has_opclass = any(key.opclass for key in candidate.keys)
     if any(key.function or key.nulls for key in candidate.keys):
-        return _of_expressions(kind, candidate, fields, options)
-    if any(key.opclass for key in candidate.keys):
+        if has_opclass and not apps.is_installed("django.contrib.postgres"):
+            raise NotDjangos("django.contrib.postgres is not in INSTALLED_APPS")
+        by_expression: Index = kind(
+            *(_expression(key, fields) for key in candidate.keys), **options
+        )
+        return by_expression
+    if has_opclass:
         options["opclasses"] = [key.opclass for key in candidate.keys]
     names = [f"{'-' * key.descending}{fields[key.column].name}" for key in candidate.keys]
     found: Index = kind(fields=names, **options)
-    return found
-
-
-def _of_expressions(
-    kind: Any, candidate: Candidate, fields: Fields, options: dict[str, Any]
-) -> Index:
-    has_opclass = any(key.opclass for key in candidate.keys)
-    if has_opclass and not apps.is_installed("django.contrib.postgres"):
-        raise NotDjangos("django.contrib.postgres is not in INSTALLED_APPS")
-    found: Index = kind(*(_expression(key, fields) for key in candidate.keys), **options)
     return found
 
 

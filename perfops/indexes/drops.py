@@ -18,7 +18,7 @@ from perfops.conf import Conf
 from perfops.database.connections import MARK
 from perfops.database.index_sql import without_names
 from perfops.formatting import first_line
-from perfops.indexes import catalog, hypopg, parameters, texts, workload
+from perfops.indexes import catalog, hypopg, parameters, planning, texts, workload
 from perfops.indexes import drop_rehearsal as dropping
 from perfops.indexes import table_copies as copying
 from perfops.indexes.recommendation import Recommendation
@@ -80,6 +80,29 @@ def prove(
     if unproved and all(UNEXPLAINED in drop.reason for drop in unproved):
         lacking = UNEXPLAINED
     return judged, lacking
+
+
+def are_planned_without(
+    cursor: CursorWrapper,
+    statements: Sequence[Statement],
+    *,
+    table: Name,
+    index: Name,
+    clock: Clock,
+) -> bool:
+    """Say whether all ``statements`` can be planned, and none has ``index`` of ``table``, whatever
+    the values of its parameters. Raises ``django.db.DatabaseError``.
+    """
+    found = workload.read(cursor, statements, most=len(statements), clock=clock)
+    queries = parameters.sample(cursor, found.queries, found.tables, clock, on={table})
+    if len(queries) < len(statements) or any(
+        planning.parameters_of(query.text) and not query.sets for query in queries
+    ):
+        return False
+    every = [each for query in queries for each in (query, *_by_plan(query))]
+    plans = _Plans(cursor, every, {index: catalog.parts_of_index(cursor, index)}, clock)
+    is_used = any(plans.uses(query, index) for query in plans.queries)
+    return len(plans.queries) == len(every) > 0 and not is_used
 
 
 def _readers(statements: Sequence[Statement], names: Collection[str]) -> list[Statement]:

@@ -9,7 +9,7 @@ from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index, Statement
 from perfops.database.index_sql import without_names
 from perfops.formatting import count_text, identifier, ms_text
-from perfops.indexes.records import Query
+from perfops.indexes.records import CHANCE_MS, Query
 
 Verdict = Literal["fixed", "no effect", "worse"]
 # At least this share of the promised gain, and it counts as kept.
@@ -18,6 +18,7 @@ _KEPT_PROMISE = 0.5
 _WORSE = 0.1
 # So many standard errors.
 _NOISE = 2.0
+_MIXED_CALLS = "calls since shortly before it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,8 @@ class Impact:
     """``before_ms`` and ``after_ms``: mean per call, weighted by the calls of the window.
 
     ``is_mixed``: some of the calls came before the change, so that the mean of those after it lies
-    even further from ``before_ms`` than ``after_ms``.
+    even further from ``before_ms`` than ``after_ms``. ``noise_ms``: two standard errors of the
+    difference, 0 where they are small.
     """
 
     verdict: Verdict
@@ -49,29 +51,32 @@ class Impact:
     calls: int
     scans: int
     is_mixed: bool = False
+    noise_ms: float = 0.0
 
     def __str__(self) -> str:
         """Return the times and what they rest on."""
         times = f"{ms_text(self.before_ms)} -> {self._bound}{ms_text(self.after_ms)} per call"
         calls = count_text(self.calls, "call")
         rests = f"{calls} since{' shortly before it' if self.is_mixed else ''}"
-        return f"{times} ({rests})"
+        noise = f", give or take {ms_text(self.noise_ms)}" if self.noise_ms else ""
+        return f"{times} ({rests}{noise})"
 
     def evidence(self) -> list[tuple[str, float | int | str]]:
         after = f"ms per call after{self._bound and f', {self._bound.strip()}'}"
-        calls = "calls since shortly before it" if self.is_mixed else "calls since"
+        calls = _MIXED_CALLS if self.is_mixed else "calls since"
         return [
             ("ms per call before", round(self.before_ms, 3)),
             (after, round(self.after_ms, 3)),
             (calls, self.calls),
             ("scans of the index since", self.scans),
+            *([("noise, ms per call", round(self.noise_ms, 3))] if self.noise_ms else []),
         ]
 
     @property
     def _bound(self) -> str:
         if not self.is_mixed:
             return ""
-        return "at least " if self.verdict == "worse" else "at most "
+        return "at least " if self.after_ms > self.before_ms else "at most "
 
 
 def identity(table: tuple[str, str], definition: str, *, is_unique: bool = False) -> str:
@@ -110,13 +115,14 @@ def judge(
     promised: float,
     min_calls: int,
     is_mixed: bool = False,
+    is_left_alone: bool = False,
 ) -> Impact | None:
     """Return what the window, all of it after the change, says; None when it says too little.
 
     ``is_mixed``: the window begins before the change. With a share p of its calls after it, they
     gain g / p where all calls gain g: at least g. So a mixed window shows a gain or a loss that is
-    large enough, at least g of its calls being after the change; that nothing changed it never
-    shows.
+    large enough, at least g of its calls being after the change. That nothing changed it shows of
+    an index that ``is_left_alone``, no plan having it, and until more is known of a drop.
 
     ``promised``: share of the statements' time that the advice would save, 0 for a drop. An
     index that no scan has used can't be what made them quicker. A difference under two standard
@@ -132,19 +138,31 @@ def judge(
     scans = index.scans if index is not None else 0
     gain = 1 - after_ms / before_ms if before_ms else 0.0
     noise = _NOISE * _standard_error(pairs, calls) / before_ms if before_ms else 0.0
-    if is_mixed:
-        is_kept = promised and scans and gain - noise >= _KEPT_PROMISE * promised
-        if not (is_kept and gain * calls >= min_calls) and gain > -max(_WORSE, noise):
-            return None
-    elif abs(gain) < noise and noise > max(_WORSE, _KEPT_PROMISE * promised):
+    is_left_alone = is_left_alone and not scans
+    # A proof takes no smaller difference for one either.
+    is_slower = gain <= -_WORSE and after_ms - before_ms > CHANCE_MS
+    # Of a drop, which is proved by plans, it is enough that the mean is no slower: how much that
+    # tells is said with it. Noise of the calls before stays as large for ever.
+    is_noise = noise > max(_WORSE, _KEPT_PROMISE * promised) and abs(gain) < noise
+    if is_noise and (promised or is_slower) and not is_left_alone:
         return None
     # A drop promises nothing: that nothing became slower is all it is for.
     verdict: Verdict = "no effect" if promised else "fixed"
-    if gain <= -max(_WORSE, noise):
+    if is_slower and gain <= -noise:
         verdict = "worse"
     elif promised and scans and gain >= _KEPT_PROMISE * promised:
         verdict = "fixed"
-    return Impact(verdict, before_ms, after_ms, calls, scans, is_mixed)
+        if is_mixed and (gain - noise < _KEPT_PROMISE * promised or gain * calls < min_calls):
+            return None
+    elif promised and is_mixed and not is_left_alone:
+        return None
+    noise_ms = noise * before_ms if noise > _WORSE else 0.0
+    return Impact(verdict, before_ms, after_ms, calls, scans, is_mixed, noise_ms)
+
+
+def is_provisional(measured: Collection[Sequence[object]]) -> bool:
+    """Say whether the evidence that was kept is of a window that began before the change."""
+    return any(label == _MIXED_CALLS for label, _ in measured)
 
 
 def _standard_error(pairs: Sequence[tuple[Before, Statement]], calls: int) -> float:

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
 import msgspec
-from django.db import Error
+from django.db import Error, transaction
 from django.utils import timezone
 
 from perfops.analysis import findings, snapshots
@@ -20,9 +20,11 @@ from perfops.analysis.collectors.snapshot import Snapshot
 from perfops.analysis.coverage import Coverage, hidden_of
 from perfops.analysis.recommenders import Measured, Recommended
 from perfops.conf import conf
+from perfops.database import connections as session
 from perfops.formatting import first_line, to_datetime
-from perfops.indexes import detections, impact, recommending
+from perfops.indexes import detections, drops, impact, recommending
 from perfops.indexes.recommendation import Recommendation, Recommendations
+from perfops.indexes.records import Clock
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.analyses import Recommendation as Stored
 
@@ -202,36 +204,44 @@ def _fields(recommendation: Recommendation, indexes: Sequence[Index]) -> dict[st
 
 
 def measure_impact(analysis: Analysis, window: Window) -> Measured:
-    """Note which recommendations were applied, and judge those that are not judged yet.
+    """Note which recommendations were applied, and judge those that are not judged yet, or were by
+    calls of which some came before.
 
     Returns issues for those that did not help, and a sentence for each that did, or that can't be
     judged by the first analysis after it.
     """
     issues, notes = [], []
-    history = _History.of(window, analysis.database)
-    rows = Stored.objects.filter(finding__database=analysis.database)
-    for row in rows.select_related("finding").order_by("id"):
-        index = _index_of(row, window.after.indexes)
-        if not _is_applied(row, window.after.indexes):
-            continue
-        is_new = row.applied_at is None
-        if is_new:
-            row.applied_at = timezone.now()
-            row.save(update_fields=["applied_at"])
-            findings.resolve(row.finding)
-        if row.outcome == Outcome.WAITING:
+    stored = Stored.objects.filter(finding__database=analysis.database)
+    rows = [
+        row
+        for row in stored.select_related("finding").order_by("id")
+        if _is_applied(row, window.after.indexes)
+    ]
+    # Looked at before: a pool may have one connection only, and a transaction would hold it.
+    looks = _Looks(analysis, _History.of(window, analysis.database))
+    judgements = {row.pk: looks.judged(row) for row in rows if _is_open(row)}
+    with transaction.atomic():
+        for row in rows:
+            index, judged = _index_of(row, window.after.indexes), judgements.get(row.pk)
             what = f"index {_name(row, index)} was {_change(row)} as recommended"
-            judged = _judged(row, analysis, history)
+            is_new = row.applied_at is None
+            if is_new:
+                row.applied_at = timezone.now()
+                row.save(update_fields=["applied_at"])
+                findings.resolve(row.finding)
             if judged is not None:
                 row.outcome, row.measured = Outcome(judged.verdict), judged.evidence()
                 row.save(update_fields=["outcome", "measured"])
-            if row.outcome == Outcome.FIXED and judged is not None:
-                notes.append(f"{what}: {judged}")
-            elif judged is None and is_new:
+                notes += [f"{what}: {judged}"] if row.outcome == Outcome.FIXED else []
+            elif is_new:
                 notes.append(f"{what}; what it did is not known yet: {_undecided()}")
-        if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
-            issues.append(_without_effect(row, index))
+            if row.outcome in {Outcome.NO_EFFECT, Outcome.WORSE}:
+                issues.append(_without_effect(row, index))
     return Measured(issues, tuple(notes))
+
+
+def _is_open(row: Stored) -> bool:
+    return row.outcome == Outcome.WAITING or impact.is_provisional(row.measured)
 
 
 def _undecided() -> str:
@@ -242,25 +252,70 @@ def _undecided() -> str:
     )
 
 
-def _judged(row: Stored, analysis: Analysis, history: _History) -> impact.Impact | None:
-    """Return what the calls since the change say, or else those since shortly before it."""
-    whole = history.window
-    index = _index_of(row, whole.after.indexes)
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What the counters of an analysis say of recommendations that were applied."""
 
-    def judge(window: Window, *, is_mixed: bool) -> impact.Impact | None:
+    analysis: Analysis
+    history: _History
+    # What came while the analysis worked, once it was asked for.
+    lately: list[Window | None] = field(default_factory=list)
+
+    def judged(self, row: Stored) -> impact.Impact | None:
+        """Return what the calls since the change say, or else those since shortly before it; None
+        where they say no more than is known.
+        """
+        whole, baseline = self.history.window, self.analysis.baseline
+        if baseline is not None and row.applied_at and baseline.created_at >= row.applied_at:
+            return self._judge(row, whole)
+        last, first = self.history.around(lambda snapshot: _is_applied(row, snapshot.indexes))
+        found = self._judge(row, self.history.since(first)) if first is not None else None
+        if found is not None or row.outcome != Outcome.WAITING:
+            return found
+        if first is not None and first is whole.before:
+            return None
+        lately = self._lately()
+        found = self._judge(row, lately) if lately is not None else None
+        return found or self._judge(row, self.history.since(last), is_mixed=True)
+
+    def _judge(
+        self, row: Stored, window: Window, *, is_mixed: bool = False
+    ) -> impact.Impact | None:
+        index = _index_of(row, self.history.window.after.indexes)
         return impact.judge(
             impact.means(row.effects), window, index=index, promised=row.gain,
             min_calls=conf().INDEX_MIN_CALLS, is_mixed=is_mixed,
+            is_left_alone=is_mixed and index is not None and self._is_left_alone(row, index),
         )  # fmt: skip
 
-    baseline = analysis.baseline
-    if baseline is not None and row.applied_at and baseline.created_at >= row.applied_at:
-        return judge(whole, is_mixed=False)
-    last, first = history.around(lambda snapshot: _is_applied(row, snapshot.indexes))
-    found = judge(history.since(first), is_mixed=False) if first is not None else None
-    if found is not None or (first is not None and first is whole.before):
-        return found
-    return judge(history.since(last), is_mixed=True)
+    def _lately(self) -> Window | None:
+        """Return what was counted since the analysis began: all of it is after the change."""
+        if not self.lately:
+            try:
+                now = snapshot.take(self.analysis.database, light=True)
+            except Error as error:
+                log.warning("what came since can't be read: %s", first_line(error))
+                self.lately.append(None)
+            else:
+                self.lately.append(difference.between(self.history.window.after, now))
+        return self.lately[0]
+
+    def _is_left_alone(self, row: Stored, index: Index) -> bool:
+        """Say whether nothing scanned ``index``, and no statement that it is for is planned with
+        it.
+        """
+        asked = {str(effect["queryid"]) for effect in row.effects}
+        sent = [each for each in self.history.window.statements if each.queryid in asked]
+        if index.scans or not sent:
+            return False
+        table, name = (index.schema, index.table), (index.schema, index.name)
+        clock = Clock(conf().INDEX_ADVICE_S)
+        try:
+            with session.reading(self.analysis.database) as cursor:
+                return drops.are_planned_without(cursor, sent, table=table, index=name, clock=clock)
+        except Error as error:
+            log.warning("plans of %s can't be had: %s", index.name, first_line(error))
+            return False
 
 
 def after_migrate(database: str) -> None:

@@ -1,4 +1,4 @@
-"""The k6 process: found, started, listened to, ended; and the cores that it may use."""
+"""The k6 process: found, started, listened to, ended; and the machine's cores and their use."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +101,15 @@ class Process:
 
 
 @contextmanager
-def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Iterator[Process]:
+def running(
+    path: str, plan: Plan, routes: str, target: str, run_id: int,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Process]:  # fmt: skip
     """Start k6 on ``plan`` against ``target``; it has ended when the block ends, however.
 
     ``routes``: the file that says what is asked for. Each request tells in its baggage that it
-    belongs to the run ``run_id``.
+    belongs to the run ``run_id``. ``environment``: variables for the script; not in the command
+    line, which everybody on the machine can read.
     """
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as home:
         popen = subprocess.Popen(
@@ -117,14 +121,18 @@ def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Ite
             encoding="utf-8",
             errors="replace",
             # Nothing of ours is k6's business, and a K6_ variable would change the run.
-            env={"PATH": os.environ.get("PATH", ""), "HOME": home, "K6_CSV_SAVE_INTERVAL": "500ms",
-                 "K6_CSV_TIME_FORMAT": "unix_micro"},
+            env={**(environment or {}), "PATH": os.environ.get("PATH", ""), "HOME": home,
+                 "K6_CSV_SAVE_INTERVAL": "500ms", "K6_CSV_TIME_FORMAT": "unix_micro"},
             # The terminal's Ctrl-C is for whoever started the run to handle.
             start_new_session=True,
         )  # fmt: skip
         process = Process(popen, log)
         try:
             yield process
+        except KeyboardInterrupt:
+            # Nobody reads what it would still say.
+            popen.kill()
+            raise
         finally:
             process.stop()
             process.lines.close()
@@ -148,6 +156,7 @@ def _tied_to_us(command: list[str]) -> list[str]:
 
 
 _ROOT = Path("/")
+_MICROSECONDS = 1_000_000
 
 
 def usable_cores(root: Path = _ROOT) -> float:
@@ -158,6 +167,15 @@ def usable_cores(root: Path = _ROOT) -> float:
     """
     limits = [float(len(os.sched_getaffinity(0)))] if hasattr(os, "sched_getaffinity") else []
     return min([*limits, *_core_limits(root)], default=float(os.cpu_count() or 1))
+
+
+def used_cpu_s(root: Path = _ROOT) -> float:
+    """Return CPU seconds used so far: of the container where its CPU is limited, else of all."""
+    stat = _content(root / "sys/fs/cgroup/cpu.stat")
+    if stat and usable_cores(root) < (os.cpu_count() or 1):
+        return int(dict(line.split() for line in stat.splitlines())["usage_usec"]) / _MICROSECONDS
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
 
 
 def _core_limits(root: Path) -> list[float]:

@@ -6,6 +6,7 @@ from types import FrameType
 from django.utils import timezone
 
 from perfops.budgets.against import comparing
+from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.selectors import LABELS, Judgement
@@ -31,8 +32,7 @@ _OUTCOMES = {
 def report(ref: str, wanted: Wanted) -> BudgetReport:
     """Compare this checkout with the commit ``ref``. Never raises for what can't be run."""
     subject = f"This build against {ref}"
-    # A runner that cancels a job sends SIGTERM: it must clean up as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    before = {each: signal.signal(each, _interrupt) for each in STOPS}
     try:
         found = comparing.compare(ref, wanted, lambda text: console.err().print(text, markup=False))
     except CouldNotCompare as error:
@@ -41,7 +41,8 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
         reason = "It was stopped; the checkout, the databases and the servers are gone."
         return BudgetReport(None, console.COULD_NOT_TELL, [reason], [], subject)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     decision = found.decision
     reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
     if decision.needed:
@@ -57,6 +58,9 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # A second one (CI sends SIGINT, then SIGTERM) must not end the cleaning up.
+    for each in STOPS:
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

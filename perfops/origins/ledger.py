@@ -34,6 +34,8 @@ class Known:
     seen: set[str] = field(default_factory=set)
     pending: dict[str, object] = field(default_factory=dict)
     sample: object = None
+    # Whether a flush has met it before its row, which it did once.
+    is_early: bool = False
     queryid: str | None = None
 
 

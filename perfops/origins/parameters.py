@@ -113,6 +113,9 @@ _READ: dict[str, Callable[[str], Any]] = {
     "UUID": UUID,
     "NoneType": lambda _: None,
 }
+# What a value may be an instance of, the narrower first: Django sends an integer as psycopg's Int4,
+# a template's text as SafeString, a choice as a member of its enumeration.
+_KEPT = (bool, int, float, Decimal, datetime, date, UUID, str, type(None))
 
 
 def encode(params: object) -> str | None:
@@ -137,7 +140,11 @@ def _encoded(value: Any) -> list[Any]:
     """Raises ``KeyError`` for a value that can't be kept."""
     if isinstance(value, list | tuple):
         return ["list", [_encoded(each) for each in value[:_LONGEST_LIST]]]
-    kind = type(value).__name__
-    if kind not in _READ or (kind == "str" and len(value) > _LONGEST_TEXT):
-        raise KeyError(kind)
-    return [kind, value.isoformat() if isinstance(value, date) else str(value)]
+    kind = next((each for each in _KEPT if isinstance(value, each)), None)
+    if kind is None or (kind is str and len(value) > _LONGEST_TEXT):
+        raise KeyError(type(value).__name__)
+    if isinstance(value, date):
+        return [kind.__name__, value.isoformat()]
+    # The value itself, not as an enumeration writes its members.
+    bare = kind(value) if kind in {int, float} else value[:] if kind is str else value
+    return [kind.__name__, str(bare)]

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -31,8 +32,15 @@ _STORE = f"""{MARK} UPDATE {_TABLE} SET identified_at = now(),
 _SAMPLE = f"""{MARK} UPDATE {_TABLE} SET sample = %s::jsonb, sampled_at = now()
     WHERE id = %s"""
 
-# Their ids and signatures, and the key of a statement's row: what ``_STORE`` takes.
-type _Found = tuple[list[str], list[str], int]
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be stored of a statement: ids, and the parameters that told them by signature."""
+
+    key: int
+    queryids: list[str]
+    looked_at: dict[str, object]
+
 
 # What has a plan, and so an id that EXPLAIN tells.
 _PLANNED = ("select", "insert", "update", "delete", "with", "merge", "values", "table", "(")
@@ -50,12 +58,22 @@ def identify_new(cursor: CursorWrapper, *, hurried: bool) -> None:
                 if alias == database and known.pending and monotonic() < until:
                     _identify(looking, text, known, store.key(alias, text), found)
     # Only now: through a pooler ``looking`` holds a connection, which may be the only one.
+    pending = {each.key: each.looked_at for each in found}
     for each in found:
-        cursor.execute(_STORE, each)
+        cursor.execute(_STORE, [each.queryids, list(each.looked_at), each.key])
+        if cursor.rowcount:
+            del pending[each.key]
     for (database, text), known in waiting.items():
-        sample, known.sample = samples.encode(known.sample), None
-        if sample is not None:
-            cursor.execute(_SAMPLE, [sample, store.key(database, text)])
+        key, sample, known.sample = store.key(database, text), known.sample, None
+        encoded, is_stored = samples.encode(sample), True
+        if encoded is not None:
+            cursor.execute(_SAMPLE, [encoded, key])
+            is_stored = bool(cursor.rowcount)
+        if (key in pending or not is_stored) and not known.is_early:
+            # Sent after the counts were taken: its row comes with the next flush.
+            known.is_early = True
+            known.pending |= pending.get(key, {})
+            known.sample = known.sample or sample
 
 
 def _know(cursor: CursorWrapper, waiting: dict[tuple[str, str], ledger.Known]) -> None:
@@ -73,7 +91,8 @@ def _identify(
     looking: CursorWrapper, text: str, known: ledger.Known, key: int, stored: list[_Found]
 ) -> None:
     """Add to ``stored`` what is to be stored of the statement with the ``key``."""
-    found, looked_at = [], []
+    found: list[str] = []
+    looked_at: dict[str, object] = {}
     for signature, params in list(known.pending.items()):
         try:
             queryid = ask(looking, text, params)
@@ -90,12 +109,12 @@ def _identify(
             log.debug("a statement has no id", exc_info=True)
             queryid = None
         known.pending.pop(signature, None)
-        looked_at.append(signature)
+        looked_at[signature] = params
         if queryid is not None:
             found.append(queryid)
             known.queryid = queryid
     if looked_at:
-        stored.append((found, looked_at, key))
+        stored.append(_Found(key, found, looked_at))
 
 
 def ask(cursor: CursorWrapper, text: str, params: Any) -> str | None:

@@ -25,8 +25,8 @@ _FAILURES = 3
 # More groups than this cost more than to invalidate everything once.
 _MOST_QUEUED = 10_000
 PROBE_INTERVAL_S = 0.1
-# More than a probe and its timeout: by then every process knows that Redis is back.
-SETTLE_S = 0.6
+# More than a probe and its longest timeout: by then every process knows that Redis is back.
+SETTLE_S = 1.0
 
 
 class _State(Enum):
@@ -59,6 +59,7 @@ class Circuit:
 
     def record_failure(self, error: RedisError) -> None:
         """Count a failure; the last one of a row opens the circuit."""
+        redis.patience.note(error)
         with self._lock:
             self._failures += 1
             if self._failures >= _FAILURES:
@@ -66,6 +67,7 @@ class Circuit:
 
     def enqueue(self, groups: Collection[str], error: RedisError) -> None:
         """Queue an invalidation that was not delivered; the circuit stays open until it is."""
+        redis.patience.note(error)
         with self._lock:
             self._queue.update(groups)
             if len(self._queue) > _MOST_QUEUED:
@@ -107,6 +109,7 @@ class Circuit:
                 self._wake.wait(SETTLE_S)
                 self.flush_invalidations()
             except RedisError as error:
+                redis.patience.note(error)
                 log.debug("Redis is still not available: %s", error)
                 with self._lock:
                     if self.is_open():

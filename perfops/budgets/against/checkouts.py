@@ -6,14 +6,16 @@ Whatever happens, the worktree and both databases are gone when the block ends.
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -23,6 +25,8 @@ from perfops.conf import conf
 
 _HOST = "127.0.0.1"
 _LOG_LINES = 15
+# A runner that cancels a job, and a terminal that is closed, must be cleaned up after like Ctrl-C.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,22 +80,68 @@ class Side:
         given = {name: self.filled(value) for name, value in recipe.environment.items()}
         return {**os.environ, **given}
 
+    @contextmanager
+    def started(
+        self, command: str, recipe: Recipe, out: int | IO[bytes], err: int | IO[bytes]
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start a command in the checkout; an exception kills it with all that it started.
+
+        A session of its own: the terminal's Ctrl-C is ours to handle. Raises ``CouldNotCompare``.
+        """
+        child = None
+        try:
+            with _signals_later():
+                child = subprocess.Popen(
+                    shlex.split(self.filled(command)), cwd=self.folder, text=True,
+                    env=self.environment(recipe), stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+                    start_new_session=True,
+                )  # fmt: skip
+            yield child
+        except OSError as error:
+            if child is not None:
+                kill_group(child)
+                raise
+            raise CouldNotCompare(f"`{command}` of the {self.name} build: {error}") from error
+        except BaseException:
+            # An installer that goes on would write into the checkout that is removed.
+            if child is not None:
+                kill_group(child)
+            raise
+
     def run(self, command: str, recipe: Recipe) -> str:
         """Run a command in the checkout and return what it wrote. Raises ``CouldNotCompare``."""
-        words = shlex.split(self.filled(command))
-        try:
-            done = subprocess.run(
-                words, cwd=self.folder, env=self.environment(recipe), check=False,
-                capture_output=True, text=True, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError as error:
-            raise CouldNotCompare(f"`{command}` of the {self.name} build: {error}") from error
-        if done.returncode:
+        with self.started(command, recipe, subprocess.PIPE, subprocess.PIPE) as child:
+            said, errors = child.communicate()
+        if child.returncode:
             raise CouldNotCompare(
-                f"`{command}` of the {self.name} build ended with {done.returncode}:\n"
-                f"{end_of(done.stdout + done.stderr)}"
+                f"`{command}` of the {self.name} build ended with {child.returncode}:\n"
+                f"{end_of(said + errors)}"
             )
-        return done.stdout
+        return said
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Have the signals that end us wait: one amidst a start would lose the started process."""
+    came: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: came.append(number)) for each in STOPS}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
+
+
+def kill_group(leader: subprocess.Popen[str]) -> None:
+    """Kill a process that leads a session of its own, with all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait()
+    for pipe in (leader.stdout, leader.stderr):
+        if pipe:
+            pipe.close()
 
 
 def recipe() -> Recipe:

@@ -1,7 +1,6 @@
 """A build that serves while it is measured."""
 
 import os
-import shlex
 import signal
 import subprocess
 import time
@@ -9,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from perfops.budgets.against.checkouts import Recipe, Side, end_of
+from perfops.budgets.against.checkouts import Recipe, Side, end_of, kill_group
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.load import targets
 
@@ -20,25 +19,13 @@ _READY_S, _STOP_S = 120.0, 20.0
 def serving(side: Side, how: Recipe) -> Iterator[None]:
     """Have the build serve while the block lasts. Raises ``CouldNotCompare``."""
     log = side.scratch / "serve.log"
-    words = shlex.split(side.filled(how.serve))
-    with log.open("wb") as file:
-        try:
-            child = subprocess.Popen(
-                words, cwd=side.folder, env=side.environment(how), stdout=file, stderr=file,
-                stdin=subprocess.DEVNULL,
-                # The terminal's Ctrl-C is ours to handle.
-                start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            raise CouldNotCompare(f"The {side.name} build can't serve: {error}") from error
-    try:
+    with log.open("wb") as file, side.started(how.serve, how, file, file) as child:
         _wait(side, child, log)
         yield
-    finally:
         _stop(child)
 
 
-def _wait(side: Side, child: subprocess.Popen[bytes], log: Path) -> None:
+def _wait(side: Side, child: subprocess.Popen[str], log: Path) -> None:
     latest = time.monotonic() + _READY_S
     while (away := targets.unreachable(side.url)) is not None:
         if child.poll() is not None or time.monotonic() > latest:
@@ -49,7 +36,7 @@ def _wait(side: Side, child: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop(child: subprocess.Popen[str]) -> None:
     """End a server with all its processes; it may write its counts first."""
     try:
         os.killpg(child.pid, signal.SIGTERM)
@@ -57,5 +44,4 @@ def _stop(child: subprocess.Popen[bytes]) -> None:
     except ProcessLookupError:
         pass  # it has ended already
     except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        kill_group(child)

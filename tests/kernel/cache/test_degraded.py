@@ -1,14 +1,20 @@
 """Without Redis a small memory of each process goes on, and nothing of it outlives the outage."""
 
 import time
+from urllib.parse import urlsplit
 
 import pytest
+from redis import BlockingConnectionPool, Redis
+from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from midst.kernel import cache, redis
 from midst.kernel.cache import Outcome, memory, versions
 from midst.kernel.cache.entries import Entry
 from midst.telemetry import metrics
+from tests.kernel.cache.proxy import Proxy
 
 
 def until(condition):
@@ -128,3 +134,58 @@ def test_memory_is_bounded_in_bytes_and_the_least_used_goes_first(settings):
 def put(store, key):
     entry = Entry(b"x" * 1000, "0" * 16, expires_at=time.monotonic() + 60)
     store.put(key, entry, generation=store.generation)
+
+
+@pytest.fixture
+def saturated(settings, monkeypatch):
+    """Production's timeout, and a proxy in front of Redis that can make its answers late."""
+    url = settings.CACHES["default"]["LOCATION"]
+    proxy = Proxy(urlsplit(url).hostname, urlsplit(url).port)
+    monkeypatch.setitem(settings.CACHES["default"]["OPTIONS"], "SOCKET_TIMEOUT", 0.25)
+    pool = BlockingConnectionPool.from_url(
+        url.replace(urlsplit(url).netloc.rpartition("@")[2], f"127.0.0.1:{proxy.port}"),
+        max_connections=20, timeout=30, retry=Retry(NoBackoff(), 0),
+        redis_connect_func=redis.connect,
+    )  # fmt: skip
+    client = Redis(connection_pool=pool)
+    monkeypatch.setattr(redis, "client", lambda: client)
+    monkeypatch.setattr(redis, "patience", redis.Patience())
+    yield proxy
+    client.close()
+    pool.disconnect()
+    proxy.close()
+
+
+def test_under_saturation_the_cache_goes_on_answering_and_the_database_is_spared(ask, saturated):
+    """Redis answers in 0.6 s, as everything is slow.
+
+    Before timeouts adapted, no look-up was ever answered: all of them went to the database.
+    """
+    computed = []
+
+    def is_hit():
+        if cache.circuit.is_open():
+            return False
+        return ask(compute=lambda: computed.append(1) or b"body").outcome == Outcome.HIT
+
+    until(is_hit)
+    saturated.become("delay")
+    until(is_hit)
+    asked = len(computed)
+    assert all(is_hit() for _ in range(3))
+    assert len(computed) == asked
+    saturated.become("pass")
+    until(lambda: all(is_hit() for _ in range(20)))
+
+
+def test_patience_with_redis_grows_with_late_replies_alone_and_goes_by_itself(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(redis, "monotonic", lambda: now[0])
+    patience = redis.Patience()
+    patience.note(RedisConnectionError("refused"))
+    assert patience.factor == 1
+    for _ in range(5):
+        patience.note(RedisTimeoutError("late"))
+    assert patience.factor == redis.MOST_PATIENCE
+    now[0] += 300
+    assert patience.factor == pytest.approx(1, abs=0.01)

@@ -1,8 +1,14 @@
 """check_budget --against: two builds in turn, what made one slower, and nothing left behind."""
 
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from contextlib import suppress
 
+import psutil
 import pytest
 from django.core.management import call_command
 
@@ -12,6 +18,7 @@ from perfops.budgets.against.checkouts import Recipe
 from perfops.budgets.against.comparing import Compared
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
+from perfops.load import targets
 from perfops.statistics.gate import Outcome, Series, in_turn
 
 pytestmark = pytest.mark.django_db
@@ -133,6 +140,61 @@ def test_both_builds_get_the_same_rows_and_nothing_stays_behind_after_ctrl_c(rep
     assert left_over() == []
     assert not seen["folder"].exists()
     assert len(git(repository, "worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "step"), [("INT", "install"), ("TERM", "prepare"), ("HUP", "migrate")]
+)
+def test_signals_at_any_step_leave_no_process_database_or_checkout(
+    name, step, repository, tmp_path, monkeypatch, settings, capsys
+):
+    """The step has a child of its own, as installers do; CI sends a second signal soon after."""
+    child = tmp_path / "child"
+    stopping = f"sleep 600 & echo $! > {child}; kill -{name} {os.getpid()}; wait"
+    usual = {"install": (), "prepare": (), "migrate": ()}
+    settings.PERFOPS = {**settings.PERFOPS, "AGAINST": {**usual, step: [f"sh -c '{stopping}'"]}}
+    dropped = []
+
+    def drop(database, drop=databases.drop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        dropped.append(database)
+        drop(database)
+
+    monkeypatch.setattr(databases, "drop", drop)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_budget", "--against", "HEAD~1")
+    assert ended.value.code == 2
+    assert "It was stopped" in capsys.readouterr().out
+    assert len(dropped) == (0 if step == "install" else 2)
+    assert left_over() == []
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
+    # Killed, but listed until whoever is its parent now has read its end.
+    with suppress(psutil.NoSuchProcess):
+        orphan = psutil.Process(int(child.read_text()))
+        while orphan.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
+
+
+def test_a_server_that_nobody_waits_for_is_killed_at_once(tmp_path, monkeypatch):
+    """Who cancels a job kills us ten seconds later: no server may take its time to end."""
+    script = "import signal; signal.signal(15, signal.SIG_IGN); signal.pause()"
+    side = checkouts.Side("old", tmp_path, "none", tmp_path, 1, sys.executable)
+    monkeypatch.setattr(targets, "unreachable", lambda url: None)
+    started = []
+
+    def popen(*words, popen=subprocess.Popen, **options):
+        started.append(popen(*words, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    # Waiting for it to end by itself would take as long as this test may.
+    monkeypatch.setattr(serving, "_STOP_S", 3600.0)
+    how = Recipe(serve=f"{{python}} -c '{script}'")
+    with pytest.raises(KeyboardInterrupt), serving.serving(side, how):
+        raise KeyboardInterrupt
+    assert started[0].returncode == -signal.SIGKILL
 
 
 def test_what_can_not_be_prepared_says_which_command_and_its_last_words(repository):

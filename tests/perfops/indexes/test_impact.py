@@ -85,8 +85,8 @@ def test_no_verdict_is_given_while_noise_is_larger_than_what_was_promised(
     ("mean_ms", "stddev_ms", "promised", "verdict"),
     [
         (2.0, 0.0, 0.9, "fixed"), (7.0, 0.0, 0.9, None), (10.0, 0.0, 0.9, None),
-        (12.0, 0.0, 0.9, "worse"), (5.0, 20.0, 0.9, None), (2.0, 0.0, 0.0, None),
-        (15.0, 0.0, 0.0, "worse"),
+        (12.0, 0.0, 0.9, "worse"), (5.0, 20.0, 0.9, None), (10.5, 0.0, 0.0, "fixed"),
+        (10.5, 20.0, 0.0, "fixed"), (11.5, 20.0, 0.0, None), (15.0, 0.0, 0.0, "worse"),
     ],
 )  # fmt: skip
 def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the_same(
@@ -99,6 +99,85 @@ def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the
         promised=promised, min_calls=10, is_mixed=True,
     )  # fmt: skip
     assert (judged and judged.verdict) == verdict
+
+
+def test_what_a_proof_takes_for_chance_makes_no_verdict_worse():
+    for before_ms, verdict in ((0.04, "fixed"), (4.0, "worse")):
+        judged = impact.judge(
+            [Before("7", before_ms)], window(before_ms * 2), index=None, promised=0.0, min_calls=10
+        )
+        assert judged.verdict == verdict
+
+
+def test_a_verdict_says_how_large_the_noise_is():
+    before = Before("7", 10.0, calls=100, stddev_ms=20.0)
+    judged = impact.judge([before], window(9.0), index=None, promised=0.0, min_calls=10)
+    assert str(judged) == "10.0 ms -> 9.00 ms per call (100 calls since, give or take 4.00 ms)"
+    assert judged.evidence()[-1] == ("noise, ms per call", 4.0)
+
+
+@pytest.mark.parametrize(
+    ("scans", "is_left_alone", "verdict"),
+    [(0, True, "no effect"), (5, True, None), (0, False, None)],
+)
+def test_an_index_that_no_plan_has_changed_nothing_whenever_its_calls_came(
+    scans, is_left_alone, verdict
+):
+    judged = impact.judge(
+        [Before("7", 10.0)], window(9.9), index=index(scans), promised=0.9, min_calls=10,
+        is_mixed=True, is_left_alone=is_left_alone,
+    )  # fmt: skip
+    assert (judged and judged.verdict) == verdict
+
+
+@pytest.mark.django_db
+def test_whether_an_index_is_left_alone_is_told_by_the_plans_of_its_statements(given):
+    first, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), [], seen)
+
+    def outcome(name, text):
+        Stored.objects.update(index_name=name, applied_at=None, outcome="", measured=[])
+        made = msgspec.structs.replace(index(0), table="perfops_finding", name=name)
+        found = window(9.9, indexes=[made])
+        sent = [msgspec.structs.replace(each, text=text) for each in found.statements]
+        services.measure_impact(first, replace(found, before=None, statements=tuple(sent)))
+        return Stored.objects.get().outcome
+
+    text = "SELECT title FROM perfops_finding WHERE id = 5"
+    assert outcome("perfops_finding_pkey", text) == ""
+    assert outcome("by_title", "nonsense") == ""
+    assert outcome("by_title", text) == "no effect"
+
+
+@pytest.mark.django_db
+def test_a_verdict_on_calls_of_which_some_came_before_a_drop_is_given_and_looked_at_again(given):
+    old = msgspec.structs.replace(
+        index(), definition="CREATE INDEX i ON public.orders USING btree (customer)"
+    )
+    first, seen = analysed(given.issue)
+    drop = replace(given, action="drop", proof=None, balance=None)
+    services.record(Recommendations((drop,)), [old], seen)
+    whole = replace(window(10.1), before=None)
+    dropped = "index public.i was dropped as recommended: 10.0 ms -> "
+    mixed = "at least 10.1 ms per call (100 calls since shortly before it)"
+    assert services.measure_impact(first, whole) == Measured([], (dropped + mixed,))
+    assert Stored.objects.get().outcome == "fixed"
+    assert services.measure_impact(first, whole) == Measured([], ())
+    later, _ = analysed(baseline=analysed()[0])
+    (advice,) = services.measure_impact(later, window(15.0)).issues
+    assert "made its statements slower" in advice.title
+    assert services.measure_impact(later, window(10.0)).issues == [advice]
+
+
+@pytest.mark.django_db
+def test_what_came_while_the_analysis_worked_is_after_the_change(given, monkeypatch):
+    first, seen = analysed(given.issue)
+    services.record(Recommendations((given,)), [], seen)
+    whole = difference.since_reset(counted(200, 400, 3990.0, indexes=[index()]))
+    now = counted(230, 500, 4090.0, indexes=[index()])
+    monkeypatch.setattr(services.snapshot, "take", lambda *_, **__: now)
+    (note,) = services.measure_impact(first, whole).notes
+    assert note.endswith("10.0 ms -> 1.00 ms per call (100 calls since)")
 
 
 @pytest.mark.django_db

@@ -10,6 +10,8 @@ import kombu.pools
 import pytest
 from celery import current_app
 from django.conf import settings as django_settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,7 +121,7 @@ def test_the_look_before_a_run_follows_no_redirect():
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["nothing", "../smoke", "smoke.js", "", "lib/run"])
 def test_an_unknown_scenario_is_refused_and_the_known_are_named(name):
-    with pytest.raises(runs.RunRefused, match="api-load, smoke, stress"):
+    with pytest.raises(runs.RunRefused, match="api-load, mixed, smoke, stress"):
         runs.request_run(scenario=name, enqueue=False)
 
 
@@ -201,6 +203,19 @@ def test_old_series_go_and_summaries_stay():
     tasks.expire_samples()
     assert list(Sample.objects.values_list("run_id", flat=True)) == [new.pk]
     assert LoadRun.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_series_go_run_by_run_so_that_a_time_limit_loses_one_at_most():
+    old = [claimed(5), claimed(5)]
+    LoadRun.objects.update(created_at=timezone.now() - timedelta(days=31))
+    for run in old:
+        Sample.objects.create(run=run, second=0)
+    with CaptureQueriesContext(connection) as sent:
+        tasks.expire_samples()
+    deletes = [each["sql"] for each in sent if each["sql"].startswith("DELETE")]
+    assert len(deletes) == len(old)
+    assert not Sample.objects.exists()
 
 
 @pytest.mark.django_db

@@ -2,10 +2,13 @@
 
 import json
 from datetime import UTC
+from enum import IntEnum, StrEnum
 
 import pytest
+from django.utils.safestring import SafeString
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.types.numeric import Int4, Int8
 
 from perfops.origins import parameters
 from perfops.origins import parameters as samples
@@ -30,6 +33,28 @@ def test_harmless_values_are_of_the_same_kinds_and_hold_nothing_of_the_real_ones
     harmless = parameters.neutral(params)
     assert parameters.signature(harmless) == parameters.signature(params)
     assert all(value == "" for value in harmless if isinstance(value, str))
+
+
+class Size(IntEnum):
+    LARGE = 3
+
+
+class Colour(StrEnum):
+    RED = "red"
+
+    def __str__(self):
+        return "the colour red"
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (Int4(7), 7), (Int8(2**40), 2**40), (SafeString("a"), "a"), (Size.LARGE, 3),
+        (Colour.RED, "red"), ([Int4(7)], [7]),
+    ],
+)  # fmt: skip
+def test_what_django_sends_in_a_type_of_its_own_is_kept(value, kept):
+    assert samples.decode(json.loads(samples.encode([value]))) == [kept]
 
 
 @pytest.mark.parametrize("params", [[object()], [b"x"], ["x" * 201], {"a": 1}, None])

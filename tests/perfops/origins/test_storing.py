@@ -292,6 +292,23 @@ def test_no_parameter_is_kept_unless_the_project_says_so(settings):
     assert QueryTemplate.objects.get(text__contains="password").sample is None
 
 
+@pytest.mark.usefixtures("counting")
+def test_what_is_sent_while_a_flush_writes_is_stored_by_the_next_one(settings):
+    settings.PERFOPS = {**settings.PERFOPS, "SAMPLE_PARAMETERS": True}
+    text = "SELECT %s::int AS between_two"
+    raw("SELECT 1 AS counted")
+    assert ledger.admit("default", text, [7], many=False)
+    assert flushing.flush()
+    raw(text, [8])
+    assert flushing.flush()
+    stored = QueryTemplate.objects.get(text=text)
+    assert (len(stored.queryids), stored.sample) == (1, [["int", "8"]])
+    # A statement that found no room has no row ever: it is asked for no third time.
+    ledger.admit("default", "SELECT 1 AS no_room", None, many=False)
+    assert all(flushing.flush() for _ in range(2))
+    assert not ledger.waiting()
+
+
 def test_a_value_that_an_empty_text_is_not_still_gives_an_id():
     with session.reading("default") as cursor:
         assert identify.ask(cursor, "SELECT 1 FROM auth_user WHERE id = %s", [""]) is not None
