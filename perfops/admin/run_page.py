@@ -79,7 +79,7 @@ class RunPage:
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; eight queries, nine while it runs."""
+    """Return the page of ``run``; nine queries, ten while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
     return RunPage(
@@ -288,7 +288,7 @@ def _judgement_row(each: Judgement) -> JudgementRow:
         margin_text=each.margin_text,
         meter_label=f"{each.name} {each.value_text}, threshold {each.threshold_text}",
         reason=each.reason,
-        badge=badges.of_outcome(each.outcome, each.label),
+        badge=badges.of_judgement(each),
         meter=meter(each.value or 0.0, target=each.target, threshold=each.threshold)
         if known
         else None,

@@ -1,7 +1,7 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
-from perfops.models.budgets import Budget, Evaluation
+from perfops.models.budgets import Budget, Evaluation, Waiver
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,
@@ -29,4 +29,5 @@ __all__ = [
     "Sample",
     "ScopeTotal",
     "StoredSnapshot",
+    "Waiver",
 ]
