@@ -16,7 +16,7 @@ from perfops.budgets import selectors, waivers
 from perfops.budgets.metrics.metric import SHARE, WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
-from perfops.budgets.services import bound
+from perfops.budgets.services import as_texts, bound, record_change
 from perfops.charts import Bound, Chart, Line, chart, meter
 from perfops.formatting import count_text
 from perfops.models.budgets import Budget, Waiver
@@ -30,6 +30,9 @@ class BudgetForm(forms.ModelForm):
 
     target = forms.CharField(max_length=30, help_text="With its unit: 300 ms, 85%, 1000 req/s.")
     threshold = forms.CharField(max_length=30, help_text="Reaching it violates the budget.")
+    why = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}), help_text="For the history: why is it changed?"
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,10 +98,16 @@ class BudgetAdmin(admin.ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         budget = self.get_object(request, object_id)
-        drawn = history_chart(budget, selectors.history(budget)) if budget else None
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "chart": drawn}
-        )
+        context = dict(extra_context or {})
+        if budget:
+            context["chart"] = history_chart(budget, selectors.history(budget))
+            context["changes"] = budget.changes.select_related("changed_by").order_by("-pk")
+        return super().change_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+        before = as_texts(Budget.objects.get(pk=obj.pk)) if change else None
+        super().save_model(request, obj, form, change)
+        record_change(obj, before, by=request.user, why=form.cleaned_data["why"])
 
     @admin.display(description="Budget")
     def name(self, budget: Budget) -> str:

@@ -1,7 +1,7 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
-from perfops.models.budgets import Budget, Evaluation, Waiver
+from perfops.models.budgets import Budget, BudgetChange, Evaluation, Waiver
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,
@@ -15,6 +15,7 @@ from perfops.models.runs import LoadRun, RouteResult, Sample
 __all__ = [
     "Analysis",
     "Budget",
+    "BudgetChange",
     "Evaluation",
     "Finding",
     "LoadRun",

@@ -77,6 +77,22 @@ class Evaluation(models.Model):
         return f"{self.budget_id} in run {self.run_id}: {self.outcome}"
 
 
+class BudgetChange(models.Model):
+    """What a budget was and became: by whom, when and why. It outlives the budget."""
+
+    budget = models.ForeignKey(Budget, models.SET_NULL, null=True, related_name="changes")
+    name = models.CharField(max_length=300)
+    what = models.TextField()
+    why = models.TextField()
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.what}"
+
+
 class Waiver(models.Model):
     """A violation that is accepted until ``ends_at``: it is shown, and fails nothing."""
 
