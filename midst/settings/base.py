@@ -233,6 +233,7 @@ PERFOPS = {
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
+    "AROUND_RUN": "midst.operations.load_people:around",
     "BEFORE_COUNTED_REQUEST": "midst.operations.cache_page.clearing:clear_all_regions",
     "AGAINST": {
         "install": ["make install"],
@@ -250,6 +251,7 @@ PERFOPS = {
             "PROMETHEUS_MULTIPROC_DIR": "{scratch}",
         },
     },
+    "OVERVIEW_PANELS": ["midst.operations.panels.panels"],
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
     "HELPER_MODULES": ["midst.kernel"],

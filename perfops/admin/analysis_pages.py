@@ -27,7 +27,7 @@ class InsidePages(MeasuredAdmin):
         wrap = self.admin_site.admin_view
         name = "perfops_analysis_{}".format
         return [
-            path("now/", wrap(self.now_view), name=name("now")),
+            path("now/", self.looking(self.now_view), name=name("now")),
             path("<int:analysis_id>/tables/", wrap(self.tables_view), name=name("tables")),
             path("<int:analysis_id>/indexes/", wrap(self.indexes_view), name=name("indexes")),
             path(

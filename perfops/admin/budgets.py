@@ -19,7 +19,8 @@ from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import as_texts, bound, record_change
 from perfops.charts import Bound, Chart, Line, chart, meter
 from perfops.formatting import count_text
-from perfops.models.budgets import Budget, Waiver
+from perfops.models.budgets import Budget
+from perfops.models.decisions import Waiver
 
 _BOUNDS = ("target", "threshold")
 LONGEST = timedelta(days=366)

@@ -1,22 +1,41 @@
 """What the admin classes of perfops share: rows that measurements made, shown on our own pages."""
 
-from datetime import datetime
-from typing import Any
+import hashlib
+import time
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, NamedTuple
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 
-def minute(at: datetime) -> str:
-    """Return the minute of ``at`` in local time; without USE_TZ it is local already."""
-    return f"{timezone.localtime(at) if timezone.is_aware(at) else at:%Y-%m-%d %H:%M}"
+def minute(at: datetime) -> SafeString:
+    """Return ``at`` as every page shows it: the minute, with its zone, and UTC when pointed at.
+
+    A script puts it into the reader's own zone. Without USE_TZ it is local time, without a zone.
+    """
+    if not timezone.is_aware(at):
+        return format_html("<time>{}</time>", f"{at:%Y-%m-%d %H:%M}")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        at.isoformat(timespec="seconds"),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{timezone.localtime(at):%Y-%m-%d %H:%M %Z}",
+    )
 
 
 class _Narrow(ChangeList):
@@ -74,6 +93,14 @@ class MeasuredAdmin(admin.ModelAdmin):
             raise Http404(f"There is no {self.opts.verbose_name} {object_id}.")
         return found
 
+    def looking(self, view: Any) -> Any:
+        """Return the admin's view of a page that asks the database on a connection of its own.
+
+        Under ``ATOMIC_REQUESTS`` a transaction of the request would hold the one connection that a
+        pooler may have.
+        """
+        return transaction.non_atomic_requests(self.admin_site.admin_view(view))
+
     def url(self, name: str, *arguments: Any) -> str:
         """Return the URL of one of this model's pages: changelist, change, ..."""
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_{name}", args=arguments)
@@ -102,7 +129,51 @@ class MeasuredAdmin(admin.ModelAdmin):
         self, request: HttpRequest, template: str, *, active: bool, **context: Any
     ) -> HttpResponse:
         """Answer with a part of a page; its script asks again while ``X-Active`` is 1."""
-        response = TemplateResponse(request, template, context)
-        response["X-Active"] = "1" if active else "0"
-        response["Cache-Control"] = "no-store"
-        return response
+        content = render_to_string(template, context, request)
+        return live_answer(request, Fragment(content, active))
+
+
+class Fragment(NamedTuple):
+    """A part of a page as HTML; ``is_active``: it will change."""
+
+    content: str
+    is_active: bool
+
+
+def live_answer(request: HttpRequest, fragment: Fragment) -> HttpResponse:
+    """Answer with ``fragment``, or 304 to a reader who has it (by ``If-None-Match``)."""
+    response = HttpResponse(fragment.content)
+    response["X-Active"] = "1" if fragment.is_active else "0"
+    response["Cache-Control"] = "no-store"
+    digest = hashlib.sha256(f"{fragment.is_active} {fragment.content}".encode()).hexdigest()[:32]
+    found = get_conditional_response(request, etag=f'"{digest}"', response=response)
+    assert isinstance(found, HttpResponse)  # noqa: S101 -- it was given one
+    found["ETag"] = f'"{digest}"'
+    return found
+
+
+class SharedFragments:
+    """Fragments that are the same for all readers: each process makes one once in ``for_s`` (s).
+
+    So the cost of a page that many watch does not grow with their number.
+    """
+
+    def __init__(self, *, for_s: float = 1.0) -> None:
+        self._for_s = for_s
+        self._lock = Lock()
+        self._made: dict[Hashable, tuple[float, Fragment]] = {}
+
+    def get(self, key: Hashable, make: Callable[[], Fragment]) -> Fragment:
+        """Return what ``make`` returned for ``key`` less than ``for_s`` ago, else what it returns.
+
+        Readers who ask while it is made wait for it. What has ended is not kept.
+        """
+        with self._lock:
+            now = time.monotonic()
+            self._made = {k: m for k, m in self._made.items() if now - m[0] < self._for_s}
+            if key in self._made:
+                return self._made[key][1]
+            made = make()
+            if made.is_active:
+                self._made[key] = (time.monotonic(), made)
+            return made

@@ -121,7 +121,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
     )
 
     def get_urls(self) -> list[Any]:
-        explain = self.admin_site.admin_view(require_POST(self.explain_view))
+        explain = self.looking(require_POST(self.explain_view))
         ours = path("<str:object_id>/explain/", explain, name="perfops_querytemplate_explain")
         return [ours, *super().get_urls()]
 

@@ -19,7 +19,7 @@ from perfops.charts import Bound, Chart, Line, Meter, chart, meter
 from perfops.conf import conf
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.load import selectors as runs
-from perfops.load.selectors import Point
+from perfops.load.selectors import Point, RouteSoFar
 from perfops.models.runs import LoadRun, RouteResult
 from perfops.statistics import scalability
 
@@ -62,6 +62,8 @@ class Scalability:
 class RunPage:
     run: LoadRun
     badge: Badge
+    # The verdict in the browser's tab.
+    tab_title: str
     progress_text: str
     progress_percent: int
     facts: list[tuple[str, Any]]
@@ -70,6 +72,8 @@ class RunPage:
     charts: list[Chart]
     scalability: Scalability | None
     routes: list[dict[str, Any]]
+    routes_so_far: list[dict[str, Any]]
+    of_late_s: int
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
     missing: list[UnavailableSource]
@@ -79,12 +83,15 @@ class RunPage:
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; nine queries, ten while it runs."""
+    """Return the page of ``run``; nine queries, twelve while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
+    badge = badges.of_run(run)
+    far = f" {progress.share:.0%}" if progress else ""
     return RunPage(
         run=run,
-        badge=badges.of_run(run),
+        badge=badge,
+        tab_title=f"{badge.icon} {badge.text}{far} | Run {run.pk}: {run.scenario}",
         progress_text=_progress_text(run, progress),
         progress_percent=round(progress.share * 100) if progress else 100,
         facts=_facts(run),
@@ -93,6 +100,8 @@ def build(run: LoadRun) -> RunPage:
         charts=charts(runs.series(run), judgements),
         scalability=_scalability(run.summary.get("scalability")),
         routes=[_route(result) for result in runs.route_results(run)],
+        routes_so_far=[_so_far(each) for each in runs.routes_so_far(run)] if progress else [],
+        of_late_s=runs.OF_LATE_S,
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
         asked=run_statements.build(run),
@@ -164,8 +173,8 @@ def _scalability(row: dict[str, Any] | None) -> Scalability | None:
         )
     else:
         sentence = (
-            f"Throughput is greatest with {_with_ends(found.knee, ',.0f')} requests at work: "
-            f"{_with_ends(found.peak, ',.0f')} req/s. With more of them it falls."
+            f"Throughput is greatest with {_with_ends(found.knee, ',.1f')} requests at work: "
+            f"{_with_ends(found.peak, ',.1f')} req/s. With more of them it falls."
         )
     facts = [
         ("One request at a time", f"{_with_ends(found.rate, ',.1f')} req/s"),
@@ -186,7 +195,7 @@ def _scalability(row: dict[str, Any] | None) -> Scalability | None:
 
 
 def _with_ends(estimate: tuple[float, float, float], form: str) -> str:
-    """Return "44 (43 to 45)"."""
+    """Return "43.9 (43.2 to 44.7)"."""
     value, low, high = (format(each, form) for each in estimate)
     return f"{value} ({low} to {high})"
 
@@ -307,6 +316,19 @@ def _route(result: RouteResult) -> dict[str, Any]:
             f"{result.errors:,}",
             *map(ms_text, latencies),
             percent_text(result.cache_hits / cached) if cached else "-",
+        ],
+    }
+
+
+def _so_far(each: RouteSoFar) -> dict[str, Any]:
+    return {
+        "route": each.route,
+        "cells": [
+            f"{each.requests:,}",
+            f"{each.errors:,}",
+            f"{each.rate:,.1f}",
+            ms_text(each.p50_ms),
+            ms_text(each.p95_ms),
         ],
     }
 

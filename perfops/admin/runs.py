@@ -5,16 +5,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.views.decorators.http import require_POST
 
 from perfops.admin import badges, run_comparison, run_page
 from perfops.admin.badges import Badge
-from perfops.admin.pages import MeasuredAdmin, minute
+from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
 from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
@@ -26,6 +30,8 @@ from perfops.load import scenarios as plans
 from perfops.load import services as runs
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
+
+_WATCHED = SharedFragments()
 
 
 class StartForm(forms.Form):
@@ -96,11 +102,19 @@ class LoadRunAdmin(MeasuredAdmin):
         return self.page(request, "perfops/run.html", title, **self._context(request, run))
 
     def live_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        """Answer with the run's part of its page."""
-        lifecycle.reap()
-        run = self.viewed(request, str(run_id))
-        context = self._context(request, run)
-        return self.live(request, "perfops/_run.html", active=run.is_active, **context)
+        """Answer with the run's part of its page: the same for all who may see runs."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+        def make() -> Fragment:
+            lifecycle.reap()
+            run = get_object_or_404(LoadRun, pk=run_id)
+            content = render_to_string("perfops/_run.html", {"page": run_page.build(run)})
+            return Fragment(content, run.is_active)
+
+        # What is said of times and numbers follows the reader's zone and language.
+        key = (run_id, timezone.get_current_timezone_name(), get_language())
+        return live_answer(request, _WATCHED.get(key, make))
 
     def start_view(self, request: HttpRequest) -> HttpResponseBase:
         """Show the form; start on POST and go to the run's page."""

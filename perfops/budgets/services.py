@@ -8,7 +8,8 @@ from django.db import transaction
 
 from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
-from perfops.models.budgets import Budget, BudgetChange, Evaluation
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.decisions import BudgetChange
 from perfops.models.runs import LoadRun, RouteResult
 
 

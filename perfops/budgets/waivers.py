@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from perfops.models.budgets import Waiver
+from perfops.models.decisions import Waiver
 
 # What has no row among the budgets: counts of requests, and two builds in turn.
 FIGURES = ("statements", "rows", "blocks", "bytes", "p50", "p95", "p99")

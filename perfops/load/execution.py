@@ -2,8 +2,11 @@
 
 import logging
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
+from pkgutil import resolve_name
 from threading import Thread
 from typing import Any, Protocol
 
@@ -36,7 +39,7 @@ log = logging.getLogger(__name__)
 State = LoadRun.State
 _TICK_S = 1.0
 # k6 ends by itself soon after the plan's end; setup and the last requests take their time.
-_OVERTIME_S = 90
+_OVERTIME_S = 240
 _SPARK_POINTS = 40
 
 
@@ -104,22 +107,45 @@ def _execute(run: LoadRun, judge: Judge) -> None:
     run.fingerprint = fingerprint.take(plan, path)
     run.save(update_fields=["fingerprint"])
     recording = Recording(Schedule(plan.spec))
-    with routes.ready(plan.routes) as file:
+    with _prepared(run) as environment, routes.ready(plan.routes) as file:
         # Afterwards: what fills in the routes is no part of the load.
         before = _look(run)
         lifecycle.renew(run)
-        with k6.running(path, plan, file, run.target, run.pk) as process:
+        with k6.running(path, plan, file, run.target, run.pk, environment) as process:
             storage = Storage(run, recording)
             storage.start()
             _watch(plan, process, recording, storage)
             run.log = process.log()
             exit_code = process.popen.returncode
-    storage.finish()
-    if not recording.first_at and exit_code:
-        last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
-        raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
-    summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
-    storing.patiently(run, partial(_conclude, run, plan, recording, summary, before, judge))
+        storage.finish()
+        if not recording.first_at and exit_code:
+            last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
+            raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
+        summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
+        conclude = partial(_conclude, run, plan, recording, summary, before, judge)
+        storing.patiently(run, conclude)
+
+
+@contextmanager
+def _prepared(run: LoadRun) -> Iterator[Mapping[str, str]]:
+    """Make what the scenario works on, by ``PERFOPS["AROUND_RUN"]``; remove it afterwards.
+
+    What fails in removing it is logged: the run is measured. Yields the script's variables.
+    """
+    name = conf().AROUND_RUN
+    own = conf().OWN_TARGETS or (conf().DEFAULT_TARGET,)
+    if not name or not targets.is_one_of(run.target, own):
+        yield {}
+        return
+    stack = ExitStack()
+    variables = stack.enter_context(resolve_name(name)(run.scenario, run.pk))
+    try:
+        yield variables
+    finally:
+        try:
+            stack.close()
+        except Exception:
+            log.exception("%s could not remove what run %s worked on", name, run.pk)
 
 
 def _conclude(

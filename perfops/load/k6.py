@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,11 +101,15 @@ class Process:
 
 
 @contextmanager
-def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Iterator[Process]:
+def running(
+    path: str, plan: Plan, routes: str, target: str, run_id: int,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Process]:  # fmt: skip
     """Start k6 on ``plan`` against ``target``; it has ended when the block ends, however.
 
     ``routes``: the file that says what is asked for. Each request tells in its baggage that it
-    belongs to the run ``run_id``.
+    belongs to the run ``run_id``. ``environment``: variables for the script; not in the command
+    line, which everybody on the machine can read.
     """
     with tempfile.TemporaryFile() as log, tempfile.TemporaryDirectory() as home:
         popen = subprocess.Popen(
@@ -117,8 +121,8 @@ def running(path: str, plan: Plan, routes: str, target: str, run_id: int) -> Ite
             encoding="utf-8",
             errors="replace",
             # Nothing of ours is k6's business, and a K6_ variable would change the run.
-            env={"PATH": os.environ.get("PATH", ""), "HOME": home, "K6_CSV_SAVE_INTERVAL": "500ms",
-                 "K6_CSV_TIME_FORMAT": "unix_micro"},
+            env={**(environment or {}), "PATH": os.environ.get("PATH", ""), "HOME": home,
+                 "K6_CSV_SAVE_INTERVAL": "500ms", "K6_CSV_TIME_FORMAT": "unix_micro"},
             # The terminal's Ctrl-C is for whoever started the run to handle.
             start_new_session=True,
         )  # fmt: skip

@@ -28,13 +28,14 @@ def cache_outcome(header: str) -> str:
 
 
 _MICROSECONDS = 1_000_000
-_TIMING, _INTENDED, _DROPPED, _VUS = (
+_TIMING, _INTENDED, _WRONG_BODY, _DROPPED, _VUS = (
     "http_req_duration",
     "intended_duration",
+    "wrong_bodies",
     "dropped_iterations",
     "vus",
 )
-_WANTED = (_TIMING, _INTENDED, _DROPPED, _VUS)
+_WANTED = (_TIMING, _INTENDED, _WRONG_BODY, _DROPPED, _VUS)
 _COLUMNS = {
     "metric_name", "timestamp", "metric_value", "error_code", "expected_response", "name",
     "scenario", "status", "extra_tags", "metadata",
@@ -70,6 +71,13 @@ class Intended(NamedTuple):
     start: Start | None = None
 
 
+class WrongBody(NamedTuple):
+    """A request got the status that was expected, and a body that was not."""
+
+    at: float
+    route: str
+
+
 class Dropped(NamedTuple):
     """Iterations that k6 could not start: no VU was free."""
 
@@ -84,7 +92,7 @@ class Vus(NamedTuple):
     number: int
 
 
-Event = Timing | Intended | Dropped | Vus
+Event = Timing | Intended | WrongBody | Dropped | Vus
 
 
 def events(lines: Iterable[str]) -> Iterator[Event]:
@@ -120,6 +128,8 @@ def _event(cells: dict[str, str]) -> Event | None:
     if metric == _INTENDED:
         _, _, cache = cells["extra_tags"].partition("cache=")
         return Intended(at, route, value, cache_outcome(cache), _start(cells["metadata"]))
+    if metric == _WRONG_BODY:
+        return WrongBody(at, route)
     code = cells["error_code"]
     return Timing(
         at,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from perfops.load.parser import Dropped, Event, Intended, Timing
+from perfops.load.parser import Dropped, Event, Intended, Timing, WrongBody
 from perfops.load.schedule import Schedule
 from perfops.statistics.sketch import Sketch
 
@@ -86,6 +86,8 @@ class Recording:
                 self._note_scheduled(cell, event)
                 cell.cache_hits += event.cache == "HIT"
                 cell.cache_misses += event.cache == "MISS"
+            elif isinstance(event, WrongBody):
+                second.routes[event.route].errors += 1
             elif isinstance(event, Dropped):
                 if self._schedule is not None:
                     self._schedule.note_dropped(event.at, event.number)

@@ -34,6 +34,9 @@ class Scenario(msgspec.Struct, frozen=True):
     """A scenario as ``scenarios.json`` has it. ``judged``: budgets apply to it.
 
     ``room_s``: how long each answer may take until k6 needs more VUs than it begins with.
+    ``routes``: the file that says what is asked for, where it is not ``routes.js`` or
+    ``routes.json``. ``session_requests``: how many requests follow from one arrival; the rates are
+    those of arrivals.
     """
 
     title: str
@@ -42,6 +45,8 @@ class Scenario(msgspec.Struct, frozen=True):
     max_vus: int
     judged: bool = True
     room_s: float = 0.5
+    routes: str = ""
+    session_requests: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +65,16 @@ class Plan:
 
     @property
     def peak_rate(self) -> float:
-        return max(self._rates)
+        return max(self._rates) * self.spec.session_requests
 
     @property
     def requests(self) -> float:
-        """Arrivals planned: the area under the rate."""
-        return sum(
+        """Requests planned: the area under the rate."""
+        arrivals = sum(
             (before + after) / 2 * stage.seconds
             for (before, after), stage in zip(pairwise(self._rates), self.spec.stages, strict=True)
         )
+        return arrivals * self.spec.session_requests
 
     @property
     def _rates(self) -> list[float]:
@@ -165,17 +171,17 @@ def load(directory: Path, scenario: str) -> Plan:
         raise UnknownScenario(
             f"There is no scenario {scenario!r}. Known: {', '.join(sorted(known))}."
         )
-    own, routes = directory / f"{scenario}.js", _routes(directory)
+    own, routes = directory / f"{scenario}.js", _routes(directory, known[scenario].routes)
     if own.is_file():
         return Plan(scenario, known[scenario], own, directory, None)
     if routes is None:
         raise UnknownScenario(
             f"{directory} says nowhere what {scenario} asks for: it has neither {own.name} nor "
-            f"{' nor '.join(_ROUTES)}."
+            f"{known[scenario].routes or ' nor '.join(_ROUTES)}."
         )
     return Plan(scenario, known[scenario], SCRIPTS / "scenario.js", directory, routes)
 
 
-def _routes(directory: Path) -> Path | None:
-    files = (directory.absolute() / name for name in _ROUTES)
+def _routes(directory: Path, named: str = "") -> Path | None:
+    files = (directory.absolute() / name for name in ([named] if named else _ROUTES))
     return next((file for file in files if file.is_file()), None)

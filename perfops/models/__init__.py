@@ -1,7 +1,8 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
-from perfops.models.budgets import Budget, BudgetChange, Evaluation, Waiver
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.decisions import BudgetChange, Waiver
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,

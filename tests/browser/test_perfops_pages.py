@@ -11,6 +11,7 @@ from perfops.analysis import findings, snapshots
 from perfops.analysis.collectors import snapshot
 from perfops.budgets import services as budgets
 from perfops.models import Analysis, Budget, LoadRun, QueryOrigin, QueryTemplate, Sample
+from perfops.statistics.sketch import Sketch
 from tests.perfops.admin.test_pages import ADVICE, asked
 from tests.perfops.budgets.test_verdicts import run_with
 
@@ -24,10 +25,17 @@ def url(live_server, name, *arguments):
     return live_server.url + reverse(f"admin:perfops_{name}", args=arguments)
 
 
-def sample(run, second):
+def sample(run, second, route="", sketch=b""):
     Sample.objects.create(
-        run=run, second=second, requests=100, p50_ms=1, p95_ms=5, p99_ms=9, vus=second % 3
-    )
+        run=run, second=second, route=route, sketch=sketch, requests=100, p50_ms=1, p95_ms=5,
+        p99_ms=9, vus=second % 3,
+    )  # fmt: skip
+
+
+def encoded(ms):
+    sketch = Sketch()
+    sketch.record(ms)
+    return sketch.encode()
 
 
 @pytest.fixture
@@ -152,6 +160,7 @@ def test_a_dead_analysis_is_asked_for_again_by_hand(open_admin, live_server):
 
 
 def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_server, settings):
+    """What changes is changed in place: focus, scrolling and what a reader opened stay."""
     settings.PERFOPS = {**settings.PERFOPS, "LOST_AFTER_S": 3600.0}
     run = LoadRun.objects.create(
         scenario="smoke", target="http://127.0.0.1:1", state="running",
@@ -163,14 +172,49 @@ def test_a_run_is_seen_going_on_and_ending_without_a_reload(open_admin, live_ser
     assert page.locator(".po-badge").first.inner_text() == "● running"
     for second in range(10):
         sample(run, second)
+        sample(run, second, "/shelves", encoded(5))
     page.wait_for_selector("svg path.po-line", state="attached")
     # The page may have looked between two of the seconds.
     page.wait_for_selector(".po-banner:has-text('10 of 50 s')")
+    page.wait_for_selector("#po-run-routes tr:has-text('/shelves') td:has-text('1,000')")
+    assert page.title().startswith("● running 20% | Run")
+    page.locator(".po-chart summary").nth(1).click()
+    page.evaluate(WATCH)
+    for second in range(10, 20):
+        sample(run, second)
+    page.wait_for_selector(".po-banner:has-text('20 of 50 s')")
+    page.wait_for_selector("progress[value='40']")
+    assert page.evaluate(SEEN) == {"focus": True, "scrolled": 200, "open": True, "said": 0}
     LoadRun.objects.filter(pk=run.pk).update(
         state="finished", verdict="pass", finished_at=timezone.now()
     )
     page.wait_for_selector(".po-banner.po-good")
     assert page.locator("progress").count() == 0
+    assert page.title().startswith("✓ pass | Run")
+    # The verdict is read out, once; what has the focus is still there.
+    assert page.evaluate(SEEN) == {"focus": True, "scrolled": 200, "open": True, "said": 1}
+    page.wait_for_selector("text=Run again")
+    assert not page.locator("button:has-text('Cancel')").is_visible()
+    page.reload()
+    assert page.title().startswith("✓ pass | Run")
+
+
+# Which elements are there, where the reader is, and how often a screen reader is told something.
+WATCH = """() => {
+  const summary = document.querySelectorAll(".po-chart summary")[1];
+  summary.focus();
+  window.scrollTo(0, 200);
+  window.watched = { summary, said: 0 };
+  new MutationObserver(() => { window.watched.said += 1; }).observe(
+    document.querySelector("[role=status]"),
+    { subtree: true, childList: true, characterData: true, attributes: true });
+}"""
+SEEN = """() => ({
+  focus: document.activeElement === window.watched.summary,
+  scrolled: window.scrollY,
+  open: window.watched.summary.parentElement.open,
+  said: window.watched.said,
+})"""
 
 
 def test_a_run_is_started_and_canceled_by_hand(open_admin, live_server):

@@ -26,7 +26,7 @@ export function optionsOf(plan) {
     discardResponseBodies: true,
     // A redirect may lead to a server that nobody has allowed.
     maxRedirects: 0,
-    setupTimeout: '30s',
+    setupTimeout: '180s',
     userAgent: 'perfops-k6',
   };
 }

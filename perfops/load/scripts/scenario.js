@@ -3,7 +3,7 @@
 //   -e ROUTES="$PWD/load/routes.js" scenario.js
 import { listed } from './listed.js';
 import { optionsOf } from './plan.js';
-import { ask, target } from './run.js';
+import { ask, askInSession, target } from './run.js';
 
 const plan = JSON.parse(__ENV.PLAN);
 const routes = __ENV.ROUTES.endsWith('.json') ? listed(__ENV.ROUTES) : require(__ENV.ROUTES);
@@ -14,6 +14,7 @@ export function setup() {
   return routes.findIds ? routes.findIds(target) : {};
 }
 
-export default function (ids) {
-  ask(plan, (n) => routes.requestOf(n, ids));
+export default function (data) {
+  if (routes.session) askInSession(plan, routes.session, data);
+  else ask(plan, (n) => routes.requestOf(n, data));
 }

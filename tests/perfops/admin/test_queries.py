@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from perfops.analysis.advisors import n_plus_one, plan_changes, slow_queries
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.origins import Origin, PlanChange
 from perfops.analysis.collectors.records import Statement
+from perfops.analysis.plans.explain import NoPlan
 from perfops.conf import Conf
 from perfops.models import Analysis, Finding, QueryOrigin, QueryPlan, QueryTemplate, ScopeTotal
 from tests.perfops.analysis.test_plans import GATHER
@@ -125,6 +127,25 @@ def test_running_it_shows_where_the_time_is(admin_client):
     page = admin_client.post(url("explain", template().pk), {"analyse": "1"}).content.decode()
     assert "rolled back" in page
     assert "by itself" in page
+
+
+def test_no_transaction_of_a_request_holds_the_connection_that_a_plan_needs(
+    admin_client, monkeypatch
+):
+    """As behind a pooler that lends out one connection, in a project with ATOMIC_REQUESTS."""
+    depths = []
+
+    def look(*_, **__):
+        depths.append(len(connection.atomic_blocks))
+        raise NoPlan("not asked")
+
+    monkeypatch.setattr("perfops.admin.queries.plans.explain_query", look)
+    monkeypatch.setattr("perfops.admin.analysis_pages.present.now", look)
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    assert "not asked" in admin_client.post(url("explain", template().pk)).content.decode()
+    with pytest.raises(NoPlan):
+        admin_client.get(reverse("admin:perfops_analysis_now"))
+    assert depths == [len(connection.atomic_blocks)] * 2
 
 
 def test_what_can_not_be_explained_says_why(admin_client):

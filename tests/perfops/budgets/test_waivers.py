@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -173,6 +174,24 @@ def test_a_waiver_is_made_ended_early_and_never_deleted_in_the_admin(
     assert admin_client.post(delete, {"post": "yes"}).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("role", "status"),
+    [
+        ("performance viewer", 403),
+        ("performance operator", 403),
+        ("performance administrator", 200),
+    ],
+)
+def test_all_roles_see_waivers_and_administrators_make_them(role, status, client):
+    user = User.objects.create_user("someone", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    assert client.get(reverse("admin:perfops_waiver_changelist")).status_code == 200
+    assert client.get(reverse("admin:perfops_waiver_add")).status_code == status
+    budget = reverse("admin:perfops_budget_change", args=[Budget.objects.first().pk])
+    assert client.get(budget).status_code == 200
+
+
 def test_the_pages_of_the_run_and_of_budgets_show_the_waiver(admin_client):
     run = slow_run()
     waiver(P95, days=1)
@@ -180,5 +199,7 @@ def test_the_pages_of_the_run_and_of_budgets_show_the_waiver(admin_client):
     page = admin_client.get(reverse("admin:perfops_loadrun_change", args=[run.pk]))
     assert "violated, waived" in page.content.decode()
     assert WHY in page.content.decode()
+    home = admin_client.get(reverse("admin:app_list", args=["perfops"])).content.decode()
+    assert "violated, waived" in home
     budgets = admin_client.get(reverse("admin:perfops_budget_changelist"))
     assert "violated, waived" in budgets.content.decode()

@@ -86,7 +86,7 @@ def test_no_verdict_is_given_while_noise_is_larger_than_what_was_promised(
     [
         (2.0, 0.0, 0.9, "fixed"), (7.0, 0.0, 0.9, None), (10.0, 0.0, 0.9, None),
         (12.0, 0.0, 0.9, "worse"), (5.0, 20.0, 0.9, None), (10.5, 0.0, 0.0, "fixed"),
-        (10.5, 20.0, 0.0, None), (6.5, 20.0, 0.0, "fixed"), (15.0, 0.0, 0.0, "worse"),
+        (10.5, 20.0, 0.0, "fixed"), (11.5, 20.0, 0.0, None), (15.0, 0.0, 0.0, "worse"),
     ],
 )  # fmt: skip
 def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the_same(
@@ -99,6 +99,13 @@ def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the
         promised=promised, min_calls=10, is_mixed=True,
     )  # fmt: skip
     assert (judged and judged.verdict) == verdict
+
+
+def test_a_verdict_says_how_large_the_noise_is():
+    before = Before("7", 10.0, calls=100, stddev_ms=20.0)
+    judged = impact.judge([before], window(9.0), index=None, promised=0.0, min_calls=10)
+    assert str(judged) == "10.0 ms -> 9.00 ms per call (100 calls since, give or take 4.00 ms)"
+    assert judged.evidence()[-1] == ("noise, ms per call", 4.0)
 
 
 @pytest.mark.parametrize(

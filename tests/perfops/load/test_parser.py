@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.load.parser import Dropped, Intended, Timing, UnknownStream, Vus, events
+from perfops.load.parser import Dropped, Intended, Timing, UnknownStream, Vus, WrongBody, events
 from perfops.load.recording import ALL, Cell, Recording
 from perfops.load.schedule import Start
 
@@ -26,6 +26,7 @@ def test_rows_become_events():
         "intended_duration,1700000001000000,14,,,/health,smoke,,cache=HIT,",
         'intended_duration,1700000001000000,14,,,"/a,b",smoke,,"cache=MISS, HIT",'
         "at=1700000000986&n=7&scenario_at=1700000000000&took=13.5",
+        "wrong_bodies,1700000001000000,1,,,/health,smoke,,,",
         "dropped_iterations,1700000001000000,2,,,,smoke,,,",
         "vus,1700000001000000,7,,,,,,,",
     ) == [
@@ -34,6 +35,7 @@ def test_rows_become_events():
         Timing(1700000001.0, "/ready", 0.0, error=True, unreachable=True),
         Intended(1700000001.0, "/health", 14.0, "HIT"),
         Intended(1700000001.0, "/a,b", 14.0, "HIT", Start(7, 1700000000.986, 1700000000.0, 13.5)),
+        WrongBody(1700000001.0, "/health"),
         Dropped(1700000001.0, 2),
         Vus(1700000001.0, 7),
     ]

@@ -121,7 +121,7 @@ def test_the_look_before_a_run_follows_no_redirect():
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["nothing", "../smoke", "smoke.js", "", "lib/run"])
 def test_an_unknown_scenario_is_refused_and_the_known_are_named(name):
-    with pytest.raises(runs.RunRefused, match="api-load, smoke, stress"):
+    with pytest.raises(runs.RunRefused, match="api-load, mixed, smoke, stress"):
         runs.request_run(scenario=name, enqueue=False)
 
 

@@ -318,3 +318,21 @@ def test_perfops_start_before_the_first_migration_says_so(capsys):
     MigrationRecorder.Migration.objects.filter(app="perfops").delete()
     code, out, _ = call(capsys, "perfops_start")
     assert (code, "python manage.py migrate" in out) == (2, True)
+
+
+@pytest.mark.django_db
+def test_perfops_alone_says_in_five_lines_whether_all_is_well(capsys):
+    code, out, _ = call(capsys, "perfops")
+    lines = out.splitlines()
+    assert code == 2
+    assert lines[0] == "Not known yet: nothing was measured so far."
+    assert [line.partition(":")[0] for line in lines[1:]] == [
+        "Last run", "Budgets", "Findings", "Now",
+    ]  # fmt: skip
+    run = run_with(intended_latency_ms={**LATENCY, "p95": 900.0})
+    budgets.evaluate(run)
+    code, out, _ = call(capsys, "perfops", "--format", "json")
+    told = json.loads(out)
+    assert (code, told["state"]) == (1, "bad")
+    assert told["headline"].startswith(f"Not fine: p95 latency is 900 ms in run {run.pk}")
+    assert told["last_run"].startswith(f"{run.pk} (api-load), not judged")

@@ -1,0 +1,299 @@
+"""The overview and the navigation, as their templates show them to one user."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from perfops import overview, plugins
+from perfops.admin import badges
+from perfops.admin.badges import Badge
+from perfops.admin.pages import minute
+from perfops.analysis.sessions import Present
+from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
+from perfops.formatting import ms_text, percent_text, severities_text, share_text, time_text
+from perfops.models.analyses import Analysis, Finding
+from perfops.models.runs import LoadRun
+from perfops.overview import Incident, Overview, RunFigures, Scheduled
+
+_BADGES = {
+    "good": Badge("good", "✓", "fine"),
+    "warning": Badge("warning", "!", "fine, with a note"),
+    "bad": Badge("bad", "✗", "not fine"),
+    "odd": Badge("odd", "?", "not known yet"),
+}
+# Name, page, the permission that shows it.
+_PAGES = (
+    ("Runs", "perfops_loadrun_changelist", "view_loadrun"),
+    ("Budgets", "perfops_budget_changelist", "view_budget"),
+    ("Analyses", "perfops_analysis_changelist", "view_analysis"),
+    ("Findings", "perfops_finding_changelist", "view_finding"),
+    ("Queries", "perfops_querytemplate_changelist", "view_querytemplate"),
+    ("Statements per request", "perfops_scopetotal_changelist", "view_scopetotal"),
+    ("Connections and locks", "perfops_analysis_now", "run_analysis"),
+    ("Monitoring", "perfops_pipeline", "view_loadrun"),
+)
+
+
+log = logging.getLogger(__name__)
+
+
+def _wrong(value: Any) -> str:
+    return "" if callable(value) else "it is no function of a request"
+
+
+# A function of the request that returns dicts: title, kind (good, warning, bad, odd), text,
+# facts (pairs of name and value), url ("" for none).
+PANELS = plugins.Group("perfops.overview_panels", "OVERVIEW_PANELS", _wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A golden signal; ``points``: its sparkline, "" without one."""
+
+    name: str
+    value: str
+    note: str
+    points: str
+    url: str
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the pages that the user may see; ``is_here``: the request is within it."""
+    user = request.user
+    if not any(user.has_perm(f"perfops.{permission}") for *_, permission in _PAGES):
+        return []
+    home = reverse("admin:app_list", args=["perfops"])
+    found = [{"name": "Overview", "url": home, "is_here": request.path == home}]
+    urls = [(name, reverse(f"admin:{page}"), may) for name, page, may in _PAGES]
+    here = max((url for _, url, _ in urls if request.path.startswith(url)), key=len, default="")
+    return found + [
+        {"name": name, "url": url, "is_here": url == here}
+        for name, url, permission in urls
+        if user.has_perm(f"perfops.{permission}")
+    ]
+
+
+def build(request: HttpRequest) -> dict[str, Any] | None:
+    """Return the context of ``perfops/_overview.html``; None for who may not see runs,
+    budgets, analyses and findings.
+    """
+    user = request.user
+    needed = ("view_loadrun", "view_budget", "view_analysis", "view_finding")
+    if not all(user.has_perm(f"perfops.{each}") for each in needed):
+        return None
+    state = overview.collect()
+    return {
+        "badge": _BADGES[state.kind],
+        "headline": state.headline,
+        "reasons": state.reasons,
+        "at": minute(state.at),
+        "steps": [
+            {
+                "text": each.text,
+                "command": each.command,
+                "run_url": reverse("admin:perfops_loadrun_start")
+                if each.action == "run" and user.has_perm("perfops.run_loadrun")
+                else "",
+                "analyse_url": reverse("admin:perfops_analysis_start")
+                if each.action == "analyse" and user.has_perm("perfops.run_analysis")
+                else "",
+            }
+            for each in state.steps
+        ],
+        "figures": _figures(state),
+        "incidents": [_incident(each) for each in state.incidents],
+        "findings_url": reverse("admin:perfops_finding_changelist"),
+        "open_findings": severities_text(state.open_findings),
+        "analysis": _analysis(state),
+        "budgets": _budgets(state),
+        "budgets_url": reverse("admin:perfops_budget_changelist"),
+        "runs": [_run(each, state) for each in state.runs[:2]],
+        "compare_url": reverse("admin:perfops_loadrun_compare", args=[state.runs[0].pk])
+        if len(state.runs) > 1
+        else "",
+        "runs_url": reverse("admin:perfops_loadrun_changelist"),
+        "active": [_active(each) for each in state.active],
+        "databases": [_database(name, each) for name, each in state.present.items()],
+        "now_url": reverse("admin:perfops_analysis_now")
+        if user.has_perm("perfops.run_analysis")
+        else "",
+        "panels": list(_panels(request)),
+        "scheduled": [_scheduled(each, state) for each in state.scheduled],
+    }
+
+
+def _panels(request: HttpRequest) -> Iterator[dict[str, Any]]:
+    """Yield what the project adds. One that raises costs itself."""
+    for plugin in plugins.plugins(PANELS):
+        if plugin.fault:
+            continue
+        try:
+            found = plugin.value(request)
+            yield from [{**each, "badge": _panel_badge(each)} for each in found]
+        except Exception as error:
+            log.exception("the panels of %s can't be shown", plugin.name)
+            fault = f"{plugin.name} raised {type(error).__name__}; the log says more."
+            yield {
+                "title": "Not known", "kind": "odd", "badge": Badge("odd", "?", "failed"),
+                "facts": [("Fault", fault)],
+            }  # fmt: skip
+
+
+def _panel_badge(panel: dict[str, Any]) -> Badge:
+    return Badge(panel["kind"], _BADGES[panel["kind"]].icon, panel["text"])
+
+
+def _figures(state: Overview) -> list[Figure]:
+    runs, hours = state.runs, state.hours
+    run_url, note = "", "no run yet"
+    if runs:
+        run_url = reverse("admin:perfops_loadrun_change", args=[runs[0].pk])
+        note = f"run {runs[0].pk}, {overview.age_text(runs[0].at, state.at)}"
+    requests, spent_ms = sum(e.requests for e in hours), sum(e.total_ms for e in hours)
+    latency = [each.p95_ms for each in reversed(runs)]
+    errors = [each.error_rate for each in reversed(runs)]
+    held = [each.throughput for each in reversed(runs)]
+    scopes_url = reverse("admin:perfops_scopetotal_changelist")
+    return [
+        Figure("p95 latency, with waiting", ms_text(latency[-1] if latency else None), note,
+               sparkline(latency), run_url),
+        Figure("Errors", percent_text(errors[-1] if errors else None), note,
+               sparkline(errors), run_url),
+        Figure("Throughput held", _rate(held[-1] if held else None), note,
+               sparkline(held), run_url),
+        Figure("Requests with statements", f"{requests:,}", "the last day",
+               sparkline([float(each.requests) for each in hours]), scopes_url),
+        Figure("Database time a request", ms_text(spent_ms / requests if requests else None),
+               "the last day",
+               sparkline([each.total_ms / max(1, each.requests) for each in hours]), scopes_url),
+    ]  # fmt: skip
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f} req/s"
+
+
+def _incident(incident: Incident) -> dict[str, Any]:
+    first = incident.findings[0]
+    saves = ""
+    if incident.saves_s is not None:
+        saves = (
+            f"{time_text(incident.saves_s) if incident.saves_s >= 1 else 'under a second'} a day"
+        )
+    return {
+        "badge": badges.of_severity(incident.severity),
+        "title": first.title,
+        "url": _finding_url(first),
+        "saves": saves,
+        "is_proved": incident.is_proved,
+        "impact": share_text(incident.impact) if incident.impact else "",
+        "remedy": first.remedy,
+        "seen": minute(first.last_seen_at),
+        "others": [(each.title, _finding_url(each)) for each in incident.findings[1:4]],
+    }
+
+
+def _finding_url(finding: Finding) -> str:
+    return reverse("admin:perfops_finding_change", args=[finding.pk])
+
+
+def _analysis(state: Overview) -> dict[str, str] | None:
+    analysis = state.analysis
+    if analysis is None:
+        return None
+    return {
+        "name": f"Analysis {analysis.pk}",
+        "url": reverse("admin:perfops_analysis_change", args=[analysis.pk]),
+        "age": overview.age_text(analysis.created_at, state.at),
+    }
+
+
+def _budgets(state: Overview) -> list[dict[str, Any]]:
+    rows = []
+    for each in state.judgements:
+        badge = badges.of_judgement(each)
+        drawn = each.value is not None
+        rows.append(
+            {
+                "name": each.name,
+                "url": reverse("admin:perfops_budget_change", args=[each.budget_id]),
+                "value": each.value_text,
+                "threshold": each.threshold_text,
+                "margin": each.margin_text,
+                "badge": badge,
+                "meter": meter(each.value, target=each.target, threshold=each.threshold)
+                if each.value is not None
+                else None,
+                "label": f"{each.name} {each.value_text}, {each.margin_text}" if drawn else "",
+                "run": f"run {each.run_id}",
+                "run_url": reverse("admin:perfops_loadrun_change", args=[each.run_id]),
+                "age": overview.age_text(each.at, state.at),
+            }
+        )
+    return rows
+
+
+def _run(run: RunFigures, state: Overview) -> dict[str, Any]:
+    shown = LoadRun(state=LoadRun.State.FINISHED, verdict=run.verdict)
+    return {
+        "name": f"{run.pk} · {run.scenario}",
+        "url": reverse("admin:perfops_loadrun_change", args=[run.pk]),
+        "badge": badges.of_run(shown),
+        "cells": [
+            ("p95, with waiting", ms_text(run.p95_ms)),
+            ("Errors", percent_text(run.error_rate)),
+            ("Throughput held", _rate(run.throughput)),
+        ],
+        "at": minute(run.at),
+        "age": overview.age_text(run.at, state.at),
+    }
+
+
+def _active(job: LoadRun | Analysis) -> dict[str, Any]:
+    if isinstance(job, LoadRun):
+        badge, page = badges.of_run(job), "admin:perfops_loadrun_change"
+    else:
+        badge, page = badges.of_analysis(job), "admin:perfops_analysis_change"
+    return {
+        "name": str(job).capitalize(), "badge": badge, "url": reverse(page, args=[job.pk]),
+        "at": minute(job.created_at),
+    }  # fmt: skip
+
+
+def _database(name: str, present: Present) -> dict[str, Any]:
+    used = present.connections
+    waiting = sum(bool(session.blocked_by) for session in present.sessions)
+    if used is None:
+        return {"name": name, "badge": Badge("bad", "✗", "no answer"), "facts": []}
+    badge = Badge("bad", "✗", "sessions wait") if waiting else Badge("good", "✓", "no one waits")
+    idle = sum(session.state.startswith("idle in") for session in present.sessions)
+    return {
+        "name": name,
+        "badge": badge,
+        "facts": [
+            ("Connections", f"{used.used} of {used.available}"),
+            ("Waiting for a lock", waiting),
+            ("Idle in transaction", idle),
+        ],
+    }
+
+
+def _scheduled(each: Scheduled, state: Overview) -> dict[str, Any]:
+    badge = Badge("good", "✓", "on time")
+    if not each.is_enabled:
+        badge = Badge("calm", "●", "turned off")
+    elif each.is_late:
+        badge = Badge("warning", "!", "late")
+    return {
+        "name": each.name,
+        "badge": badge,
+        "last": minute(each.last_at) if each.last_at else "never",
+        "next": minute(each.next_at) if each.next_at else "-",
+    }
+
+
+SPARK = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}

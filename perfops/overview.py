@@ -1,0 +1,403 @@
+"""Are we fine? What the first page and ``manage.py perfops`` say.
+
+From perfops' own tables and the database as it is now; Prometheus is not asked. What it costs
+depends on the last day, the last runs and the last analysis, never on how much history there is.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.apps import apps
+from django.db.models import Count, F, Sum
+from django.db.models.functions import TruncHour
+from django.utils import timezone
+
+from perfops.analysis import queries, selectors, sessions
+from perfops.analysis.collectors.records import UnavailableSource
+from perfops.analysis.selectors import Seen
+from perfops.analysis.sessions import Present
+from perfops.budgets import selectors as budgets
+from perfops.budgets.selectors import Judgement
+from perfops.conf import conf
+from perfops.formatting import count_text, severities_text, time_text
+from perfops.models.analyses import Analysis, Finding, Recommendation
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.origins import QueryOrigin, ScopeTotal
+from perfops.models.runs import LoadRun
+
+_RUNS = 30
+# The newest by their key: of their times alone there is no index.
+_ANALYSES = 20
+_TREND = 20
+_TOP = 3
+_FINDINGS = 200
+_TASKS = 50
+# django-celery-beat writes every three minutes what it sent.
+_LATE = timedelta(minutes=10)
+_WAITED_LONG_S = 30.0
+_RANK = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """A run that ended with figures; ``p95_ms`` is from the scheduled start, as budgets judge."""
+
+    pk: int
+    scenario: str
+    target: str
+    verdict: str
+    at: datetime
+    p95_ms: float | None
+    error_rate: float | None
+    throughput: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """Requests that sent statements in one hour, and how long their statements took."""
+
+    at: datetime
+    requests: int
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Open findings with one cause, the worst first.
+
+    ``impact``: the share of the database's time that its statements took in the analysis.
+    ``saves_s``: seconds of the last day's database time that its fix would save at most.
+    """
+
+    findings: tuple[Finding, ...]
+    severity: str
+    impact: float | None
+    saves_s: float | None
+    is_proved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    name: str
+    is_enabled: bool
+    last_at: datetime | None
+    next_at: datetime | None
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What to do next. ``action``: "run", "analyse", or "" where no button can do it."""
+
+    text: str
+    command: str
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """``kind``: good, warning, bad or odd (nothing is known yet); ``headline``: one sentence.
+
+    ``reasons``: what the headline does not say. ``runs``: of the newest one's scenario and target,
+    newest first.
+    """
+
+    at: datetime
+    kind: str
+    headline: str
+    reasons: tuple[str, ...]
+    runs: tuple[RunFigures, ...]
+    active: tuple[LoadRun | Analysis, ...]
+    judgements: tuple[Judgement, ...]
+    analysis: Analysis | None
+    open_findings: dict[str, int]
+    incidents: tuple[Incident, ...]
+    hours: tuple[Hour, ...]
+    present: dict[str, Present]
+    scheduled: tuple[Scheduled, ...]
+    steps: tuple[Step, ...]
+
+
+def collect() -> Overview:
+    """Return the state. 11 queries at most, and one connection to each database that is looked at.
+
+    Raises ``django.db.Error`` when perfops' own tables can't be read.
+    """
+    runs, judgements = _runs(), _judgements()
+    newest = list(Analysis.objects.order_by("-pk")[:_ANALYSES])
+    analysis = next((e for e in newest if e.state == Analysis.State.FINISHED), None)
+    analysing = [each for each in newest if each.is_active]
+    active: tuple[LoadRun | Analysis, ...] = (*_active_runs(), *analysing)
+    hours = _hours()
+    incidents = _incidents(analysis, sum(each.total_ms for each in hours) / 1000)
+    open_findings = _open_findings()
+    present = {name: sessions.now(name) for name in sessions.databases()}
+    scheduled = _scheduled()
+    bad = [
+        *_database(present),
+        *_budgets(runs, judgements),
+        *_waiting(active),
+        *(["Errors are open: see the incidents."] if open_findings.get("error") else []),
+    ]
+    worth_a_look = [*_near(judgements), *_late(scheduled)]
+    if open_findings.get("warning"):
+        number = open_findings["warning"]
+        is_open = "is open" if number == 1 else "are open"
+        worth_a_look.append(f"{count_text(number, 'warning')} {is_open}: see the incidents.")
+    known = bool(runs or analysis)
+    kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
+    return Overview(
+        at=timezone.now(),
+        kind=kind,
+        headline=_headline(kind, bad, worth_a_look),
+        reasons=(*bad, *worth_a_look)[0 if kind == "odd" else 1 :],
+        runs=runs,
+        active=active,
+        judgements=judgements,
+        analysis=analysis,
+        open_findings=open_findings,
+        incidents=incidents,
+        hours=hours,
+        present=present,
+        scheduled=scheduled,
+        steps=_steps(runs, analysis, active),
+    )
+
+
+def age_text(at: datetime, now: datetime) -> str:
+    """Return how long ago ``at`` was: "5 minutes ago"."""
+    return f"{time_text(max(0.0, (now - at).total_seconds()))} ago"
+
+
+def _headline(kind: str, bad: list[str], worth_a_look: list[str]) -> str:
+    found = bad or worth_a_look
+    more = f" And {len(found) - 1} more below." if len(found) > 1 else ""
+    if kind == "odd":
+        return "Not known yet: nothing was measured so far."
+    if kind == "good":
+        return "Fine: every budget holds and no problem is open."
+    return f"{'Not fine' if bad else 'Fine, with something to look at'}: {found[0]}{more}"
+
+
+def _runs() -> tuple[RunFigures, ...]:
+    ended = LoadRun.objects.filter(state=LoadRun.State.FINISHED).order_by("-created_at", "-id")
+    rows = ended.values_list(
+        "pk", "scenario", "target", "verdict", "created_at",
+        F("summary__intended_latency_ms__p95"), F("summary__error_rate"),
+        F("summary__sustained_throughput"),
+    )[:_RUNS]  # fmt: skip
+    found = [RunFigures(*row) for row in rows]
+    like = [
+        each
+        for each in found
+        if (each.scenario, each.target) == (found[0].scenario, found[0].target)
+    ]
+    return tuple(like[:_TREND])
+
+
+def _active_runs() -> list[LoadRun]:
+    rows = LoadRun.objects.filter(state__in=LoadRun.ACTIVE).order_by("created_at")
+    return list(rows.only("scenario", "state", "verdict", "created_at")[:_TOP])
+
+
+def _judgements() -> tuple[Judgement, ...]:
+    enabled = set(Budget.objects.filter(enabled=True).values_list("pk", flat=True))
+    return tuple(each for pk, each in sorted(budgets.latest().items()) if pk in enabled)
+
+
+def _open_findings() -> dict[str, int]:
+    rows = Finding.objects.filter(status=Finding.Status.OPEN).values_list("severity")
+    return dict(rows.annotate(number=Count("pk")).order_by())
+
+
+def _hours() -> tuple[Hour, ...]:
+    rows = ScopeTotal.objects.filter(at__gte=queries.begin(1), kind=QueryOrigin.Kind.REQUEST)
+    by_hour = rows.values(hour=TruncHour("at")).annotate(
+        number=Sum("executions"), ms=Sum("total_ms")
+    )
+    return tuple(Hour(row["hour"], row["number"], row["ms"]) for row in by_hour.order_by("hour"))
+
+
+def _incidents(analysis: Analysis | None, day_s: float) -> tuple[Incident, ...]:
+    """Return the application's ``_TOP`` open incidents of ``analysis``, by what they would save."""
+    if analysis is None:
+        return ()
+    groups: defaultdict[object, list[Seen]] = defaultdict(list)
+    for each in selectors.findings_of(analysis, limit=_FINDINGS):
+        if each.finding.status == Finding.Status.OPEN and not each.apart:
+            key = ("alone", each.finding.pk) if each.incident is None else each.incident
+            groups[key].append(each)
+    pks = [each.finding.pk for its in groups.values() for each in its]
+    proved = Recommendation.objects.filter(finding__in=pks).values_list("finding", "gain")
+    gains = dict(proved)
+    found = [_incident(its, gains, day_s) for its in groups.values()]
+    found.sort(key=lambda e: (-(e.saves_s or 0.0), _RANK[e.severity], -(e.impact or 0.0)))
+    return tuple(found[:_TOP])
+
+
+def _incident(its: list[Seen], gains: dict[int, float], day_s: float) -> Incident:
+    """A recommendation's proved gain bounds what a fix saves; without one, all of its time does."""
+    impact = max((each.impact for each in its if each.impact is not None), default=None)
+    gain = max((gains.get(each.finding.pk, 0.0) for each in its), default=0.0)
+    share = None if impact is None else impact * (gain or 1.0)
+    return Incident(
+        findings=tuple(each.finding for each in its),
+        severity=min((each.severity for each in its), key=lambda each: _RANK[each]),
+        impact=impact,
+        saves_s=share * day_s if share and day_s else None,
+        is_proved=bool(gain),
+    )
+
+
+def _scheduled() -> tuple[Scheduled, ...]:
+    """Return the tasks of django-celery-beat, where it is installed."""
+    try:
+        model = apps.get_model("django_celery_beat", "PeriodicTask")
+    except LookupError:
+        return ()
+    rows = model._default_manager.select_related("crontab", "interval").exclude(
+        name__startswith="celery."
+    )
+    return tuple(_times(row) for row in rows.order_by("name")[:_TASKS])
+
+
+def _times(row: Any) -> Scheduled:
+    now, next_at = timezone.now(), None
+    if row.enabled and (row.crontab or row.interval):
+        since = row.last_run_at or row.date_changed
+        next_at = now + row.schedule.remaining_estimate(since)
+    is_late = next_at is not None and next_at < now - _LATE
+    return Scheduled(row.name, row.enabled, row.last_run_at, next_at, is_late)
+
+
+def _database(present: dict[str, Present]) -> list[str]:
+    found = []
+    for name, each in present.items():
+        if each.error:
+            found.append(f"The database {name} does not answer: {each.error}.")
+        waiting = [s for s in each.sessions if s.blocked_by and (s.state_s or 0) > conf().BLOCKED_S]
+        if waiting:
+            long = max(session.state_s or 0.0 for session in waiting)
+            verb = "waits" if len(waiting) == 1 else "wait"
+            found.append(
+                f"{count_text(len(waiting), 'session')} of {name} {verb} for a lock, "
+                f"for up to {time_text(long)}."
+            )
+    return found
+
+
+def _budgets(runs: tuple[RunFigures, ...], judgements: tuple[Judgement, ...]) -> list[str]:
+    broken = [
+        f"{each.name} is {each.value_text} in run {each.run_id}, and its budget is "
+        f"{each.threshold_text}."
+        for each in judgements
+        if _is_broken(each) and each.action != Budget.Action.WARN
+    ]
+    if not broken and runs and runs[0].verdict == LoadRun.Verdict.FAILED:
+        broken.append(f"Run {runs[0].pk} ({runs[0].scenario}) failed.")
+    return broken
+
+
+def _is_broken(each: Judgement) -> bool:
+    return each.outcome == Evaluation.Outcome.VIOLATED and not each.is_waived
+
+
+def _near(judgements: tuple[Judgement, ...]) -> list[str]:
+    return [
+        f"{each.name} is {each.value_text}: over its target, {each.target_text}."
+        for each in judgements
+        if each.outcome == Evaluation.Outcome.NEAR
+        or (_is_broken(each) and each.action == Budget.Action.WARN)
+        or each.is_waived
+    ]
+
+
+def _waiting(active: tuple[LoadRun | Analysis, ...]) -> list[str]:
+    """A job that nobody claims, while no other is worked on: there is no worker."""
+    queued = [each for each in active if each.state == "queued"]
+    if not queued or len(queued) < len(active):
+        return []
+    first = min(queued, key=lambda each: each.created_at)
+    waited_s = (timezone.now() - first.created_at).total_seconds()
+    if waited_s < _WAITED_LONG_S:
+        return []
+    return [f"{str(first).capitalize()} has waited for a worker for {time_text(waited_s)}."]
+
+
+def _late(scheduled: tuple[Scheduled, ...]) -> list[str]:
+    late = [each.name for each in scheduled if each.is_late]
+    if not late:
+        return []
+    verb = "is" if len(late) == 1 else "are"
+    return [f"{count_text(len(late), 'schedule')} {verb} late, {late[0]}: is Celery beat running?"]
+
+
+def _steps(
+    runs: tuple[RunFigures, ...], analysis: Analysis | None, active: tuple[LoadRun | Analysis, ...]
+) -> tuple[Step, ...]:
+    found = []
+    if analysis is None and not any(isinstance(each, Analysis) for each in active):
+        found.append(
+            Step(
+                "Analyse the database: it shows what is slow, and what fixes it.",
+                "manage.py analyze_db", "analyse",
+            )
+        )  # fmt: skip
+    if not runs and not any(isinstance(each, LoadRun) for each in active):
+        found.append(
+            Step(
+                "Start a load run: budgets are judged by it. The scenario smoke takes a minute.",
+                "manage.py run_load_test smoke", "run",
+            )
+        )  # fmt: skip
+    if _waiting(active):
+        found.append(Step("Start a worker: work waits for one.", "celery -A <project> worker", ""))
+    missing = msgspec.convert(analysis.missing if analysis else [], list[UnavailableSource])
+    lacking = (
+        Step(f"{each.source}: {each.reason}. {each.cost}", each.remedy)
+        for each in missing
+        if each.remedy
+    )
+    return (*found, *lacking)
+
+
+def lines(state: Overview) -> list[str]:
+    """Return the state in five lines of plain text."""
+    last = "none; start one by manage.py run_load_test smoke."
+    if state.runs:
+        run = state.runs[0]
+        verdict, age = run.verdict or "not judged", age_text(run.at, state.at)
+        last = f"{run.pk} ({run.scenario}), {verdict}, {age}."
+    held = "none was judged yet."
+    if state.judgements:
+        broken = sum(map(_is_broken, state.judgements))
+        held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
+    found = "no analysis yet; start one by manage.py analyze_db."
+    if state.analysis:
+        age = age_text(state.analysis.created_at, state.at)
+        problems = severities_text(state.open_findings) or "no problem is open"
+        found = f"{problems}; analysis {state.analysis.pk}, {age}."
+    late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")
+    jobs = count_text(len(state.active), "job")
+    return [
+        state.headline,
+        f"Last run: {last}",
+        f"Budgets: {held}",
+        f"Findings: {found}",
+        f"Now: {_now_text(state.present)}; {jobs} under way, {late}.",
+    ]
+
+
+def _now_text(present: dict[str, Present]) -> str:
+    parts = []
+    for name, each in present.items():
+        if each.connections is None:
+            parts.append(f"{name} does not answer")
+            continue
+        waiting = sum(bool(session.blocked_by) for session in each.sessions)
+        used = f"{each.connections.used} of {each.connections.available} connections"
+        parts.append(f"{name} has {used}, {count_text(waiting, 'session')} waiting for a lock")
+    return ", ".join(parts)

@@ -1,0 +1,42 @@
+"""The overview, the navigation and times, for any template of the admin.
+
+A project shows the overview on the first page of its admin by an ``admin/index.html`` with
+``{% load performance %}`` and ``{% performance_overview %}`` in it.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.http import HttpRequest
+from django.template import RequestContext
+
+from perfops.admin import overview, pages
+
+register = template.Library()
+
+
+@register.filter
+def minute(value: Any) -> Any:
+    """Return a datetime as every page of perfops shows it; anything else as it is."""
+    return pages.minute(value) if isinstance(value, datetime) else value
+
+
+@register.inclusion_tag("perfops/_navigation.html", takes_context=True)
+def performance_navigation(context: RequestContext) -> dict[str, Any]:
+    """The pages of perfops that the user may see; nothing for who may see none."""
+    return {"pages": overview.navigation(_request(context))}
+
+
+@register.inclusion_tag("perfops/_overview.html", takes_context=True)
+def performance_overview(context: RequestContext) -> dict[str, Any]:
+    """Fine or not, and why; nothing for who may not see all that it sums up."""
+    request = _request(context)
+    page = overview.build(request)
+    pages = [] if page else overview.navigation(request)
+    return {"page": page, "pages": pages, "spark": overview.SPARK}
+
+
+def _request(context: RequestContext) -> HttpRequest:
+    request: HttpRequest = context["request"]
+    return request

@@ -1,0 +1,202 @@
+"""The first page: fine or not, why, and what to do, in few queries however long the history."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from perfops.analysis import findings
+from perfops.analysis.collectors.states import Session
+from perfops.analysis.incidents import Incident
+from perfops.analysis.sessions import Present
+from perfops.budgets import services as budgets
+from perfops.models import Analysis, LoadRun, QueryTemplate, Recommendation, ScopeTotal
+from tests.explain import rows_read
+from tests.perfops.admin.test_pages import ADVICE, asked
+from tests.perfops.budgets.test_verdicts import run_with
+
+pytestmark = pytest.mark.django_db
+MOST_QUERIES = 20
+
+
+def overview(client):
+    return " ".join(client.get(reverse("admin:index")).content.decode().split())
+
+
+@pytest.fixture
+def measured():
+    """Two runs, the second worse; an analysis whose two findings have one cause."""
+    runs = []
+    for p95 in (40.0, 900.0):
+        run = run_with()
+        run.summary["intended_latency_ms"]["p95"] = p95
+        run.verdict = "pass"
+        run.save()
+        budgets.evaluate(run)
+        runs.append(run)
+    analysis = Analysis.objects.create(state="finished")
+    findings.record(analysis, [ADVICE], incidents=[Incident((ADVICE,), 0.5, "")])
+    ScopeTotal.objects.create(
+        database="default", kind="request", name="GET /x", span="hour", at=timezone.now(),
+        executions=10, calls=20, total_ms=120_000, max_calls_per_execution=2, repeated_calls=0,
+    )  # fmt: skip
+    return runs
+
+
+@pytest.fixture
+def punctual():
+    """Beat has just sent everything."""
+    PeriodicTask.objects.update(last_run_at=timezone.now())
+
+
+def test_an_overview_of_nothing_says_what_to_do_first(admin_client):
+    page = overview(admin_client)
+    assert "Not known yet: nothing was measured so far." in page
+    assert f'action="{reverse("admin:perfops_analysis_start")}"' in page
+    assert f'href="{reverse("admin:perfops_loadrun_start")}">Start a load run</a>' in page
+    assert "manage.py run_load_test smoke" in page
+
+
+@pytest.mark.usefixtures("punctual")
+def test_what_is_not_fine_is_said_first_and_with_what_to_do(admin_client, measured):
+    page = overview(admin_client)
+    first, second = measured
+    assert (
+        f"Not fine: p95 latency is 900 ms in run {second.pk}, and its budget is &lt; 500 ms" in page
+    )
+    # Half of 120 s; nothing proved more or less.
+    assert "A fix saves at most 60 seconds a day" in page
+    assert "<strong>What to do:</strong> remedy" in page
+    for url in (
+        reverse("admin:perfops_loadrun_change", args=[first.pk]),
+        reverse("admin:perfops_loadrun_compare", args=[second.pk]),
+        reverse("admin:perfops_finding_change", args=[findings.Finding.objects.get().pk]),
+        reverse("admin:perfops_analysis_now"),
+    ):
+        assert f'href="{url}' in page
+
+
+@pytest.mark.usefixtures("punctual")
+def test_what_a_recommendation_has_proved_bounds_what_it_saves(admin_client, measured):
+    Recommendation.objects.create(finding=findings.Finding.objects.get(), kind="add", gain=0.5)
+    assert "A fix saves about 30 seconds a day" in overview(admin_client)
+
+
+def test_an_acknowledged_problem_needs_no_attention(admin_client, measured):
+    findings.acknowledge(findings.Finding.objects.get().pk)
+    assert "The last analysis left no problem open." in overview(admin_client)
+
+
+def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(days=40))
+    page = overview(admin_client)
+    assert "is Celery beat running?" in page
+    assert "late</span>" in page
+
+
+def test_a_run_that_no_worker_takes_says_so(admin_client):
+    run = LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1")
+    LoadRun.objects.update(created_at=timezone.now() - timedelta(minutes=4))
+    page = overview(admin_client)
+    assert f"Run {run.pk} (smoke) has waited for a worker for 4 minutes." in page
+    assert "Start a worker" in page
+
+
+def test_sessions_that_wait_and_a_database_that_is_away_are_not_fine(admin_client, monkeypatch):
+    waiting = Session(
+        7, "x", "x", "", "", "active", 9.0, 9.0, 40.0, "Lock", "SELECT 1", blocked_by=(8,)
+    )
+    present = {"default": Present(None, (waiting,), (), [], "refused")}
+    monkeypatch.setattr("perfops.overview.sessions.now", present.__getitem__)
+    page = overview(admin_client)
+    assert "Not fine: The database default does not answer: refused." in page
+    assert "1 session of default waits for a lock, for up to 40 seconds." in page
+
+
+def test_a_panel_that_fails_costs_itself(admin_client, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": [f"{__name__}.broken_panels"]}
+    page = overview(admin_client)
+    assert "broken_panels raised ZeroDivisionError" in page
+    assert "Not known yet" in page
+
+
+def broken_panels(request):
+    return 1 // 0
+
+
+def test_the_cache_and_the_workers_of_midst_are_on_it(admin_client):
+    page = overview(admin_client)
+    assert f'<a href="{reverse("admin:cache")}">Cache</a>' in page
+    assert "Hit rate" in page
+    assert "no sign of life" in page or "alive" in page
+
+
+def test_the_overview_takes_few_queries_and_reads_no_year(admin_client, measured):
+    now = timezone.now()
+    LoadRun.objects.bulk_create(
+        LoadRun(scenario="smoke", target="http://127.0.0.1:1", state="finished", log="x" * 50)
+        for _ in range(400)
+    )
+    Analysis.objects.bulk_create(Analysis(state="finished") for _ in range(400))
+    ScopeTotal.objects.bulk_create(
+        ScopeTotal(
+            database="default", kind="request", name=f"GET /{n % 10}", span="day",
+            at=now - timedelta(days=2 + n // 10), executions=1, calls=1, total_ms=1,
+            max_calls_per_execution=1, repeated_calls=0,
+        )
+        for n in range(3600)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE perfops_loadrun, perfops_analysis, perfops_scopetotal")
+    with CaptureQueriesContext(connection) as found:
+        page = admin_client.get(reverse("admin:app_list", args=["perfops"]))
+    assert page.status_code == 200
+    statements = [each["sql"] for each in found]
+    assert len(statements) <= MOST_QUERIES
+    for table, most in (("loadrun", 100), ("analysis", 20), ("scopetotal", 20)):
+        assert rows_read(statements, f"perfops_{table}") <= most, table
+
+
+PAGES = {
+    "Runs": "loadrun_changelist", "Budgets": "budget_changelist", "Findings": "finding_changelist",
+    "Analyses": "analysis_changelist", "Queries": "querytemplate_changelist",
+    "Statements per request": "scopetotal_changelist", "Connections and locks": "analysis_now",
+    "Monitoring": "pipeline",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_leads_to_every_other_one_and_says_where_it_is(admin_client, name):
+    page = admin_client.get(reverse(f"admin:perfops_{PAGES[name]}")).content.decode()
+    for other, url in PAGES.items():
+        here = ' aria-current="page"' if other == name else " "
+        assert f'<a href="{reverse(f"admin:perfops_{url}")}"{here}' in page, other
+
+
+def test_pages_below_a_list_have_the_navigation_too(admin_client, measured):
+    asked(measured[0])
+    finding, analysis = findings.Finding.objects.get(), Analysis.objects.get()
+    for name, key, part in (
+        ("loadrun_change", measured[0].pk, "Runs"), ("loadrun_delete", measured[0].pk, "Runs"),
+        ("finding_change", finding.pk, "Findings"), ("budget_change", 1, "Budgets"),
+        ("budget_history", 1, "Budgets"), ("analysis_change", analysis.pk, "Analyses"),
+        ("querytemplate_change", QueryTemplate.objects.get().pk, "Queries"),
+    ):  # fmt: skip
+        page = admin_client.get(reverse(f"admin:perfops_{name}", args=[key])).content.decode()
+        assert f'aria-current="page">{part}</a>' in page, name
+
+
+def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):
+    user = User.objects.create_user("someone", password="x", is_staff=True)
+    client.force_login(user)
+    assert "po-" not in overview(client).partition('<div id="content"')[2]
+    user.user_permissions.set(Permission.objects.filter(codename="view_budget"))
+    page = overview(client)
+    assert "you may not see all of these" in page
+    assert reverse("admin:perfops_budget_changelist") in page
+    assert reverse("admin:perfops_loadrun_changelist") not in page
