@@ -49,6 +49,10 @@ class Judgement:
     is_waived: bool = False
 
     @property
+    def is_broken(self) -> bool:
+        return self.outcome == Outcome.VIOLATED and not self.is_waived
+
+    @property
     def margin_text(self) -> str:
         if self.margin is None:
             return "-"

@@ -15,7 +15,6 @@ from perfops.jobs import lifecycle
 from perfops.load import selectors
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
-from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 
 _SLOWEST = 5
@@ -84,8 +83,7 @@ def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
 
 def _outcome(judgement: Judgement) -> str:
     """What a violation leads to is said when there is one."""
-    leads_on = judgement.outcome == Evaluation.Outcome.VIOLATED and not judgement.is_waived
-    return f"{judgement.label}: {judgement.action}" if leads_on else judgement.label
+    return f"{judgement.label}: {judgement.action}" if judgement.is_broken else judgement.label
 
 
 def _slowest(run: LoadRun, console: Console) -> None:
