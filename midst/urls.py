@@ -7,6 +7,7 @@ from django.views.generic import TemplateView
 from midst import health
 from midst.api import api
 from midst.telemetry.views import metrics
+from perfops.load.target_endpoint import target_figures
 
 urlpatterns = [
     path("", TemplateView.as_view(template_name="landing.html"), name="landing"),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("ready", health.ready),
     path("status", health.status, name="status"),
     path("metrics", metrics),
+    path("perfops/target", target_figures),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

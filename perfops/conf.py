@@ -31,6 +31,15 @@ class Conf:
     # users: called with the scenario's name and the run's id, it returns a context manager that
     # yields the variables of the script (a dict of texts) and removes all when it ends.
     AROUND_RUN: str = ""
+    # Shared by generator and target: signs the requests for the target's own figures (its
+    # fingerprint, CPU, memory, pool, threads, queue). Empty: there is no such page, and a target
+    # is a black box.
+    TARGET_SECRET: str = ""
+    # A signature is valid for this long (s) before and after the target's clock.
+    TARGET_CLOCK_WINDOW_S: float = 60.0
+    # "package.module:function" of the target that returns how full its threads and its queue of
+    # requests are: {"threads": 0.75, "queue": 0.0}.
+    SATURATION: str = ""
     # How another build of the project is installed, filled and served for check_budget --against:
     # install, python, prepare, migrate, serve, environment. See perfops/budgets/against.
     AGAINST: Mapping[str, object] = field(default_factory=dict)

@@ -29,6 +29,8 @@ GRANT midst_app TO midst_analysis;
 GRANT pg_monitor TO midst_analysis, midst_exporter;
 -- So that the statements of an analysis do not count themselves.
 GRANT SET ON PARAMETER "pg_stat_statements.track" TO midst_analysis;
+-- So that it can say when it copied the cluster, where the exporter reads it.
+GRANT SET ON PARAMETER "midst_backup.copied_at" TO midst_backup;
 
 SELECT format('ALTER DATABASE %I OWNER TO midst_owner', current_database()),
        format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()),

@@ -3,9 +3,14 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def saturation() -> dict[str, float]:
+    """Return how full this process' threads are; nothing in one that has none, such as gthread."""
+    return {} if Threads.serving is None else Threads.serving.saturation()
 
 
 class Busy(Exception):
@@ -21,16 +26,32 @@ class Answer(NamedTuple):
 class Threads:
     """``size`` threads that run ``application``, and room for ``waiting`` requests more."""
 
+    # Those of this process: it has one application.
+    serving: ClassVar["Threads | None"] = None
+
     def __init__(self, application: WSGI, *, size: int, waiting: int) -> None:
         self._application = application
         self._size, self._most = size, size + waiting
         self._inside = 0
+        Threads.serving = self
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="django")
 
     @property
     def are_all_taken(self) -> bool:
         """Say whether the next request has to wait, or is refused."""
         return self._inside >= self._size
+
+    def saturation(self) -> dict[str, float]:
+        """Return which share of the threads is at work, and of the room to wait is taken.
+
+        The request that asks for it is left out.
+        """
+        others = max(0, self._inside - 1)
+        waiting = max(0, others - self._size)
+        return {
+            "threads": min(others, self._size) / self._size,
+            "queue": waiting / (self._most - self._size) if self._most > self._size else 0.0,
+        }
 
     async def run(self, environ: dict[str, Any]) -> Answer:
         """Return Django's answer, finished. Raises ``Busy``.

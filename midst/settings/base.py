@@ -232,6 +232,8 @@ PERFOPS = {
     ),
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
+    "TARGET_SECRET": env.str("PERFOPS_TARGET_SECRET", ""),
+    "SATURATION": "midst.server.threads:saturation",
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "AROUND_RUN": "midst.operations.load_people:around",
     "BEFORE_COUNTED_REQUEST": "midst.operations.cache_page.clearing:clear_all_regions",

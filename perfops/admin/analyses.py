@@ -150,7 +150,7 @@ class AnalysisAdmin(InsidePages):
 def _page(analysis: Analysis) -> dict[str, Any]:
     facts = [
         ("Database", analysis.database),
-        ("Requested", analysis.created_at),
+        ("Requested", minute(analysis.created_at)),
         ("Requested by", analysis.requested_by or analysis.get_trigger_display()),
         ("Window", _window(analysis)),
     ]

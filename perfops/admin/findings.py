@@ -113,8 +113,8 @@ class FindingAdmin(MeasuredAdmin):
         facts = [
             ("Advisor", finding.advisor),
             ("Database", finding.database),
-            ("First seen", finding.first_seen_at),
-            ("Last seen", finding.last_seen_at),
+            ("First seen", minute(finding.first_seen_at)),
+            ("Last seen", minute(finding.last_seen_at)),
             ("Reopened", f"{finding.reopened} times"),
         ]
         return self.page(

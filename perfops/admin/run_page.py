@@ -9,9 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from perfops.admin import badges, run_comparison, run_statements
+from perfops.admin import badges, run_comparison, run_statements, run_target
 from perfops.admin.badges import Badge
+from perfops.admin.pages import minute
 from perfops.admin.run_statements import Asked
+from perfops.admin.run_target import TargetSide
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
@@ -74,6 +76,7 @@ class RunPage:
     routes: list[dict[str, Any]]
     routes_so_far: list[dict[str, Any]]
     of_late_s: int
+    target: TargetSide | None
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
     missing: list[UnavailableSource]
@@ -102,6 +105,7 @@ def build(run: LoadRun) -> RunPage:
         routes=[_route(result) for result in runs.route_results(run)],
         routes_so_far=[_so_far(each) for each in runs.routes_so_far(run)] if progress else [],
         of_late_s=runs.OF_LATE_S,
+        target=run_target.build(run.server.get("target")),
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
         asked=run_statements.build(run),
@@ -220,11 +224,11 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [
         ("Scenario", run.scenario),
         ("Target", run.target),
-        ("Requested", run.created_at),
+        ("Requested", minute(run.created_at)),
         ("Requested by", run.requested_by or run.get_trigger_display()),
     ]
     if run.started_at:
-        facts.append(("Started", run.started_at))
+        facts.append(("Started", minute(run.started_at)))
     if run.duration_s is not None:
         facts.append(("Duration", f"{run.duration_s:.0f} s"))
     if run.plan:

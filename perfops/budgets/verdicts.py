@@ -52,7 +52,7 @@ def weigh(
     violated = [_sentence(e) for e in evaluations if e.outcome == Outcome.VIOLATED]
     if violated:
         return Verdict.WARNED, violated
-    return Verdict.PASSED, ["Every budget that this run can tell about holds."]
+    return Verdict.PASSED, ["Every budget that this run measured holds."]
 
 
 def _is_gate(evaluation: Evaluation) -> bool:

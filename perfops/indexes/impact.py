@@ -9,7 +9,7 @@ from perfops.analysis.collectors.difference import Window
 from perfops.analysis.collectors.records import Index, Statement
 from perfops.database.index_sql import without_names
 from perfops.formatting import count_text, identifier, ms_text
-from perfops.indexes.records import Query
+from perfops.indexes.records import CHANCE_MS, Query
 
 Verdict = Literal["fixed", "no effect", "worse"]
 # At least this share of the promised gain, and it counts as kept.
@@ -139,15 +139,16 @@ def judge(
     gain = 1 - after_ms / before_ms if before_ms else 0.0
     noise = _NOISE * _standard_error(pairs, calls) / before_ms if before_ms else 0.0
     is_left_alone = is_left_alone and not scans
+    # A proof takes no smaller difference for one either.
+    is_slower = gain <= -_WORSE and after_ms - before_ms > CHANCE_MS
     # Of a drop, which is proved by plans, it is enough that the mean is no slower: how much that
     # tells is said with it. Noise of the calls before stays as large for ever.
-    least = noise if promised else -_WORSE
-    is_noise = noise > max(_WORSE, _KEPT_PROMISE * promised) and -noise < gain < least
-    if is_noise and not is_left_alone:
+    is_noise = noise > max(_WORSE, _KEPT_PROMISE * promised) and abs(gain) < noise
+    if is_noise and (promised or is_slower) and not is_left_alone:
         return None
     # A drop promises nothing: that nothing became slower is all it is for.
     verdict: Verdict = "no effect" if promised else "fixed"
-    if gain <= -max(_WORSE, noise):
+    if is_slower and gain <= -noise:
         verdict = "worse"
     elif promised and scans and gain >= _KEPT_PROMISE * promised:
         verdict = "fixed"

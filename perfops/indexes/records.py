@@ -30,7 +30,7 @@ _MORE_BLOCKS = 2.0
 # then what its times differ by is chance.
 _ALIKE = 0.05
 # Smaller differences (ms) are chance: EXPLAIN ANALYZE of the same plan differs by as much.
-_CHANCE_MS = 0.05
+CHANCE_MS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ class Effect:
         if self.blocks_before is None or self.blocks_after is None:
             return self.after > most
         many = _MORE_BLOCKS * max(self.blocks_before, 1.0)
-        return self.after > most + _CHANCE_MS * of_rows or self.blocks_after > many
+        return self.after > most + CHANCE_MS * of_rows or self.blocks_after > many
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from perfops.conf import conf
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
-from perfops.load import fingerprint, k6, routes, storing, targets, validity
+from perfops.load import fingerprint, k6, routes, storing, target_side, targets, validity
 from perfops.load import parser as stream
 from perfops.load import scenarios as plans
 from perfops.load import server_side as server
@@ -30,6 +30,7 @@ from perfops.load.scenarios import Plan
 from perfops.load.schedule import Schedule
 from perfops.load.storing import Storage
 from perfops.load.summary import Summary, summarise, sustained
+from perfops.load.target_side import TargetWatch
 from perfops.load.validity import ValidityErrors
 from perfops.models.runs import LoadRun
 from perfops.statistics import scalability
@@ -105,6 +106,7 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=LoadRun.Verdict.INVALID)
         return
     run.fingerprint = fingerprint.take(plan, path)
+    black_box = _ask_who(run)
     run.save(update_fields=["fingerprint"])
     recording = Recording(Schedule(plan.spec))
     with _prepared(run) as environment, routes.ready(plan.routes) as file:
@@ -114,7 +116,13 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         with k6.running(path, plan, file, run.target, run.pk, environment) as process:
             storage = Storage(run, recording)
             storage.start()
-            _watch(plan, process, recording, storage)
+            watch = TargetWatch(run.target, conf().TARGET_SECRET)
+            if not black_box:
+                watch.start()
+            try:
+                _watch(plan, process, recording, storage)
+            finally:
+                watch.finish()
             run.log = process.log()
             exit_code = process.popen.returncode
         storage.finish()
@@ -122,7 +130,10 @@ def _execute(run: LoadRun, judge: Judge) -> None:
             last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
             raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
         summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
-        conclude = partial(_conclude, run, plan, recording, summary, before, judge)
+        target = {"black_box": black_box} if black_box else target_side.as_row(
+            watch.looks, watch.unanswered, recording.first_at
+        )  # fmt: skip
+        conclude = partial(_conclude, run, plan, recording, summary, before, target, judge)
         storing.patiently(run, conclude)
 
 
@@ -133,8 +144,7 @@ def _prepared(run: LoadRun) -> Iterator[Mapping[str, str]]:
     What fails in removing it is logged: the run is measured. Yields the script's variables.
     """
     name = conf().AROUND_RUN
-    own = conf().OWN_TARGETS or (conf().DEFAULT_TARGET,)
-    if not name or not targets.is_one_of(run.target, own):
+    if not name or not _is_ours(run):
         yield {}
         return
     stack = ExitStack()
@@ -154,6 +164,7 @@ def _conclude(
     recording: Recording,
     summary: Summary,
     before: snapshot.Snapshot | UnavailableSource,
+    target: dict[str, Any],
     judge: Judge,
 ) -> None:
     """Store the outcome and judge it; may be done again when the database was away."""
@@ -168,7 +179,7 @@ def _conclude(
     if not plan.spec.judged:
         measured = scalability.points(recording.by_concurrency())
         run.summary["scalability"] = scalability.as_row(measured, scalability.fit(measured))
-    run.server = _server_truth(before, _look(run), summary.requests)
+    run.server = {**_server_truth(before, _look(run), summary.requests), "target": target}
     run.state = State.JUDGING
     run.save(update_fields=["state", "log", "summary", "server"])
     storing.store_routes(run, recording.routes())
@@ -178,6 +189,27 @@ def _conclude(
     run.save(update_fields=["summary"])
     verdict, reasons = judge(run, errors, judged=plan.spec.judged)
     lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=verdict)
+
+
+def _ask_who(run: LoadRun) -> str:
+    """Put what the target says of itself into the fingerprint; return why it says nothing, or "".
+
+    Of a target that says nothing and is not our own, its code and database are unknown.
+    """
+    ours = fingerprint.OF_TARGET
+    try:
+        said = target_side.ask(run.target, conf().TARGET_SECRET, query="?fingerprint")
+    except target_side.NoFigures as error:
+        if not _is_ours(run):
+            run.fingerprint.update(dict.fromkeys(ours))
+        return str(error)
+    run.fingerprint.update({name: said.get(name) for name in ours})
+    run.fingerprint["target_cores"] = said.get("cores")
+    return ""
+
+
+def _is_ours(run: LoadRun) -> bool:
+    return targets.is_one_of(run.target, conf().OWN_TARGETS or (conf().DEFAULT_TARGET,))
 
 
 def _watch(plan: Plan, process: k6.Process, recording: Recording, storage: Storage) -> None:
@@ -209,8 +241,7 @@ def _listen(process: k6.Process, recording: Recording, failures: list[BaseExcept
 
 def _look(run: LoadRun) -> snapshot.Snapshot | UnavailableSource:
     """Return a snapshot, or why there is none: a run goes on without the server's side."""
-    own = conf().OWN_TARGETS or (conf().DEFAULT_TARGET,)
-    if not targets.is_one_of(run.target, own):
+    if not _is_ours(run):
         return UnavailableSource(
             "database",
             f"{run.target} is not one of PERFOPS['OWN_TARGETS'], so its database is not known",

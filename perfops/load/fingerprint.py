@@ -15,9 +15,24 @@ from django.db.migrations.recorder import MigrationRecorder
 from perfops.load import k6
 from perfops.load.scenarios import SCRIPTS, Plan
 
+OF_TARGET = (
+    "commit", "dirty", "migrations", "python", "django", "postgres", "postgres_settings", "rows",
+)  # fmt: skip
+
 
 def take(plan: Plan, k6_path: str) -> dict[str, Any]:
     """Return the fingerprint of the present code, database and machine; None for unknown."""
+    return {
+        **of_target(),
+        "k6": k6.version(k6_path),
+        "scenario_hash": _hash_of_scripts(plan.folder, SCRIPTS),
+        "cores": os.cpu_count(),
+        "load_before": psutil.getloadavg()[0],
+    }
+
+
+def of_target() -> dict[str, Any]:
+    """Return what concerns the server under load; that is this project, here and now."""
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
@@ -27,10 +42,6 @@ def take(plan: Plan, k6_path: str) -> dict[str, Any]:
         "postgres": _postgres_version(),
         "postgres_settings": _changed_settings(),
         "rows": _row_estimates(),
-        "k6": k6.version(k6_path),
-        "scenario_hash": _hash_of_scripts(plan.folder, SCRIPTS),
-        "cores": os.cpu_count(),
-        "load_before": psutil.getloadavg()[0],
     }
 
 

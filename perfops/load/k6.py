@@ -1,4 +1,4 @@
-"""The k6 process: found, started, listened to, ended; and the cores that it may use."""
+"""The k6 process: found, started, listened to, ended; and the machine's cores and their use."""
 
 import os
 import shutil
@@ -156,6 +156,7 @@ def _tied_to_us(command: list[str]) -> list[str]:
 
 
 _ROOT = Path("/")
+_MICROSECONDS = 1_000_000
 
 
 def usable_cores(root: Path = _ROOT) -> float:
@@ -166,6 +167,15 @@ def usable_cores(root: Path = _ROOT) -> float:
     """
     limits = [float(len(os.sched_getaffinity(0)))] if hasattr(os, "sched_getaffinity") else []
     return min([*limits, *_core_limits(root)], default=float(os.cpu_count() or 1))
+
+
+def used_cpu_s(root: Path = _ROOT) -> float:
+    """Return CPU seconds used so far: of the container where its CPU is limited, else of all."""
+    stat = _content(root / "sys/fs/cgroup/cpu.stat")
+    if stat and usable_cores(root) < (os.cpu_count() or 1):
+        return int(dict(line.split() for line in stat.splitlines())["usage_usec"]) / _MICROSECONDS
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
 
 
 def _core_limits(root: Path) -> list[float]:

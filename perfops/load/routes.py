@@ -152,7 +152,7 @@ _NOT_THEIRS = "admin"
 # Monitoring, what signs people in or out, and what may take something away: no load may ask for
 # them unasked.
 _LEFT_OUT = re.compile(
-    r"(^|[/_.-])(metrics|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt"
+    r"(^|[/_.-])(metrics|perfops|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt"
     r"|delete|remove|revoke|unsubscribe|cancel)($|[/_.-])"
 )
 # A statement that reads one row of a table, as Django writes it.

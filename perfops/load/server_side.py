@@ -17,7 +17,7 @@ from perfops.origins.runs import RouteCalls
 
 _TOP = 20
 # What a run writes about itself, and the foreign keys that PostgreSQL checks for it.
-_OUR_TABLES = '"perfops_'
+_OUR_TABLES = re.compile(r"\bperfops_")
 _BEAT_TABLES = '"django_celery_beat_'
 _KEY_CHECK = "FOR KEY SHARE OF x"
 # Transactions and sessions: no query of the application.
@@ -61,7 +61,7 @@ def _is_theirs(statement: Statement) -> bool:
     verb = text.partition(" ")[0].rstrip(";").lower()
     return not (
         verb in _CONTROL
-        or _OUR_TABLES in text
+        or _OUR_TABLES.search(text)
         or _BEAT_TABLES in text
         or text.endswith(_KEY_CHECK)
         or _STATISTICS.search(text)

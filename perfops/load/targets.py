@@ -20,7 +20,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 # k6 gets no proxy from our environment, so what looks whether the target answers takes none.
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
 
 
 class TargetRefused(ValueError):
@@ -112,7 +112,7 @@ def _port(parts: SplitResult) -> int:
 def unreachable(url: str) -> str | None:
     """Return why nothing answers at ``url``; None when something does, whatever it says."""
     try:
-        _DIRECT.open(f"{url}/health", timeout=PREFLIGHT_TIMEOUT_S).close()
+        DIRECT.open(f"{url}/health", timeout=PREFLIGHT_TIMEOUT_S).close()
     except urllib.error.HTTPError:
         return None
     except urllib.error.URLError as error:

@@ -45,7 +45,7 @@ TARGETS = {
 def names() -> list[str]:
     """Return the full names of all foreign images of the two files."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
-    used = {service["image"] for service in services if not service["image"].startswith("midst:")}
+    used = {service["image"] for service in services if "midst:" not in service["image"]}
     dockerfile = (ROOT / "Dockerfile").read_text()
     used |= {name for name in re.findall(r"^FROM (\S+)", dockerfile, re.M) if ":" in name}
     return sorted(map(_full, used))

@@ -3,7 +3,7 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +59,32 @@ class Stack:
         self.ended: dict[str, list[str]] = {}
         self._prober: threading.Thread | None = None
 
-    def start(self, *profiles: str, **variables: str) -> None:
+    def start(self, *profiles: str, services: Sequence[str] = (), **variables: str) -> None:
         """Start on images that are built (``python -m tests.containers``), wait for health.
+
+        Starts ``services`` alone where some are named; never ``web-next``: infra/upgrade does.
 
         Raises ``NotWell`` with the last lines of each service when it is not healthy in 4 minutes.
         """
         self.env.write_text(fill_in((ROOT / ".env.example").read_text(), **variables))
+        services = services or [name for name in SERVICES if name != "web-next"]
         self._flags = [flag for profile in profiles for flag in ("--profile", profile)]
         # A run that was killed leaves containers in a network that is gone, and other passwords.
         self.engine.remove_left_over()
         self.compose("down", "--volumes")
         if self.engine.program == "docker":
-            self.compose("up", "--detach", "--wait", "--no-build")
+            self.compose("up", "--detach", "--wait", "--no-build", *services)
             return
         # Without systemd nothing runs podman's health checks or starts again what ended, and before
         # 4.6 podman-compose can't wait for them: so what others wait for is started first.
         self._prober = threading.Thread(target=self._watch, daemon=True)
         self._prober.start()
         for service, condition in _waited_for():
+            if service not in services:
+                continue
             self.compose("up", "--detach", "--no-build", "--no-deps", service)
             self.wait(lambda service=service, condition=condition: self._met(service, condition))
-        self.compose("up", "--detach", "--no-build")
+        self.compose("up", "--detach", "--no-build", "--no-deps", *services)
         self.wait(lambda: not self.unwell())
 
     def compose(self, *arguments: str) -> str:
@@ -147,7 +152,12 @@ class Stack:
         """
         due: dict[str, float] = {}
         while not self._done.wait(1):
-            for service, container in self.engine.containers().items():
+            try:
+                containers = self.engine.containers()
+            except RuntimeError:
+                # One was removed between being listed and looked at: an upgrade does that.
+                continue
+            for service, container in containers.items():
                 status = container["State"]["Status"]
                 if status in {"exited", "stopped"} and SERVICES[service]["restart"] != "no":
                     self.start_again(service, container)

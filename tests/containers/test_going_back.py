@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
+import yaml
 
 from midst.stack import privileges, process
 from midst.stack.postgres import Postgres, binary
@@ -88,6 +89,10 @@ class Cluster:
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url, autocommit=True) as connection:
             return connection.execute(statement).fetchall()
+
+    def statement(self, statement: LiteralString) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(statement)
 
     def received(self) -> bool:
         """Has the service all that is acknowledged now?"""
@@ -169,6 +174,23 @@ def test_a_lost_cluster_comes_back_with_all_that_was_received_and_then_as_of_any
     assert least == 1
     assert earliest <= most <= latest
     assert last < moment
+
+
+def test_the_exporter_knows_how_old_the_newest_copy_is_and_that_wal_is_received(
+    cluster: Cluster,
+) -> None:
+    queries = yaml.safe_load((ROOT / "infra" / "postgres" / "exporter-queries.yml").read_text())
+    query = queries["midst_backup"]["query"]
+    assert cluster.ask(query) == [], "there is no such role"
+    cluster.statement("CREATE ROLE midst_backup LOGIN REPLICATION PASSWORD 'secret'")
+    cluster.statement('GRANT SET ON PARAMETER "midst_backup.copied_at" TO midst_backup')
+    ((age, receiving),) = cluster.ask(query)
+    assert age > 1e9
+    assert receiving == 0
+    cluster.environment |= {"PGUSER": "midst_backup", "PGPASSWORD": "secret"}
+    cluster.run_service()
+    cluster.wait(lambda: cluster.ask(query)[0][0] < 3600)
+    cluster.wait(lambda: cluster.ask(query)[0][1] == 1)
 
 
 def test_what_is_older_than_the_days_to_keep_goes_but_for_the_copy_that_leads_to_them(

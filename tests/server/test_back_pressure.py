@@ -7,7 +7,7 @@ import pytest
 
 from midst import health
 from midst.server.application import Server, environ_of
-from midst.server.threads import Busy, Threads
+from midst.server.threads import Busy, Threads, saturation
 
 
 def application(environ, start_response):
@@ -59,10 +59,13 @@ def test_a_full_queue_is_refused_at_once_and_what_waits_is_served():
         await asyncio.sleep(0)
         with pytest.raises(Busy):
             await threads.run(dict(environ))
+        # The one that asks is left out: four others, two of them at work.
+        assert saturation() == {"threads": 1.0, "queue": pytest.approx(2 / 3)}
         gate.set()
         answers = await asyncio.gather(*running)
         assert [each.status for each in answers] == [200] * 5
         assert (await threads.run(dict(environ))).status == 200
+        assert saturation() == {"threads": 0.0, "queue": 0.0}
 
     asyncio.run(run())
 

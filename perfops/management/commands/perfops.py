@@ -25,7 +25,7 @@ _COLOURS = {"good": "green", "warning": "yellow", "bad": "red", "odd": "magenta"
 
 
 class Command(ReportCommand):
-    help = "Say whether all is well. Exit codes: 0 fine, 1 not fine, 2 not known."
+    help = "Say whether something is wrong. Exit codes: 0 fine, 1 not fine, 2 not known."
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
         return super().create_parser(

@@ -15,6 +15,8 @@
 
   const showAll = () => document.querySelectorAll("time[datetime]:not([data-shown])").forEach(show);
   showAll();
-  // A live page brings new ones.
-  new MutationObserver(showAll).observe(document.body, { childList: true, subtree: true });
+  // A live page brings new ones, and puts back what was sent.
+  new MutationObserver(showAll).observe(document.body, {
+    childList: true, subtree: true, attributeFilter: ["data-shown"],
+  });
 })();

@@ -200,3 +200,15 @@ def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):
     assert "you may not see all of these" in page
     assert reverse("admin:perfops_budget_changelist") in page
     assert reverse("admin:perfops_loadrun_changelist") not in page
+
+
+def test_times_have_one_form_on_every_page_and_say_utc_when_pointed_at(admin_client, measured):
+    run, finding = measured[0], findings.Finding.objects.get()
+    for name, key, at in (
+        ("loadrun_change", run.pk, run.created_at),
+        ("finding_change", finding.pk, finding.first_seen_at),
+        ("analysis_change", finding.last_analysis_id, finding.last_analysis.created_at),
+    ):
+        page = admin_client.get(reverse(f"admin:perfops_{name}", args=[key])).content.decode()
+        shown = f'title="{at:%Y-%m-%d %H:%M:%S} UTC">{at:%Y-%m-%d %H:%M} UTC</time>'
+        assert shown in page, name

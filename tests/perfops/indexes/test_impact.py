@@ -101,6 +101,14 @@ def test_a_window_that_begins_before_the_change_shows_only_what_is_clear_all_the
     assert (judged and judged.verdict) == verdict
 
 
+def test_what_a_proof_takes_for_chance_makes_no_verdict_worse():
+    for before_ms, verdict in ((0.04, "fixed"), (4.0, "worse")):
+        judged = impact.judge(
+            [Before("7", before_ms)], window(before_ms * 2), index=None, promised=0.0, min_calls=10
+        )
+        assert judged.verdict == verdict
+
+
 def test_a_verdict_says_how_large_the_noise_is():
     before = Before("7", 10.0, calls=100, stddev_ms=20.0)
     judged = impact.judge([before], window(9.0), index=None, promised=0.0, min_calls=10)

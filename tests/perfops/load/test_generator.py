@@ -44,6 +44,14 @@ def test_a_container_has_the_cores_of_its_group(tmp_path, lines, files, expected
     assert k6.usable_cores(tmp_path) == expected
 
 
+def test_a_limited_container_says_itself_what_cpu_it_used(tmp_path):
+    groups(tmp_path, ["0::/"], cpu_dot_max="50000 100000")
+    (tmp_path / "sys/fs/cgroup/cpu.stat").write_text("usage_usec 2500000\nuser_usec 1\n")
+    assert k6.used_cpu_s(tmp_path) == 2.5
+    # The root's group of a machine without limits is left out.
+    assert k6.used_cpu_s(tmp_path / "none") > 2.5
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
@@ -78,6 +86,8 @@ def test_the_last_hop_says_whether_a_cache_answered(header, expected):
         ("SELECT * FROM pg_stat_database", False),
         ("SELECT pg_database_size($1)", False),
         ('SELECT 1 FROM "perfops_sample"', False),
+        ("UPDATE perfops_querytemplate SET identified_at = now()", False),
+        ('SELECT "shop_perfops_id" FROM "shop_order"', True),
         ('SELECT 1 FROM "django_celery_beat_periodictask"', False),
     ],
 )

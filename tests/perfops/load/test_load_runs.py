@@ -116,6 +116,9 @@ def test_dropped_iterations_make_the_run_invalid(scenario, site):
     assert any(result.scheduled_p95_ms for result in run.routes.all())
     assert run.server["missing"][0]["reason"].startswith(f"{site.url} is not one of")
     assert "queries_per_request" not in run.server
+    # Neither ours nor one that says what it is.
+    assert "TARGET_SECRET" in run.server["target"]["black_box"]
+    assert run.fingerprint["commit"] is None
 
 
 @pytest.mark.slow

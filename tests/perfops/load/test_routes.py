@@ -175,6 +175,7 @@ urlpatterns = [
     path("groups/<slug:place>/", DetailView.as_view(model=Group)),
     path("days/<int:day>/", lambda request, day: None),
     path("metrics", lambda request: None),
+    path("perfops/target", lambda request: None),
     path("api/token/refresh/", Groups.as_view()),
     path("auth/login/", Groups.as_view()),
     path("groups/<int:pk>/delete/", DetailView.as_view(model=Group)),

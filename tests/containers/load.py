@@ -1,0 +1,151 @@
+"""Reads and writes through the proxy while something happens to the stack, and what k6 felt.
+
+    python -m tests.containers.load upgrade OLD_IMAGE NEW_IMAGE REPORT.json
+
+starts what answers requests on OLD_IMAGE, changes it to NEW_IMAGE and back (``infra/upgrade``).
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from tests.containers import engine
+from tests.containers.engine import ROOT
+from tests.containers.stack import PROXIED, Stack
+
+SERVING = ("postgres", "pgbouncer", "redis", "migrate", "web", "proxy")
+USERNAME = "load"
+_PROFILE = """
+from django.contrib.auth import get_user_model
+from profiles.models import Profile
+user, _ = get_user_model().objects.get_or_create(username="load")
+user.set_password("{password}")
+user.save()
+Profile.objects.get_or_create(
+    owner=user, slug="load", defaults={{"display_name": "Load", "visibility": "public"}})
+"""
+_ROWS = "SELECT role FROM profiles_experience WHERE role LIKE 'load %'"
+
+
+@dataclass
+class Felt:
+    """What clients felt. ``refused``: 503 with Retry-After; ``lost``: acknowledged, not there."""
+
+    seconds: float
+    requests: int
+    failed: int
+    refused: int
+    stale: int
+    written: int
+    lost: int
+    p95_ms: float
+    slowest_s: float
+    bad: dict[str, int] = field(default_factory=dict)
+
+
+class Load:
+    """k6 at ``reads`` a second and one client that writes, for ``seconds`` or until ``end``."""
+
+    def __init__(self, stack: Stack, folder: Path, *, seconds: int, reads: int = 10) -> None:
+        self._stack = stack
+        self._summary, self._console = folder / "summary.json", folder / "console"
+        self._password = secrets.token_hex(12)
+        self._seconds, self._reads = seconds, reads
+
+    def __enter__(self) -> "Load":
+        script = _PROFILE.format(password=self._password)
+        self._stack.engine.run(
+            "exec", self._stack.name("web"), "python", "manage.py", "shell", "-v", "0", "-c", script
+        )
+        k6 = Path(sysconfig.get_path("scripts")) / "k6"
+        self._began = time.monotonic()
+        self._k6 = subprocess.Popen(
+            [k6, "run", "--no-usage-report", "--quiet", "--log-output=none",
+             f"--console-output={self._console}", f"--summary-export={self._summary}",
+             str(Path(__file__).parent / "mixed.js")],
+            env={**os.environ, "TARGET": "https://localhost", "USERNAME": USERNAME,
+                 "PASSWORD": self._password, "SECONDS": str(self._seconds),
+                 "READS": str(self._reads)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Tell k6 to end as at the end of its time: it writes its summary."""
+        self._k6.terminate()
+        self._k6.wait(60)
+        self.seconds = time.monotonic() - self._began
+
+    def lines(self, kind: str) -> list[str]:
+        found = re.findall(rf'{kind} (.*?)"?(?: source=console)?$', self._text(), re.M)
+        return [str(each) for each in found]
+
+    def _text(self) -> str:
+        return self._console.read_text() if self._console.exists() else ""
+
+    def felt(self) -> Felt:
+        metrics = json.loads(self._summary.read_text())["metrics"]
+
+        def count(name: str) -> int:
+            return int(metrics.get(name, {}).get("count", 0))
+
+        postgres = self._stack.name("postgres")
+        kept = self._stack.engine.run(
+            *("exec", "--env", "PGHOST=/var/run/postgresql", postgres),
+            *("psql", "--username", "postgres", "--dbname", "midst", "-Atc", _ROWS),
+        )
+        acknowledged = set(self.lines("acknowledged"))
+        bad = Counter(re.sub(r"^\d+ |\?\S*", "", each) for each in self.lines("bad"))
+        return Felt(
+            round(self.seconds), count("http_reqs"), count("failed"), count("refused"),
+            count("stale"), len(acknowledged), len(acknowledged - set(kept.splitlines())),
+            round(metrics["felt"]["p(95)"]), round(metrics["felt"]["max"] / 1000, 1),
+            dict(bad),
+        )  # fmt: skip
+
+
+def upgrade(stack: Stack, image: str) -> None:
+    """Change the stack to ``image`` by infra/upgrade. Raises ``RuntimeError``."""
+    compose = [*stack.engine.compose, "--project-name", engine.PROJECT, "--env-file", stack.env]
+    done = subprocess.run(
+        [ROOT / "infra" / "upgrade", image],
+        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+        env={**os.environ, "ENGINE": stack.engine.program, "COMPOSE": " ".join(map(str, compose))},
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"infra/upgrade: {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def main(old: str, new: str, report: Path) -> None:
+    found = engine.find()
+    assert found is not None, "no engine"
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack(found, Path(folder))
+        try:
+            stack.start(
+                *("proxy", "upgrade"), services=SERVING,
+                RATE_LIMIT_EXEMPT="172.30.254.0/24", MIDST_IMAGE=old, **PROXIED,
+            )  # fmt: skip
+            felt = {}
+            for way, image in (("to the new image", new), ("back to the old one", old)):
+                with Load(stack, Path(folder), seconds=900) as load:
+                    time.sleep(10)
+                    upgrade(stack, image)
+                    time.sleep(10)
+                felt[way] = asdict(load.felt())
+                report.write_text(json.dumps(felt, indent=1))
+        finally:
+            stack.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
