@@ -294,7 +294,7 @@ def _budgets(runs: tuple[RunFigures, ...], judgements: tuple[Judgement, ...]) ->
         f"{each.name} is {each.value_text} in run {each.run_id}, and its budget is "
         f"{each.threshold_text}."
         for each in judgements
-        if each.outcome == Evaluation.Outcome.VIOLATED and each.action != Budget.Action.WARN
+        if each.is_broken and each.action != Budget.Action.WARN
     ]
     if not broken and runs and runs[0].verdict == LoadRun.Verdict.FAILED:
         broken.append(f"Run {runs[0].pk} ({runs[0].scenario}) failed.")
@@ -306,7 +306,8 @@ def _near(judgements: tuple[Judgement, ...]) -> list[str]:
         f"{each.name} is {each.value_text}: over its target, {each.target_text}."
         for each in judgements
         if each.outcome == Evaluation.Outcome.NEAR
-        or (each.outcome == Evaluation.Outcome.VIOLATED and each.action == Budget.Action.WARN)
+        or (each.is_broken and each.action == Budget.Action.WARN)
+        or each.is_waived
     ]
 
 
@@ -368,7 +369,7 @@ def lines(state: Overview) -> list[str]:
         last = f"{run.pk} ({run.scenario}), {verdict}, {age}."
     held = "none was judged yet."
     if state.judgements:
-        broken = sum(each.outcome == Evaluation.Outcome.VIOLATED for each in state.judgements)
+        broken = sum(each.is_broken for each in state.judgements)
         held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
     found = "no analysis yet; start one by manage.py analyze_db."
     if state.analysis:

@@ -7,6 +7,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
+from perfops.budgets.selectors import Judgement
 from perfops.formatting import severities_text
 from perfops.models.analyses import Analysis, Finding, Severity
 from perfops.models.budgets import Evaluation
@@ -33,6 +34,7 @@ _GOOD, _WARNING, _BAD, _ODD, _CALM = (
     ("calm", "●"),
 )
 State, Verdict = LoadRun.State, LoadRun.Verdict
+Outcome = Evaluation.Outcome
 
 _VERDICTS = {
     Verdict.PASSED: _GOOD,
@@ -78,8 +80,10 @@ def of_run(run: LoadRun) -> Badge:
     return Badge(*_VERDICTS[Verdict(run.verdict)], text)
 
 
-def of_outcome(outcome: str, text: str) -> Badge:
-    return Badge(*_OUTCOMES[Evaluation.Outcome(outcome)], text)
+def of_judgement(judgement: Judgement) -> Badge:
+    """A violation that is waived is a warning."""
+    kind, icon = _WARNING if judgement.is_waived else _OUTCOMES[Outcome(judgement.outcome)]
+    return Badge(kind, icon, judgement.label)
 
 
 def of_severity(severity: str) -> Badge:

@@ -1,24 +1,29 @@
-"""Budgets: a form to edit them, and their history."""
+"""Budgets: a form to edit them, their history, and what is waived."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges
-from perfops.budgets import selectors
+from perfops.budgets import selectors, waivers
 from perfops.budgets.metrics.metric import SHARE, WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
-from perfops.budgets.services import bound
+from perfops.budgets.services import as_texts, bound, record_change
 from perfops.charts import Bound, Chart, Line, chart, meter
 from perfops.formatting import count_text
 from perfops.models.budgets import Budget
+from perfops.models.decisions import Waiver
 
 _BOUNDS = ("target", "threshold")
+LONGEST = timedelta(days=366)
 
 
 class BudgetForm(forms.ModelForm):
@@ -26,6 +31,9 @@ class BudgetForm(forms.ModelForm):
 
     target = forms.CharField(max_length=30, help_text="With its unit: 300 ms, 85%, 1000 req/s.")
     threshold = forms.CharField(max_length=30, help_text="Reaching it violates the budget.")
+    why = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 2}), help_text="For the history: why is it changed?"
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,11 +91,7 @@ class BudgetAdmin(admin.ModelAdmin):
         @admin.display(description="Outcome")
         def outcome(budget: Budget) -> SafeString | str:
             found = judgements.get(budget.pk)
-            return (
-                badges.of_outcome(found.outcome, found.label).html()
-                if found
-                else "not measured yet"
-            )
+            return badges.of_judgement(found).html() if found else "not measured yet"
 
         return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]
 
@@ -95,10 +99,16 @@ class BudgetAdmin(admin.ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         budget = self.get_object(request, object_id)
-        drawn = history_chart(budget, selectors.history(budget)) if budget else None
-        return super().change_view(
-            request, object_id, form_url, {**(extra_context or {}), "chart": drawn}
-        )
+        context = dict(extra_context or {})
+        if budget:
+            context["chart"] = history_chart(budget, selectors.history(budget))
+            context["changes"] = budget.changes.select_related("changed_by").order_by("-pk")
+        return super().change_view(request, object_id, form_url, context)
+
+    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
+        before = as_texts(Budget.objects.get(pk=obj.pk)) if change else None
+        super().save_model(request, obj, form, change)
+        record_change(obj, before, by=request.user, why=form.cleaned_data["why"])
 
     @admin.display(description="Budget")
     def name(self, budget: Budget) -> str:
@@ -111,6 +121,65 @@ class BudgetAdmin(admin.ModelAdmin):
     @admin.display(description="Threshold")
     def threshold_text(self, budget: Budget) -> str:
         return metric_of(budget).bound_text(budget.threshold)
+
+
+class WaiverForm(forms.ModelForm):
+    """A waiver is for something that reports name, gives a reason, and ends."""
+
+    def clean_budget(self) -> str:
+        given: str = self.cleaned_data["budget"]
+        budgets = sorted(str(each) for each in Budget.objects.filter(enabled=True))
+        figure, of, route = given.partition(" of ")
+        if given in budgets or (figure in waivers.FIGURES and of and route.strip()):
+            return given
+        raise forms.ValidationError(
+            f"No report names {given!r}. Budgets: {', '.join(budgets)}. Of two builds and "
+            f"of counts: {', '.join(waivers.FIGURES)} of a route, such as: p95 of /api/orders."
+        )
+
+    def clean_ends_at(self) -> datetime:
+        given: datetime = self.cleaned_data["ends_at"]
+        now = timezone.now()
+        if given <= now and given != self.instance.ends_at:
+            raise forms.ValidationError("It must end in the future.")
+        if given > now + LONGEST:
+            raise forms.ValidationError(
+                f"It must end within {LONGEST.days} days: what is accepted for longer is another "
+                "threshold."
+            )
+        return given
+
+
+@admin.register(Waiver)
+class WaiverAdmin(admin.ModelAdmin):
+    """Waivers stay: what past reports said refers to them. ``End now`` ends one early."""
+
+    form = WaiverForm
+    ordering = ["-ends_at"]
+    list_display = ["budget", "state", "ends_at", "reason", "created_by", "created_at"]
+    list_select_related = ["created_by"]
+    search_fields = ["budget", "reason"]
+    actions = ["end_now"]
+
+    @admin.display(description="State")
+    def state(self, waiver: Waiver) -> str:
+        return "counts" if timezone.now() < waiver.ends_at else "has ended"
+
+    @admin.action(description="End now", permissions=["change"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:
+        now = timezone.now()
+        for waiver in queryset.filter(ends_at__gt=now):
+            waiver.ends_at = now
+            waiver.save(update_fields=["ends_at"])
+            self.log_change(request, waiver, "Ended early.")
+
+    def save_model(self, request: HttpRequest, obj: Waiver, form: Any, change: bool) -> None:
+        if not change:
+            obj.created_by = request.user  # type: ignore[assignment]
+        super().save_model(request, obj, form, change)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
@@ -149,7 +218,7 @@ def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
 def _meter(found: Judgement) -> SafeString:
     if found.value is None:
         return SafeString("-")
-    kind = badges.of_outcome(found.outcome, found.label).kind
+    kind = badges.of_judgement(found).kind
     bar = meter(found.value, target=found.target, threshold=found.threshold)
     label = f"{found.name} {found.value_text}, {found.margin_text}"
     return render_to_string("perfops/_meter.html", {"meter": bar, "kind": kind, "label": label})

@@ -215,7 +215,7 @@ def _analysis(state: Overview) -> dict[str, str] | None:
 def _budgets(state: Overview) -> list[dict[str, Any]]:
     rows = []
     for each in state.judgements:
-        badge = badges.of_outcome(each.outcome, each.label)
+        badge = badges.of_judgement(each)
         drawn = each.value is not None
         rows.append(
             {

@@ -86,7 +86,7 @@ class RunPage:
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; eight queries, eleven while it runs."""
+    """Return the page of ``run``; nine queries, twelve while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
     badge = badges.of_run(run)
@@ -301,7 +301,7 @@ def _judgement_row(each: Judgement) -> JudgementRow:
         margin_text=each.margin_text,
         meter_label=f"{each.name} {each.value_text}, threshold {each.threshold_text}",
         reason=each.reason,
-        badge=badges.of_outcome(each.outcome, each.label),
+        badge=badges.of_judgement(each),
         meter=meter(each.value or 0.0, target=each.target, threshold=each.threshold)
         if known
         else None,

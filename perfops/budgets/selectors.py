@@ -1,13 +1,17 @@
 """Reading budgets and what runs made of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
 
+from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.prometheus import rules as rules_of_budgets
 from perfops.budgets.prometheus.rule_file import render
+from perfops.budgets.waivers import Waivers
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
 
@@ -18,6 +22,7 @@ LABELS = {
     Outcome.VIOLATED: "violated",
     Outcome.UNKNOWN: "unknown",
 }
+WAIVED = "violated, waived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,12 @@ class Judgement:
     reason: str
     run_id: int
     at: datetime
+    # A violation that fails nothing: ``reason`` says until when, and why.
+    is_waived: bool = False
+
+    @property
+    def is_broken(self) -> bool:
+        return self.outcome == Outcome.VIOLATED and not self.is_waived
 
     @property
     def margin_text(self) -> str:
@@ -48,22 +59,63 @@ class Judgement:
         return f"{self.margin:.0%} to spare" if self.margin >= 0 else f"{-self.margin:.0%} over"
 
 
+def against_before(
+    name: str,
+    outcome: Outcome,
+    *,
+    before: float,
+    most: float,
+    now: float | None,
+    text: Callable[[float], str],
+    reason: str,
+    waived: Waivers,
+) -> Judgement:
+    """Return a figure held against what it was ``before``: a gate that is no budget's row."""
+    at = timezone.now()
+    is_violated = outcome is Outcome.VIOLATED
+    is_waived = is_violated and waived.covers(name, at)
+    sentence = waived.sentence(name, at, violated=is_violated)
+    return Judgement(
+        budget_id=0,
+        name=name,
+        action=Budget.Action.FAIL,
+        outcome=outcome,
+        label=WAIVED if is_waived else LABELS[outcome],
+        value=now,
+        threshold=most,
+        target=before,
+        value_text="-" if now is None else text(now),
+        target_text=text(before),
+        threshold_text=text(most),
+        margin=None if now is None else (most - now) / (most or 1),
+        reason=f"{reason} {sentence}".strip(),
+        run_id=0,
+        at=at,
+        is_waived=is_waived,
+    )
+
+
 def of_run(run: LoadRun) -> list[Judgement]:
-    """Return every evaluation of ``run``, in the budgets' order. One query."""
-    return [judgement(row) for row in _judged(run.evaluations.order_by("budget_id"))]
+    """Return every evaluation of ``run``, in the budgets' order. Two queries."""
+    return _told(_judged(run.evaluations.order_by("budget_id")))
 
 
 def latest() -> dict[int, Judgement]:
-    """Return the newest judgement that could tell, by budget. Two queries."""
+    """Return the newest judgement that could tell, by budget. Three queries."""
     evaluated = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
     newest = Subquery(evaluated.order_by("-run_id").values("pk")[:1])
     found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
-    return {row.budget_id: judgement(row) for row in _judged(found)}
+    return {each.budget_id: each for each in _told(_judged(found))}
 
 
 def history(budget: Budget, limit: int = 50) -> list[Judgement]:
-    """Return the last ``limit`` judgements of ``budget``, oldest first."""
-    return [judgement(row) for row in _judged(budget.evaluations.order_by("-run_id"))[:limit]][::-1]
+    """Return the last ``limit`` judgements of ``budget``, oldest first. Two queries."""
+    return _told(_judged(budget.evaluations.order_by("-run_id"))[:limit])[::-1]
+
+
+def _told(rows: QuerySet[Evaluation]) -> list[Judgement]:
+    waived = waivers.read()
+    return [judgement(row, waived) for row in rows]
 
 
 def _judged(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
@@ -78,14 +130,18 @@ def rules() -> str:
     return render(rules_of_budgets.groups(budgets), comment=rules_of_budgets.COMMENT)
 
 
-def judgement(row: Evaluation) -> Judgement:
+def judgement(row: Evaluation, waived: Waivers) -> Judgement:
+    """Return the evaluation as a person reads it, with the waiver of its time."""
     measure = metric_of(row.budget)
+    name, is_violated = str(row.budget), row.outcome == Outcome.VIOLATED
+    is_waived = is_violated and waived.covers(name, row.created_at)
+    sentence = waived.sentence(name, row.created_at, violated=is_violated)
     return Judgement(
         budget_id=row.budget_id,
-        name=str(row.budget),
+        name=name,
         action=row.budget.action,
         outcome=row.outcome,
-        label=LABELS[Outcome(row.outcome)],
+        label=WAIVED if is_waived else LABELS[Outcome(row.outcome)],
         value=row.value,
         threshold=row.threshold,
         target=row.target,
@@ -93,7 +149,8 @@ def judgement(row: Evaluation) -> Judgement:
         target_text=measure.bound_text(row.target),
         threshold_text=measure.bound_text(row.threshold),
         margin=None if row.value is None else measure.margin(row.value, row.threshold),
-        reason=row.reason,
+        reason=f"{row.reason} {sentence}".strip(),
         run_id=row.run_id,
         at=row.run.created_at,
+        is_waived=is_waived,
     )

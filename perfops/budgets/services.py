@@ -1,5 +1,7 @@
 """Setting budgets, and holding load runs against them."""
 
+from typing import Any
+
 import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -7,6 +9,7 @@ from django.db import transaction
 from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.models.budgets import Budget, Evaluation
+from perfops.models.decisions import BudgetChange
 from perfops.models.runs import LoadRun, RouteResult
 
 
@@ -35,8 +38,10 @@ def wanted(text: bytes) -> list[Wanted]:
         raise UnusableBudgets(f"this is no list of budgets: {error}") from error
 
 
-def replace_budgets(those: list[Wanted]) -> tuple[int, int]:
+def replace_budgets(those: list[Wanted], *, why: str = "") -> tuple[int, int]:
     """Have ``those`` be the enabled budgets; others are turned off and keep their history.
+
+    ``why``: what the history of changes says.
 
     Returns how many were set, and how many turned off. Raises ``UnusableBudgets``.
     """
@@ -45,6 +50,7 @@ def replace_budgets(those: list[Wanted]) -> tuple[int, int]:
     if len(names) < len(budgets):
         raise UnusableBudgets("two of them are for the same metric and route.")
     with transaction.atomic():
+        before = {each.pk: as_texts(each) for each in Budget.objects.all()}
         Budget.objects.bulk_create(
             budgets,
             update_conflicts=True,
@@ -53,7 +59,42 @@ def replace_budgets(those: list[Wanted]) -> tuple[int, int]:
         )
         others = [b.pk for b in Budget.objects.all() if (b.metric, b.route) not in names]
         off = Budget.objects.filter(pk__in=others, enabled=True).update(enabled=False)
+        for each in Budget.objects.all():
+            record_change(each, before.get(each.pk), by=None, why=why)
     return len(budgets), off
+
+
+def as_texts(budget: Budget) -> dict[str, str]:
+    """Return what can be changed about a budget, as a person reads it."""
+    metric = metric_of(budget)
+    return {
+        "budget": str(budget),
+        "target": metric.bound_text(budget.target),
+        "threshold": metric.bound_text(budget.threshold),
+        "action": budget.get_action_display(),
+        "enabled": "on" if budget.enabled else "off",
+    }
+
+
+def record_change(
+    budget: Budget, before: dict[str, str] | None, *, by: Any, why: str
+) -> BudgetChange | None:
+    """Keep who changed what and why; ``before``: its ``as_texts``, None for a new budget.
+
+    ``by``: a user, or None for a command. Returns None where nothing changed.
+    """
+    now = as_texts(budget)
+    old = before or {}
+    changed = [
+        f"{name}: {old[name]} → {text}" if name in old else f"{name}: {text}"
+        for name, text in now.items()
+        if old.get(name) != text
+    ]
+    if not changed:
+        return None
+    return BudgetChange.objects.create(
+        budget=budget, name=str(budget), what="; ".join(changed), why=why, changed_by=by
+    )
 
 
 def _checked(each: Wanted) -> Budget:

@@ -1,6 +1,9 @@
 """From numbers to a verdict: fail, invalid, warn or pass."""
 
+from django.utils import timezone
+
 from perfops.budgets import services as budgets
+from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
@@ -28,13 +31,18 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
 def weigh(
     evaluations: list[Evaluation], errors: ValidityErrors = VALID
 ) -> tuple[Verdict, list[str]]:
-    """Return what the evaluations amount to. No budget at all proves nothing: invalid."""
-    proved = [_sentence(e) for e in evaluations if _fails(e) and _is_proved(e, errors)]
+    """Return what the evaluations amount to. No budget at all proves nothing: invalid.
+
+    A violation that is waived fails nothing, and is a warning.
+    """
+    known, at = waivers.read(), timezone.now()
+    failing = [e for e in evaluations if _fails(e) and not known.covers(str(e.budget), at)]
+    proved = [_sentence(e) for e in failing if _is_proved(e, errors)]
     if proved:
         return Verdict.FAILED, [*proved, *errors.reasons]
     if errors:
         return Verdict.INVALID, list(errors.reasons)
-    if any(map(_fails, evaluations)):
+    if failing:
         return Verdict.INVALID, [errors.generator]
     if not evaluations:
         return Verdict.INVALID, ["No budget is enabled: there is nothing to judge by."]

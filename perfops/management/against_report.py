@@ -3,17 +3,17 @@
 import signal
 from types import FrameType
 
-from django.utils import timezone
-
+from perfops.budgets import waivers
 from perfops.budgets.against import comparing
 from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
-from perfops.budgets.selectors import LABELS, Judgement
+from perfops.budgets.selectors import Judgement, against_before
+from perfops.budgets.waivers import Waivers
 from perfops.formatting import count_text
 from perfops.management import console
-from perfops.management.budget_report import BudgetReport
-from perfops.models.budgets import Budget, Evaluation
+from perfops.management.budget_report import BudgetReport, code_of
+from perfops.models.budgets import Evaluation
 from perfops.statistics.gate import Judged, Outcome
 from perfops.statistics.shifts import MIN_EFFECT
 
@@ -47,11 +47,17 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
     reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
     if decision.needed:
         reasons.append(f"With this noise 10% takes about {count_text(decision.needed, 'pair')}.")
+    waived = waivers.read()
+    judgements = [_judgement(each, waived) for each in decision.judged]
+    code = _CODES[decision.outcome]
+    # Errors fail it as well, and are no figure that can be waived.
+    if code == console.NOT_FINE and judgements:
+        code = code_of(judgements)
     return BudgetReport(
         None,
-        _CODES[decision.outcome],
+        code,
         [*reasons, *found.notes],
-        [_judgement(each) for each in decision.judged],
+        judgements,
         subject,
         found.causes,
     )
@@ -64,23 +70,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _judgement(found: Judged) -> Judgement:
-    outcome = _OUTCOMES[found.outcome]
-    most = found.before * (1 + MIN_EFFECT)
-    return Judgement(
-        budget_id=0,
-        name=f"{found.series.figure} of {found.series.route}",
-        action=Budget.Action.FAIL,
-        outcome=outcome,
-        label=LABELS[outcome],
-        value=found.after,
-        threshold=most,
-        target=found.before,
-        value_text=f"{found.after:,.1f} ms",
-        target_text=f"{found.before:,.1f} ms",
-        threshold_text=f"{most:,.1f} ms",
-        margin=(most - found.after) / most if most else None,
+def _judgement(found: Judged, waived: Waivers) -> Judgement:
+    return against_before(
+        f"{found.series.figure} of {found.series.route}",
+        _OUTCOMES[found.outcome],
+        before=found.before,
+        most=found.before * (1 + MIN_EFFECT),
+        now=found.after,
+        text=lambda value: f"{value:,.1f} ms",
         reason=found.reason,
-        run_id=0,
-        at=timezone.now(),
+        waived=waived,
     )

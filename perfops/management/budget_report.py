@@ -9,6 +9,7 @@ from perfops.budgets.selectors import Judgement
 from perfops.formatting import visible
 from perfops.management import console
 from perfops.management.formats.markdown import plain
+from perfops.management.report import judgements_as_data
 from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 
@@ -17,7 +18,6 @@ WORDS = {console.FINE: "PASS", console.NOT_FINE: "FAIL", console.COULD_NOT_TELL:
 _JSON_VERDICTS = {
     console.FINE: "pass", console.NOT_FINE: "fail", console.COULD_NOT_TELL: "inconclusive",
 }  # fmt: skip
-_FIELDS = ("name", "action", "outcome", "value", "target", "threshold", "margin", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class BudgetReport:
         return f"{self.subject} of run {self.run.pk} ({self.run.scenario})"
 
 
+def code_of(judgements: list[Judgement]) -> int:
+    """Return the exit code that figures lead to: one that is unknown, or none, is no pass."""
+    outcomes = {each.outcome for each in judgements if not each.is_waived}
+    if Outcome.VIOLATED in outcomes:
+        return console.NOT_FINE
+    return console.COULD_NOT_TELL if Outcome.UNKNOWN in outcomes or not judgements else console.FINE
+
+
 def as_data(report: BudgetReport) -> dict[str, Any]:
     """Return the report as ``check_budget.schema.json`` describes it."""
     return {
@@ -45,7 +53,7 @@ def as_data(report: BudgetReport) -> dict[str, Any]:
         "verdict": _JSON_VERDICTS[report.code],
         "exit_code": report.code,
         "reasons": report.reasons,
-        "budgets": [{name: getattr(each, name) for name in _FIELDS} for each in report.judgements],
+        "budgets": judgements_as_data(report.judgements),
         "causes": [asdict(each) for each in report.causes],
     }
 
@@ -93,7 +101,7 @@ def as_junit(report: BudgetReport) -> str:
     for each in report.judgements:
         case = ET.SubElement(suite, "testcase", classname="perfops", name=each.name)
         text = f"{each.value_text}; it must be {each.threshold_text}. {each.reason}".strip()
-        is_gate = each.action == "fail"
+        is_gate = each.action == "fail" and not each.is_waived
         if each.outcome == Outcome.VIOLATED and is_gate:
             _explain(case, "failure", text)
         elif each.outcome == Outcome.UNKNOWN and is_gate:

@@ -15,7 +15,6 @@ from perfops.jobs import lifecycle
 from perfops.load import selectors
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
-from perfops.models.budgets import Evaluation
 from perfops.models.runs import LoadRun
 
 _SLOWEST = 5
@@ -74,7 +73,7 @@ def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
     for each in judgements:
         table.add_row(
             f"  {escape(each.name)}", each.value_text, each.target_text, each.threshold_text,
-            each.margin_text, coloured(_outcome(each), each.outcome),
+            each.margin_text, coloured(_outcome(each), "warn" if each.is_waived else each.outcome),
         )  # fmt: skip
     console.print(table)
     for each in judgements:
@@ -84,8 +83,7 @@ def judgements_as_text(judgements: list[Judgement], console: Console) -> None:
 
 def _outcome(judgement: Judgement) -> str:
     """What a violation leads to is said when there is one."""
-    violated = judgement.outcome == Evaluation.Outcome.VIOLATED
-    return f"{judgement.label}: {judgement.action}" if violated else judgement.label
+    return f"{judgement.label}: {judgement.action}" if judgement.is_broken else judgement.label
 
 
 def _slowest(run: LoadRun, console: Console) -> None:
@@ -133,7 +131,10 @@ def run_as_data(run: LoadRun) -> dict[str, Any]:
 
 
 def judgements_as_data(judgements: list[Judgement]) -> list[dict[str, Any]]:
-    names = ("name", "action", "outcome", "value", "target", "threshold", "margin", "reason")
+    names = (
+        "name", "action", "outcome", "value", "target", "threshold", "margin", "reason",
+        "is_waived",
+    )  # fmt: skip
     return [{name: getattr(each, name) for name in names} for each in judgements]
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from django.utils import timezone
-
+from perfops.budgets import waivers
 from perfops.budgets.deterministic import comparing, counting
 from perfops.budgets.deterministic.comparing import Verdict
 from perfops.budgets.deterministic.counts import (
@@ -13,13 +12,13 @@ from perfops.budgets.deterministic.counts import (
     read,
     written,
 )
-from perfops.budgets.selectors import LABELS, Judgement
+from perfops.budgets.selectors import against_before
 from perfops.formatting import count_text
 from perfops.load import routes as load_routes
 from perfops.load.routes import Listed, Route, UnusableRoutes
 from perfops.management import console
-from perfops.management.budget_report import BudgetReport
-from perfops.models.budgets import Budget, Evaluation
+from perfops.management.budget_report import BudgetReport, code_of
+from perfops.models.budgets import Evaluation
 
 _SUBJECT = "Counts of requests"
 _LAST_FINE_STATUS = 299
@@ -107,35 +106,20 @@ def _written(file: Path, counts: dict[str, Counts], left_out: list[str]) -> Budg
 
 
 def _judged(found: list[Verdict], reasons: list[str]) -> BudgetReport:
-    outcomes = {each.outcome for each in found}
-    if "violated" in outcomes:
-        code = console.NOT_FINE
-    elif "unknown" in outcomes or not found:
-        code = console.COULD_NOT_TELL
-    else:
-        code = console.FINE
     held = sum(each.outcome == "met" for each in found)
     summary = f"{held} of {count_text(len(found), 'count')} are within what the file allows."
-    judgements = [_judgement(each) for each in found]
-    return BudgetReport(None, code, [summary, *reasons], judgements, _SUBJECT)
-
-
-def _judgement(found: Verdict) -> Judgement:
-    outcome = Evaluation.Outcome(found.outcome)
-    return Judgement(
-        budget_id=0,
-        name=f"{found.what} of {found.route}",
-        action=Budget.Action.FAIL,
-        outcome=outcome,
-        label=LABELS[outcome],
-        value=found.now,
-        threshold=found.most,
-        target=found.before,
-        value_text="-" if found.now is None else f"{found.now:,}",
-        target_text=f"{found.before:,}",
-        threshold_text=f"{found.most:,}",
-        margin=None if found.now is None else (found.most - found.now) / max(1, found.most),
-        reason=found.reason,
-        run_id=0,
-        at=timezone.now(),
-    )
+    waived = waivers.read()
+    judgements = [
+        against_before(
+            f"{each.what} of {each.route}",
+            Evaluation.Outcome(each.outcome),
+            before=each.before,
+            most=each.most,
+            now=each.now,
+            text=lambda value: f"{value:,}",
+            reason=each.reason,
+            waived=waived,
+        )
+        for each in found
+    ]
+    return BudgetReport(None, code_of(judgements), [summary, *reasons], judgements, _SUBJECT)

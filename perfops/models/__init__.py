@@ -2,6 +2,7 @@
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
+from perfops.models.decisions import BudgetChange, Waiver
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,
@@ -15,6 +16,7 @@ from perfops.models.runs import LoadRun, RouteResult, Sample
 __all__ = [
     "Analysis",
     "Budget",
+    "BudgetChange",
     "Evaluation",
     "Finding",
     "LoadRun",
@@ -29,4 +31,5 @@ __all__ = [
     "Sample",
     "ScopeTotal",
     "StoredSnapshot",
+    "Waiver",
 ]

@@ -16,10 +16,12 @@ class Command(ReportCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        parser.add_argument("--why", default="", help="for the history of changes")
 
-    def handle(self, *args: Any, file: Path, **options: Any) -> None:
+    def handle(self, *args: Any, file: Path, why: str, **options: Any) -> None:
         try:
-            count, off = budgets.replace_budgets(budgets.wanted(file.read_bytes()))
+            wanted = budgets.wanted(file.read_bytes())
+            count, off = budgets.replace_budgets(wanted, why=why or f"set_budgets {file.name}")
         except OSError as error:
             raise _refused(f"{file}: {error.strerror}.") from error
         except budgets.UnusableBudgets as error:

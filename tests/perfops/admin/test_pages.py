@@ -16,6 +16,7 @@ from perfops.budgets import services as budgets
 from perfops.models import (
     Analysis,
     Budget,
+    BudgetChange,
     Finding,
     LoadRun,
     QueryTemplate,
@@ -224,15 +225,26 @@ def test_a_budget_shows_its_history(admin_client, measured_run, django_assert_ma
     assert "threshold &lt; 500 ms" in page
 
 
-def test_a_budget_can_be_edited(admin_client):
+def test_a_budget_can_be_edited_and_keeps_who_changed_what_and_why(admin_client):
     budget = Budget.objects.get(metric="latency_p95")
     form = {
         "metric": "latency_p95", "route": "", "target": "250", "threshold": "400",
-        "action": "warn", "enabled": "on",
+        "action": "warn", "enabled": "on", "why": "The new disk is faster.",
     }  # fmt: skip
     assert admin_client.post(url("budget_change", budget.pk), form).status_code == 302
     budget.refresh_from_db()
     assert (budget.target, budget.threshold, budget.action) == (250, 400, "warn")
+    page = admin_client.get(url("budget_change", budget.pk)).content.decode()
+    what = "target: &lt; 300 ms → &lt; 250 ms; threshold: &lt; 500 ms → &lt; 400 ms; "
+    for part in (what + "action: CI fails → warning", "<td>admin</td>", form["why"]):
+        assert part in page
+    admin_client.post(url("budget_change", budget.pk), form)
+    assert budget.changes.count() == 1
+    no_reason = admin_client.post(url("budget_change", budget.pk), form | {"why": " "})
+    assert "This field is required" in no_reason.content.decode()
+    budget.delete()
+    assert BudgetChange.objects.get().name == "p95 latency"
+    budget = Budget.objects.create(metric="latency_p95", target=250, threshold=400, action="warn")
     refused = admin_client.post(url("budget_change", budget.pk), form | {"threshold": "200"})
     assert "at least as strict as the threshold" in refused.content.decode()
     nothing = admin_client.post(url("budget_change", budget.pk), form | {"threshold": "none"})

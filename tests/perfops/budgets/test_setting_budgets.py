@@ -5,7 +5,7 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from perfops.models import Budget
+from perfops.models import Budget, BudgetChange
 
 pytestmark = pytest.mark.django_db
 P95 = {"metric": "latency_p95", "target": 50, "threshold": 80}
@@ -44,6 +44,18 @@ def test_the_file_is_all_that_counts_and_the_others_are_kept_turned_off(told):
     assert "set: 1; others turned off: 1" in told([{**P95, "threshold": 90}])
     assert enabled() == [("latency_p95", "", 50, 90, "fail")]
     assert Budget.objects.count() == 7
+
+
+def test_the_history_says_what_a_file_changed_and_why(told, tmp_path):
+    told([P95])
+    call_command("set_budgets", str(tmp_path / "budgets.json"), "--why", "the same again")
+    found = {each.name: (each.what, each.why) for each in BudgetChange.objects.all()}
+    assert found["p95 latency"] == (
+        "target: < 300 ms → < 50 ms; threshold: < 500 ms → < 80 ms",
+        "set_budgets budgets.json",
+    )
+    assert found["throughput"] == ("enabled: on → off", "set_budgets budgets.json")
+    assert BudgetChange.objects.count() == 6
 
 
 @pytest.mark.parametrize(
