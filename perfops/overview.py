@@ -22,7 +22,7 @@ from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.conf import conf
-from perfops.formatting import count_text, severities_text, time_text
+from perfops.formatting import count_text, time_text
 from perfops.models.analyses import Analysis, Finding, Recommendation
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, ScopeTotal
@@ -38,6 +38,8 @@ _TASKS = 50
 # django-celery-beat writes every three minutes what it sent.
 _LATE = timedelta(minutes=10)
 _WAITED_LONG_S = 30.0
+# The schedule analyses once a week and runs load each day: two analyses were missed.
+_OLD = timedelta(days=15)
 _RANK = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -126,7 +128,7 @@ def collect() -> Overview:
 
     Raises ``django.db.Error`` when perfops' own tables can't be read.
     """
-    runs, judgements = _runs(), _judgements()
+    runs, (judgements, unjudged) = _runs(), _judgements()
     newest = list(Analysis.objects.order_by("-pk")[:_ANALYSES])
     analysis = next((e for e in newest if e.state == Analysis.State.FINISHED), None)
     analysing = [each for each in newest if each.is_active]
@@ -148,6 +150,8 @@ def collect() -> Overview:
         is_open = "is open" if number == 1 else "are open"
         worth_a_look.append(f"{count_text(number, 'warning')} {is_open}: see the incidents.")
     known = bool(runs or analysis)
+    if known:
+        worth_a_look += _unseen(runs, analysis, unjudged)
     kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
     return Overview(
         at=timezone.now(),
@@ -203,9 +207,12 @@ def _active_runs() -> list[LoadRun]:
     return list(rows.only("scenario", "state", "verdict", "created_at")[:_TOP])
 
 
-def _judgements() -> tuple[Judgement, ...]:
-    enabled = set(Budget.objects.filter(enabled=True).values_list("pk", flat=True))
-    return tuple(each for pk, each in sorted(budgets.latest().items()) if pk in enabled)
+def _judgements() -> tuple[tuple[Judgement, ...], list[str]]:
+    """Return how each budget that counts was judged last, and the names of the others."""
+    judged = budgets.latest()
+    enabled = Budget.objects.filter(enabled=True).order_by("pk")
+    found = tuple(judged[each.pk] for each in enabled if each.pk in judged)
+    return found, [str(each) for each in enabled if each.pk not in judged]
 
 
 def _open_findings() -> dict[str, int]:
@@ -323,6 +330,24 @@ def _waiting(active: tuple[LoadRun | Analysis, ...]) -> list[str]:
     return [f"{str(first).capitalize()} has waited for a worker for {time_text(waited_s)}."]
 
 
+def _unseen(
+    runs: tuple[RunFigures, ...], analysis: Analysis | None, unjudged: list[str]
+) -> list[str]:
+    """What is not known, or no longer, is not fine."""
+    found, now = [], timezone.now()
+    for what, last_at in (
+        ("analysis", analysis and analysis.created_at), ("load run", runs and runs[0].at),
+    ):  # fmt: skip
+        if not last_at:
+            found.append(f"No {what} has ended yet.")
+        elif now - last_at > _OLD:
+            found.append(f"The last {what} was {age_text(last_at, now)}.")
+    if runs and unjudged:
+        number = count_text(len(unjudged), "budget")
+        found.append(f"{number} could not be judged by any run yet: {', '.join(unjudged)}.")
+    return found
+
+
 def _late(scheduled: tuple[Scheduled, ...]) -> list[str]:
     late = [each.name for each in scheduled if each.is_late]
     if not late:
@@ -358,42 +383,3 @@ def _steps(
         if each.remedy
     )
     return (*found, *lacking)
-
-
-def lines(state: Overview) -> list[str]:
-    """Return the state in five lines of plain text."""
-    last = "none; start one by manage.py run_load_test smoke."
-    if state.runs:
-        run = state.runs[0]
-        verdict, age = run.verdict or "not judged", age_text(run.at, state.at)
-        last = f"{run.pk} ({run.scenario}), {verdict}, {age}."
-    held = "none was judged yet."
-    if state.judgements:
-        broken = sum(each.is_broken for each in state.judgements)
-        held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
-    found = "no analysis yet; start one by manage.py analyze_db."
-    if state.analysis:
-        age = age_text(state.analysis.created_at, state.at)
-        problems = severities_text(state.open_findings) or "no problem is open"
-        found = f"{problems}; analysis {state.analysis.pk}, {age}."
-    late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")
-    jobs = count_text(len(state.active), "job")
-    return [
-        state.headline,
-        f"Last run: {last}",
-        f"Budgets: {held}",
-        f"Findings: {found}",
-        f"Now: {_now_text(state.present)}; {jobs} under way, {late}.",
-    ]
-
-
-def _now_text(present: dict[str, Present]) -> str:
-    parts = []
-    for name, each in present.items():
-        if each.connections is None:
-            parts.append(f"{name} does not answer")
-            continue
-        waiting = sum(bool(session.blocked_by) for session in each.sessions)
-        used = f"{each.connections.used} of {each.connections.available} connections"
-        parts.append(f"{name} has {used}, {count_text(waiting, 'session')} waiting for a lock")
-    return ", ".join(parts)

@@ -5,6 +5,8 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from perfops import overview
+from perfops.analysis.sessions import Present
+from perfops.formatting import count_text, severities_text
 from perfops.management.console import (
     COULD_NOT_TELL,
     FINE,
@@ -37,7 +39,7 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         state = overview.collect()
-        lines = overview.lines(state)
+        lines = _lines(state)
         if options["format"] == "json":
             keys = ("headline", "last_run", "budgets", "findings", "now")
             values = [lines[0], *(line.partition(": ")[2] for line in lines[1:])]
@@ -51,3 +53,42 @@ class Command(ReportCommand):
             for line in lines[1:]:
                 console.print(line, markup=False)
         sys.exit(_CODES[state.kind])
+
+
+def _lines(state: overview.Overview) -> list[str]:
+    """Return the state in five lines of plain text."""
+    last = "none; start one by manage.py run_load_test smoke."
+    if state.runs:
+        run = state.runs[0]
+        verdict, age = run.verdict or "not judged", overview.age_text(run.at, state.at)
+        last = f"{run.pk} ({run.scenario}), {verdict}, {age}."
+    held = "none was judged yet."
+    if state.judgements:
+        broken = sum(each.is_broken for each in state.judgements)
+        held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
+    found = "no analysis yet; start one by manage.py analyze_db."
+    if state.analysis:
+        age = overview.age_text(state.analysis.created_at, state.at)
+        problems = severities_text(state.open_findings) or "no problem is open"
+        found = f"{problems}; analysis {state.analysis.pk}, {age}."
+    late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")
+    jobs = count_text(len(state.active), "job")
+    return [
+        state.headline,
+        f"Last run: {last}",
+        f"Budgets: {held}",
+        f"Findings: {found}",
+        f"Now: {_now_text(state.present)}; {jobs} under way, {late}.",
+    ]
+
+
+def _now_text(present: dict[str, Present]) -> str:
+    parts = []
+    for name, each in present.items():
+        if each.connections is None:
+            parts.append(f"{name} does not answer")
+            continue
+        waiting = sum(bool(session.blocked_by) for session in each.sessions)
+        used = f"{each.connections.used} of {each.connections.available} connections"
+        parts.append(f"{name} has {used}, {count_text(waiting, 'session')} waiting for a lock")
+    return ", ".join(parts)

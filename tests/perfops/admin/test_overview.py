@@ -15,7 +15,15 @@ from perfops.analysis.collectors.states import Session
 from perfops.analysis.incidents import Incident
 from perfops.analysis.sessions import Present
 from perfops.budgets import services as budgets
-from perfops.models import Analysis, LoadRun, QueryTemplate, Recommendation, ScopeTotal
+from perfops.models import (
+    Analysis,
+    Evaluation,
+    Finding,
+    LoadRun,
+    QueryTemplate,
+    Recommendation,
+    ScopeTotal,
+)
 from tests.explain import rows_read
 from tests.perfops.admin.test_pages import ADVICE, asked
 from tests.perfops.budgets.test_verdicts import run_with
@@ -85,6 +93,27 @@ def test_what_is_not_fine_is_said_first_and_with_what_to_do(admin_client, measur
 def test_what_a_recommendation_has_proved_bounds_what_it_saves(admin_client, measured):
     Recommendation.objects.create(finding=findings.Finding.objects.get(), kind="add", gain=0.5)
     assert "A fix saves about 30 seconds a day" in overview(admin_client)
+
+
+@pytest.mark.usefixtures("punctual")
+def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measured):
+    run = measured[-1]
+    LoadRun.objects.exclude(pk=run.pk).delete()
+    run.summary["intended_latency_ms"]["p95"] = 40.0
+    run.save()
+    budgets.evaluate(run)
+    Finding.objects.update(status="acknowledged")
+    one = Evaluation.objects.filter(run=run, outcome="met")[:1]
+    Evaluation.objects.filter(pk__in=one.values("pk")).update(outcome="unknown")
+    assert "to look at: 1 budget could not be judged by any run yet: " in overview(admin_client)
+    Evaluation.objects.filter(outcome="unknown").update(outcome="met")
+    assert "Fine: every budget holds" in overview(admin_client)
+    Analysis.objects.update(created_at=timezone.now() - timedelta(days=16))
+    assert "Fine, with something to look at: The last analysis was 16 days ago." in overview(
+        admin_client
+    )
+    Analysis.objects.all().delete()
+    assert "No analysis has ended yet." in overview(admin_client)
 
 
 def test_an_acknowledged_problem_needs_no_attention(admin_client, measured):
