@@ -275,7 +275,9 @@ def _times(row: Any) -> Scheduled:
     now, next_at = timezone.now(), None
     if row.enabled and (row.crontab or row.interval):
         since = row.last_run_at or row.date_changed
-        next_at = now + row.schedule.remaining_estimate(since)
+        # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
+        at = now + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
+        next_at = at.replace(microsecond=0)
     is_late = next_at is not None and next_at < now - _LATE
     return Scheduled(row.name, row.enabled, row.last_run_at, next_at, is_late)
 

@@ -1,6 +1,6 @@
 """The first page: fine or not, why, and what to do, in few queries however long the history."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from perfops import overview as state
 from perfops.analysis import findings
 from perfops.analysis.collectors.states import Session
 from perfops.analysis.incidents import Incident
@@ -126,6 +127,12 @@ def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
     page = overview(admin_client)
     assert "is Celery beat running?" in page
     assert "late</span>" in page
+
+
+def test_the_next_time_of_a_schedule_is_the_minute_that_it_names():
+    found = {each.name: each.next_at for each in state.collect().scheduled}
+    smoke = found["perfops: daily smoke run"]
+    assert (smoke.astimezone(UTC).hour, smoke.minute, smoke.second) == (3, 0, 0)
 
 
 def test_a_run_that_no_worker_takes_says_so(admin_client):
