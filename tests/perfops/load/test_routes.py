@@ -31,6 +31,7 @@ def test_a_number_is_a_share_and_paths_may_be_written_out(tmp_path):
 
 @pytest.mark.django_db
 def test_rows_fill_in_fields_newest_first_and_without_what_is_left_out(tmp_path):
+    Group.objects.all().delete()
     for name in ("a/b", "ü", "no"):
         Group.objects.create(name=name)
     described = {"model": "auth.Group", "where": {"name__lt": "n"}, "paths": ["/{name}?id={pk}"]}
@@ -62,6 +63,7 @@ def test_rows_fill_in_fields_newest_first_and_without_what_is_left_out(tmp_path)
     ],
 )
 def test_what_cannot_be_used_is_told_with_the_reason(text, says, tmp_path):
+    Group.objects.all().delete()
     with pytest.raises(routes.UnusableRoutes, match=says):
         listed(text, tmp_path)
 
