@@ -40,10 +40,10 @@ def weigh(
     proved = [_sentence(e) for e in failing if _is_proved(e, errors)]
     if proved:
         return Verdict.FAILED, [*proved, *errors.reasons]
-    if errors:
-        return Verdict.INVALID, list(errors.reasons)
-    if failing:
-        return Verdict.INVALID, [errors.generator]
+    # Why what was violated fails nothing: a generator that was only late is no error of the run.
+    late = [errors.generator] if failing and errors.generator not in {"", *errors.reasons} else []
+    if errors or late:
+        return Verdict.INVALID, [*late, *errors.reasons]
     if not evaluations:
         return Verdict.INVALID, ["No budget is enabled: there is nothing to judge by."]
     unknown = [e for e in evaluations if e.outcome == Outcome.UNKNOWN and _is_gate(e)]

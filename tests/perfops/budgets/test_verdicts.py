@@ -192,6 +192,19 @@ def test_a_slow_generator_proves_no_latency_but_errors(changes, verdict):
 
 
 @pytest.mark.django_db
+def test_that_a_violation_is_not_proved_is_said_beside_other_errors():
+    summary = {
+        "intended_latency_ms": {**LATENCY, "p95": 1163.0}, "generator_lag_ms": 400.0,
+        "requests": 699,
+    }  # fmt: skip
+    found, reasons = verdicts.decide(run_with(**summary), validity_errors(**summary), judged=True)
+    assert found == "invalid"
+    assert [reason.partition(":")[0] for reason in reasons] == [
+        "The generator was late", "699 requests are too few for a p99",
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("unreachable", [5000, 2600])
 def test_a_dead_server_never_passes(unreachable):
     changes = {"unreachable": unreachable, "error_rate": unreachable / 5000, "errors": unreachable}
