@@ -94,7 +94,8 @@ class TargetWatch:
             try:
                 said = ask(self._url, self._secret)
                 self.note(said, time.time())
-            except NoFigures:
+            except (NoFigures, LookupError, TypeError, ValueError, ZeroDivisionError):
+                # Figures that are none cost one look, as no answer does.
                 self.unanswered += 1
             self._ended.wait(INTERVAL_S)
 

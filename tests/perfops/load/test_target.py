@@ -1,6 +1,7 @@
 """The target's own figures: who may ask for them, and what of it was full first."""
 
 import time
+from itertools import chain, repeat
 
 import pytest
 from django.urls import reverse
@@ -77,6 +78,23 @@ def test_a_generator_asks_once_a_second_and_a_target_that_says_nothing_is_a_blac
     site.die()
     with pytest.raises(NoFigures, match="did not answer"):
         target_side.ask(site.url, secret)
+
+
+def test_figures_that_are_none_cost_one_look_and_the_next_counts(monkeypatch):
+    good = {"at": 1.0, "cpu_s": 1.0, "cores": 2, "memory": 0.5}
+    odd = [{"cores": 2}, {**good, "memory": "much"}, {**good, "at": None}]
+    answers = chain([*odd, good], repeat(good))
+    monkeypatch.setattr(target_side, "ask", lambda *_: next(answers))
+    monkeypatch.setattr(target_side, "INTERVAL_S", 0.01)
+    watch = TargetWatch("http://127.0.0.1:1", SECRET)
+    watch.start()
+    deadline = time.monotonic() + 60
+    while not watch.looks:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    watch.finish()
+    assert watch.unanswered == len(odd)
+    assert watch.looks[0].shares == {"memory": 0.5}
 
 
 def looks(**shares):
