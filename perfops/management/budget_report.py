@@ -72,15 +72,16 @@ def as_markdown(report: BudgetReport) -> str:
         )  # fmt: skip
         lines.append(f"| {' | '.join(map(plain, cells))} |")
     for cause in report.causes:
-        lines += ["", f"### Why {plain(cause.route)} is slower: {plain(cause.what)}", ""]
+        lines += ["", f"### Why {plain(cause.route)} costs more: {plain(cause.what)}", ""]
         lines += [f"- {plain(line)}" for line in cause_lines(cause)]
     return "\n".join(lines) + "\n"
 
 
 def cause_lines(cause: Cause) -> list[str]:
     """Return what a reader needs to find it, a line each: statement, line, files, commits."""
+    added = "" if cause.ms is None else f" ({cause.ms:+,.1f} ms a request)"
     return [
-        *([f"{cause.statement} ({cause.ms:+,.1f} ms a request)"] if cause.statement else []),
+        *([f"{cause.statement}{added}"] if cause.statement else []),
         *([f"sent at {cause.site}"] if cause.site else []),
         *([f"changed: {', '.join(cause.files)}"] if cause.files else []),
         *cause.commits,

@@ -1,9 +1,10 @@
 """``check_budget --deterministic``: the counts of requests as a report of budgets."""
 
+import dataclasses
 from pathlib import Path
 
 from perfops.budgets import waivers
-from perfops.budgets.deterministic import comparing, counting
+from perfops.budgets.deterministic import causes, comparing, counting
 from perfops.budgets.deterministic.comparing import Verdict
 from perfops.budgets.deterministic.counts import (
     Baseline,
@@ -55,7 +56,13 @@ def report(file: Path, routes: Path | None, user: str, *, update: bool) -> Budge
     new = sorted(name for name in _answered(counts) if name not in baseline.routes)
     found = comparing.compare(baseline.routes, counts)
     reasons = [*left_out, *(f"{name} is not in {file} yet: add it with --update." for name in new)]
-    return _judged(found, reasons)
+    without = sorted(name for name, each in baseline.routes.items() if each.blocks is None)
+    if without:
+        reasons.append(f"{file} has no blocks of {', '.join(without)}: add them with --update.")
+    result = _judged(found, reasons)
+    violated = [each for each in found if each.outcome == "violated"]
+    why = causes.causes(violated, baseline.routes, counts, file)
+    return dataclasses.replace(result, causes=why)
 
 
 def _could_not(reason: str) -> BudgetReport:

@@ -16,13 +16,15 @@ _LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """``what``: more calls, slower calls or changed plan; ``ms``: what it adds to a request."""
+    """``what``: more calls, slower calls or changed plan; ``ms``: what it adds to a request, None
+    where no time was taken.
+    """
 
     route: str
     what: str
     statement: str
     site: str
-    ms: float
+    ms: float | None
     files: tuple[str, ...]
     commits: tuple[str, ...]
 
@@ -71,29 +73,33 @@ def of_statements(
         found.append(
             Cause(
                 route, what, cut(text, _LONGEST), now.site, added, files,
-                _commits(files, ref),
+                commits(files, ref),
             )
         )  # fmt: skip
-    return sorted(found, key=lambda cause: -cause.ms)[:_CAUSES]
+    return sorted(found, key=lambda cause: -(cause.ms or 0))[:_CAUSES]
 
 
 def _in_python(route: str, changed: tuple[str, ...], ref: str) -> Cause:
     what = "its statements are as before: the time is spent elsewhere, in Python or waiting"
     files = changed[:_FILES]
-    return Cause(route, what, "", "", 0.0, files, _commits(files, ref))
+    return Cause(route, what, "", "", 0.0, files, commits(files, ref))
 
 
 def _files(sent: Counted, changed: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the files of the diff that the statement came through, innermost first; else all."""
     frames = [sent.site, *sent.stack.splitlines()]
-    through = dict.fromkeys(frame.partition(":")[0] for frame in frames)
-    return tuple(file for file in through if file in changed) or changed[:_FILES]
+    return files_through([frame.partition(":")[0] for frame in frames], changed)
 
 
-def _commits(files: tuple[str, ...], ref: str) -> tuple[str, ...]:
+def files_through(through: Sequence[str], changed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the files of the diff that the statement came through, innermost first; else all."""
+    found = tuple(file for file in dict.fromkeys(through) if file in changed)
+    return found or changed[:_FILES]
+
+
+def commits(files: tuple[str, ...], ref: str) -> tuple[str, ...]:
     """Return the commits since ``ref`` that touched the files, newest first."""
     if not files:
         return ()
     log = git("log", f"-{_COMMITS}", "--format=%h %s", f"{ref}..HEAD", "--", *files)
-    uncommitted = git("diff", "--name-only", "--relative", "HEAD", "--", *files)
+    uncommitted = git("status", "--porcelain", "--", *files)
     return (*(["not committed yet"] if uncommitted else []), *log.splitlines())

@@ -49,13 +49,18 @@ def _of_counts(route: str, before: Counts, now: Counts | None) -> Iterator[Verdi
         old, new = getattr(before, what), getattr(now, what)
         if old is None or new is None:
             continue
-        most = int(old * (1 + _SLACK.get(what, 0))) + (_FEW_BLOCKS if what == "blocks" else 0)
+        most = most_of(what, old)
         if new > most:
             yield Verdict(route, what, "violated", old, most, new, _grown(before, now))
         else:
             is_exact = what not in _SLACK
             fewer = "Fewer than in the file: --update keeps it so." if new < old else ""
             yield Verdict(route, what, "met", old, most, new, fewer if is_exact else "")
+
+
+def most_of(what: str, before: int) -> int:
+    """Return what a count may be that was ``before`` in the file."""
+    return int(before * (1 + _SLACK.get(what, 0))) + (_FEW_BLOCKS if what == "blocks" else 0)
 
 
 def _incomparable(before: Counts, now: Counts | None) -> str:

@@ -6,7 +6,7 @@ and no statistics are needed.
 
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ from django.db import Error, connections
 from django.test import Client
 from psycopg import sql as pgsql
 
+from perfops.budgets.deterministic.blocks import touched
 from perfops.budgets.deterministic.counts import Counts, StatementCalls
 from perfops.conf import conf
-from perfops.database import connections as session
 from perfops.formatting import cut
 from perfops.load.routes import Listed
-from perfops.origins.callers import caller, site_of
+from perfops.origins.callers import caller, site_of, stack_of
 from perfops.origins.outside import template_of, view_of
 from perfops.origins.wrapper import uncounted
 
@@ -46,20 +46,31 @@ class _Recorder:
     rows: int = 0
     calls: Counter[str] = field(default_factory=Counter)
     lines: dict[str, str] = field(default_factory=dict)
+    through: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: Counter[str] = field(default_factory=Counter)
+    indexes: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    is_whole: bool = True
 
     def __call__(
         self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any
     ) -> Any:
-        result = execute(sql, params, many, context)
         text = sql.as_string(None) if isinstance(sql, pgsql.Composable) else str(sql)
+        cursor = context["cursor"].cursor
+        with touched(context["connection"], cursor, text) as its:
+            result = execute(sql, params, many, context)
         text = cut(_LISTS.sub("%s, ...", text), _LONGEST)
         self.calls[text] += 1
-        self.rows += max(0, context["cursor"].cursor.rowcount)
+        self.rows += max(0, cursor.rowcount)
+        self.is_whole &= its.blocks is not None
+        self.blocks[text] += its.blocks or 0
+        self.indexes[text] |= its.indexes
         if text not in self.lines:
             here = sys._getframe(1)
             frame = caller(here)
             template = template_of(here, until=frame)
             self.lines[text] = " ".join(template if template.line else site_of(frame)).strip()
+            frames = [self.lines[text], *stack_of(frame).splitlines()]
+            self.through[text] = tuple(dict.fromkeys(f.partition(":")[0] for f in frames if f))
         return result
 
 
@@ -116,19 +127,18 @@ def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Co
     return msgspec.structs.replace(costliest, paths=paths, tables=_rows_of(names))
 
 
-def _cost(counts: Counts) -> tuple[int, int, int]:
-    return counts.statements, counts.rows, counts.bytes
+def _cost(counts: Counts) -> tuple[int, int, int, int]:
+    return counts.statements, counts.rows, counts.blocks or 0, counts.bytes
 
 
 def _of_request(path: str, client: Client, before: Callable[[], object]) -> Counts:
     before()
-    recorder, blocks = _Recorder(), _blocks()
+    recorder = _Recorder()
     with ExitStack() as stack:
         for alias in _aliases():
             stack.enter_context(connections[alias].execute_wrapper(recorder))
         response = client.get(path, secure=True)
         size = len(b"".join(response)) if response.streaming else len(response.content)
-    after = _blocks()
     view = " ".join(view_of(response.wsgi_request)) if recorder.calls else ""
     return Counts(
         paths=(path,),
@@ -136,38 +146,20 @@ def _of_request(path: str, client: Client, before: Callable[[], object]) -> Coun
         statements=recorder.calls.total(),
         rows=recorder.rows,
         bytes=size,
-        blocks=after - blocks if after is not None and blocks is not None else None,
+        blocks=recorder.blocks.total() if recorder.is_whole else None,
         sent=tuple(
-            StatementCalls(text, calls, recorder.lines[text] or view)
+            StatementCalls(
+                text, calls, recorder.lines[text] or view, recorder.blocks[text],
+                tuple(sorted(recorder.indexes[text])), recorder.through[text],
+            )
             for text, calls in recorder.calls.most_common()
         ),
         tables={},
-    )
+    )  # fmt: skip
 
 
 def _aliases() -> list[str]:
     return [alias for alias in connections if connections[alias].vendor == "postgresql"]
-
-
-def _blocks() -> int | None:
-    """Return the blocks that statements of these databases have touched until now."""
-    whole = 0
-    for alias in _aliases():
-        try:
-            with session.reading(alias) as cursor:
-                schema = session.schema_of(cursor, "pg_stat_statements")
-                if schema is None:
-                    return None
-                query = pgsql.SQL(
-                    "SELECT coalesce(sum(shared_blks_hit + shared_blks_read), 0)::bigint"
-                    " FROM {} WHERE dbid = (SELECT oid FROM pg_database"
-                    " WHERE datname = current_database()) AND query NOT LIKE %s"
-                ).format(pgsql.Identifier(schema, "pg_stat_statements"))
-                cursor.execute(query.as_string(None), [f"%{session.MARK}%"])
-                whole += cursor.fetchone()[0]
-        except Error:
-            return None
-    return whole
 
 
 def _rows_of(names: set[str]) -> dict[str, int]:

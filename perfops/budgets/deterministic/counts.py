@@ -10,19 +10,26 @@ class UnusableBaseline(ValueError):
     """The file of counts can't be used; the message says why, and what to do."""
 
 
-class StatementCalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One statement of a request: how often it is sent, and from where ("file:line function")."""
+class StatementCalls(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One statement of a request: how often it is sent, and from where ("file:line function").
+
+    ``blocks``: that all its calls touch; ``indexes``: of which it touches some. ``through``: the
+    project's files that the call came through, innermost first; not in the file of counts.
+    """
 
     text: str
     calls: int
     line: str = ""
+    blocks: int = 0
+    indexes: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the costliest of the ``paths`` of a route costs.
 
-    ``rows``: read or written. ``blocks``: of 8 kB, in memory or not; None without
-    pg_stat_statements. ``bytes``: of the body. ``tables``: those that it names, with their rows.
+    ``rows``: read or written. ``blocks``: of 8 kB, in memory or not; None where they can't be
+    counted. ``bytes``: of the body. ``tables``: those that it names, with their rows.
     """
 
     paths: tuple[str, ...]
@@ -54,5 +61,10 @@ def read(content: bytes) -> Baseline:
 
 def written(routes: Mapping[str, Counts]) -> bytes:
     """Return the file for ``routes``, with a line for each value: changes can be read."""
-    ordered = Baseline({name: routes[name] for name in sorted(routes)})
+    ordered = Baseline({name: _as_written(routes[name]) for name in sorted(routes)})
     return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"
+
+
+def _as_written(counts: Counts) -> Counts:
+    sent = tuple(msgspec.structs.replace(each, through=()) for each in counts.sent)
+    return msgspec.structs.replace(counts, sent=sent)
