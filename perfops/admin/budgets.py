@@ -16,7 +16,7 @@ from perfops.budgets import selectors, waivers
 from perfops.budgets.metrics.metric import SHARE, WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
-from perfops.budgets.services import as_texts, bound, record_change
+from perfops.budgets.services import as_texts, bound, record_change, record_deletion
 from perfops.charts import Bound, Chart, Line, chart, meter
 from perfops.formatting import count_text
 from perfops.models.budgets import Budget
@@ -109,6 +109,15 @@ class BudgetAdmin(admin.ModelAdmin):
         before = as_texts(Budget.objects.get(pk=obj.pk)) if change else None
         super().save_model(request, obj, form, change)
         record_change(obj, before, by=request.user, why=form.cleaned_data["why"])
+
+    def delete_model(self, request: HttpRequest, obj: Budget) -> None:
+        record_deletion(obj, by=request.user)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Budget]) -> None:
+        for budget in queryset:
+            record_deletion(budget, by=request.user)
+        super().delete_queryset(request, queryset)
 
     @admin.display(description="Budget")
     def name(self, budget: Budget) -> str:

@@ -294,7 +294,7 @@ def _judgement_row(each: Judgement) -> JudgementRow:
     known = each.value is not None
     return JudgementRow(
         name=each.name,
-        url=reverse("admin:perfops_budget_change", args=[each.budget_id]),
+        url=reverse("admin:perfops_budget_change", args=[each.budget_id]) if each.budget_id else "",
         value_text=each.value_text,
         target_text=each.target_text,
         threshold_text=each.threshold_text,

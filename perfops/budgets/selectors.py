@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from perfops.budgets import waivers
@@ -29,7 +29,8 @@ WAIVED = "violated, waived"
 class Judgement:
     """A budget held against a run, with its figures as a person reads them."""
 
-    budget_id: int
+    # None of a budget that has been deleted since, and of figures that are no budget's.
+    budget_id: int | None
     name: str
     action: str
     outcome: str
@@ -76,7 +77,7 @@ def against_before(
     is_waived = is_violated and waived.covers(name, at)
     sentence = waived.sentence(name, at, violated=is_violated)
     return Judgement(
-        budget_id=0,
+        budget_id=None,
         name=name,
         action=Budget.Action.FAIL,
         outcome=outcome,
@@ -96,8 +97,8 @@ def against_before(
 
 
 def of_run(run: LoadRun) -> list[Judgement]:
-    """Return every evaluation of ``run``, in the budgets' order. Two queries."""
-    return _told(_judged(run.evaluations.order_by("budget_id")))
+    """Return every evaluation of ``run``, in the budgets' order; deleted ones last. Two queries."""
+    return _told(_judged(run.evaluations.order_by(F("budget_id").asc(nulls_last=True), "pk")))
 
 
 def latest() -> dict[int, Judgement]:
@@ -105,12 +106,16 @@ def latest() -> dict[int, Judgement]:
     evaluated = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
     newest = Subquery(evaluated.order_by("-run_id").values("pk")[:1])
     found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
-    return {each.budget_id: each for each in _told(_judged(found))}
+    return {each.budget_id: each for each in _told(_judged(found)) if each.budget_id}
 
 
 def history(budget: Budget, limit: int = 50) -> list[Judgement]:
-    """Return the last ``limit`` judgements of ``budget``, oldest first. Two queries."""
-    return _told(_judged(budget.evaluations.order_by("-run_id"))[:limit])[::-1]
+    """Return the last ``limit`` judgements of its metric and route, oldest first. Two queries.
+
+    Those of a budget that was deleted, and made again, are among them.
+    """
+    of_it = Evaluation.objects.filter(metric=budget.metric, route=budget.route)
+    return _told(_judged(of_it.order_by("-run_id", "-pk"))[:limit])[::-1]
 
 
 def _told(rows: QuerySet[Evaluation]) -> list[Judgement]:
@@ -132,14 +137,16 @@ def rules() -> str:
 
 def judgement(row: Evaluation, waived: Waivers) -> Judgement:
     """Return the evaluation as a person reads it, with the waiver of its time."""
-    measure = metric_of(row.budget)
-    name, is_violated = str(row.budget), row.outcome == Outcome.VIOLATED
+    budget = row.judged
+    measure = metric_of(budget)
+    name, is_violated = str(budget), row.outcome == Outcome.VIOLATED
     is_waived = is_violated and waived.covers(name, row.created_at)
     sentence = waived.sentence(name, row.created_at, violated=is_violated)
+    since = "This budget has been deleted since." if row.budget_id is None else ""
     return Judgement(
         budget_id=row.budget_id,
         name=name,
-        action=row.budget.action,
+        action=budget.action,
         outcome=row.outcome,
         label=WAIVED if is_waived else LABELS[Outcome(row.outcome)],
         value=row.value,
@@ -149,7 +156,7 @@ def judgement(row: Evaluation, waived: Waivers) -> Judgement:
         target_text=measure.bound_text(row.target),
         threshold_text=measure.bound_text(row.threshold),
         margin=None if row.value is None else measure.margin(row.value, row.threshold),
-        reason=f"{row.reason} {sentence}".strip(),
+        reason=" ".join(filter(None, (row.reason, sentence, since))),
         run_id=row.run_id,
         at=row.run.created_at,
         is_waived=is_waived,

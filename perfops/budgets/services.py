@@ -97,6 +97,15 @@ def record_change(
     )
 
 
+def record_deletion(budget: Budget, *, by: Any) -> BudgetChange:
+    """Keep who deletes ``budget``; what runs said of it stays."""
+    limits = {name: text for name, text in as_texts(budget).items() if name != "budget"}
+    what = "deleted; " + "; ".join(f"{name}: {text}" for name, text in limits.items())
+    return BudgetChange.objects.create(
+        budget=None, name=str(budget), what=what, why="", changed_by=by
+    )
+
+
 def _checked(each: Wanted) -> Budget:
     name = f"{each.metric} of {each.route}" if each.route else each.metric
     budget = Budget(metric=each.metric, route=each.route, action=each.action)
@@ -126,13 +135,14 @@ def bound(budget: Budget, given: float | str) -> float:
 def evaluate(run: LoadRun) -> list[Evaluation]:
     """Hold ``run`` (its summary, server and route results) against every enabled budget.
 
-    Doing it again replaces what was there. Returns the rows, in the budgets' order.
+    Doing it again replaces what was there, but for what budgets said that are deleted since.
+    Returns the rows, in the budgets' order.
     """
     routes = {result.route: result for result in run.routes.all()}
     budgets = Budget.objects.filter(enabled=True).order_by("id")
     evaluations = [_evaluate(budget, run, routes) for budget in budgets]
     with transaction.atomic():
-        run.evaluations.all().delete()
+        run.evaluations.filter(budget__isnull=False).delete()
         return Evaluation.objects.bulk_create(evaluations)
 
 
@@ -150,6 +160,9 @@ def _evaluate(budget: Budget, run: LoadRun, routes: dict[str, RouteResult]) -> E
     return Evaluation(
         budget=budget,
         run=run,
+        metric=budget.metric,
+        route=budget.route,
+        action=budget.action,
         outcome=outcome,
         value=reading.value,
         target=budget.target,

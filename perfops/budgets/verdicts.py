@@ -36,7 +36,7 @@ def weigh(
     A violation that is waived fails nothing, and is a warning.
     """
     known, at = waivers.read(), timezone.now()
-    failing = [e for e in evaluations if _fails(e) and not known.covers(str(e.budget), at)]
+    failing = [e for e in evaluations if _fails(e) and not known.covers(str(e.judged), at)]
     proved = [_sentence(e) for e in failing if _is_proved(e, errors)]
     if proved:
         return Verdict.FAILED, [*proved, *errors.reasons]
@@ -48,7 +48,7 @@ def weigh(
         return Verdict.INVALID, ["No budget is enabled: there is nothing to judge by."]
     unknown = [e for e in evaluations if e.outcome == Outcome.UNKNOWN and _is_gate(e)]
     if unknown:
-        return Verdict.INVALID, [f"{e.budget}: {e.reason}" for e in unknown]
+        return Verdict.INVALID, [f"{e.judged}: {e.reason}" for e in unknown]
     violated = [_sentence(e) for e in evaluations if e.outcome == Outcome.VIOLATED]
     if violated:
         return Verdict.WARNED, violated
@@ -56,7 +56,7 @@ def weigh(
 
 
 def _is_gate(evaluation: Evaluation) -> bool:
-    return evaluation.budget.action == Budget.Action.FAIL
+    return evaluation.judged.action == Budget.Action.FAIL
 
 
 def _fails(evaluation: Evaluation) -> bool:
@@ -67,18 +67,18 @@ def _is_proved(evaluation: Evaluation, errors: ValidityErrors) -> bool:
     """A generator that was starved, or never reached the target, slows requests down itself."""
     if errors.nothing_measured:
         return False
-    metric = metric_of(evaluation.budget)
+    metric = metric_of(evaluation.judged)
     if not (errors.generator and metric.depends_on_generator):
         return True
     # Late, but not starved: from sending on, the time is the server's.
     sent = evaluation.run.summary.get("latency_ms", {}).get(getattr(metric, "name", ""))
-    is_late_only = not errors and not evaluation.budget.route
+    is_late_only = not errors and not evaluation.judged.route
     return is_late_only and sent is not None and not metric.holds(sent, evaluation.threshold)
 
 
 def _sentence(evaluation: Evaluation) -> str:
-    metric = metric_of(evaluation.budget)
+    metric = metric_of(evaluation.judged)
     return (
-        f"{evaluation.budget} is {metric.text(evaluation.value)}; "
+        f"{evaluation.judged} is {metric.text(evaluation.value)}; "
         f"it must be {metric.bound_text(evaluation.threshold)}."
     )

@@ -49,7 +49,11 @@ class Budget(models.Model):
 
 
 class Evaluation(models.Model):
-    """A budget held against one load run. ``target`` and ``threshold`` are those of that day."""
+    """A budget held against one load run: its metric, route, action and limits of that day.
+
+    It outlives the budget. ``metric`` is empty in rows that a process of the version before wrote
+    during an upgrade: those have their budget.
+    """
 
     class Outcome(models.TextChoices):
         MET = "met", "target met"
@@ -58,8 +62,15 @@ class Evaluation(models.Model):
         UNKNOWN = "unknown", "could not tell"
 
     # Here and in its like: the unique constraint begins with it, and its index serves both.
-    budget = models.ForeignKey(Budget, models.CASCADE, related_name="evaluations", db_index=False)
+    budget = models.ForeignKey(
+        Budget, models.SET_NULL, null=True, related_name="evaluations", db_index=False
+    )
     run = models.ForeignKey(LoadRun, models.CASCADE, related_name="evaluations")
+    metric = models.CharField(max_length=30, blank=True, default="", db_default="")
+    route = models.CharField(max_length=200, blank=True, default="", db_default="")
+    action = models.CharField(
+        max_length=10, choices=Budget.Action, blank=True, default="", db_default=""
+    )
     outcome = models.CharField(max_length=10, choices=Outcome)
     value = models.FloatField(null=True)
     target = models.FloatField()
@@ -71,6 +82,23 @@ class Evaluation(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["budget", "run"], name="perfops_evaluation_unique")
         ]
+        indexes = [
+            models.Index(fields=["metric", "route", "run"], name="perfops_evaluation_history")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.budget_id} in run {self.run_id}: {self.outcome}"
+        return f"{self.judged} in run {self.run_id}: {self.outcome}"
+
+    @property
+    def judged(self) -> Budget:
+        """Return the budget as it was when it judged: unsaved, whether or not it is there still."""
+        if not self.metric and self.budget is not None:
+            return self.budget
+        return Budget(
+            pk=self.budget_id,
+            metric=self.metric,
+            route=self.route,
+            action=self.action,
+            target=self.target,
+            threshold=self.threshold,
+        )

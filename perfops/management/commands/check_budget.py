@@ -10,6 +10,7 @@ from rich.markup import escape
 from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
 from perfops.budgets.against.measuring import Wanted
+from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
@@ -73,7 +74,7 @@ class Command(ReportCommand):
         else:
             run = _run(options["run"], options["scenario"])
             code, reasons = _judge(run)
-            found = BudgetReport(run, code, reasons, budgets.of_run(run) if run else [])
+            found = BudgetReport(run, code, reasons, _present(run) if run else [])
         code = found.code
         if options["format"] == "json":
             console.print_json(budget_report.as_data(found))
@@ -105,6 +106,11 @@ def _run(run_id: int | None, scenario: str) -> LoadRun | None:
     if run_id is not None:
         return LoadRun.objects.filter(pk=run_id).first()
     return runs.newest_ended(scenario)
+
+
+def _present(run: LoadRun) -> list[Judgement]:
+    """Return what the run says of the budgets of today; deleted ones decide nothing any more."""
+    return [each for each in budgets.of_run(run) if each.budget_id is not None]
 
 
 def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
