@@ -21,7 +21,7 @@ from perfops.analysis import sessions as present
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.incidents import Line, folded_title
 from perfops.analysis.selectors import Seen
-from perfops.formatting import share_text
+from perfops.formatting import count_text, share_text
 from perfops.jobs import lifecycle
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
@@ -43,7 +43,7 @@ class AnalysisAdmin(InsidePages):
     list_display = ["name", "outcome", "database", "when", "window", "trigger"]
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
-    sortable_by = ()
+    sortable_by = ("name", "database", "when", "window", "trigger")
     only_on_page = ("notes", "missing", "error")
     empty_text = "No analysis yet: start one here, or run manage.py analyze_db."
 
@@ -102,14 +102,17 @@ class AnalysisAdmin(InsidePages):
         return self.back_to(analysis.pk)
 
     def _context(self, request: HttpRequest, analysis: Analysis) -> dict[str, Any]:
+        show_all = request.GET.get("show") == "all"
         again = analysis.state in _IN_VAIN and self.may(request, "run_analysis")
         return {
-            "page": _page(analysis),
+            "page": _page(analysis, show_all=show_all),
             "again_url": self.url("start") if again else "",
             "windows": self._windows(analysis) if self.may(request, "run_analysis") else (),
             "start_url": self.url("start"),
             "database": analysis.database,
-            "live_url": self.url("live", analysis.pk),
+            "live_url": self.url("live", analysis.pk) + ("?show=all" if show_all else ""),
+            "show_all": show_all,
+            "page_url": self.url("change", analysis.pk),
             "links": self._links(analysis),
         }
 
@@ -130,7 +133,7 @@ class AnalysisAdmin(InsidePages):
             links.append((name, self.url("difference", analysis.pk, earlier.pk)))
         return links
 
-    @admin.display(description="Analysis")
+    @admin.display(description="Analysis", ordering="pk")
     def name(self, analysis: Analysis) -> str:
         return f"Analysis {analysis.pk}"
 
@@ -138,16 +141,18 @@ class AnalysisAdmin(InsidePages):
     def outcome(self, analysis: Analysis) -> SafeString:
         return badges.of_analysis(analysis).html()
 
-    @admin.display(description="Requested")
+    @admin.display(description="Requested", ordering="created_at")
     def when(self, analysis: Analysis) -> str:
         return minute(analysis.created_at)
 
-    @admin.display(description="Window")
+    @admin.display(description="Window", ordering="window_s")
     def window(self, analysis: Analysis) -> str:
         return _window(analysis)
 
 
-def _page(analysis: Analysis) -> dict[str, Any]:
+def _page(analysis: Analysis, *, show_all: bool) -> dict[str, Any]:
+    """``show_all``: incidents without an open finding too."""
+    lines, hidden = _lines(analysis, show_all=show_all)
     facts = [
         ("Database", analysis.database),
         ("Requested", minute(analysis.created_at)),
@@ -168,12 +173,17 @@ def _page(analysis: Analysis) -> dict[str, Any]:
         "facts": facts,
         "notes": analysis.notes,
         "missing": msgspec.convert(analysis.missing, list[UnavailableSource]),
-        "lines": [
-            _line(line)
-            for line in selectors.lines_of(selectors.findings_of(analysis, limit=_MOST_FINDINGS))
-        ],
+        "lines": lines,
+        "hidden": count_text(hidden, "finding") if hidden else "",
         "more": max(0, sum(analysis.counts.values()) - _MOST_FINDINGS),
     }
+
+
+def _lines(analysis: Analysis, *, show_all: bool) -> tuple[list[dict[str, Any]], int]:
+    """Return the lines to show, and how many findings of the others are left out."""
+    seen = selectors.findings_of(analysis, limit=_MOST_FINDINGS)
+    shown = seen if show_all else selectors.still_open(seen)
+    return [_line(line) for line in selectors.lines_of(shown)], len(seen) - len(shown)
 
 
 def _line(line: Line[Seen]) -> dict[str, Any]:

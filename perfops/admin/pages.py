@@ -53,6 +53,24 @@ class _Narrow(ChangeList):
         return super().get_queryset(*args, **kwargs).defer(*admin_class.only_on_page)
 
 
+def sorted_by_column[T](
+    changes: ChangeList, rows: list[T], figure: Callable[[str, T], float]
+) -> list[T]:
+    """Return the rows of a list that is no query, in the order of the column that was asked for.
+
+    ``figure``: of a column's name ("" where none was asked for) and a row. Greatest first, unless
+    the reader asks for the least. Columns need an ``ordering``, and Django's is not used.
+    """
+    columns = dict(enumerate(map(str, changes.list_display)))
+    asked = [
+        (columns[place], way)
+        for place, way in changes.get_ordering_field_columns().items()
+        if columns.get(place) in (changes.sortable_by or ())
+    ]
+    name, way = asked[0] if asked else ("", "desc")
+    return sorted(rows, key=lambda row: figure(name, row), reverse=way == "desc")
+
+
 class MeasuredAdmin(admin.ModelAdmin):
     """Nobody adds or edits what was measured; deleting stays a permission of its own."""
 
@@ -62,7 +80,7 @@ class MeasuredAdmin(admin.ModelAdmin):
     only_on_page: tuple[str, ...] = ()
     list_per_page = 30
     show_full_result_count = False
-    actions = None
+    actions: Any = None
 
     class Media:
         css = {"all": ["perfops/perfops.css"]}

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from perfops.admin import statements
 from perfops.admin.badges import card
-from perfops.admin.pages import MeasuredAdmin
+from perfops.admin.pages import MeasuredAdmin, sorted_by_column
 from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
@@ -79,14 +79,16 @@ class CostliestFirst(ChangeList):
         self.since = since(request)
         self.sent = queries.sent(since=self.since)
         found = self.queryset.order_by().values_list("pk", flat=True)
-        ids = sorted(
-            (pk for pk in found if pk in self.sent), key=lambda pk: (-self.sent[pk].ms, pk)
-        )
+        ids = sorted_by_column(self, [pk for pk in found if pk in self.sent], self._figure)
         self.paginator = Paginator(ids, self.list_per_page)
         self.result_count, self.full_result_count = len(ids), None
         self.show_full_result_count = self.show_admin_actions = False
         self.can_show_all, self.multi_page = False, len(ids) > self.list_per_page
         self.result_list = self._rows(list(self.paginator.get_page(self.page_num).object_list))
+
+    def _figure(self, column: str, pk: int) -> float:
+        sent = self.sent[pk]
+        return {"calls": sent.calls, "mean": sent.mean_ms or 0.0}.get(column, sent.ms)
 
     def _rows(self, ids: list[int]) -> list[QueryTemplate]:
         """Return the statements with what the columns show of them. Three queries, and five for
@@ -114,7 +116,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
     list_display = ["statement", "total", "share", "calls", "mean", "trend"]
     search_fields = ["text"]
     search_help_text = "In the statement, the line that sends it, its route, task or command."
-    sortable_by = ()
+    sortable_by = ("total", "calls", "mean")
     empty_text = (
         "No statement was counted in this window. They come by themselves while the application "
         'works, unless PERFOPS["ORIGINS"] is off; each process writes them every half minute.'
@@ -177,7 +179,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
         }
         return render_to_string("perfops/_statement.html", context)
 
-    @admin.display(description="Total")
+    @admin.display(description="Total", ordering="pk")
     def total(self, row: Any) -> str:
         return ms_text(row.sent.ms)
 
@@ -185,11 +187,11 @@ class QueryTemplateAdmin(MeasuredAdmin):
     def share(self, row: Any) -> str:
         return share_text(row.share)
 
-    @admin.display(description="Calls")
+    @admin.display(description="Calls", ordering="pk")
     def calls(self, row: Any) -> str:
         return f"{row.sent.calls:,}"
 
-    @admin.display(description="Mean")
+    @admin.display(description="Mean", ordering="pk")
     def mean(self, row: Any) -> str:
         return "-" if row.sent.mean_ms is None else ms_text(row.sent.mean_ms)
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -23,7 +24,7 @@ from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
-from perfops.formatting import ms_text, time_text
+from perfops.formatting import ms_text, percent_text, time_text
 from perfops.jobs import lifecycle
 from perfops.load import comparison
 from perfops.load import scenarios as plans
@@ -52,7 +53,7 @@ class LoadRunAdmin(MeasuredAdmin):
     list_display = ["name", "outcome", "p95", "errors", "spark", "when"]
     list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]
-    sortable_by = ()
+    sortable_by = ("name", "outcome", "p95", "errors", "when")
     only_on_page = ("reasons", "plan", "fingerprint", "server", "log")
     empty_text = "No run yet: start one here, or run manage.py run_load_test smoke."
 
@@ -176,27 +177,29 @@ class LoadRunAdmin(MeasuredAdmin):
             "live_url": self.url("live", run.pk),
         }
 
-    @admin.display(description="Run")
+    @admin.display(description="Run", ordering="pk")
     def name(self, run: LoadRun) -> str:
         return f"{run.pk} · {run.scenario}"
 
-    @admin.display(description="Requested")
+    @admin.display(description="Requested", ordering="created_at")
     def when(self, run: LoadRun) -> str:
         return minute(run.created_at)
 
-    @admin.display(description="Verdict")
+    @admin.display(description="Verdict", ordering="verdict")
     def outcome(self, run: LoadRun) -> SafeString:
         return badges.of_run(run).html()
 
-    @admin.display(description="p95")
+    @admin.display(
+        description="p95, with waiting",
+        ordering=F("summary__intended_latency_ms__p95").asc(nulls_first=True),
+    )
     def p95(self, run: LoadRun) -> str:
-        p95 = run.summary["latency_ms"]["p95"] if run.summary else None
-        return ms_text(p95)
+        """As budgets judge it."""
+        return ms_text(run.summary.get("intended_latency_ms", {}).get("p95"))
 
-    @admin.display(description="Errors")
+    @admin.display(description="Errors", ordering=F("summary__error_rate").asc(nulls_first=True))
     def errors(self, run: LoadRun) -> str:
-        rate = run.summary.get("error_rate")
-        return "-" if rate is None else f"{rate:.2%}"
+        return percent_text(run.summary.get("error_rate"))
 
     @admin.display(description="p95 over time")
     def spark(self, run: LoadRun) -> SafeString:

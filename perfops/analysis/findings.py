@@ -1,7 +1,7 @@
 """The life of findings between analyses."""
 
 from collections.abc import Collection, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,11 +15,6 @@ from perfops.models.analyses import Analysis, Finding, Occurrence
 Status = Finding.Status
 _BATCH = 500
 _FIXED = {"id", "database", "fingerprint", "first_seen_at"}
-_HIDDEN = (Status.ACKNOWLEDGED, Status.MUTED)
-
-
-class NotMuted(ValueError):
-    """A mute needs a reason and an end; the message says which is missing."""
 
 
 def record(
@@ -151,43 +146,9 @@ def _see(finding: Finding, advice: DetectedIssue) -> None:
 
 def _mute_has_ended(finding: Finding) -> bool:
     until = finding.muted_until
-    return finding.status == Status.MUTED and until is not None and until < _today()
+    return finding.status == Status.MUTED and until is not None and until < timezone.now().date()
 
 
 def _open(finding: Finding) -> None:
     finding.status, finding.resolved_at = Status.OPEN, None
     finding.muted_until, finding.mute_reason = None, ""
-
-
-def acknowledge(finding_id: int) -> bool:
-    """Note that someone works on it; False when it is not open."""
-    return _from((Status.OPEN,), finding_id, status=Status.ACKNOWLEDGED)
-
-
-def mute(finding_id: int, *, until: date, reason: str) -> bool:
-    """Hide it until the day ``until``; False when it is resolved. Raises ``NotMuted``."""
-    if not reason.strip():
-        raise NotMuted("Say why: whoever finds it muted will ask.")
-    if until <= _today():
-        raise NotMuted(f"{until} is not in the future.")
-    return _from(
-        (Status.OPEN, *_HIDDEN),
-        finding_id,
-        status=Status.MUTED,
-        muted_until=until,
-        mute_reason=reason.strip()[:300],
-    )
-
-
-def reopen(finding_id: int) -> bool:
-    """Undo an acknowledgement or a mute; False when it is neither."""
-    return _from(_HIDDEN, finding_id, status=Status.OPEN, muted_until=None, mute_reason="")
-
-
-def _from(statuses: tuple[Status, ...], finding_id: int, **fields: object) -> bool:
-    changed = Finding.objects.filter(pk=finding_id, status__in=statuses).update(**fields)
-    return changed > 0
-
-
-def _today() -> date:
-    return timezone.now().date()

@@ -44,13 +44,22 @@ def findings_of(analysis: Analysis, *, limit: int) -> list[Seen]:
     ]
 
 
+def _key(each: Seen) -> object:
+    """Analyses of the version before know no incidents."""
+    return each.finding.pk if each.incident is None else ("incident", each.incident)
+
+
+def still_open(seen: list[Seen]) -> list[Seen]:
+    """Return the findings of those incidents of which one finding at least is open now."""
+    kept = {_key(each) for each in seen if each.finding.status == Finding.Status.OPEN}
+    return [each for each in seen if _key(each) in kept]
+
+
 def lines_of(seen: list[Seen]) -> list[Line[Seen]]:
     """Return the findings of an analysis as its report's lines: see ``incidents.lines``."""
     groups: dict[object, list[Seen]] = {}
     for each in seen:
-        # Analyses of the version before know no incidents.
-        key = each.finding.pk if each.incident is None else ("incident", each.incident)
-        groups.setdefault(key, []).append(each)
+        groups.setdefault(_key(each), []).append(each)
     found = [(tuple(its), its[0].apart) for its in groups.values()]
     return incidents.lines(found, lambda each: (each.finding.advisor, each.severity))
 

@@ -2,7 +2,7 @@
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import Budget, Evaluation
-from perfops.models.decisions import BudgetChange, Waiver
+from perfops.models.decisions import BudgetChange, FindingEvent, Waiver
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,
@@ -19,6 +19,7 @@ __all__ = [
     "BudgetChange",
     "Evaluation",
     "Finding",
+    "FindingEvent",
     "LoadRun",
     "Occurrence",
     "QueryOrigin",

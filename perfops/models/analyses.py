@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -107,6 +108,9 @@ class Finding(models.Model):
     status = models.CharField(max_length=15, choices=Status, default=Status.OPEN)
     muted_until = models.DateField(null=True, blank=True)
     mute_reason = models.CharField(max_length=300, blank=True)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
 
     title = models.CharField(max_length=300)
     # Pairs of label and number or text, in reading order (an object would lose it).

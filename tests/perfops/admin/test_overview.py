@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from perfops import overview as state
-from perfops.analysis import findings
+from perfops.analysis import findings, triage
 from perfops.analysis.collectors.states import Session
 from perfops.analysis.incidents import Incident
 from perfops.analysis.sessions import Present
@@ -118,7 +118,7 @@ def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measure
 
 
 def test_an_acknowledged_problem_needs_no_attention(admin_client, measured):
-    findings.acknowledge(findings.Finding.objects.get().pk)
+    triage.acknowledge([findings.Finding.objects.get().pk])
     assert "The last analysis left no problem open." in overview(admin_client)
 
 

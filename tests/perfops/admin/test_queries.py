@@ -9,7 +9,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from perfops.analysis import findings
+from perfops.analysis import findings, triage
 from perfops.analysis.advisors import n_plus_one, plan_changes, slow_queries
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.collectors.origins import Origin, PlanChange
@@ -226,7 +226,7 @@ def test_what_is_resolved_stands_below_what_is_open_and_a_mute_is_said(admin_cli
     findings.record(Analysis.objects.create(state="finished"), shown)
     findings.record(Analysis.objects.create(state="finished"), shown[1:])
     muted = Finding.objects.get(object="muted")
-    findings.mute(muted.pk, until=timezone.now().date() + timedelta(days=9), reason="known")
+    triage.mute([muted.pk], until=timezone.now().date() + timedelta(days=9), reason="known")
     page = admin_client.get(url("change", made.pk)).content.decode()
     places = [page.index(part) for part in ("Finding open", "Finding muted", "Finding gone")]
     assert places == sorted(places)

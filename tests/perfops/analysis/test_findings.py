@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from perfops.analysis import findings, selectors
+from perfops.analysis import findings, selectors, triage
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.coverage import Coverage
 from perfops.models import Analysis, Finding
@@ -70,15 +70,15 @@ def test_what_hides_one_object_keeps_its_findings_alone_open():
 
 def test_acknowledged_stays_acknowledged_until_it_is_gone():
     analysis_that_sees(ADVICE)
-    assert findings.acknowledge(only().pk)
+    assert triage.acknowledge([only().pk])
     analysis_that_sees(ADVICE)
     assert only().status == "acknowledged"
-    assert not findings.acknowledge(only().pk)
+    assert not triage.acknowledge([only().pk])
 
 
 def test_a_mute_ends_on_its_day():
     analysis_that_sees(ADVICE)
-    findings.mute(only().pk, until=day(2), reason="known")
+    triage.mute([only().pk], until=day(2), reason="known")
     analysis_that_sees(ADVICE)
     assert only().status == "muted"
     Finding.objects.update(muted_until=day(-2))
@@ -91,18 +91,18 @@ def test_a_mute_ends_on_its_day():
 )
 def test_a_mute_needs_a_reason_and_an_end(days, reason, says):
     analysis_that_sees(ADVICE)
-    with pytest.raises(findings.NotMuted, match=says):
-        findings.mute(only().pk, until=day(days), reason=reason)
+    with pytest.raises(triage.NotMuted, match=says):
+        triage.mute([only().pk], until=day(days), reason=reason)
     assert only().status == "open"
 
 
 def test_opening_again_undoes_a_mute_but_not_a_cure():
     analysis_that_sees(ADVICE)
-    findings.mute(only().pk, until=day(2), reason="known")
-    assert findings.reopen(only().pk)
+    triage.mute([only().pk], until=day(2), reason="known")
+    assert triage.reopen([only().pk])
     assert only().status == "open"
     analysis_that_sees()
-    assert not findings.reopen(only().pk)
+    assert not triage.reopen([only().pk])
 
 
 def test_another_databases_findings_are_left_alone():
@@ -134,7 +134,7 @@ def test_the_worst_open_finding_stands_first():
         for name, severity in (("a", "info"), ("b", "error"), ("c", "warning"), ("d", "error"))
     ]
     analysis_that_sees(*advice)
-    findings.acknowledge(Finding.objects.get(object="b").pk)
+    triage.acknowledge([Finding.objects.get(object="b").pk])
     ranked = selectors.worst_first(Finding.objects.all()).order_by("status_rank", "rank")
     assert [finding.object for finding in ranked] == ["d", "c", "a", "b"]
 

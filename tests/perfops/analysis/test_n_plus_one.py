@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
-from perfops.analysis import findings
+from perfops.analysis import findings, triage
 from perfops.analysis.advisors import n_plus_one
 from perfops.analysis.collectors import difference
 from perfops.analysis.collectors.origins import Origin
@@ -130,7 +130,7 @@ def test_two_statements_from_one_line_are_two_findings_that_live_on_whichever_is
 
     first = record({"queryids": ("1",)}, {"text": OTHER, "queryids": ("2",)})
     assert {name: found.queryids for name, found in first.items()} == {"t": ["1"], "u": ["2"]}
-    findings.acknowledge(first["t"].pk)
+    triage.acknowledge([first["t"].pk])
     # After a restart on another version: other ids, another order.
     again = record({"text": OTHER, "queryids": ("8",), "calls": 400}, {"queryids": ("9",)})
     assert {name: found.pk for name, found in again.items()} == {
@@ -162,7 +162,7 @@ def test_findings_from_before_statements_were_told_apart_live_on():
     ]
     findings.record(Analysis.objects.create(), before)
     known, forgotten = Finding.objects.order_by("-object")
-    findings.acknowledge(known.pk)
+    triage.acknowledge([known.pk])
     migration = import_module("perfops.migrations.0011_n_plus_one_by_statement")
     with connection.schema_editor() as editor:
         migration.tell_apart(apps, editor)

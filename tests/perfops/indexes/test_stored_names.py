@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 
-from perfops.analysis import findings
+from perfops.analysis import findings, triage
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.models import Analysis, Finding
 
@@ -20,7 +20,7 @@ def issue(advisor):
 
 def test_a_muted_finding_about_impact_stays_muted_under_its_new_id():
     (old,) = findings.record(Analysis.objects.create(), [issue("index_aftermath")])
-    assert findings.mute(old.pk, until=date(2999, 1, 1), reason="known")
+    assert triage.mute([old.pk], until=date(2999, 1, 1), reason="known")
     MIGRATION.forwards(apps, None)
     findings.record(Analysis.objects.create(), [issue("index_impact")])
     found = Finding.objects.get()
