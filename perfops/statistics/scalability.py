@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from statistics import quantiles
+from statistics import median, quantiles
 from typing import Any
 
 _POINTS = 25
@@ -23,6 +23,9 @@ _SAMPLES = 200
 _CONFIDENCE = 0.95
 # A knee further out than this was not measured: the runs would have to go on.
 _FURTHEST = 1.5
+# A law that half of its points miss by more than this factor (as a log) does not describe them:
+# what was measured is a server at one rate that stood still for seconds, not its capacity.
+_MAX_ERROR = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def points(seconds: Sequence[tuple[float, float]]) -> list[Point]:
 
 
 def fit(measured: Sequence[Point]) -> Fit | None:
-    """Fit the law; None where there are too few points, or all at about the same concurrency.
+    """Fit the law; None where it does not describe the points, or too few of them show no curve.
 
     N / X is linear in (1/r, s/r, k/r). Least squares of *relative* errors, none of the three below
     0; intervals by drawing points with replacement (Efron, 1979, percentiles). There is a knee only
@@ -79,6 +82,11 @@ def fit(measured: Sequence[Point]) -> Fit | None:
     best = _solve(measured)
     if best is None:
         return None
+    error = median(
+        abs(math.log(point.throughput / _throughput(best, point.concurrency))) for point in measured
+    )
+    if error > _MAX_ERROR:
+        return None
     draw = random.Random(1)  # noqa: S311 -- the same points give the same answer
     drawn = [_solve(draw.choices(measured, k=len(measured))) for _ in range(_SAMPLES)]
     found = [each for each in drawn if each is not None]
@@ -88,9 +96,6 @@ def fit(measured: Sequence[Point]) -> Fit | None:
     inside = [(each, n) for each, n in zip(found, knees, strict=True) if n <= _FURTHEST * furthest]
     own = knee_of(best)
     has_knee = own <= _FURTHEST * furthest and len(inside) >= (1 + _CONFIDENCE) / 2 * len(found)
-    residuals = [
-        abs(math.log(point.throughput / _throughput(best, point.concurrency))) for point in measured
-    ]
     return Fit(
         rate=_interval(best[0], [each[0] for each in found]),
         contention=_interval(best[1], [each[1] for each in found]),
@@ -99,7 +104,7 @@ def fit(measured: Sequence[Point]) -> Fit | None:
         peak=_interval(_throughput(best, own), [_throughput(each, n) for each, n in inside])
         if has_knee
         else None,
-        error=sorted(residuals)[len(residuals) // 2],
+        error=error,
     )
 
 
