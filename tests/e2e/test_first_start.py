@@ -20,24 +20,29 @@ def password(output: str) -> str:
 
 
 def check_what_a_newcomer_sees(person: Newcomer) -> None:
-    output = person.output
-    assert re.search(r"\b(PASS|pass)\b", output), output
-    assert "p95 latency" in output
-    assert f"127.0.0.1:{person.port}/admin/" in output
-    someone = Admin(person.url)
-    someone.log_in("admin", password(output))
+    assert re.search(r"\b(PASS|pass)\b", person.output), person.output
+    assert "p95 latency" in person.output
+    someone = check_what_is_there_without_a_run(person)
     runs = someone.get("/admin/perfops/loadrun/")
     run = re.search(r"/admin/perfops/loadrun/(\d+)/change/", runs)
     assert run, "the admin lists no run"
     page = someone.get(run[0])
     assert "<svg" in page
     assert "p95" in page
+
+
+def check_what_is_there_without_a_run(person: Newcomer) -> Admin:
+    assert f"127.0.0.1:{person.port}/admin/" in person.output
+    someone = Admin(person.url)
+    someone.log_in("admin", password(person.output))
     assert '"openapi"' in someone.get("/api/v1/openapi.json")
+    someone.get("/health")
     with urllib.request.urlopen(f"http://127.0.0.1:{person.metrics_port}/metrics") as response:
         assert (
             'http_requests_total{method="GET",route="/health",status="200"}'
             in response.read().decode()
         )
+    return someone
 
 
 def test_another_user_gets_to_a_judged_run_and_ctrl_c_or_kill_9_leaves_nothing(another_user):
@@ -65,9 +70,14 @@ def test_another_user_gets_to_a_judged_run_and_ctrl_c_or_kill_9_leaves_nothing(a
 def test_root_with_servers_of_their_own_gets_there_too(newcomer, debian_postgres, debian_redis):
     # The other newcomer has shown that an empty cache of packages does.
     packages = os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))
-    person = newcomer(DATABASE_URL=debian_postgres, REDIS_URL=debian_redis, UV_CACHE_DIR=packages)
+    person = newcomer(
+        DATABASE_URL=debian_postgres, REDIS_URL=debian_redis, UV_CACHE_DIR=packages,
+        MIDST_SMOKE="0",
+    )  # fmt: skip
     with person.make_run():
-        check_what_a_newcomer_sees(person)
+        check_what_is_there_without_a_run(person)
+        profiles = person.manage("shell", "-v", "0", "-c", COUNT_PROFILES)
+        assert profiles.stdout.strip() == "2000", profiles.stderr
         assert not (person.clone / ".midst" / "postgres").exists()
     assert person.processes_left() == []
 

@@ -74,6 +74,7 @@ def test_days_become_months_and_nothing_is_lost(year):
     assert len(trend) in {12, 13}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("year")
 def test_the_queries_of_a_day_read_little_more_than_that_day(admin_client):
     in_window = QueryOrigin.objects.filter(at__gte=queries.begin(1)).count()

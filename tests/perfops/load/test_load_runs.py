@@ -103,6 +103,7 @@ def test_a_wrong_port_makes_the_run_invalid(scenario):
     assert "Nothing answers at http://127.0.0.1:9" in run.reasons[0]
 
 
+@pytest.mark.slow
 def test_dropped_iterations_make_the_run_invalid(scenario, site):
     site.delay_s = 0.5
     run = load(scenario(rate=400, max_vus=5), site.url)
@@ -190,7 +191,7 @@ def test_stress_is_not_judged(scenario, site):
     run = load_valid(scenario(name="stress", judged=False), site.url)
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.NONE)
     assert not run.evaluations.exists()
-    # One rate shows no curve (test_scalability), except where the machine made one by standing still.
+    # One rate shows no curve, but where the machine stood still: test_scalability.
     assert run.summary["scalability"]["points"]
 
 

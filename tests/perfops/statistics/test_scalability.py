@@ -59,5 +59,6 @@ def test_a_run_at_one_rate_shows_no_curve():
 
 def test_a_run_at_one_rate_whose_server_stood_still_for_seconds_shows_no_curve():
     # Most answers in the seconds after: many requests at work, and throughput of any size.
-    stalls = [(40.0 * n, x) for n, x in zip(range(1, 11), [9, 160, 20, 170, 8, 150, 30, 165, 12, 140])]
-    assert fit([Point(n, 160.0) for n in (1, 2, 3)] + [Point(*each) for each in stalls]) is None
+    stalls = [9, 160, 20, 170, 8, 150, 30, 165, 12, 140]
+    measured = [Point(40.0 * n, float(x)) for n, x in enumerate(stalls, start=1)]
+    assert fit([Point(n, 160.0) for n in (1, 2, 3)] + measured) is None
