@@ -188,6 +188,7 @@ def _headline(kind: str, bad: list[str], worth_a_look: list[str]) -> str:
 
 def _runs() -> tuple[RunFigures, ...]:
     ended = LoadRun.objects.filter(state=LoadRun.State.FINISHED).order_by("-created_at", "-id")
+    ended = ended.exclude(plan__has_key="find_limit")
     rows = ended.values_list(
         "pk", "scenario", "target", "verdict", "created_at",
         F("summary__intended_latency_ms__p95"), F("summary__error_rate"),

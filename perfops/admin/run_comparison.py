@@ -53,7 +53,7 @@ def _standing(each: Standing) -> dict[str, Any]:
 def _text_of(name: str) -> Any:
     if name.startswith("p95"):
         return ms_text
-    if name.startswith("Throughput"):
+    if name.startswith(("Throughput", "Highest rate")):
         return lambda rate: f"{rate:,.0f} req/s"
     return percent_text
 

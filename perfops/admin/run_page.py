@@ -9,9 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from perfops.admin import badges, run_comparison, run_statements, run_target
+from perfops.admin import badges, run_comparison, run_limit, run_statements, run_target
 from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
+from perfops.admin.run_limit import LimitFound
 from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
 from perfops.analysis.collectors.records import UnavailableSource
@@ -80,6 +81,7 @@ class RunPage:
     server_figures: list[tuple[str, str]]
     statements: list[dict[str, str]]
     missing: list[UnavailableSource]
+    limit: LimitFound | None
     asked: Asked
     standing: dict[str, Any]
     fingerprint: list[tuple[str, str]]
@@ -108,6 +110,7 @@ def build(run: LoadRun) -> RunPage:
         target=run_target.build(run.server.get("target")),
         server_figures=_server_figures(run.server),
         statements=[_statement(each) for each in run.server.get("statements", [])],
+        limit=run_limit.build(run.summary.get("limit")),
         asked=run_statements.build(run),
         standing=run_comparison.standing(run),
         missing=msgspec.convert(run.server.get("missing", []), list[UnavailableSource]),
@@ -233,6 +236,8 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
         facts.append(("Duration", f"{run.duration_s:.0f} s"))
     if run.plan:
         planned = f"{run.plan['requests']:,.0f} requests in {run.plan['duration_s']:.0f} s"
+        if "find_limit" in run.plan:
+            planned = f"seek the highest rate for {run.plan['duration_s'] / 60:.0f} min at most"
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
     if run.worker:
         facts.append(("Worker", run.worker))

@@ -8,6 +8,8 @@ from django.db import transaction
 
 from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
+from perfops.load.limit_search import Search
+from perfops.load.windows import Bound
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.decisions import BudgetChange
 from perfops.models.runs import LoadRun, RouteResult
@@ -135,15 +137,35 @@ def bound(budget: Budget, given: float | str) -> float:
 def evaluate(run: LoadRun) -> list[Evaluation]:
     """Hold ``run`` (its summary, server and route results) against every enabled budget.
 
+    A run that seeks the limit breaks the others on purpose: budgets on the limit alone judge it.
     Doing it again replaces what was there, but for what budgets said that are deleted since.
     Returns the rows, in the budgets' order.
     """
     routes = {result.route: result for result in run.routes.all()}
-    budgets = Budget.objects.filter(enabled=True).order_by("id")
+    seeks_limit = "find_limit" in run.plan
+    budgets = [
+        budget
+        for budget in Budget.objects.filter(enabled=True).order_by("id")
+        if metric_of(budget).of_limit == seeks_limit
+    ]
     evaluations = [_evaluate(budget, run, routes) for budget in budgets]
     with transaction.atomic():
         run.evaluations.filter(budget__isnull=False).delete()
         return Evaluation.objects.bulk_create(evaluations)
+
+
+def limit_search(*, ceiling: float, minutes: float) -> Search:
+    """Return what a run seeks that is to find the highest rate within the enabled budgets.
+
+    Those on latency and errors, warnings left out: what is only worth a look bounds no rate.
+    """
+    rows = Budget.objects.filter(enabled=True).exclude(action=Budget.Action.WARN).order_by("id")
+    bounds = tuple(
+        Bound(str(row), metric_of(row).quantity, row.threshold, row.route)
+        for row in rows
+        if metric_of(row).quantity
+    )
+    return Search(bounds, ceiling, minutes)
 
 
 def _evaluate(budget: Budget, run: LoadRun, routes: dict[str, RouteResult]) -> Evaluation:

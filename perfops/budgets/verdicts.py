@@ -8,6 +8,7 @@ from perfops.budgets.metrics.registry import metric_of
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
+from perfops.statistics.limits import Limit
 
 Verdict = LoadRun.Verdict
 Outcome = Evaluation.Outcome
@@ -20,12 +21,27 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
     could only make it worse, so the run *fails*. It is *invalid* when nothing is proved and
     ``errors`` says why it can't be valid. A scenario that is not ``judged`` gets no verdict.
     """
+    if "find_limit" in run.plan:
+        return _of_limit(run, errors)
     if not judged:
         if errors:
             return Verdict.INVALID, list(errors.reasons)
         held = run.summary["sustained_throughput"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
     return weigh(budgets.evaluate(run), errors)
+
+
+def _of_limit(run: LoadRun, errors: ValidityErrors) -> tuple[Verdict, list[str]]:
+    """A run that sought the limit: valid, and judged where a budget is about the limit."""
+    found = Limit.from_row(run.summary["limit"])
+    sentence = found.sentence()
+    if errors:
+        return Verdict.INVALID, [*errors.reasons, sentence]
+    evaluations = budgets.evaluate(run)
+    if not evaluations:
+        return Verdict.NONE, [sentence, "No budget on the highest rate is enabled."]
+    verdict, reasons = weigh(evaluations)
+    return verdict, [*reasons, sentence]
 
 
 def weigh(

@@ -127,6 +127,7 @@ def ended() -> QuerySet[LoadRun]:
 
 
 _FIGURES = {
+    "Highest rate within the budgets": (("limit", "rate"), False),
     "p95 from the scheduled start": (("intended_latency_ms", "p95"), True),
     "p95 of the server's answer": (("latency_ms", "p95"), True),
     "Throughput held": (("sustained_throughput",), False),

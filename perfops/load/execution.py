@@ -2,9 +2,9 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from pkgutil import resolve_name
 from threading import Thread
@@ -21,10 +21,21 @@ from perfops.conf import conf
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
-from perfops.load import fingerprint, k6, routes, storing, target_side, targets, validity
+from perfops.load import (
+    bottleneck,
+    fingerprint,
+    k6,
+    limit_search,
+    routes,
+    storing,
+    target_side,
+    targets,
+    validity,
+)
 from perfops.load import parser as stream
 from perfops.load import scenarios as plans
 from perfops.load import server_side as server
+from perfops.load.limit_search import LimitSearch
 from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan
 from perfops.load.schedule import Schedule
@@ -32,6 +43,8 @@ from perfops.load.storing import Storage
 from perfops.load.summary import Summary, summarise, sustained
 from perfops.load.target_side import TargetWatch
 from perfops.load.validity import ValidityErrors
+from perfops.load.waits import Waits
+from perfops.load.windows import Windows
 from perfops.models.runs import LoadRun
 from perfops.statistics import scalability
 
@@ -113,28 +126,78 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         # Afterwards: what fills in the routes is no part of the load.
         before = _look(run)
         lifecycle.renew(run)
-        with k6.running(path, plan, file, run.target, run.pk, environment) as process:
-            storage = Storage(run, recording)
-            storage.start()
-            watch = TargetWatch(run.target, conf().TARGET_SECRET)
-            if not black_box:
-                watch.start()
-            try:
-                _watch(plan, process, recording, storage)
-            finally:
-                watch.finish()
-            run.log = process.log()
-            exit_code = process.popen.returncode
+
+        def begin(each: Plan) -> AbstractContextManager[k6.Process]:
+            return k6.running(path, each, file, run.target, run.pk, environment)
+
+        storage = Storage(run, recording)
+        load = _Load(begin, recording, storage)
+        storage.start()
+        watch = TargetWatch(run.target, conf().TARGET_SECRET)
+        waits = Waits()
+        if not black_box:
+            watch.start()
+        search = limit_search.of_plan(run.plan)
+        found: dict[str, Any] = {}
+        try:
+            if search is None:
+                load.send(plan)
+            else:
+                if _is_ours(run):
+                    waits.start()
+                seeking = LimitSearch(plan, search, run.target, recording, load.send)
+                found = {"limit": seeking.as_row(seeking.run())}
+        finally:
+            watch.finish()
+            waits.finish()
+            run.log = load.log
         storage.finish()
-        if not recording.first_at and exit_code:
-            last_line = next(reversed(run.log.strip().splitlines()), "it said nothing")
-            raise _Unusable(f"k6 could not run {run.scenario} (exit code {exit_code}): {last_line}")
-        summary = summarise(recording, plan, cpu_s=process.cpu_s, exit_code=exit_code)
+        summary = summarise(recording, plan, cpu_s=load.cpu_s, exit_code=load.exit_code)
+        if search is not None:
+            summary = limit_search.without_plan(summary, search)
         target = {"black_box": black_box} if black_box else target_side.as_row(
             watch.looks, watch.unanswered, recording.first_at
         )  # fmt: skip
-        conclude = partial(_conclude, run, plan, recording, summary, before, target, judge)
+        if found:
+            found["limit"]["bottleneck"] = bottleneck.of(seeking.beyond(), watch.looks, waits.looks)
+        conclude = partial(_conclude, run, plan, recording, summary, before, target, judge, found)
         storing.patiently(run, conclude)
+
+
+@dataclass
+class _Load:
+    """Runs k6 by one plan after the other, into one recording; sums up what they used and said."""
+
+    begin: Callable[[Plan], AbstractContextManager[k6.Process]]
+    recording: Recording
+    storage: Storage
+    cpu_s: float = 0.0
+    exit_code: int = 0
+    log: str = ""
+
+    def send(
+        self, plan: Plan, windows: Windows | None = None, may_end: Callable[[], bool] = bool
+    ) -> None:
+        """Send by ``plan`` to its end, or until ``may_end``. Raises ``_Unusable``."""
+        is_ended = False
+
+        def ends() -> bool:
+            nonlocal is_ended
+            is_ended = is_ended or may_end()
+            return is_ended
+
+        with self.begin(plan) as process:
+            try:
+                _watch(plan, process, self.recording, self.storage, windows, ends)
+            finally:
+                self.log = f"{self.log}{process.log()}"[-k6.LOG_BYTES :]
+            code = process.popen.returncode
+        self.cpu_s += process.cpu_s
+        if not is_ended:
+            self.exit_code = code
+        if not self.recording.first_at and code:
+            last_line = next(reversed(self.log.strip().splitlines()), "it said nothing")
+            raise _Unusable(f"k6 could not run {plan.scenario} (exit code {code}): {last_line}")
 
 
 @contextmanager
@@ -166,6 +229,7 @@ def _conclude(
     before: snapshot.Snapshot | UnavailableSource,
     target: dict[str, Any],
     judge: Judge,
+    found: dict[str, Any],
 ) -> None:
     """Store the outcome and judge it; may be done again when the database was away."""
     storing.keep_claim(run)
@@ -175,8 +239,10 @@ def _conclude(
         "sustained_throughput": sustained(good),
         # For the sparkline in lists: it outlives the series, and saves reading it.
         "p95_over_time": thinned(p95, _SPARK_POINTS),
+        **found,
     }
-    if not plan.spec.judged:
+    is_judged = plan.spec.judged and not found
+    if not is_judged:
         measured = scalability.points(recording.by_concurrency())
         run.summary["scalability"] = scalability.as_row(measured, scalability.fit(measured))
     run.server = {**_server_truth(before, _look(run), summary.requests), "target": target}
@@ -184,10 +250,10 @@ def _conclude(
     run.save(update_fields=["state", "log", "summary", "server"])
     storing.store_routes(run, recording.routes())
     limits = validity.Limits(conf().MIN_ACHIEVED, conf().MAX_GENERATOR_CPU, k6.usable_cores())
-    errors = validity.validity_errors(summary, limits, seeks_limit=not plan.spec.judged)
+    errors = validity.validity_errors(summary, limits, seeks_limit=not is_judged)
     run.summary["validity"] = asdict(errors)
     run.save(update_fields=["summary"])
-    verdict, reasons = judge(run, errors, judged=plan.spec.judged)
+    verdict, reasons = judge(run, errors, judged=is_judged)
     lifecycle.end(LoadRun, run.pk, State.FINISHED, *reasons, verdict=verdict)
 
 
@@ -212,14 +278,20 @@ def _is_ours(run: LoadRun) -> bool:
     return targets.is_one_of(run.target, conf().OWN_TARGETS or (conf().DEFAULT_TARGET,))
 
 
-def _watch(plan: Plan, process: k6.Process, recording: Recording, storage: Storage) -> None:
+def _watch(
+    plan: Plan, process: k6.Process, recording: Recording, storage: Storage,
+    windows: Windows | None, ends: Callable[[], bool],
+) -> None:  # fmt: skip
     """Wait until k6 has ended and all of its output is read; never for the database."""
     failures: list[BaseException] = []
-    listener = Thread(target=_listen, args=(process, recording, failures), daemon=True)
+    arguments = (process, recording, windows, failures)
+    listener = Thread(target=_listen, args=arguments, daemon=True)
     listener.start()
     latest_end = time.monotonic() + plan.duration_s + _OVERTIME_S
     while process.is_running() or listener.is_alive():
         listener.join(_TICK_S)
+        if ends() and process.is_running():
+            process.interrupt()
         if not listener.is_alive() and process.is_running():
             process.popen.wait(k6.STOP_PATIENCE_S)
         if failures:
@@ -230,11 +302,16 @@ def _watch(plan: Plan, process: k6.Process, recording: Recording, storage: Stora
             raise _Unusable(f"k6 did not end within {_OVERTIME_S} s of the plan's end.")
 
 
-def _listen(process: k6.Process, recording: Recording, failures: list[BaseException]) -> None:
+def _listen(
+    process: k6.Process, recording: Recording, windows: Windows | None,
+    failures: list[BaseException],
+) -> None:  # fmt: skip
     """In a thread of its own: the other must notice a cancel while k6 is silent."""
     try:
         for event in stream.events(process.lines):
             recording.record(event)
+            if windows is not None:
+                windows.record(event)
     except Exception as error:
         failures.append(error)
 

@@ -19,7 +19,7 @@ from perfops.origins import runs
 
 STOP_PATIENCE_S = 15
 _ANSWER_S = 10.0
-_LOG_BYTES = 16_000
+LOG_BYTES = 16_000
 # Stable names in the stream; a URL per id would be thousands of series.
 _TAGS = "name,status,scenario,error_code,expected_response"
 
@@ -68,6 +68,7 @@ class Process:
     popen: subprocess.Popen[str]
     log_file: IO[bytes]
     cpu_s: float = 0.0
+    is_interrupted: bool = False
 
     @property
     def lines(self) -> IO[str]:
@@ -83,10 +84,16 @@ class Process:
             pass  # the code below says so
         return self.popen.poll() is None
 
+    def interrupt(self) -> None:
+        """Ask k6 to end, once; it stops sending and closes its stream."""
+        if not self.is_interrupted:
+            self.popen.send_signal(signal.SIGINT)
+            self.is_interrupted = True
+
     def stop(self) -> None:
         """Ask k6 to end; it stops sending and closes its stream. SIGKILL if it won't."""
         if self.popen.poll() is None:
-            self.popen.send_signal(signal.SIGINT)
+            self.interrupt()
             try:
                 self.popen.wait(STOP_PATIENCE_S)
             except subprocess.TimeoutExpired:
@@ -96,7 +103,7 @@ class Process:
     def log(self) -> str:
         """Return the end of what k6 wrote to its log."""
         size = self.log_file.seek(0, os.SEEK_END)
-        self.log_file.seek(max(0, size - _LOG_BYTES))
+        self.log_file.seek(max(0, size - LOG_BYTES))
         return self.log_file.read().decode(errors="replace").replace("\x00", "")
 
 

@@ -97,6 +97,11 @@ class Recording:
                 second.vus = max(second.vus, event.number)
                 self.peak_vus = max(self.peak_vus, event.number)
 
+    def follow(self, schedule: Schedule) -> None:
+        """Go on with the requests of another generator, which has its own ``schedule``."""
+        with self._lock:
+            self._schedule = schedule
+
     def take_changed[T](
         self, read: Callable[[int, Second], Iterable[T]], *, final: bool = False
     ) -> list[T]:

@@ -41,8 +41,11 @@ class Progress:
 
 
 def newest_ended(scenario: str = "") -> LoadRun | None:
-    """Return the newest run that has ended, of one scenario if named; not a canceled one."""
+    """Return the newest run that has ended, of one scenario if named; not a canceled one, and none
+    that sought the limit.
+    """
     ended = LoadRun.objects.exclude(state__in=[*LoadRun.ACTIVE, LoadRun.State.CANCELED])
+    ended = ended.exclude(plan__has_key="find_limit")
     if scenario:
         ended = ended.filter(scenario=scenario)
     return ended.order_by("-created_at", "-id").first()

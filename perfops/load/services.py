@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from perfops.conf import conf
 from perfops.jobs import lifecycle
+from perfops.load import limit_search, targets
 from perfops.load import scenarios as plans
-from perfops.load import targets
+from perfops.load.limit_search import LimitRefused, Search
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun, Sample
 
@@ -34,16 +35,19 @@ def request_run(
     trigger: Trigger = Trigger.COMMAND,
     user: Any = None,
     enqueue: bool = True,
+    limit: Search | None = None,
 ) -> LoadRun:
     """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
 
-    With ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
+    ``limit``: seek the highest rate within its bounds, with what the scenario asks for. With
+    ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
     not run*, it raises nothing. Raises ``RunRefused``.
     """
     try:
-        plan = plans.find(scenario)
+        found = plans.find(scenario)
+        plan = found.as_row() if limit is None else limit_search.planned(found, limit)
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
-    except (plans.UnknownScenario, targets.TargetRefused) as error:
+    except (plans.UnknownScenario, LimitRefused, targets.TargetRefused) as error:
         raise RunRefused(str(error)) from error
     lifecycle.reap()
     active = LoadRun.objects.filter(state__in=LoadRun.ACTIVE)
@@ -54,7 +58,7 @@ def request_run(
             f"Run {busy.pk} ({busy.scenario}) is loading {url}: wait for its end or cancel it."
         )
     run = LoadRun.objects.create(
-        scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan.as_row()
+        scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan
     )
     if enqueue:
         transaction.on_commit(lambda: _enqueue(run))

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
-from perfops.formatting import count_text, ms_text
+from perfops.formatting import count_text, ms_text, percent_text
 from perfops.jobs import lifecycle
 from perfops.load import selectors
 from perfops.load import selectors as runs
@@ -42,6 +42,7 @@ def run_as_text(run: LoadRun, console: Console) -> None:
         console.print(f"  {escape(reason)}")
     if run.summary:
         _figures(run, console)
+        _limit(run, console)
         judgements_as_text(budgets.of_run(run), console)
         _slowest(run, console)
     elif run.log:
@@ -62,6 +63,28 @@ def _figures(run: LoadRun, console: Console) -> None:
     per_request = run.server.get("queries_per_request")
     if per_request is not None:
         console.print(f"  database  {per_request:.2f} queries per request")
+
+
+def _limit(run: LoadRun, console: Console) -> None:
+    stored = run.summary.get("limit")
+    if stored is None:
+        return
+    repeatability = stored["repeatability"]
+    if repeatability is not None:
+        console.print(
+            f"  repeatability  a hold {repeatability:.1%} above or below ends as expected nine "
+            "times of ten"
+        )
+    console.print(f"  bottleneck  {stored['bottleneck']['sentence']}", markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("  rate", "for", "p95", "errors", ""):
+        table.add_column(column, justify="left" if not column else "right", no_wrap=True)
+    for hold in stored["holds"]:
+        table.add_row(
+            f"  {hold['rate']:,.1f} req/s", f"{hold['seconds']:.0f} s", ms_text(hold["p95_ms"]),
+            percent_text(hold["error_rate"]), escape(hold["why"] or "within the budgets"),
+        )  # fmt: skip
+    console.print(table)
 
 
 def judgements_as_text(judgements: list[Judgement], console: Console) -> None:

@@ -24,6 +24,8 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         if server.delay_s and self.headers.get("User-Agent") == "perfops-k6":
             time.sleep(server.delay_s)
+        if server.capacity and self.headers.get("User-Agent") == "perfops-k6":
+            server.queue()
         broken = next(server.numbers) % 100 < server.error_share * 100 and self.is_load()
         body = b"{}" if broken else PAGE
         server.paths.add(self.path)
@@ -55,6 +57,8 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1024
     delay_s = 0.0
     error_share = 0.0
+    # Requests per second that it works off, one after the other; 0 for as many as come.
+    capacity = 0
     # Requests so far.
     count = 0
 
@@ -62,12 +66,20 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.numbers = iter(range(10**9))
         self.connections = set()
+        self.free_at, self.lock = 0.0, threading.Lock()
         # What it was asked for, and with which credentials.
         self.paths, self.tokens = set(), set()
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def queue(self):
+        """Wait for one's turn: no busy machine makes it serve more than its capacity."""
+        with self.lock:
+            self.free_at = max(self.free_at, time.monotonic()) + 1 / self.capacity
+            turn = self.free_at
+        time.sleep(max(0.0, turn - time.monotonic()))
 
     def process_request(self, request, client_address):
         self.connections.add(request)

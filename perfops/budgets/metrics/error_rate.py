@@ -12,6 +12,7 @@ _MIN_REQUESTS = 100
 class ErrorRate(BudgetMetric):
     key, title, unit, lower_is_better = "error_rate", "error rate", SHARE, True
     alert = ("ErrorRateHigh", "5m")
+    quantity = "error_rate"
 
     def read(self, run: LoadRun, budget: Budget) -> Reading:
         return _with_enough(run.summary.get("error_rate"), run.summary.get("requests", 0))

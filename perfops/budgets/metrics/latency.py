@@ -26,6 +26,10 @@ class Latency(BudgetMetric):
     lower_is_better: bool = True
     depends_on_generator: ClassVar[bool] = True
 
+    @property
+    def quantity(self) -> str:  # type: ignore[override]
+        return self.name
+
     def read(self, run: LoadRun, budget: Budget) -> Reading:
         value = run.summary.get("intended_latency_ms", {}).get(self.name)
         return self._with_enough(value, run.summary.get("requests", 0))

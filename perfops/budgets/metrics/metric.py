@@ -120,6 +120,10 @@ class BudgetMetric(ABC):
     lower_is_better: bool
     # A generator without CPU makes this value worse: then a violation proves nothing.
     depends_on_generator: ClassVar[bool] = False
+    # Decided by runs that seek the limit, and by no other.
+    of_limit: ClassVar[bool] = False
+    # As ``perfops.load.windows.Bound`` names it, where seconds of a run can be held against it.
+    quantity: ClassVar[str] = ""
     # The alert's name, and how long the threshold must be crossed (Prometheus' spelling).
     alert: tuple[str, str] = ("BudgetBroken", "5m")
     # Whether Prometheus can tell the routes apart.

@@ -7,14 +7,20 @@ const ROOM_S = 0.5;
 
 // Open model: arrivals follow the plan however slowly the server answers.
 export function optionsOf(plan) {
-  const peak = Math.max(plan.start_rate, ...plan.stages.map((stage) => stage.rate));
+  const rates = [plan.start_rate, ...plan.stages.map((stage) => stage.rate)];
+  const peak = Math.max(...rates);
+  // k6 takes whole numbers only: tenths of a request a second are some in a minute.
+  const unit = rates.every(Number.isInteger) ? 1 : 60;
+  const arrivals = (rate) => Math.round(rate * unit);
   return {
     scenarios: {
       load: {
         executor: 'ramping-arrival-rate',
-        startRate: plan.start_rate,
-        timeUnit: '1s',
-        stages: plan.stages.map((stage) => ({ duration: `${stage.seconds}s`, target: stage.rate })),
+        startRate: arrivals(plan.start_rate),
+        timeUnit: `${unit}s`,
+        stages: plan.stages.map((stage) => ({
+          duration: `${stage.seconds}s`, target: arrivals(stage.rate),
+        })),
         preAllocatedVUs: Math.min(
           plan.max_vus,
           Math.max(1, Math.ceil(peak * (plan.room_s || ROOM_S))),

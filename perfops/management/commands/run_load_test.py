@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
+from perfops.budgets import services as budgets
 from perfops.budgets import verdicts
 from perfops.load import execution
 from perfops.load import services as runs
@@ -18,6 +19,17 @@ class Command(ReportCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("scenario", help="smoke, or another of scenarios.json")
         parser.add_argument("--target", help="base URL; default: PERFOPS['DEFAULT_TARGET']")
+        parser.add_argument(
+            "--find-limit", action="store_true",
+            help="seek the highest rate that keeps the budgets, with what the scenario asks for",
+        )  # fmt: skip
+        parser.add_argument(
+            "--up-to", type=float, default=2000, metavar="RATE",
+            help="with --find-limit: no more than this (2000 req/s)",
+        )  # fmt: skip
+        parser.add_argument(
+            "--minutes", type=float, default=8, help="with --find-limit: seek no longer (8)"
+        )
         parser.add_argument("--format", choices=["text", "json"], default="text")
         parser.add_argument(
             "--here", action="store_true", help="run it in this process, without a Celery worker"
@@ -25,8 +37,13 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, scenario: str, **options: Any) -> None:
         here = options["here"]
+        limit = None
+        if options["find_limit"]:
+            limit = budgets.limit_search(ceiling=options["up_to"], minutes=options["minutes"])
         try:
-            run = runs.request_run(scenario=scenario, target=options["target"], enqueue=not here)
+            run = runs.request_run(
+                scenario=scenario, target=options["target"], enqueue=not here, limit=limit
+            )
         except runs.RunRefused as error:
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)
