@@ -99,6 +99,15 @@ class Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at an x, drawn upright."""
+
+    x: float
+    label: str
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     label: str
     style: str
@@ -144,6 +153,9 @@ class Chart:
     rows: tuple[tuple[str, ...], ...]
     # Every how many-th x the table shows.
     step: int
+    events: tuple[Mark, ...] = ()
+    # Bounds that lie outside of a chart that is scaled to its values.
+    notes: tuple[str, ...] = ()
 
 
 def chart(
@@ -156,10 +168,13 @@ def chart(
     bounds: Sequence[Bound] = (),
     log: bool = False,
     x_label: str = "second",
+    events: Sequence[Event] = (),
+    from_zero: bool = True,
 ) -> Chart | None:
     """Return the geometry of ``lines`` over ``xs`` (rising); None when there is nothing to draw.
 
-    NaN and infinity are gaps.
+    NaN and infinity are gaps. ``from_zero``: False scales it to the values alone, and bounds
+    beyond them become notes.
     """
     lines = [replace(line, values=[finite(v) for v in line.values]) for line in lines]
     bounds = [bound for bound in bounds if finite(bound.value) is not None]
@@ -167,7 +182,11 @@ def chart(
     if not values:
         return None
     x_scale = Scale(xs[0], xs[-1] if xs[-1] > xs[0] else xs[0] + 1, _LEFT, WIDTH - _RIGHT)
-    y_marks = _y_marks([*values, *(bound.value for bound in bounds)], log)
+    if from_zero:
+        y_marks = _y_marks([*values, *(bound.value for bound in bounds)], log)
+    else:
+        y_marks = ticks(min(values), max(values), 5)
+    inside = [b for b in bounds if y_marks[0] <= b.value <= y_marks[-1]]
     y_scale = Scale(y_marks[0], y_marks[-1], HEIGHT - _BOTTOM, _TOP, log)
     x_marks = [x for x in ticks(x_scale.low, x_scale.high, 7) if x_scale.low <= x <= x_scale.high]
     step = -(-len(xs) // _MAX_ROWS)
@@ -184,13 +203,19 @@ def chart(
         paths=tuple(_path(line, xs, x_scale, y_scale) for line in lines),
         x_ticks=tuple(Mark(x_scale.place(x), x_text(x)) for x in x_marks),
         y_ticks=tuple(Mark(y_scale.place(y), short(y)) for y in y_marks),
-        bounds=tuple(Mark(y_scale.place(b.value), b.label, b.style) for b in bounds),
+        bounds=tuple(Mark(y_scale.place(b.value), b.label, b.style) for b in inside),
         hovers=_hovers(xs, lines, x_scale, x_text, y_text, step),
         columns=(x_label, *(line.label for line in lines)),
         rows=tuple(
             (x_text(xs[n]), *(_cell(line.values[n], y_text) for line in lines)) for n in shown
         ),
         step=step,
+        events=tuple(Mark(x_scale.place(each.x), each.label, each.style) for each in events),
+        notes=tuple(
+            f"{b.label} is {'above' if b.value > y_marks[-1] else 'below'} this chart"
+            for b in bounds
+            if b not in inside
+        ),
     )
 
 

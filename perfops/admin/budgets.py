@@ -5,25 +5,29 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from perfops.admin import badges
-from perfops.budgets import selectors, waivers
-from perfops.budgets.metrics.metric import SHARE, WrongValue
+from perfops.admin import badges, budget_history
+from perfops.budgets import history, selectors, waivers
+from perfops.budgets.metrics.metric import WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import as_texts, bound, record_change, record_deletion
-from perfops.charts import Bound, Chart, Line, chart, meter
-from perfops.formatting import count_text
+from perfops.charts import meter
 from perfops.models.budgets import Budget
 from perfops.models.decisions import Waiver
 
 _BOUNDS = ("target", "threshold")
 LONGEST = timedelta(days=366)
+# Runs of the chart beside the form; the page of the history has more.
+_SHOWN = 50
 
 
 class BudgetForm(forms.ModelForm):
@@ -101,9 +105,40 @@ class BudgetAdmin(admin.ModelAdmin):
         budget = self.get_object(request, object_id)
         context = dict(extra_context or {})
         if budget:
-            context["chart"] = history_chart(budget, selectors.history(budget))
+            context["chart"] = budget_history.drawn(budget, history.read(budget, _SHOWN))
+            context["history_url"] = reverse("admin:perfops_budget_runs", args=[budget.pk])
             context["changes"] = budget.changes.select_related("changed_by").order_by("-pk")
         return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.runs_view)
+        return [path("<int:pk>/runs/", view, name="perfops_budget_runs"), *super().get_urls()]
+
+    def runs_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The history of the budget, as a page or (``?format=csv``) a file."""
+        budget = self.get_object(request, str(pk))
+        if not self.has_view_permission(request, budget):
+            raise PermissionDenied
+        if budget is None:
+            raise Http404(f"There is no budget {pk}.")
+        found = history.read(budget)
+        if request.GET.get("format") == "csv":
+            return budget_history.as_csv(budget, found)
+        return TemplateResponse(
+            request,
+            "perfops/budget_history.html",
+            {
+                **self.admin_site.each_context(request),
+                **budget_history.context(budget, found),
+                "title": f"History of {budget}",
+                "opts": self.opts,
+                "list_url": reverse("admin:perfops_budget_changelist"),
+                "list_name": "Budgets",
+                "budget_url": reverse("admin:perfops_budget_change", args=[pk]),
+                "target_text": self.target_text(budget),
+                "threshold_text": self.threshold_text(budget),
+            },
+        )
 
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
         before = as_texts(Budget.objects.get(pk=obj.pk)) if change else None
@@ -189,39 +224,6 @@ class WaiverAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def history_chart(budget: Budget, history: list[Judgement]) -> Chart | None:
-    """Return the budget's values over the runs; one that can't tell is a gap."""
-    if not history:
-        return None
-    measure = metric_of(budget)
-    factor, unit = (100, "%") if measure.unit == SHARE else (1, measure.unit.name)
-    places = list(range(len(history)))
-    return chart(
-        f"{budget} over the last {count_text(len(history), 'run')}, in {unit}",
-        xs=places,
-        x_text=lambda place: f"run {history[int(place)].run_id}" if place in places else "",
-        y_text=lambda value: measure.text(value / factor),
-        lines=[
-            Line(
-                str(budget),
-                "po-line-1",
-                [None if each.value is None else each.value * factor for each in history],
-            )
-        ],
-        bounds=[
-            Bound(
-                f"target {measure.bound_text(budget.target)}", "po-target", budget.target * factor
-            ),
-            Bound(
-                f"threshold {measure.bound_text(budget.threshold)}",
-                "po-threshold",
-                budget.threshold * factor,
-            ),
-        ],
-        x_label="run",
-    )
 
 
 def _meter(found: Judgement) -> SafeString:
