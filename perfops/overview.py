@@ -5,6 +5,7 @@ depends on the last day, the last runs and the last analysis, never on how much 
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
+from perfops import panels
 from perfops.analysis import queries, selectors, sessions
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.selectors import Seen
@@ -123,8 +125,10 @@ class Overview:
     steps: tuple[Step, ...]
 
 
-def collect() -> Overview:
-    """Return the state. 11 queries at most, and one connection to each database that is looked at.
+def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
+    """Return the state; ``shown``: the project's panels, which count in it.
+
+    11 queries at most, and one connection to each database that is looked at.
 
     Raises ``django.db.Error`` when perfops' own tables can't be read.
     """
@@ -142,6 +146,7 @@ def collect() -> Overview:
         *_database(present),
         *_budgets(runs, judgements),
         *_waiting(active),
+        *panels.sentences(shown, "bad"),
         *(["Errors are open: see the incidents."] if open_findings.get("error") else []),
     ]
     worth_a_look = [*_near(judgements), *_late(scheduled)]
@@ -152,6 +157,7 @@ def collect() -> Overview:
     known = bool(runs or analysis)
     if known:
         worth_a_look += _unseen(runs, analysis, unjudged)
+    worth_a_look += panels.sentences(shown, "warning", "odd")
     kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
     return Overview(
         at=timezone.now(),

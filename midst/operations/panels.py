@@ -22,14 +22,17 @@ _BEAT = "celery_beat_heartbeat_timestamp_seconds"
 _SILENT_S = {_WORKER: 60.0, _BEAT: 120.0}
 
 
-def panels(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the panels as perfops takes them; reads the metrics once and pings Redis."""
+def panels(request: HttpRequest | None) -> list[dict[str, Any]]:
+    """Return the panels as perfops takes them; reads the metrics once and pings Redis.
+
+    Without a request (``manage.py perfops``) they have no links.
+    """
     names = (_HITS, _MISSES, _DEGRADED, _WORKER, _BEAT)
     counted = totals(names, label="cache_type")
     return [_cache(request, counted), _tasks(counted)]
 
 
-def _cache(request: HttpRequest, counted: dict[str, dict[str, float]]) -> dict[str, Any]:
+def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) -> dict[str, Any]:
     regions = {region.name for region in all_regions()}
     hits, misses = (
         sum(number for name, number in counted[each].items() if name in regions)
@@ -41,7 +44,7 @@ def _cache(request: HttpRequest, counted: dict[str, dict[str, float]]) -> dict[s
     elif circuit.is_open() or any(counted[_DEGRADED].values()):
         kind, text = "warning", "degraded"
     rate = f"{hits / (hits + misses):.1%}" if hits + misses else "no reads yet"
-    may_see = request.user.has_perm("operations.view_cache")
+    may_see = request is not None and request.user.has_perm("operations.view_cache")
     return {
         "title": "Cache",
         "kind": kind,

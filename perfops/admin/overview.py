@@ -1,14 +1,12 @@
 """The overview and the navigation, as their templates show them to one user."""
 
-import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
 
-from perfops import overview, plugins
+from perfops import overview, panels
 from perfops.admin import badges
 from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
@@ -36,18 +34,6 @@ _PAGES = (
     ("Connections and locks", "perfops_analysis_now", "run_analysis"),
     ("Monitoring", "perfops_pipeline", "view_loadrun"),
 )
-
-
-log = logging.getLogger(__name__)
-
-
-def _wrong(value: Any) -> str:
-    return "" if callable(value) else "it is no function of a request"
-
-
-# A function of the request that returns dicts: title, kind (good, warning, bad, odd), text,
-# facts (pairs of name and value), url ("" for none).
-PANELS = plugins.Group("perfops.overview_panels", "OVERVIEW_PANELS", _wrong)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,8 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
     needed = ("view_loadrun", "view_budget", "view_analysis", "view_finding")
     if not all(user.has_perm(f"perfops.{each}") for each in needed):
         return None
-    state = overview.collect()
+    shown = panels.collect(request)
+    state = overview.collect(shown)
     return {
         "badge": _BADGES[state.kind],
         "headline": state.headline,
@@ -121,30 +108,14 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         "now_url": reverse("admin:perfops_analysis_now")
         if user.has_perm("perfops.run_analysis")
         else "",
-        "panels": list(_panels(request)),
+        "panels": [_panel(each) for each in shown],
         "scheduled": [_scheduled(each, state) for each in state.scheduled],
     }
 
 
-def _panels(request: HttpRequest) -> Iterator[dict[str, Any]]:
-    """Yield what the project adds. One that raises costs itself."""
-    for plugin in plugins.plugins(PANELS):
-        if plugin.fault:
-            continue
-        try:
-            found = plugin.value(request)
-            yield from [{**each, "badge": _panel_badge(each)} for each in found]
-        except Exception as error:
-            log.exception("the panels of %s can't be shown", plugin.name)
-            fault = f"{plugin.name} raised {type(error).__name__}; the log says more."
-            yield {
-                "title": "Not known", "kind": "odd", "badge": Badge("odd", "?", "failed"),
-                "facts": [("Fault", fault)],
-            }  # fmt: skip
-
-
-def _panel_badge(panel: dict[str, Any]) -> Badge:
-    return Badge(panel["kind"], _BADGES[panel["kind"]].icon, panel["text"])
+def _panel(panel: dict[str, Any]) -> dict[str, Any]:
+    kind = panel["kind"]
+    return {**panel, "badge": Badge(kind, _BADGES[kind].icon, panel["text"])}
 
 
 def _figures(state: Overview) -> list[Figure]:

@@ -59,6 +59,8 @@ class Report:
     stores: tuple[Callable[[Sequence[Finding]], None], ...] = ()
     # What the read replicas counted, by alias.
     taken_on_replicas: Mapping[str, Snapshot] = field(default_factory=dict)
+    # The advisors that were asked; none: all.
+    only: tuple[str, ...] = ()
 
     @property
     def all_incidents(self) -> tuple[Incident, ...]:
@@ -115,10 +117,12 @@ def analyse(
     if not store:
         present = _look(database)
         report = _report(database, present, _baseline(database, present, since), only, since)
-        return _in_order(report, report.all_incidents)
+        return _in_order(replace(report, only=tuple(only)), report.all_incidents)
     try:
+        if analysis_id is None:
+            _require_baseline(database, since)
         analysis = _claimed(database, trigger, user, analysis_id)
-        return _noted(analysis, since, only)
+        return replace(_noted(analysis, since, only), only=tuple(only))
     except Error as error:
         reason = first_line(error)
         raise CouldNotAnalyse(
@@ -135,10 +139,14 @@ def request_analysis(
 ) -> Analysis:
     """Make a row and let a worker fill it; a broker that is away makes it *could not analyse*.
 
-    ``since``: where the window begins, as ``parse_since`` takes it. Raises ``ValueError``.
+    ``since``: where the window begins, as ``parse_since`` takes it. Raises ``ValueError``, also
+    where it names an analysis that no window can begin at.
     """
     if since:
-        parse_since(since)
+        try:
+            snapshots.require(database, parse_since(since))
+        except snapshots.NoBaseline as error:
+            raise ValueError(str(error).removesuffix(".")) from error
     analysis = _queued(database, trigger, user)
     transaction.on_commit(lambda: _enqueue(analysis, since))
     return analysis
@@ -228,6 +236,14 @@ def _analyse(analysis: Analysis, since: Since | None, only: Collection[str]) -> 
         for alias, taken in report.taken_on_replicas.items():
             snapshots.keep(taken, database=alias, texts=conf().SNAPSHOT_STATEMENTS)
     return report
+
+
+def _require_baseline(database: str, since: Since | None) -> None:
+    """A window that can't be had leaves no analysis behind. Raises ``CouldNotAnalyse``."""
+    try:
+        snapshots.require(database, since)
+    except snapshots.NoBaseline as error:
+        raise CouldNotAnalyse(str(error)) from error
 
 
 def _baseline(database: str, present: Snapshot, since: Since | None) -> StoredSnapshot | None:

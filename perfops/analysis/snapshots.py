@@ -197,6 +197,12 @@ def find(database: str, present: Snapshot, since: Since | None) -> StoredSnapsho
     return found if found is not None and found.taken_at < now else None
 
 
+def require(database: str, since: Since | None) -> None:
+    """Raise ``NoBaseline`` where ``since`` is an analysis that no window can begin at."""
+    if isinstance(since, int):
+        _of_analysis(database, since)
+
+
 def _of_analysis(database: str, pk: int) -> StoredSnapshot:
     analysis = Analysis.objects.filter(pk=pk, database=database).first()
     if analysis is None:

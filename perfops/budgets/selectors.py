@@ -57,7 +57,9 @@ class Judgement:
     def margin_text(self) -> str:
         if self.margin is None:
             return "-"
-        return f"{self.margin:.0%} to spare" if self.margin >= 0 else f"{-self.margin:.0%} over"
+        if self.margin >= 0:
+            return f"within the limit by {self.margin:.0%}"
+        return f"beyond the limit by {-self.margin:.0%}"
 
 
 def against_before(

@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
-from perfops import overview
+from perfops import overview, panels
 from perfops.analysis.sessions import Present
 from perfops.formatting import count_text, severities_text
 from perfops.management.console import (
@@ -38,7 +38,7 @@ class Command(ReportCommand):
         parser.add_argument("--format", choices=("text", "json"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        state = overview.collect()
+        state = overview.collect(panels.collect())
         lines = _lines(state)
         if options["format"] == "json":
             keys = ("headline", "last_run", "budgets", "findings", "now")

@@ -34,11 +34,12 @@ def counts(report: Report) -> str:
 
 def healthy(report: Report) -> str:
     """Return the words for a report without findings: what could not be read is not healthy."""
+    of = f" by {', '.join(report.only)}, and nothing else was looked at" if report.only else ""
     if not report.window.missing:
-        return "no problems found"
+        return f"no problems found{of}"
     number = len(report.window.missing)
     sources = f"{number} source{'' if number == 1 else 's'}"
-    return f"no problems found in what could be read; {sources} incomplete"
+    return f"no problems found in what could be read{of}; {sources} incomplete"
 
 
 def unchecked(report: Report) -> list[str]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from perfops import overview as state
+from perfops import panels
 from perfops.analysis import findings, triage
 from perfops.analysis.collectors.states import Session
 from perfops.analysis.incidents import Incident
@@ -248,3 +249,14 @@ def test_times_have_one_form_on_every_page_and_say_utc_when_pointed_at(admin_cli
         page = admin_client.get(reverse(f"admin:perfops_{name}", args=[key])).content.decode()
         shown = f'title="{at:%Y-%m-%d %H:%M:%S} UTC">{at:%Y-%m-%d %H:%M} UTC</time>'
         assert shown in page, name
+
+
+def silent_panels(request):
+    return [{"title": "Tasks", "kind": "bad", "text": "no worker", "facts": [], "url": ""}]
+
+
+def test_what_a_panel_says_counts_on_the_page_and_in_the_terminal(settings):
+    settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": [f"{__name__}.silent_panels"]}
+    found = state.collect(panels.collect())
+    assert found.kind == "bad"
+    assert "Tasks: no worker." in (found.headline + " ".join(found.reasons))
