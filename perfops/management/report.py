@@ -50,16 +50,22 @@ def run_as_text(run: LoadRun, console: Console) -> None:
 
 
 def _figures(run: LoadRun, console: Console) -> None:
-    summary, latency = run.summary, run.summary["latency_ms"]
-    quantiles = "  ".join(
-        f"{name} {ms_text(latency[name])}" for name in ("p50", "p95", "p99", "max")
-    )
+    summary = run.summary
     console.print(
         f"  {count_text(summary['requests'], 'request')} in {summary['duration_s']:.0f} s, "
         f"{summary['sustained_throughput']:,.0f} req/s held, "
         f"{count_text(summary['errors'], 'error')}, {summary['dropped']:,} dropped"
     )
-    console.print(f"  latency  {quantiles}")
+    for label, key in (
+        ("including waiting before the request was sent", "intended_latency_ms"),
+        ("of the server's answer alone", "latency_ms"),
+    ):
+        quantiles = "  ".join(
+            f"{name} {ms_text(summary[key][name])}"
+            for name in ("p50", "p95", "p99", "max")
+            if name in summary[key]
+        )
+        console.print(f"  latency  {quantiles}  [dim]{label}[/dim]")
     per_request = run.server.get("queries_per_request")
     if per_request is not None:
         console.print(f"  database  {per_request:.2f} queries per request")

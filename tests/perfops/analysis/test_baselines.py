@@ -102,3 +102,11 @@ def test_the_hourly_snapshot_is_in_the_schedule():
         {"database": "default"},
     )
     assert (task.crontab.hour, task.crontab.minute) == ("*", "7")
+
+
+def test_a_window_that_can_not_be_had_leaves_no_analysis_behind():
+    with pytest.raises(analyses.CouldNotAnalyse, match="There is no analysis 999"):
+        analyses.analyse(since=999)
+    with pytest.raises(ValueError, match="There is no analysis 999"):
+        analyses.request_analysis(since="999")
+    assert not Analysis.objects.exists()

@@ -309,3 +309,9 @@ def test_since_is_a_time_or_an_analysis(text, hours):
 def test_since_says_what_it_takes(text):
     with pytest.raises(analyze_db.ArgumentTypeError, match="24h"):
         analyze_db.since(text)
+
+
+@pytest.mark.parametrize("name", sorted(set(renderers()) - {"json", "sarif"}))
+def test_what_was_not_looked_at_is_not_called_free_of_problems(name):
+    text = renderers()[name](replace(report(), only=("growth",)))
+    assert "by growth, and nothing else was looked at" in " ".join(text.split())
