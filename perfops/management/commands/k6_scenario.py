@@ -1,0 +1,95 @@
+"""``manage.py k6_scenario NAME``: a first scenario of load runs, from the URLconf and real rows."""
+
+import json
+import re
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from perfops.analysis import queries
+from perfops.analysis.collectors import origins
+from perfops.conf import conf
+from perfops.load import routes
+from perfops.load.scenarios import SCRIPTS
+from perfops.management import console
+from perfops.management.commands.list_routes import days
+from perfops.management.console import ReportCommand
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
+_FILE = "scenarios.json"
+
+
+class Command(ReportCommand):
+    help = (
+        "Write a first scenario into PERFOPS['SCENARIO_DIR']: routes of the URLconf that are read "
+        "by GET, with the shares of the traffic that was counted; without traffic, all alike. The "
+        "admin lists it at once. Exit codes: 0 written, 2 could not."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="of the scenario: small letters, digits, _ and -")
+        parser.add_argument("--rate", type=int, default=20, help="requests a second (20)")
+        parser.add_argument("--seconds", type=int, default=60, help="how long it is held (60)")
+        parser.add_argument("--days", type=days, default=7, help="how many days of traffic (7)")
+        parser.add_argument("--replace", action="store_true", help="replace the one that is there")
+
+    def handle(self, *args: Any, name: str, **options: Any) -> None:
+        try:
+            self._write(Path(conf().SCENARIO_DIR), name, options)
+        except (_Refused, OSError) as error:
+            console.err().print(str(error), markup=False)
+            sys.exit(console.COULD_NOT_TELL)
+
+    def _write(self, folder: Path, name: str, options: dict[str, Any]) -> None:
+        if not _NAME.fullmatch(name):
+            raise _Refused(f"{name!r} is no name: small letters, digits, _ and -, 50 at most.")
+        if min(options["rate"], options["seconds"]) < 1:
+            raise _Refused("--rate and --seconds must be at least 1.")
+        known = _known(folder)
+        if name in known and not options["replace"]:
+            raise _Refused(f"There is a scenario {name} already: take another name, or --replace.")
+        found, basis = _discovered(options["days"])
+        if not found.routes:
+            raise _Refused("No route can be asked for by GET as it is: see manage.py list_routes.")
+        file = f"{name}-routes.json"
+        known[name] = {
+            "title": f"Written by k6_scenario: {basis}.",
+            "start_rate": options["rate"],
+            "stages": [{"seconds": options["seconds"], "rate": options["rate"]}],
+            "max_vus": max(40, 2 * options["rate"]),
+            "routes": file,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(json.dumps(found.routes, indent=2) + "\n")
+        (folder / _FILE).write_text(json.dumps(known, indent=2) + "\n")
+        out = console.out()
+        out.print(f"{folder / file}: {len(found.routes)} routes, {basis}.", markup=False)
+        for path in found.unfilled:
+            out.print(f"  Left out, as nobody knows its ids: {path}", markup=False)
+        out.print(f"Next: manage.py run_load_test {name} --here", markup=False)
+
+
+class _Refused(ValueError):
+    """The scenario can't be written; the message says what to do."""
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """Return what ``scenarios.json`` has; perfops' own where there is none: it would be hidden."""
+    file = folder / _FILE
+    try:
+        found = json.loads((file if file.is_file() else SCRIPTS / _FILE).read_text())
+    except ValueError as error:
+        raise _Refused(f"{file} is no JSON: {error}. Correct it first.") from error
+    if not isinstance(found, dict):
+        raise _Refused(f"{file} is no list of scenarios by name. Correct it first.")
+    return found
+
+
+def _discovered(number: int) -> tuple[routes.Found, str]:
+    scopes = origins.scopes(since=queries.begin(number))
+    counted = {each.name: each.executions for each in scopes if each.name.startswith("GET ")}
+    found = routes.discovered(counted) if counted else None
+    if found is not None and found.routes:
+        return found, f"shares of {sum(counted.values()):,} requests of {number} days"
+    return routes.discovered(), "all routes alike, as no traffic was counted"
