@@ -14,7 +14,14 @@ from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import evaluate
 from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
-from perfops.management import against_report, budget_report, console, report, request_counts
+from perfops.management import (
+    against_report,
+    budget_report,
+    budget_sarif,
+    console,
+    report,
+    request_counts,
+)
 from perfops.management.budget_report import BudgetReport
 from perfops.management.console import ReportCommand
 from perfops.models.runs import LoadRun
@@ -29,7 +36,7 @@ class Command(ReportCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--format", choices=["text", "json", "markdown", "junit"], default="text"
+            "--format", choices=["text", "json", "markdown", "junit", "sarif"], default="text"
         )
         parser.add_argument("--run", type=int, metavar="ID", help="this run instead of the newest")
         parser.add_argument("--scenario", default="", help="the newest run of this scenario")
@@ -85,7 +92,11 @@ class Command(ReportCommand):
         sys.exit(code)
 
 
-_RENDERERS = {"markdown": budget_report.as_markdown, "junit": budget_report.as_junit}
+_RENDERERS = {
+    "markdown": budget_report.as_markdown,
+    "junit": budget_report.as_junit,
+    "sarif": budget_sarif.as_sarif,
+}
 _COLOURS = {console.FINE: "pass", console.NOT_FINE: "fail", console.COULD_NOT_TELL: "invalid"}
 
 

@@ -16,7 +16,7 @@ from perfops.analysis.services import Report
 from perfops.formatting import visible
 from perfops.management.formats import formatting
 
-_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {"error": "error", "warning": "warning", "info": "note"}
 
 NAME = "sarif"
@@ -35,12 +35,12 @@ def as_data(report: Report) -> dict[str, Any]:
     missing = [
         {
             "level": "warning",
-            "message": _message(f"{each.source}: {each.reason}. {each.cost} {each.remedy}".strip()),
+            "message": message(f"{each.source}: {each.reason}. {each.cost} {each.remedy}".strip()),
         }
         for each in report.window.missing
     ]
     return {
-        "$schema": _SCHEMA,
+        "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
@@ -55,7 +55,7 @@ def as_data(report: Report) -> dict[str, Any]:
     }
 
 
-def _message(text: str) -> dict[str, str]:
+def message(text: str) -> dict[str, str]:
     """Brackets would begin a link (SARIF 2.1.0, 3.11.6), braces a placeholder (3.11.5)."""
     escaped = re.sub(r"([\\\[\]])", r"\\\1", visible(text))
     return {"text": escaped.replace("{", "{{").replace("}", "}}")}
@@ -81,7 +81,7 @@ def _result(advice: DetectedIssue, report: Report, places: dict[Any, int]) -> di
         "ruleId": advice.advisor,
         "ruleIndex": places[advice.advisor],
         "level": _LEVELS[advice.severity],
-        "message": _message("\n".join(filter(None, parts))),
+        "message": message("\n".join(filter(None, parts))),
         "partialFingerprints": {"perfops/v1": advice.fingerprint},
         "locations": [
             {
