@@ -72,6 +72,16 @@ class Conf:
         0.3, 0.4, 0.5, 0.75, 1, 1.5, 2.5, 5, 10,
     )  # fmt: skip
 
+    # Who is mailed when a budget begins to be violated (actions "CI fails" and "alert"), and when
+    # that is over. Needs EMAIL_HOST.
+    ALERT_EMAILS: tuple[str, ...] = ()
+    # URLs that are sent the same as JSON, and those of incoming webhooks of Slack (or the like).
+    # They are secrets: take them from the environment.
+    ALERT_WEBHOOKS: tuple[str, ...] = ()
+    ALERT_SLACK_WEBHOOKS: tuple[str, ...] = ()
+    # A receiver of alerts that takes longer has failed (s).
+    ALERT_TIMEOUT_S: float = 5.0
+
     # A run whose worker has not been heard of for this long is lost (seconds).
     HEARTBEAT_S: float = 3.0
     LOST_AFTER_S: float = 20.0
@@ -243,7 +253,7 @@ class Conf:
 _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
-    "OVERVIEW_PANELS",
+    "OVERVIEW_PANELS", "ALERT_EMAILS", "ALERT_WEBHOOKS", "ALERT_SLACK_WEBHOOKS",
 )  # fmt: skip
 
 

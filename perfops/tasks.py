@@ -1,25 +1,49 @@
 """Celery shells over the services. Ids in, nothing out: results live in their own rows."""
 
+import logging
+
 from celery import shared_task, signals
 
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
-from perfops.budgets import verdicts
+from perfops.budgets import alerts, receivers, verdicts
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.models.jobs import Trigger
+from perfops.models.runs import LoadRun
 from perfops.origins import store
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(name=runs.EXECUTE, acks_late=False)
 def execute_run(run_id: int) -> None:
     """Run a queued load run to its verdict; nothing happens if it is not queued any more."""
     execution.execute(run_id, verdicts.decide)
+    try:
+        # A task of its own: a receiver that hangs keeps no run, and no worker's shutdown.
+        send_alerts.apply_async((run_id,), retry=False)
+    except Exception:
+        log.exception("alerts of run %s could not be queued", run_id)
+
+
+@shared_task(name="perfops.send_alerts", time_limit=300)
+def send_alerts(run_id: int) -> None:
+    """Say by e-mail and webhooks which budgets the run violates first, or no longer.
+
+    A receiver that fails is said among the run's reasons; its verdict stays.
+    """
+    run = LoadRun.objects.get(pk=run_id)
+    alert = alerts.of_run(run)
+    failed = receivers.send(alert) if alert else []
+    if failed:
+        run.reasons = [*run.reasons, *failed]
+        run.save(update_fields=["reasons"])
 
 
 @shared_task(name="perfops.scheduled_run", time_limit=60)

@@ -120,6 +120,11 @@ def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     return _told(_judged(of_it.order_by("-run_id", "-pk"))[:limit])[::-1]
 
 
+def of_evaluation(row: Evaluation) -> Judgement:
+    """Return one evaluation as a person reads it. Up to three queries."""
+    return judgement(row, waivers.read())
+
+
 def _told(rows: QuerySet[Evaluation]) -> list[Judgement]:
     waived = waivers.read()
     return [judgement(row, waived) for row in rows]

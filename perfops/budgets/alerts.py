@@ -1,0 +1,71 @@
+"""Alerts: once when a budget begins to be violated, and when that is over."""
+
+from dataclasses import dataclass
+
+from perfops.budgets import selectors
+from perfops.budgets.selectors import Judgement
+from perfops.formatting import count_text
+from perfops.models.budgets import Budget, Evaluation
+from perfops.models.runs import LoadRun
+
+Outcome = Evaluation.Outcome
+_TOLD = (Budget.Action.FAIL, Budget.Action.ALERT)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """What a run changed: budgets that are violated since, and those that hold again."""
+
+    run: LoadRun
+    begun: tuple[Judgement, ...]
+    over: tuple[Judgement, ...]
+
+    @property
+    def subject(self) -> str:
+        parts = [
+            *([f"{count_text(len(self.begun), 'budget')} violated"] if self.begun else []),
+            *([f"{count_text(len(self.over), 'violation')} over"] if self.over else []),
+        ]
+        return f"{self.run.scenario}: {', '.join(parts)} (run {self.run.pk})"
+
+    @property
+    def lines(self) -> list[str]:
+        return [
+            f"Run {self.run.pk} of {self.run.scenario} against {self.run.target}.",
+            *(f"VIOLATED: {_line(each)}" for each in self.begun),
+            *(f"OVER: {_line(each)}" for each in self.over),
+        ]
+
+
+def _line(each: Judgement) -> str:
+    return f"{each.name} is {each.value_text}; it must be {each.threshold_text}. {each.reason}"
+
+
+def of_run(run: LoadRun) -> Alert | None:
+    """Return what ``run`` changed against the run that could tell before it; None for nothing.
+
+    Runs of one scenario and target are one series. An invalid run proves nothing and says nothing;
+    what is waived, and budgets that only warn, say nothing.
+    """
+    if run.state != LoadRun.State.FINISHED or run.verdict in {"", LoadRun.Verdict.INVALID}:
+        return None
+    begun, over = [], []
+    for each in selectors.of_run(run):
+        if each.action not in _TOLD or each.outcome == Outcome.UNKNOWN or each.budget_id is None:
+            continue
+        was_broken = _was_broken(run, each.budget_id)
+        if each.is_broken and not was_broken:
+            begun.append(each)
+        elif was_broken and not each.is_broken:
+            over.append(each)
+    return Alert(run, tuple(begun), tuple(over)) if begun or over else None
+
+
+def _was_broken(run: LoadRun, budget_id: int) -> bool:
+    rows = Evaluation.objects.filter(
+        budget_id=budget_id, run_id__lt=run.pk, run__state=LoadRun.State.FINISHED,
+        run__scenario=run.scenario, run__target=run.target,
+    )  # fmt: skip
+    known = rows.exclude(outcome=Outcome.UNKNOWN).exclude(run__verdict=LoadRun.Verdict.INVALID)
+    last = known.order_by("-run_id").first()
+    return last is not None and selectors.of_evaluation(last).is_broken
