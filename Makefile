@@ -70,8 +70,8 @@ test-django-6: install ## the tests (but the random ones) that go through Django
 compose-test: install ## build the image, start docker-compose.yml in containers, test it
 	@$(PYTHON) -m tests.containers
 
-counts: install ## statements, rows and bytes of requests against the committed counts; beside `make run`
-	@$(PYTHON) manage.py check_budget --deterministic --routes infra/k6/counted.json --baseline infra/k6/counts.json
+counts: install ## statements, blocks, bytes, instructions of requests against the committed counts; beside `make run`
+	@$(PYTHON) manage.py check_budget --deterministic --vacuum --routes infra/k6/counted.json --baseline infra/k6/counts.json
 
 clean: ## throw away the embedded servers' data and all caches
 	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

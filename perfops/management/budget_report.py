@@ -82,7 +82,7 @@ def cause_lines(cause: Cause) -> list[str]:
     added = "" if cause.ms is None else f" ({cause.ms:+,.1f} ms a request)"
     return [
         *([f"{cause.statement}{added}"] if cause.statement else []),
-        *([f"sent at {cause.site}"] if cause.site else []),
+        *([f"{'sent at' if cause.statement else 'in'} {cause.site}"] if cause.site else []),
         *([f"changed: {', '.join(cause.files)}"] if cause.files else []),
         *cause.commits,
     ]

@@ -3,8 +3,11 @@
 import dataclasses
 from pathlib import Path
 
+import msgspec
+
 from perfops.budgets import waivers
-from perfops.budgets.deterministic import causes, comparing, counting
+from perfops.budgets.against import databases
+from perfops.budgets.deterministic import causes, comparing, counting, steps
 from perfops.budgets.deterministic.comparing import Verdict
 from perfops.budgets.deterministic.counts import (
     Baseline,
@@ -25,10 +28,13 @@ _SUBJECT = "Counts of requests"
 _LAST_FINE_STATUS = 299
 
 
-def report(file: Path, routes: Path | None, user: str, *, update: bool) -> BudgetReport:
+def report(
+    file: Path, routes: Path | None, user: str, *, update: bool, vacuum: bool = False
+) -> BudgetReport:
     """Count requests, and compare with ``file`` or, with ``update``, write it.
 
-    ``routes``: a routes.json; None for the URLs of the project. Never raises for bad input: the
+    ``routes``: a routes.json; None for the URLs of the project. ``vacuum``: vacuum and analyse the
+    default database before. Never raises for bad input: the
     report says what to do.
     """
     try:
@@ -42,6 +48,8 @@ def report(file: Path, routes: Path | None, user: str, *, update: bool) -> Budge
         listed, left_out = _listed(wanted)
         if baseline is not None:
             listed = _as_before(listed, baseline, whole=routes is None)
+        if vacuum:
+            databases.analyse("")
         with counting.client_of(user) as client:
             counts = counting.count(listed, client)
     except (UnusableRoutes, LookupError) as error:
@@ -53,9 +61,20 @@ def report(file: Path, routes: Path | None, user: str, *, update: bool) -> Budge
                 "Name them in a file for --routes."
             )
         return _written(file, counts, left_out)
+    notes = []
+    if baseline.python != steps.VERSION:
+        whose = f"those of Python {baseline.python}" if baseline.python else "none"
+        notes.append(
+            f"Python's instructions are not compared: {file} has {whose}, this is {steps.VERSION}."
+        )
+        counts = {n: msgspec.structs.replace(each, steps=None) for n, each in counts.items()}
     new = sorted(name for name in _answered(counts) if name not in baseline.routes)
     found = comparing.compare(baseline.routes, counts)
-    reasons = [*left_out, *(f"{name} is not in {file} yet: add it with --update." for name in new)]
+    reasons = [
+        *notes,
+        *left_out,
+        *(f"{name} is not in {file} yet: add it with --update." for name in new),
+    ]
     without = sorted(name for name, each in baseline.routes.items() if each.blocks is None)
     if without:
         reasons.append(f"{file} has no blocks of {', '.join(without)}: add them with --update.")

@@ -32,7 +32,8 @@ def causes(
     return [
         cause
         for route in dict.fromkeys(each.route for each in violated)
-        for cause in islice(_of_statements(route, before[route], now[route], diff), _CAUSES)
+        for find in (_of_statements, _not_cached, _in_python)
+        for cause in islice(find(route, before[route], now[route], diff), _CAUSES)
     ]
 
 
@@ -50,6 +51,9 @@ class _Diff:
                 self.changed = (*changed, *new)
         except CouldNotCompare:
             pass
+
+    def has(self, file: str) -> bool:
+        return file in self.changed
 
     def files(self, through: Sequence[str]) -> tuple[str, ...]:
         return attribution.files_through(through, self.changed)
@@ -72,6 +76,43 @@ def _of_statements(route: str, before: Counts, now: Counts, diff: _Diff) -> Iter
             continue
         files = diff.files(through)
         yield Cause(route, what, sent.text, sent.line, None, files, diff.commits(files))
+
+
+def _not_cached(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterator[Cause]:
+    """The second of two equal requests sends more than before: what it asks is not cached."""
+    if now.again is None or before.again is None or now.again <= before.again:
+        return
+    known = {each.text for each in before.sent}
+    # What a first request sends as well, and a cache spared the second.
+    for sent in sorted(now.sent_again, key=lambda each: each.text not in known):
+        what = (
+            f"not found in the cache: a second request sends {count_text(now.again, 'statement')}"
+            f" instead of {before.again}"
+        )
+        files = diff.files(sent.through)
+        yield Cause(route, what, sent.text, sent.line, None, files, diff.commits(files))
+        return
+
+
+def _in_python(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterator[Cause]:
+    """Python executes more, and most of it in one function: the project's if there is one."""
+    if not before.steps or not now.steps or now.steps <= most_of("steps", before.steps):
+        return
+    least = min(before.functions.values(), default=0)
+    grown = {
+        name: steps - before.functions.get(name, least) for name, steps in now.functions.items()
+    }
+    names = sorted((n for n in grown if grown[n] > 0), key=lambda n: -grown[n])
+    own = [name for name in names if diff.has(name.partition(" ")[0])]
+    chosen = next(iter([*own, *names]), "")
+    what = f"{now.steps:,} instructions of Python instead of {before.steps:,}"
+    if chosen:
+        old = before.functions.get(chosen, 0)
+        what += f", most of them in {names[0]} (+{grown[names[0]]:,})"
+        if chosen != names[0]:
+            what += f"; of the changed files, in {chosen} ({old:,} to {now.functions[chosen]:,})"
+    files = diff.files([name.partition(" ")[0] for name in names])
+    yield Cause(route, what, "", chosen, None, files, diff.commits(files))
 
 
 def _added(was: StatementCalls | None, now: StatementCalls) -> tuple[int, int]:

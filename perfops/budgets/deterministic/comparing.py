@@ -7,9 +7,12 @@ from perfops.budgets.deterministic.counts import Counts
 from perfops.formatting import count_text
 
 # Shares by which a count may grow: a longer word is no fault, nor is a page that was split.
-_SLACK = {"bytes": 0.1, "blocks": 0.1}
-# A block or two more: a page that was split, one version of a row more.
-_FEW_BLOCKS = 5
+_SLACK = {"bytes": 0.1, "blocks": 0.1, "steps": 0.02}
+# As reports name them.
+NAMES = {"again": "statements of a second request", "steps": "Python instructions"}
+# A block or two more: a page that was split, one version of a row more; a list that grew, a buffer
+# that was filled.
+_FEW = {"blocks": 5, "steps": 500}
 
 
 class Verdict(NamedTuple):
@@ -29,7 +32,8 @@ class Verdict(NamedTuple):
 def compare(baseline: Mapping[str, Counts], now: Mapping[str, Counts]) -> list[Verdict]:
     """Return what became of each count of each route of the baseline, in its order.
 
-    More statements or rows than before, or a tenth more blocks or bytes, are a violation. A
+    More statements or rows than before, a tenth more blocks or bytes, or a fiftieth more
+    instructions of Python are a violation. A
     route over other rows, without an answer as before, or gone, can't be grown.
     """
     return [
@@ -45,22 +49,26 @@ def _of_counts(route: str, before: Counts, now: Counts | None) -> Iterator[Verdi
         count = before.statements
         yield Verdict(route, "statements", "unknown", count, count, None, reason)
         return
-    for what in ("statements", "rows", "blocks", "bytes"):
+    for what in ("statements", "again", "rows", "blocks", "bytes", "steps"):
         old, new = getattr(before, what), getattr(now, what)
         if old is None or new is None:
             continue
         most = most_of(what, old)
         if new > most:
-            yield Verdict(route, what, "violated", old, most, new, _grown(before, now))
+            yield Verdict(
+                route, NAMES.get(what, what), "violated", old, most, new, _grown(before, now)
+            )
         else:
             is_exact = what not in _SLACK
             fewer = "Fewer than in the file: --update keeps it so." if new < old else ""
-            yield Verdict(route, what, "met", old, most, new, fewer if is_exact else "")
+            yield Verdict(
+                route, NAMES.get(what, what), "met", old, most, new, fewer if is_exact else ""
+            )
 
 
 def most_of(what: str, before: int) -> int:
     """Return what a count may be that was ``before`` in the file."""
-    return int(before * (1 + _SLACK.get(what, 0))) + (_FEW_BLOCKS if what == "blocks" else 0)
+    return int(before * (1 + _SLACK.get(what, 0))) + _FEW.get(what, 0)
 
 
 def _incomparable(before: Counts, now: Counts | None) -> str:
@@ -93,4 +101,4 @@ def _grown(before: Counts, now: Counts) -> str:
         for times, each in more
         if times > 0
     ]
-    return "; ".join(grown[:3]) or "The same statements return or touch more."
+    return "; ".join(grown[:3]) or "The same statements are sent."

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from perfops.budgets.deterministic import steps
+
 
 class UnusableBaseline(ValueError):
     """The file of counts can't be used; the message says why, and what to do."""
@@ -29,7 +31,10 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the costliest of the ``paths`` of a route costs.
 
     ``rows``: read or written. ``blocks``: of 8 kB, in memory or not; None where they can't be
-    counted. ``bytes``: of the body. ``tables``: those that it names, with their rows.
+    counted. ``bytes``: of the body. ``tables``: those that it names, with their rows. ``again``:
+    statements of a second request just after, which a cache may answer. ``steps``: instructions
+    that Python executes, most of them in ``functions``. ``sent_again``: what makes up ``again``;
+    not in the file of counts.
     """
 
     paths: tuple[str, ...]
@@ -40,6 +45,10 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: int | None
     sent: tuple[StatementCalls, ...]
     tables: dict[str, int]
+    again: int | None = None
+    steps: int | None = None
+    functions: dict[str, int] = {}
+    sent_again: tuple[StatementCalls, ...] = ()
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,6 +56,8 @@ class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     routes: dict[str, Counts]
     version: Literal[1] = 1
+    # That executed the ``steps``, such as 3.13; "" in a file without.
+    python: str = ""
 
 
 def read(content: bytes) -> Baseline:
@@ -61,10 +72,12 @@ def read(content: bytes) -> Baseline:
 
 def written(routes: Mapping[str, Counts]) -> bytes:
     """Return the file for ``routes``, with a line for each value: changes can be read."""
-    ordered = Baseline({name: _as_written(routes[name]) for name in sorted(routes)})
+    ordered = Baseline(
+        {name: _as_written(routes[name]) for name in sorted(routes)}, python=steps.VERSION
+    )
     return msgspec.json.format(msgspec.json.encode(ordered), indent=1) + b"\n"
 
 
 def _as_written(counts: Counts) -> Counts:
     sent = tuple(msgspec.structs.replace(each, through=()) for each in counts.sent)
-    return msgspec.structs.replace(counts, sent=sent)
+    return msgspec.structs.replace(counts, sent=sent, sent_again=())

@@ -42,7 +42,8 @@ class Command(ReportCommand):
         parser.add_argument("--scenario", default="", help="the newest run of this scenario")
         counts = parser.add_argument_group(
             "counts of requests",
-            "Statements, rows, blocks and bytes of a request of each route: no load run is needed. "
+            "Statements, rows, blocks, bytes and instructions of a request of each route: no load "
+            "run is needed. "
             "For example: manage.py check_budget --deterministic --user reader",
         )
         counts.add_argument("--deterministic", action="store_true", help="count, and compare")
@@ -53,6 +54,9 @@ class Command(ReportCommand):
         )  # fmt: skip
         counts.add_argument(
             "--routes", type=Path, metavar="FILE", help="a routes.json instead of all URLs"
+        )
+        counts.add_argument(
+            "--vacuum", action="store_true", help="VACUUM ANALYZE first: plans depend on it"
         )
         counts.add_argument("--user", default="", help="who asks; without it, nobody is logged in")
 
@@ -76,8 +80,9 @@ class Command(ReportCommand):
             found = against_report.report(options["against"], wanted)
         elif options["deterministic"] or options["update"]:
             found = request_counts.report(
-                options["baseline"], options["routes"], options["user"], update=options["update"]
-            )
+                options["baseline"], options["routes"], options["user"],
+                update=options["update"], vacuum=options["vacuum"],
+            )  # fmt: skip
         else:
             run = _run(options["run"], options["scenario"])
             code, reasons = _judge(run)

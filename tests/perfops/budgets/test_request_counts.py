@@ -2,11 +2,13 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import Group, User
+from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.http import HttpResponse, JsonResponse
@@ -19,11 +21,29 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 cleared = []
 
 
+def names(users):
+    found = {}
+    for user in users:
+        found[user.pk] = user.username
+        if "serialiser" in changed:
+            # A quarter more work of Python, and the same answer.
+            found[user.pk] = "".join(letter for letter in user.username * 40)[: len(user.username)]
+    return list(found.values())
+
+
+def cached(request):
+    key = f"count:{time.time_ns()}" if "key" in changed else "count"
+    found = cache.get(key)
+    if found is None:
+        cache.set(key, found := User.objects.count())
+    return JsonResponse({"count": found})
+
+
 def readers(request):
     users = list(User.objects.order_by("pk"))
     if "readers" in changed:
         return JsonResponse({"groups": [len(user.groups.all()) for user in users]})
-    return JsonResponse({"names": [user.username for user in users]})
+    return JsonResponse({"names": names(users)})
 
 
 def reader(request, pk):
@@ -46,6 +66,7 @@ urlpatterns = [
     path("readers/", readers),
     path("readers/<int:pk>/", reader),
     path("mine/", mine),
+    path("cached/", cached),
     path("breaks/", breaks),
     path("of/<slug:nobody_knows>/", breaks),
 ]
@@ -72,6 +93,7 @@ def shop(settings, tmp_path, monkeypatch):
 
 def clear():
     cleared.append(1)
+    cache.clear()
 
 
 def check(capsys, *arguments):
@@ -97,8 +119,9 @@ def test_what_costs_as_much_as_before_passes(capsys):
     assert values["statements of /readers/"] == 1
     assert values["rows of /readers/"] == 3
     # A warm-up is not counted; each counted request began with what the project does before it:
-    # 5 paths, twice each, in two rounds.
-    assert len(cleared) == 20
+    # 5 paths, twice each; then each of 3 routes twice for a second request, and thrice for its
+    # instructions; in two rounds.
+    assert len(cleared) == 2 * (5 * 2 + 3 * (2 + 3))
 
 
 def test_an_added_n_plus_one_fails_and_names_its_statement_and_line(capsys):
@@ -114,6 +137,46 @@ def test_an_added_n_plus_one_fails_and_names_its_statement_and_line(capsys):
     assert "readers" in found["reason"]
     # What did not change holds still.
     assert outcomes(report)["statements of /readers/{pk}/"] == "met"
+
+
+def test_a_cache_key_that_never_hits_fails_and_names_what_is_asked_again(capsys, tmp_path):
+    (tmp_path / "routes.json").write_text('{"/cached/": 1}')
+    check(capsys, "--update")
+    assert check(capsys)[0] == 0
+    changed.add("key")
+    code, report = check(capsys)
+    assert code == 1
+    broken = [each for each in report["budgets"] if each["outcome"] == "violated"]
+    assert broken[0]["name"] == "statements of a second request of /cached/"
+    assert (broken[0]["target"], broken[0]["value"]) == (0, 1)
+    cause = report["causes"][0]
+    assert cause["what"].startswith("not found in the cache")
+    assert "COUNT(*)" in cause["statement"]
+    assert cause["site"].startswith("tests/perfops/budgets/test_request_counts.py:")
+
+
+def test_a_slower_serialiser_fails_by_its_instructions_and_is_named(capsys, tmp_path):
+    (tmp_path / "routes.json").write_text('{"/readers/": 1}')
+    check(capsys, "--update")
+    changed.add("serialiser")
+    code, report = check(capsys)
+    assert code == 1
+    broken = [each["name"] for each in report["budgets"] if each["outcome"] == "violated"]
+    assert broken == ["Python instructions of /readers/"]
+    (cause,) = report["causes"]
+    assert "tests/perfops/budgets/test_request_counts.py names" in cause["what"]
+    assert (cause["statement"], cause["ms"]) == ("", None)
+
+
+def test_instructions_of_another_python_are_not_compared(capsys, tmp_path):
+    check(capsys, "--update", "--baseline", "counts.json")
+    file = tmp_path / "counts.json"
+    found = json.loads(file.read_text())
+    file.write_text(json.dumps(found | {"python": "2.7"}))
+    changed.add("serialiser")
+    code, report = check(capsys, "--baseline", "counts.json")
+    assert code == 0
+    assert "counts.json has those of Python 2.7" in json.dumps(report)
 
 
 def test_a_larger_body_fails_and_a_tenth_more_does_not(capsys):
@@ -160,7 +223,7 @@ def test_all_urls_are_asked_for_where_no_file_names_them(capsys):
         call_command("check_budget", "--update", "--format", "markdown")
     assert ended.value.code == 0
     found = counts.read(Path("perfops-counts.json").read_bytes())
-    assert set(found.routes) == {"/readers/", "/breaks/"}
+    assert set(found.routes) == {"/readers/", "/breaks/", "/cached/"}
     assert "/of/\\{nobody" in capsys.readouterr().out
 
 
