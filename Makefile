@@ -71,7 +71,7 @@ compose-test: install ## build the image, start docker-compose.yml in containers
 	@$(PYTHON) -m tests.containers
 
 counts: install ## statements, blocks, bytes, instructions of requests against the committed counts; beside `make run`
-	@$(PYTHON) manage.py check_budget --deterministic --vacuum --routes infra/k6/counted.json --baseline infra/k6/counts.json
+	@$(PYTHON) manage.py check_budget --deterministic --vacuum --routes infra/k6/counted.json --baseline infra/k6/counts.json --format $(or $(FORMAT),text)
 
 clean: ## throw away the embedded servers' data and all caches
 	@rm -rf .midst .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -113,12 +113,17 @@ def incomparable(before: LoadRun, after: LoadRun) -> list[str]:
 
 
 def last_comparable(run: LoadRun) -> list[LoadRun]:
+    """Return the last ten of ``comparable_before``."""
+    return comparable_before(run, _LAST)
+
+
+def comparable_before(run: LoadRun, most: int) -> list[LoadRun]:
     """Return the last runs before ``run`` that can be compared with it, newest first. One query."""
     rows = ended().filter(scenario=run.scenario, target=run.target, created_at__lt=run.created_at)
     wide = ("reasons", "server", "log")
     # Some of them are invalid or had other scripts.
-    found = rows.defer(*wide).order_by("-created_at", "-id")[: 3 * _LAST]
-    return [each for each in found if not incomparable(each, run)][:_LAST]
+    found = rows.defer(*wide).order_by("-created_at", "-id")[: 3 * most]
+    return [each for each in found if not incomparable(each, run)][:most]
 
 
 def ended() -> QuerySet[LoadRun]:

@@ -48,7 +48,7 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
     if decision.needed:
         reasons.append(f"With this noise 10% takes about {count_text(decision.needed, 'pair')}.")
     waived = waivers.read()
-    judgements = [_judgement(each, waived) for each in decision.judged]
+    judgements = [judgement(each, waived) for each in decision.judged]
     code = _CODES[decision.outcome]
     # Errors fail it as well, and are no figure that can be waived.
     if code == console.NOT_FINE and judgements:
@@ -70,9 +70,10 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _judgement(found: Judged, waived: Waivers) -> Judgement:
+def judgement(found: Judged, waived: Waivers, beside: str = "") -> Judgement:
+    """Return a figure as reports show it; ``beside``: what its name ends with."""
     return against_before(
-        f"{found.series.figure} of {found.series.route}",
+        f"{found.series.figure} of {found.series.route}{beside}",
         _OUTCOMES[found.outcome],
         before=found.before,
         most=found.before * (1 + MIN_EFFECT),

@@ -6,19 +6,16 @@ from typing import Literal, NamedTuple
 from perfops.budgets.deterministic.counts import Counts
 from perfops.formatting import count_text
 
-# Shares by which a count may grow: a longer word is no fault, nor is a page that was split.
+# Shares by which a count may grow: a longer word is no fault.
 _SLACK = {"bytes": 0.1, "blocks": 0.1, "steps": 0.02}
 # As reports name them.
 NAMES = {"again": "statements of a second request", "steps": "Python instructions"}
-# A block or two more: a page that was split, one version of a row more; a list that grew, a buffer
-# that was filled.
+# A page that was split, one version of a row more; a buffer that was filled.
 _FEW = {"blocks": 5, "steps": 500}
 
 
 class Verdict(NamedTuple):
-    """What became of one count, and the ``most`` that it may be. ``outcome``: as in
-    ``Evaluation.Outcome``.
-    """
+    """What became of one count, ``outcome``: as in ``Evaluation``, and the ``most`` it may be."""
 
     route: str
     what: str
@@ -36,11 +33,8 @@ def compare(baseline: Mapping[str, Counts], now: Mapping[str, Counts]) -> list[V
     instructions of Python are a violation. A
     route over other rows, without an answer as before, or gone, can't be grown.
     """
-    return [
-        verdict
-        for route, before in baseline.items()
-        for verdict in _of_counts(route, before, now.get(route))
-    ]
+    pairs = ((route, before, now.get(route)) for route, before in baseline.items())
+    return [verdict for pair in pairs for verdict in _of_counts(*pair)]
 
 
 def _of_counts(route: str, before: Counts, now: Counts | None) -> Iterator[Verdict]:

@@ -24,12 +24,14 @@ from perfops.management import (
 )
 from perfops.management.budget_report import BudgetReport
 from perfops.management.console import ReportCommand
+from perfops.management.history_report import beside_earlier
 from perfops.models.runs import LoadRun
 
 
 class Command(ReportCommand):
     help = (
-        "Hold the newest load run against the budgets; with --deterministic, what a request of "
+        "Hold the newest load run against the budgets, and with those just before it against "
+        "earlier runs; with --deterministic, what a request of "
         "each route costs against a committed file; with --against, this build against another. "
         "Exit codes: 0 pass, 1 fail, 2 can't tell."
     )
@@ -85,8 +87,7 @@ class Command(ReportCommand):
             )  # fmt: skip
         else:
             run = _run(options["run"], options["scenario"])
-            code, reasons = _judge(run)
-            found = BudgetReport(run, code, reasons, _present(run) if run else [])
+            found = _of_run(run)
         code = found.code
         if options["format"] == "json":
             console.print_json(budget_report.as_data(found))
@@ -127,6 +128,13 @@ def _run(run_id: int | None, scenario: str) -> LoadRun | None:
 def _present(run: LoadRun) -> list[Judgement]:
     """Return what the run says of the budgets of today; deleted ones decide nothing any more."""
     return [each for each in budgets.of_run(run) if each.budget_id is not None]
+
+
+def _of_run(run: LoadRun | None) -> BudgetReport:
+    """Return the report on a run: by its budgets, and beside the runs before it."""
+    code, reasons = _judge(run)
+    found = BudgetReport(run, code, reasons, _present(run) if run else [])
+    return found if run is None or code == console.COULD_NOT_TELL else beside_earlier(found, run)
 
 
 def _judge(run: LoadRun | None) -> tuple[int, list[str]]:

@@ -294,5 +294,5 @@ def test_the_projects_own_counts_are_of_the_routes_that_it_says(settings):
     assert known.keys() == json.loads((folder / "counted.json").read_text()).keys()
     assert all(each.status == 200 and each.statements for each in known.values())
     assert all(each.blocks for each in known.values())
-    workflow = settings.BASE_DIR / ".github" / "workflows" / "performance.yml"
-    assert "make --silent counts" in workflow.read_text()
+    steps = settings.BASE_DIR / ".ci" / "performance"
+    assert "make --silent counts" in steps.read_text()

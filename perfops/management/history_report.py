@@ -1,0 +1,27 @@
+"""``check_budget``: whether a run and those just before it are slower than earlier ones."""
+
+from dataclasses import replace
+
+from perfops.budgets import waivers
+from perfops.budgets.earlier_runs import against_earlier
+from perfops.management import console
+from perfops.management.against_report import judgement
+from perfops.management.budget_report import BudgetReport, code_of
+from perfops.models.runs import LoadRun
+
+_BESIDE = ", beside earlier runs"
+
+
+def beside_earlier(report: BudgetReport, run: LoadRun) -> BudgetReport:
+    """Return ``report`` with what the runs before say: it is never better than it was."""
+    found = against_earlier(run)
+    report = replace(report, reasons=[*report.reasons, found.sentence])
+    if found.decision is None or found.outcome is None:
+        return report
+    waived = waivers.read()
+    judged = [judgement(each, waived, _BESIDE) for each in found.decision.judged]
+    code = code_of(judged)
+    is_worse = report.code == console.FINE
+    return replace(
+        report, code=code if is_worse else report.code, judgements=[*report.judgements, *judged]
+    )

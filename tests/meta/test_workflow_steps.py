@@ -1,0 +1,25 @@
+"""What CI does can be done anywhere, and what it finds decides."""
+
+import re
+
+from django.conf import settings
+
+WORKFLOW = (settings.BASE_DIR / ".github" / "workflows" / "performance.yml").read_text()
+STEPS = (settings.BASE_DIR / ".ci" / "performance").read_text()
+
+
+def test_every_step_of_the_workflow_is_one_of_the_script():
+    used = set(re.findall(r"run: \.ci/performance (\w+)", WORKFLOW))
+    assert {"start", "load", "budgets", "counts", "against", "analysis", "summary"} <= used
+    assert used <= set(re.findall(r"^(\w+)\(\) \{", STEPS, re.MULTILINE))
+
+
+def test_no_step_is_let_off():
+    for let_off in ("continue-on-error", "|| true", "|| :", "set +e"):
+        assert let_off not in WORKFLOW
+        assert let_off not in STEPS
+
+
+def test_results_are_kept_for_thirty_days():
+    assert set(re.findall(r"retention-days: (\d+)", WORKFLOW)) == {"30"}
+    assert WORKFLOW.count("upload-artifact@") == WORKFLOW.count("retention-days")
