@@ -38,7 +38,7 @@ class Earlier:
         if self.decision is None:
             return f"Nothing is said of whether it got slower: {takes}."
         if self.outcome is None:
-            return f"No route is slower as far as can be told: {takes}."
+            return f"No route is slower as far as can be seen: {takes}."
         sentences = {
             Outcome.PASS: "No route got slower than in the runs before",
             Outcome.FAIL: "Slower than in the runs before",
