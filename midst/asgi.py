@@ -18,7 +18,18 @@ _THREADS = int(os.environ["WEB_THREADS"])
 # So many requests wait for each thread; more would wait longer than their clients.
 _WAITING = int(os.environ.get("WEB_WAITING", "16"))
 
-application = Server(
-    Threads(get_wsgi_application(), size=_THREADS, waiting=_THREADS * _WAITING),
-    largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
-)
+_django = get_wsgi_application()
+
+
+def _serve() -> Server:
+    """Return the server; its modules need Django's apps to be ready."""
+    from midst.server import hot
+
+    return Server(
+        Threads(_django, size=_THREADS, waiting=_THREADS * _WAITING),
+        largest_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        hot_path=hot.make(),
+    )
+
+
+application = _serve()

@@ -1,9 +1,11 @@
 """How many sign-ins, token exchanges and requests a client may make."""
 
 import unicodedata
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -67,8 +69,22 @@ def note_bad_token(request: HttpRequest) -> None:
 
 def require_anonymous(request: HttpRequest) -> None:
     """Count a request without credentials, by address. Raises ``Problem`` (429)."""
-    if not _is_exempt(address_of(request), tuple(settings.RATE_LIMIT_EXEMPT)):
-        _require(request, "address", client_of(request))
+    request.is_counted_by_address = True  # type: ignore[attr-defined]
+    found = anonymous_limit(request.META)
+    if found is not None:
+        limit, client = found
+        _require(request, limit.name, client)
+
+
+def anonymous_limit(meta: Mapping[str, Any]) -> tuple[Limit, str] | None:
+    """Return the limit of a request without credentials, and whom it counts for.
+
+    None where the address is not limited. ``meta`` is as ``HttpRequest.META`` has it.
+    """
+    address = _address_in(meta)
+    if _is_exempt(address, tuple(settings.RATE_LIMIT_EXEMPT)):
+        return None
+    return _limit("address"), _client(address)
 
 
 def require_user(request: HttpRequest, user: int) -> None:
@@ -83,11 +99,15 @@ def require_token(request: HttpRequest, token_hash: str) -> None:
 
 def address_of(request: HttpRequest) -> str:
     """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says."""
+    return _address_in(request.META)
+
+
+def _address_in(meta: Mapping[str, Any]) -> str:
     hops: int = settings.TRUSTED_PROXY_HOPS
-    remote: str = request.META.get("REMOTE_ADDR", "")
+    remote: str = meta.get("REMOTE_ADDR", "")
     if not hops:
         return remote
-    forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    forwarded = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     candidate = forwarded[-hops] if len(forwarded) >= hops else ""
     try:
         return str(ip_address(candidate))
@@ -130,7 +150,11 @@ def _require(request: HttpRequest, name: str, client: str) -> None:
     if name in counted:
         return
     counted.add(name)
-    state = ratelimit.spend(_limit(name), client)
+    before: ratelimit.Spent | None = request.META.pop(ratelimit.SPENT, None)
+    if before is not None and (before.state.limit.name, before.client) == (name, client):
+        state = before.state
+    else:
+        state = ratelimit.spend(_limit(name), client)
     shown: ratelimit.State | None = getattr(request, "rate_limit", None)
     if shown is None or state.remaining < shown.remaining:
         request.rate_limit = state  # type: ignore[attr-defined]

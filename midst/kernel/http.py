@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import get_script_prefix
 
-from midst.kernel.cache import Answer, bypass, tag_of
+from midst.kernel.cache import Answer, Source, bypass, tag_of
 from midst.kernel.problems import (
     CHANGED,
     UNAVAILABLE,
@@ -21,6 +21,7 @@ from midst.kernel.problems import (
     is_worth_a_second_try,
     why_unavailable,
 )
+from midst.telemetry import request_context
 from midst.telemetry.request_context import template
 
 PROBLEM = "application/problem+json"
@@ -81,8 +82,46 @@ def respond(request: HttpRequest, answer: Answer, *, own: bool = False) -> HttpR
         "X-Cache": answer.outcome.value,
     }
     if request.method in _SAFE and _client_has(request, tag):
-        return HttpResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return HttpResponse(answer.body, content_type=JSON, headers=headers)
+        response = PublicResponse(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    else:
+        response = PublicResponse(answer.body, content_type=JSON, headers=headers)
+    if not own:
+        response.origin = _origin(request, answer)
+    return response
+
+
+class Origin(NamedTuple):
+    """What an answer for everybody was made of: one entry of the cache, and the request's route.
+
+    ``route``: Django's pattern; ``path``: the request's, as logs show it.
+    """
+
+    source: Source
+    route: str
+    path: str
+
+
+class PublicResponse(HttpResponse):
+    """What ``respond`` returns. With an ``origin`` the same request is answered by that entry.
+
+    So long as the entry is valid, and the request is counted against its address' limit: the view
+    asked nothing else.
+    """
+
+    origin: Origin | None = None
+
+
+def _origin(request: HttpRequest, answer: Answer) -> Origin | None:
+    source, match = answer.source, request.resolver_match
+    observed = request_context.current.get()
+    if source is None or match is None or observed is None or request.method not in _SAFE:
+        return None
+    before, after = source.statements
+    # What a view has asked the database itself decides over its answer, and no entry knows of it.
+    asked_nothing = before == 0 and observed.queries == after
+    if not asked_nothing or not getattr(request, "is_counted_by_address", False):
+        return None
+    return Origin(source, match.route, request.path)
 
 
 def send(body: object, *, status: int = 200, location: str | None = None) -> HttpResponse:
@@ -124,8 +163,11 @@ def check_preconditions(request: HttpRequest, body: bytes) -> None:
 
 
 def _client_has(request: HttpRequest, tag: str) -> bool:
-    """``If-None-Match`` compares weakly (RFC 9110, 13.1.2)."""
-    asked: str | None = request.META.get("HTTP_IF_NONE_MATCH")
+    return is_named(tag, request.META.get("HTTP_IF_NONE_MATCH"))
+
+
+def is_named(tag: str, asked: str | None) -> bool:
+    """Say whether ``If-None-Match`` names ``tag``: compared weakly (RFC 9110, 13.1.2)."""
     if asked is None:
         return False
     return asked.strip() == "*" or tag in (each.removeprefix("W/") for each in _tags(asked))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from time import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from redis.exceptions import RedisError
@@ -94,9 +94,41 @@ class State:
 def spend(limit: Limit, client: str) -> State:
     """Take one request out of ``client``'s bucket; never raises."""
     state, backend = _change(limit, client, 1)
-    outcome = "allowed" if state.allowed else "refused"
-    metrics.RATE_LIMIT_DECISIONS.labels(limit.name, backend, outcome).inc()
+    _count(state, backend)
     return state
+
+
+def _count(state: State, backend: str) -> None:
+    outcome = "allowed" if state.allowed else "refused"
+    metrics.RATE_LIMIT_DECISIONS.labels(state.limit.name, backend, outcome).inc()
+
+
+# In the environ: what has been spent for the request before Django was asked, as a ``Spent``.
+SPENT = "midst.spent"
+
+
+class Spent(NamedTuple):
+    client: str
+    state: State
+
+
+def command(limit: Limit, client: str) -> tuple[str, ...]:
+    """Return the command that spends one request, for a Redis client of another kind.
+
+    Where the server does not know the script the reply is an error, as of any ``EVALSHA``.
+    """
+    key = f"{redis.prefix()}:limit:{limit.name}:{client}"
+    return "EVALSHA", _script().sha, "1", key, str(limit.step_us), str(limit.whole_us), "1"
+
+
+def spent(limit: Limit, reply: object) -> State | None:
+    """Return what the reply to ``command`` says, and count the decision; None for an error."""
+    match reply:
+        case [int(allowed), int(full_in_us)]:
+            state = State(limit, bool(allowed), full_in_us)
+            _count(state, "redis")
+            return state
+    return None
 
 
 def look(limit: Limit, client: str) -> State:

@@ -53,6 +53,11 @@ def client() -> Any:
     return get_redis_connection("default")
 
 
+def timeout_s() -> float:
+    """Return how long a new connection waits for a reply (s)."""
+    return float(settings.CACHES["default"]["OPTIONS"]["SOCKET_TIMEOUT"] * patience.factor)
+
+
 def connect(connection: Any) -> None:
     """Set up a connection and learn the server's run id: redis-py's ``redis_connect_func``.
 
@@ -61,12 +66,11 @@ def connect(connection: Any) -> None:
     Raises ``ServerChanged`` when it is not the known one, so that no command meant for the old
     server process is answered by the new one.
     """
-    timeout_s = settings.CACHES["default"]["OPTIONS"]["SOCKET_TIMEOUT"] * patience.factor
-    connection.socket_timeout = timeout_s
-    connection.update_current_socket_timeout(timeout_s)
+    connection.socket_timeout = timeout_s()
+    connection.update_current_socket_timeout(connection.socket_timeout)
     connection.on_connect()
     connection.send_command("INFO", "server")
-    _remember(_parse_run_id(connection.read_response()))
+    _remember(parse_run_id(connection.read_response()))
 
 
 def prefix() -> str:
@@ -83,7 +87,13 @@ def server_run_id() -> str:
     return _run_id
 
 
-def _parse_run_id(info: Any) -> str:
+def is_current(run_id: str) -> bool:
+    """Say whether this process knows of no other server than the one with ``run_id``."""
+    return _run_id is None or _run_id == run_id
+
+
+def parse_run_id(info: Any) -> str:
+    """Return the run id in the reply to INFO. Raises ``RedisError`` when it has none."""
     text = info.decode() if isinstance(info, bytes) else str(info)
     for line in text.splitlines():
         name, _, value = line.partition(":")

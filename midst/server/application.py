@@ -6,7 +6,7 @@ No thread ever waits for a client. What of bodies is in memory is bounded for th
 import io
 import sys
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -14,6 +14,10 @@ import msgspec
 from midst.health import ALIVE
 from midst.server.connections import Receive, Scope, Send
 from midst.server.threads import Answer, Busy, Threads
+
+if TYPE_CHECKING:
+    # It needs Django's apps, which no entry point has set up yet when it imports this.
+    from midst.server.hot import HotPath
 
 # Bodies that are being received, of all clients (bytes).
 MOST_BUFFERED = 64 * 1024 * 1024
@@ -67,10 +71,16 @@ class Gone(Exception):
 
 
 class Server:
-    """``threads`` run Django; ``largest_body`` (bytes): what a view may take, more is not read."""
+    """``threads`` run Django; ``largest_body`` (bytes): what a view may take, more is not read.
 
-    def __init__(self, threads: Threads, *, largest_body: int) -> None:
+    What ``hot_path`` has an answer for never gets to them.
+    """
+
+    def __init__(
+        self, threads: Threads, *, largest_body: int, hot_path: "HotPath | None" = None
+    ) -> None:
         self._threads = threads
+        self._hot_path = hot_path
         self._largest_body = largest_body
         self._buffered = 0
 
@@ -82,7 +92,16 @@ class Server:
             # Django's answer would wait, and whoever asks would end a process that works.
             await send_answer(alive(scope), send)
             return
-        environ = environ_of(scope)
+        decided: dict[str, Any] = {}
+        found = await self._hot_path.answer(scope, decided) if self._hot_path else None
+        if found is not None:
+            await send_answer(found, send)
+            return
+        await self._ask_django(scope, environ_of(scope) | decided, receive, send)
+
+    async def _ask_django(
+        self, scope: Scope, environ: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
         is_read = True
         try:
             if "CONTENT_LENGTH" in environ or "HTTP_TRANSFER_ENCODING" in environ:
@@ -90,6 +109,8 @@ class Server:
             else:
                 environ["wsgi.input"] = io.BytesIO()
             answer = await self._threads.run(environ)
+            if self._hot_path is not None and answer.origin is not None:
+                self._hot_path.learn(scope, answer)
         except Busy:
             answer = _BUSY
         except TimeoutError:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
+from midst.kernel.http import Origin, PublicResponse
+
 WSGI = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -18,9 +20,12 @@ class Busy(Exception):
 
 
 class Answer(NamedTuple):
+    """``origin``: what it was made of, if that is known and everybody may see it."""
+
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    origin: Origin | None = None
 
 
 class Threads:
@@ -91,4 +96,5 @@ class Threads:
             int(status[:3]),
             [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers],
             body,
+            response.origin if isinstance(response, PublicResponse) else None,
         )

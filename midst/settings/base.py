@@ -144,6 +144,11 @@ CACHE_AUDIT_RATE = environment.share("CACHE_AUDIT_RATE", 0.001)
 # Each process's own cache, for as long as Redis is away.
 CACHE_MEMORY_BYTES = environment.positive_int("CACHE_MEMORY_BYTES", 16 * 1024 * 1024)
 
+# Whether the asgi worker's event loop answers itself what the cache has for everybody, and for how
+# many addresses each process remembers where that is (about 1 kB each).
+HOT_PATH = env.bool("HOT_PATH", default=True)
+HOT_PATH_ADDRESSES = environment.positive_int("HOT_PATH_ADDRESSES", 20_000)
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

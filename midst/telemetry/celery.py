@@ -54,7 +54,8 @@ def _stop_process(**_: Any) -> None:
 
 
 def _begin(task_id: str, task: Any, **_: Any) -> None:
-    transaction = sentry.begin_transaction(task.name, "queue.task.celery")
+    chosen = sentry.is_chosen()
+    transaction = sentry.begin_transaction(task.name, "queue.task.celery") if chosen else None
     _running[task_id] = perf_counter(), transaction
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import select
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -42,6 +43,18 @@ class _Line(msgspec.Struct, gc=False):
 
 def are_requests_logged() -> bool:
     return _requests.isEnabledFor(logging.INFO)
+
+
+def may_wait() -> bool:
+    """Say whether a line would have to wait for who reads the log: its pipe is full."""
+    return are_requests_logged() and not _stderr().poll(0)
+
+
+@cache
+def _stderr() -> select.poll:
+    found = select.poll()
+    found.register(_STDERR, select.POLLOUT)
+    return found
 
 
 def log_request(

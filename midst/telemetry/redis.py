@@ -36,6 +36,11 @@ KNOWN = frozenset(
 _open_connections = metrics.ACTIVE_CONNECTIONS.labels("redis")
 
 
+def note_open(connections: int) -> None:
+    """Count connections that were opened, or with a negative number closed."""
+    _open_connections.inc(connections)
+
+
 @lru_cache(maxsize=1024)
 def operation(name: str | bytes) -> str:
     """Return the metric's ``operation`` of a command: its first word when known, else other."""
@@ -55,7 +60,8 @@ def _metrics(name: str) -> tuple[Counter, Histogram]:
     return metrics.REDIS_OPERATIONS.labels(name), metrics.REDIS_DURATION.labels(name)
 
 
-def _observe(name: str, started: float) -> None:
+def observe(name: str, started: float) -> None:
+    """Count a command that has been answered, or never will be, and the time since ``started``."""
     count, duration = _metrics(name)
     count.inc()
     duration.observe(perf_counter() - started)
@@ -97,7 +103,7 @@ class _Measured(AbstractConnection):
         finally:
             # What a subscriber reads answers nothing that was sent.
             if self._unanswered:
-                _observe(*self._unanswered.popleft())
+                observe(*self._unanswered.popleft())
 
     def disconnect(self, *args: Any, **options: Any) -> Any:
         try:
@@ -105,7 +111,7 @@ class _Measured(AbstractConnection):
         finally:
             # Sent, but no answer will come any more.
             while self._unanswered:
-                _observe(*self._unanswered.popleft())
+                observe(*self._unanswered.popleft())
             # A child of a fork throws away connections that are its parent's.
             if self._counted_open and self.pid == os.getpid():
                 _open_connections.dec()

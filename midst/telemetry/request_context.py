@@ -24,10 +24,11 @@ class Request:
     """One request while it runs: ``queries`` statements sent, which took ``queries_s`` seconds.
 
     ``caller`` is the span of a caller that is not trusted; ``span`` the request's own once it has
-    one; ``error`` the class of an exception that became a 500.
+    one; ``error`` the class of an exception that became a 500. ``is_audited``: a hit in the cache
+    is compared with the database.
     """
 
-    __slots__ = ("caller", "error", "id", "method", "queries", "queries_s", "span",
+    __slots__ = ("caller", "error", "id", "is_audited", "method", "queries", "queries_s", "span",
                  "started", "transaction")  # fmt: skip
 
     def __init__(self, name: str, method: str = "GET") -> None:
@@ -39,6 +40,7 @@ class Request:
         self.caller: SpanContext | None = None
         self.span: Span | None = None
         self.error: str | None = None
+        self.is_audited = False
         self.transaction: Any = None
 
 

@@ -1,10 +1,10 @@
 """One observation per request: count, duration, what it asked of the database, trace, log line."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import DisallowedHost
 from django.core.signals import got_request_exception
@@ -15,7 +15,7 @@ from prometheus_client import Counter, Histogram
 
 from midst.telemetry import logs, metrics, request_context, sentry, tracing
 from midst.telemetry.request_context import METHODS, UNMATCHED, Request, identify, template
-from midst.telemetry.sampling import decide_against, forget_caller
+from midst.telemetry.sampling import Sampling, decide_against, forget_caller
 
 _in_flight = metrics.ACTIVE_CONNECTIONS.labels("http")
 
@@ -42,6 +42,42 @@ def _numbers(method: str, pattern: str | None, status: int) -> _Numbers:
     )
 
 
+class Decision(NamedTuple):
+    """What is decided for a request before all else: about its trace, about Sentry's transaction.
+
+    ``is_audited``: a hit in the cache is compared with the database.
+    """
+
+    sampling: Sampling | None
+    is_transaction: bool
+    is_audited: bool = False
+
+    @property
+    def is_recorded(self) -> bool:
+        """Say whether more is written down of it than counts and a log line."""
+        return self.is_transaction or (self.sampling is not None and self.sampling.sampled)
+
+
+# In the environ: the ``Decision`` that a server has made before it asked Django.
+DECISION = "midst.decision"
+
+
+def decide(method: str, meta: Mapping[str, Any]) -> Decision:
+    """Decide anew; ``meta`` is as ``HttpRequest.META`` has it."""
+    return Decision(tracing.decide(method, meta), sentry.is_chosen())
+
+
+def begin(observed: Request) -> None:
+    """Count a request among those in flight, until ``end``, and start its clock."""
+    _in_flight.inc()
+    observed.started = perf_counter()
+
+
+def abandon() -> None:
+    """Undo ``begin``: somebody else answers the request, or nobody."""
+    _in_flight.dec()
+
+
 class ObservingMiddleware:
     """Outermost. Django turns exceptions into responses inside, so none escapes it."""
 
@@ -54,7 +90,8 @@ class ObservingMiddleware:
         method = str(request.method) if request.method in METHODS else "other"
         observed = Request(identify(request.META), method)
         # Whether it is traced is decided before anything else is built for it.
-        sampling = tracing.decide(method, request.META)
+        decision: Decision = request.META.pop(DECISION, None) or decide(method, request.META)
+        sampling, observed.is_audited = decision.sampling, decision.is_audited
         attached = None
         if sampling is not None and sampling.sampled and not _is_host_allowed(request):
             sampling = decide_against()
@@ -62,9 +99,9 @@ class ObservingMiddleware:
             observed.caller = sampling.caller
             attached = context.attach(sampling.context)
         token = request_context.current.set(observed)
-        observed.transaction = sentry.begin_transaction(method)
-        _in_flight.inc()
-        observed.started = perf_counter()
+        if decision.is_transaction:
+            observed.transaction = sentry.begin_transaction(method)
+        begin(observed)
         try:
             if sampling is not None and sampling.sampled:
                 if not sampling.trusted:
@@ -73,12 +110,14 @@ class ObservingMiddleware:
             else:
                 response = self.get_response(request)
         except BaseException:  # The process was told to end.
-            _in_flight.dec()
+            abandon()
             if observed.transaction is not None:
                 sentry.end_transaction(observed.transaction, method, failed=True)
             raise
         else:
-            _end(observed, request, response.status_code)
+            match = request.resolver_match
+            end(observed, request.path, match.route if match else None, response.status_code,
+                tracing.trace_id())  # fmt: skip
         finally:
             request_context.current.reset(token)
             if attached is not None:
@@ -102,12 +141,16 @@ def _is_host_allowed(request: HttpRequest) -> bool:
     return True
 
 
-def _end(observed: Request, request: HttpRequest, status: int) -> None:
-    """Count, time and log a request that has been answered with ``status``."""
+def end(
+    observed: Request, path: str, pattern: str | None, status: int, trace_id: str | None
+) -> None:
+    """Count, time and log a request that has been answered with ``status``.
+
+    ``pattern``: of the route that answered, as Django has it.
+    """
     seconds = perf_counter() - observed.started
-    match = request.resolver_match
-    numbers = _numbers(observed.method, match.route if match else None, status)
-    trace_id, exemplar = tracing.trace_id(), None
+    numbers = _numbers(observed.method, pattern, status)
+    exemplar = None
     if observed.span is not None:
         trace_id = format_trace_id(observed.span.get_span_context().trace_id)
         exemplar = {"trace_id": trace_id}
@@ -117,7 +160,7 @@ def _end(observed: Request, request: HttpRequest, status: int) -> None:
     numbers.queries.observe(observed.queries)
     numbers.queries_s.observe(observed.queries_s)
     if logs.are_requests_logged():
-        logs.log_request(observed, request.path, status, numbers.route, seconds, trace_id)
+        logs.log_request(observed, path, status, numbers.route, seconds, trace_id)
     if observed.transaction is not None:
         name = f"{observed.method} {numbers.route}"
         sentry.end_transaction(observed.transaction, name, status=status)

@@ -86,10 +86,13 @@ def _on_task(sender: Any, exception: BaseException, task_id: str = "", **_: Any)
 _share = 0.0
 
 
+def is_chosen() -> bool:
+    """Decide whether a request or task becomes a transaction."""
+    return bool(_share) and random() < _share  # noqa: S311 -- which ones is no secret
+
+
 def begin_transaction(name: str, op: str = "http.server") -> Transaction | None:
-    """Begin a transaction, or decide that there is none; ``end_transaction`` ends it."""
-    if not _share or random() >= _share:  # noqa: S311 -- which ones is no secret
-        return None
+    """Begin a transaction, for which ``is_chosen`` has decided; ``end_transaction`` ends it."""
     started = sentry_sdk.start_transaction(op=op, name=name, sampled=True)
     if not isinstance(started, Transaction):
         return None

@@ -66,9 +66,9 @@ def is_wanted() -> bool:
     return any(os.environ.get(name) for name in _ENDPOINTS)
 
 
-def trace_id() -> str | None:
-    """Return the present trace's id, sampled or not; None outside of any."""
-    here = get_current_span().get_span_context()
+def trace_id(of: context.Context | None = None) -> str | None:
+    """Return the present trace's id, or that ``of`` a context, sampled or not; None without any."""
+    here = get_current_span(of).get_span_context()
     return format_trace_id(here.trace_id) if here.is_valid else None
 
 

@@ -39,6 +39,17 @@ def name(request: HttpRequest) -> str:
     return f"{method} {template(match.route) if match else UNMATCHED}"[:300]
 
 
+def count_silent(baggage: str, method: str, route: str) -> None:
+    """Count a request that a server answered without Django, and so without a statement.
+
+    Only for the load run that its ``baggage`` names, if it does. ``route``: Django's pattern.
+    """
+    run = run_of(baggage) if conf().ORIGINS else 0
+    if run:
+        flushing.begin()
+        scope.finish(Scope("request", lambda: f"{method} {template(route)}"[:300], run=run))
+
+
 def _scope(request: HttpRequest, task: "asyncio.Task[object] | None" = None) -> Scope:
     # Now: a middleware may take the header off.
     run = run_of(request.META.get("HTTP_BAGGAGE", "")) if conf().ORIGINS else 0

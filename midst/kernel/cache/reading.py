@@ -14,11 +14,11 @@ from redis.exceptions import RedisError
 from midst.kernel.cache import invalidation, memory, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import Entry, tag_of
-from midst.kernel.cache.regions import Answer, CacheRegion, Outcome
+from midst.kernel.cache.regions import Answer, CacheRegion, Outcome, Source
 from midst.kernel.cache.sharing import SharedComputations
 from midst.kernel.cache.versions import Lookup
 from midst.kernel.problems import NOT_FOUND, Problem
-from midst.telemetry import metrics
+from midst.telemetry import metrics, request_context
 
 Compute = Callable[[], bytes]
 
@@ -50,6 +50,7 @@ def read(
     at most, and raised again. Other exceptions pass through, and nothing is cached.
     """
     groups = (region.group, *groups)
+    before = _statements()
     if invalidation.changed_in_transaction(groups):
         return bypass(compute)
     if circuit.is_open():
@@ -60,18 +61,35 @@ def read(
         entry, hit = found.entry, True
         if entry is None:
             hit, entry = _compute_once(region, key, groups, found, compute)
-        elif found.versions is not None and _is_due(entry) and versions.lock(key, found.versions):
+        elif found.versions is not None and is_due(entry) and versions.lock(key, found.versions):
             hit, entry = False, _compute_and_store(region, key, found.versions, compute)
     except RedisError as error:
         circuit.record_failure(error)
         return bypass(compute)
     if not hit:
         region.count_miss()
-        return _answer(entry, Outcome.MISS)
+        source = Source(region, key, groups, (before, _statements()))
+        return _answer(entry, Outcome.MISS, source)
     region.count_hit()
-    if random.random() < settings.CACHE_AUDIT_RATE:  # noqa: S311 -- a sample, no secret
+    if _is_chosen() or is_audited():
         entry = _audit(region, key, groups, found, lambda: _computed(compute)) or entry
-    return _answer(entry, Outcome.HIT)
+    return _answer(entry, Outcome.HIT, Source(region, key, groups, (before, _statements())))
+
+
+def is_audited() -> bool:
+    """Decide at random whether a hit is compared with the database."""
+    return random.random() < settings.CACHE_AUDIT_RATE  # noqa: S311 -- a sample, no secret
+
+
+def _is_chosen() -> bool:
+    """Say whether that was decided for this request before a view was asked."""
+    request = request_context.current.get()
+    return request is not None and request.is_audited
+
+
+def _statements() -> int:
+    request = request_context.current.get()
+    return 0 if request is None else request.queries
 
 
 def bypass(compute: Compute) -> Answer:
@@ -136,7 +154,7 @@ def _computed(compute: Compute) -> Entry:
     return Entry(body, tag_of(body), missing, cost_s=perf_counter() - start)
 
 
-def _is_due(entry: Entry) -> bool:
+def is_due(entry: Entry) -> bool:
     """Decide at random: likelier near the expiry and for costly entries, rarely for two readers."""
     ahead = -entry.cost_s * _EAGERNESS * math.log(1.0 - random.random())  # noqa: S311
     return time() + ahead >= entry.expires_at
@@ -161,10 +179,10 @@ def _from_memory(key: str, compute: Compute) -> Answer:
     return _answer(cached, Outcome.HIT)
 
 
-def _answer(entry: Entry, outcome: Outcome) -> Answer:
+def _answer(entry: Entry, outcome: Outcome, source: Source | None = None) -> Answer:
     if entry.missing:
         raise Problem(NOT_FOUND, entry.body.decode())
-    return Answer(entry.body, entry.tag, outcome)
+    return Answer(entry.body, entry.tag, outcome, source)
 
 
 def _audit(

@@ -64,9 +64,26 @@ def region_names_by_prefix() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where a cached answer is found again: its key, the groups that invalidate it (all of them).
+
+    ``statements``: how many the request had sent before the read, and how many after it.
+    """
+
+    region: CacheRegion
+    key: str
+    groups: tuple[str, ...]
+    statements: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A response body, its tag (hex digits), and where it came from."""
+    """A response body, its tag (hex digits), and where it came from.
+
+    ``source`` is None for what is in no cache that all processes share.
+    """
 
     body: bytes
     tag: str
     outcome: Outcome
+    source: Source | None = None

@@ -53,6 +53,9 @@ end
 """
 
 
+Command = tuple[str, ...]
+
+
 class Lookup(NamedTuple):
     """The result of a look-up. ``versions`` is None while a writer commits: store nothing then."""
 
@@ -69,13 +72,34 @@ def look_up(key: str, groups: Collection[str]) -> Lookup:
         raw, found = None, _create(names)
     if redis.server_run_id() != run_id:
         raise redis.ServerChanged("Redis was restarted during the look-up")
+    return judge(key, raw, found)
+
+
+def judge(key: str, raw: object, found: Collection[object]) -> Lookup:
+    """Return the entry in ``raw`` if it is valid for the versions ``found``, and those.
+
+    Raises ``UnexpectedReply``, also for a version that is absent.
+    """
     versions = [version for version in found if isinstance(version, bytes) and version]
-    if len(versions) != len(names):
+    if len(versions) != len(found):
         raise UnexpectedReply("a version is not one of ours")
     if any(version.startswith(_PENDING) for version in versions):
         return Lookup(None, None)
     joined = b"".join(versions)
     return Lookup(None if raw is None else entries.unpack(key, joined, raw), joined)
+
+
+def commands(run_id: str, key: str, groups: Collection[str]) -> tuple[Command, Command]:
+    """Return the commands of one look-up at the server ``run_id``, for a client of another kind.
+
+    The first is the test write that has to come once per ``HEARTBEAT_S``, the second replies what
+    ``judge`` takes: the entry, then the versions. The reader must know that what replies is the
+    server with this run id.
+    """
+    start = f"{redis.prefix()}:{entries.LAYOUT}:{run_id}"
+    versions = (f"{start}:version:{group}" for group in (ALL, *groups))
+    heartbeat = ("SET", f"{start}:heartbeat", "1", "EX", "60")
+    return heartbeat, ("MGET", f"{start}:{key}", *versions)
 
 
 def store(key: str, versions: bytes, entry: Entry, *, ttl_s: int) -> None:

@@ -9,7 +9,7 @@ from django.test import RequestFactory
 
 from perfops.models import LoadRun, QueryOrigin, QueryTemplate
 from perfops.origins import flushing, runs
-from perfops.origins.middleware import origin_middleware
+from perfops.origins.middleware import count_silent, origin_middleware
 from perfops.tasks import expire_origins
 
 
@@ -39,7 +39,13 @@ def test_each_run_keeps_its_own_counts_for_as_long_as_it_is_kept(settings):
     one, two = (LoadRun.objects.create(scenario="smoke", target=f"http://{n}") for n in "ab")
     for run, times in ((one, 2), (two, 3), (one, 0)):
         ask(run, times)
+    # Answered by a server that has not asked Django.
+    silent = LoadRun.objects.create(scenario="smoke", target="http://c")
+    count_silent(runs.baggage(silent.pk), "GET", "silent/<int:id>")
+    count_silent("perfops.run=1", "GET", "silent/<int:id>")
     assert flushing.flush()
+    (route,) = runs.of_run(silent.pk)
+    assert (route.name, route.requests, route.calls) == ("GET /silent/{id}", 1, 0)
     ask(one, 1)
     assert flushing.flush()
     assert [(each.requests, each.calls, each.rows) for each in runs.of_run(one.pk)] == [(3, 3, 0)]
