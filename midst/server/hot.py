@@ -149,9 +149,7 @@ class HotPath:
             link.close()
             return None
         self._known.move_to_end(asked.key)
-        decision = requests.decide(asked.method, asked.meta)
-        if is_audited():
-            decision = decision._replace(is_audited=True)
+        decision = requests.decide(asked.method, asked.meta, is_audited=is_audited())
         decided[requests.DECISION] = decision
         if decision.is_recorded or decision.is_audited:
             return None

@@ -74,8 +74,7 @@ class Threads:
     def _left(self, future: asyncio.Future[Answer]) -> None:
         self._inside -= 1
         if not future.cancelled():
-            # Looked at here: the client of a failed request may be gone.
-            future.exception()
+            future.exception()  # Looked at here: the client of a failed request may be gone.
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []

@@ -62,9 +62,9 @@ class Decision(NamedTuple):
 DECISION = "midst.decision"
 
 
-def decide(method: str, meta: Mapping[str, Any]) -> Decision:
+def decide(method: str, meta: Mapping[str, Any], *, is_audited: bool = False) -> Decision:
     """Decide anew; ``meta`` is as ``HttpRequest.META`` has it."""
-    return Decision(tracing.decide(method, meta), sentry.is_chosen())
+    return Decision(tracing.decide(method, meta), sentry.is_chosen(), is_audited)
 
 
 def begin(observed: Request) -> None:
