@@ -68,8 +68,9 @@ def _flush_when_allowed(*, ended: bool = False) -> None:
             if _has_tests and not _is_paused:
                 _flush(ended=ended)
         elif _has_tests:
-            # Their database is gone, and its name is that of the project's own again.
-            scope.tell_all(ended=ended)
+            # Their database is gone, and its name is that of the project's own again. Ended, as a
+            # scope that goes on would give its statements once more at the end of the process.
+            scope.tell_all(ended=True)
             ledger.take(), ledger.take_scopes(), ledger.take_runs()
             _has_tests = False
         else:
