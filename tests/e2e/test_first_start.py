@@ -10,7 +10,8 @@ import pytest
 
 from tests.e2e.stack import PATIENCE_S, Admin, Newcomer
 
-pytestmark = pytest.mark.e2e
+# One after the other, as in test_live_stack: runs that are judged.
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("judged")]
 
 
 def password(output: str) -> str:
