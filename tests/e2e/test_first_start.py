@@ -10,8 +10,7 @@ import pytest
 
 from tests.e2e.stack import PATIENCE_S, Admin, Newcomer
 
-# One after the other, as in test_live_stack: runs that are judged.
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("judged")]
+pytestmark = pytest.mark.e2e
 
 
 def password(output: str) -> str:

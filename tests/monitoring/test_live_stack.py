@@ -24,7 +24,7 @@ from perfops.models.budgets import Budget
 from tests.monitoring.live import live, until
 from tests.monitoring.queries import asked
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("judged")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
