@@ -50,10 +50,11 @@ def of_run(run: LoadRun) -> Alert | None:
     if run.state != LoadRun.State.FINISHED or run.verdict in {"", LoadRun.Verdict.INVALID}:
         return None
     begun, over = [], []
+    broken_before = _broken_before(run)
     for each in selectors.of_run(run):
         if each.action not in _TOLD or each.outcome == Outcome.UNKNOWN or each.budget_id is None:
             continue
-        was_broken = _was_broken(run, each.budget_id)
+        was_broken = each.budget_id in broken_before
         if each.is_broken and not was_broken:
             begun.append(each)
         elif was_broken and not each.is_broken:
@@ -61,11 +62,12 @@ def of_run(run: LoadRun) -> Alert | None:
     return Alert(run, tuple(begun), tuple(over)) if begun or over else None
 
 
-def _was_broken(run: LoadRun, budget_id: int) -> bool:
+def _broken_before(run: LoadRun) -> set[int | None]:
+    """Return the budgets that the last run before ``run`` that could tell has found violated."""
     rows = Evaluation.objects.filter(
-        budget_id=budget_id, run_id__lt=run.pk, run__state=LoadRun.State.FINISHED,
+        budget__isnull=False, run_id__lt=run.pk, run__state=LoadRun.State.FINISHED,
         run__scenario=run.scenario, run__target=run.target,
     )  # fmt: skip
     known = rows.exclude(outcome=Outcome.UNKNOWN).exclude(run__verdict=LoadRun.Verdict.INVALID)
-    last = known.order_by("-run_id").first()
-    return last is not None and selectors.of_evaluation(last).is_broken
+    last = known.order_by("budget_id", "-run_id").distinct("budget_id")
+    return {each.budget_id for each in selectors.of_evaluations(last) if each.is_broken}

@@ -120,9 +120,9 @@ def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     return _told(_judged(of_it.order_by("-run_id", "-pk"))[:limit])[::-1]
 
 
-def of_evaluation(row: Evaluation) -> Judgement:
-    """Return one evaluation as a person reads it. Up to three queries."""
-    return judgement(row, waivers.read())
+def of_evaluations(rows: QuerySet[Evaluation]) -> list[Judgement]:
+    """Return evaluations as a person reads them. Two queries."""
+    return _told(_judged(rows))
 
 
 def _told(rows: QuerySet[Evaluation]) -> list[Judgement]:
