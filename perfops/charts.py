@@ -135,6 +135,20 @@ class Hover:
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """A number of the table, and how it is shown, with its unit."""
+
+    value: Value
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    x: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     title: str
     description: str
@@ -150,12 +164,17 @@ class Chart:
     bounds: tuple[Mark, ...]
     hovers: tuple[Hover, ...]
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[Row, ...]
     # Every how many-th x the table shows.
     step: int
     events: tuple[Mark, ...] = ()
     # Bounds that lie outside of a chart that is scaled to its values.
     notes: tuple[str, ...] = ()
+
+    @property
+    def inner_width(self) -> int:
+        """Of what is within the axes."""
+        return self.right - self.left
 
 
 def chart(
@@ -207,7 +226,11 @@ def chart(
         hovers=_hovers(xs, lines, x_scale, x_text, y_text, step),
         columns=(x_label, *(line.label for line in lines)),
         rows=tuple(
-            (x_text(xs[n]), *(_cell(line.values[n], y_text) for line in lines)) for n in shown
+            Row(
+                x_text(xs[n]),
+                tuple(Cell(line.values[n], _cell(line.values[n], y_text)) for line in lines),
+            )
+            for n in shown
         ),
         step=step,
         events=tuple(Mark(x_scale.place(each.x), each.label, each.style) for each in events),

@@ -8,7 +8,9 @@
   let tag = "";
 
   function changeAttributes(now, wanted) {
-    for (const { name } of [...now.attributes]) {
+    // What charts.js gave an element stays.
+    const gone = now.dataset.scripted === undefined ? [...now.attributes] : [];
+    for (const { name } of gone) {
       // A reader opens and closes tables, not the server.
       if (name !== "open" && !wanted.hasAttribute(name)) now.removeAttribute(name);
     }
@@ -40,6 +42,7 @@
     const made = document.createElement("template");
     made.innerHTML = html;
     changeChildren(page, made.content);
+    document.dispatchEvent(new Event("perfops:changed"));
     const title = page.querySelector("[data-title]")?.dataset.title;
     if (title) document.title = title + (page.dataset.titleEnd || "");
   }
