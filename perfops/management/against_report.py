@@ -46,7 +46,7 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
     decision = found.decision
     reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
     if decision.needed:
-        reasons.append(f"With this noise 10% takes about {count_text(decision.needed, 'pair')}.")
+        reasons.append(more_pairs(decision.needed, found.pairs))
     waived = waivers.read()
     judgements = [judgement(each, waived) for each in decision.judged]
     code = _CODES[decision.outcome]
@@ -61,6 +61,14 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
         subject,
         found.causes,
     )
+
+
+def more_pairs(needed: int, pairs: int) -> str:
+    """Return what it would take to see 10%; ``pairs``: those that were run."""
+    whole = f"With this noise 10% takes about {count_text(needed, 'pair')}"
+    if needed <= pairs:
+        return f"{whole}, as many as were run: run it again."
+    return f"{whole}, {needed - pairs:,} more than were run: --pairs {needed} --minutes ..."
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,9 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from perfops.budgets import waivers
 from perfops.budgets.against.attribution import Cause
+from perfops.budgets.against.server_cpu import ALL_ROUTES
 from perfops.budgets.selectors import Judgement
 from perfops.management import console
 from perfops.management.budget_report import BudgetReport, cause_lines
@@ -22,7 +24,6 @@ _RULES = {
     "time": "This build is slower than the other one.",
     "budget": "A load run violates a budget.",
 }
-_COUNTS, _TIMES = ("statements", "rows", "blocks", "bytes"), ("p50", "p95", "p99")
 
 
 def as_sarif(report: BudgetReport) -> str:
@@ -53,12 +54,12 @@ def _rule(name: str) -> str:
     figure, of, _ = name.partition(" of ")
     if not of:
         return "budget"
-    return "counts" if figure in _COUNTS else "time" if figure in _TIMES else "budget"
+    return "counts" if figure in waivers.COUNTS else "time" if figure in waivers.TIMES else "budget"
 
 
 def _result(each: Judgement, causes: list[Cause]) -> dict[str, Any]:
     rule, route = _rule(each.name), each.name.partition(" of ")[2]
-    mine = [cause for cause in causes if cause.route == route] if route else []
+    mine = [cause for cause in causes if route and route in {cause.route, ALL_ROUTES}]
     lines = [f"{each.name} is {each.value_text}; it must be {each.threshold_text}.", each.reason]
     for cause in mine:
         lines += [cause.what, *cause_lines(cause)]

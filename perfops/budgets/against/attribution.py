@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from perfops.budgets.against import counted
 from perfops.budgets.against.checkouts import Side, git
 from perfops.budgets.against.counted import Counted
+from perfops.budgets.against.server_cpu import ALL_ROUTES
 from perfops.formatting import cut
 
 # More than a fifth slower or more often, and so often that it counts.
@@ -32,18 +33,25 @@ class Cause:
 def attribute(
     slower: list[str], pair: tuple[Side, Side], requests: Mapping[str, Mapping[str, int]], ref: str
 ) -> list[Cause]:
-    """Return why each of the routes ``slower`` is slower; ``requests``: by build and route."""
+    """Return why each of the routes ``slower`` is slower; ``requests``: by build and route.
+
+    All routes together are slower by what the costliest of them send.
+    """
     if not slower:
         return []
     old, new = ({} if (its := counted.counts(side)) is None else its for side in pair)
     changed = tuple(git("diff", "--name-only", "--relative", ref).splitlines())
     found = []
     for route in slower:
-        sent = [requests[side.name].get(route, 0) for side in pair]
-        before, after = counted.of_route(old, route, sent[0]), counted.of_route(new, route, sent[1])
-        causes = of_statements(route, before, after, pair, changed, ref)
-        found += causes or [_in_python(route, changed, ref)]
-    return found
+        causes = []
+        for name in sorted(requests[pair[1].name]) if route == ALL_ROUTES else [route]:
+            sent = [requests[side.name].get(name, 0) for side in pair]
+            before = counted.of_route(old, name, sent[0])
+            after = counted.of_route(new, name, sent[1])
+            causes += of_statements(name, before, after, pair, changed, ref)
+        causes.sort(key=lambda cause: -(cause.ms or 0))
+        found += causes[:_CAUSES] or [_in_python(route, changed, ref)]
+    return list(dict.fromkeys(found))
 
 
 def of_statements(

@@ -11,6 +11,7 @@ from perfops.budgets.against.attribution import Cause, attribute
 from perfops.budgets.against.checkouts import Side
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
+from perfops.budgets.against.server_cpu import with_cpu
 from perfops.budgets.against.serving import serving
 from perfops.conf import conf
 from perfops.load import k6, scenarios
@@ -46,11 +47,12 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
         plan = measuring.filled(plan, pair[1], how)
         requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}
         with ExitStack() as stack:
-            for side in pair:
-                stack.enter_context(serving(side, how))
+            servers = {side.name: stack.enter_context(serving(side, how)) for side in pair}
 
             def measure(side: Side, seconds: float) -> Measured:
+                before = servers[side.name].cpu_s()
                 found = measuring.measure(binary, plan, side, seconds)
+                found = with_cpu(found, servers[side.name].cpu_s() - before)
                 requests[side.name].update(found.requests)
                 return found
 

@@ -10,18 +10,19 @@ from pathlib import Path
 
 from perfops.budgets.against.checkouts import Recipe, Side, end_of, kill_group
 from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.server_cpu import Server
 from perfops.load import targets
 
 _READY_S, _STOP_S = 120.0, 20.0
 
 
 @contextmanager
-def serving(side: Side, how: Recipe) -> Iterator[None]:
+def serving(side: Side, how: Recipe) -> Iterator[Server]:
     """Have the build serve while the block lasts. Raises ``CouldNotCompare``."""
     log = side.scratch / "serve.log"
     with log.open("wb") as file, side.started(how.serve, how, file, file) as child:
         _wait(side, child, log)
-        yield
+        yield Server(child.pid)
         _stop(child)
 
 

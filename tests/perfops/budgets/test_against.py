@@ -18,7 +18,9 @@ from perfops.budgets.against.checkouts import Recipe
 from perfops.budgets.against.comparing import Compared
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
+from perfops.budgets.against.server_cpu import with_cpu
 from perfops.load import targets
+from perfops.management import against_report
 from perfops.statistics.gate import Outcome, Series, in_turn
 
 pytestmark = pytest.mark.django_db
@@ -211,6 +213,54 @@ def test_a_commit_that_is_not_there_is_not_told(capsys, repository):
         call_command("check_budget", "--against", "nowhere")
     assert ended.value.code == 2
     assert "nowhere" in capsys.readouterr().out
+
+
+def test_cpu_of_a_server_is_that_of_all_its_processes_ended_ones_too(tmp_path, monkeypatch):
+    """A worker that has ended, as gunicorn replaces them, must not take its CPU with it."""
+    burn = "import time, sys\nwhile time.process_time() < 0.1: pass\n"
+    (tmp_path / "burn.py").write_text(burn)
+    (tmp_path / "serve.py").write_text(
+        "import subprocess, sys, time, pathlib\n"
+        "subprocess.run([sys.executable, 'burn.py'])\n"
+        "alive = subprocess.Popen([sys.executable, '-c', open('burn.py').read() "
+        "+ 'print(flush=True)\\ntime.sleep(600)'], stdout=-1)\n"
+        "alive.stdout.readline()\n"
+        "pathlib.Path('burnt').touch()\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(targets, "unreachable", lambda url: None)
+    side = checkouts.Side("old", tmp_path, "none", tmp_path, 1, sys.executable)
+    with serving.serving(side, Recipe(serve="{python} serve.py")) as server:
+        while not (tmp_path / "burnt").exists():
+            time.sleep(0.05)
+        # The clock's tick is 10 ms.
+        assert server.cpu_s() >= 2 * 0.1 - 0.03
+
+
+def test_cpu_is_a_figure_beside_the_times_and_names_what_the_routes_send(repository, monkeypatch):
+    was = {("/list", "p50"): 10.0, ("all routes", "CPU"): 2.0}
+    now = {("/list", "p50"): 10.0, ("all routes", "CPU"): 2.4}
+
+    def run(figures):
+        return lambda n: Measured({"/list": 100}, {}, figures, 0, "")
+
+    found, _ = in_turns(run(was), run(now))
+    assert found.decision.outcome is Outcome.FAIL
+    assert found.decision.reasons[0].startswith("CPU of all routes: +20%")
+    rows = [("SELECT a", "shop.py:3", "f", "", 100.0, 100.0)]
+    more = [("SELECT a", "shop.py:3", "f", "", 900.0, 900.0)]
+    counts = iter([{"/list": rows}, {"/list": more}])
+    monkeypatch.setattr(counted, "counts", lambda side: next(counts))
+    assert with_cpu(Measured({"/list": 50}, {}, {}, 0, ""), 0.1).figures["all routes", "CPU"] == 2
+    sides = [checkouts.Side(name, None, name, None, 1, "") for name in ("old", "new")]
+    requests = {"old": {"/list": 100}, "new": {"/list": 100}}
+    (cause,) = attribution.attribute(["all routes", "/list"], tuple(sides), requests, "HEAD~1")
+    assert (cause.route, cause.site) == ("/list", "shop.py:3 f")
+
+
+def test_what_is_left_open_says_how_many_more_pairs_it_takes():
+    assert "takes about 20 pairs, 8 more than were run" in against_report.more_pairs(20, 12)
+    assert against_report.more_pairs(12, 12).endswith("as many as were run: run it again.")
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "junit"])
