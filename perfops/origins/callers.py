@@ -110,6 +110,12 @@ def place_of(file: str, line: int) -> str:
     return f"{path}:{line}"[-_LONGEST:]
 
 
+def is_of_project(place: str) -> bool:
+    """Say whether ``place``, a path as sites have it, is a file of the project; helpers are."""
+    path = _root() / place
+    return path.is_file() and kind_of(str(path)) in {PROJECT, HELPER}
+
+
 def _judge(name: str) -> int:
     """Say what the file ``name`` is. Asked once per file."""
     path = Path(name)

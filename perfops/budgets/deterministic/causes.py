@@ -13,7 +13,7 @@ from perfops.budgets.deterministic.comparing import Verdict, most_of
 from perfops.budgets.deterministic.counts import Counts, StatementCalls
 from perfops.formatting import count_text
 
-_CAUSES = 3
+_CAUSES, _FILES = 3, 5
 
 
 def causes(
@@ -28,16 +28,24 @@ def causes(
     """
     if not violated:
         return []
-    diff = _Diff(file)
+    diff = Diff(file)
     return [
         cause
         for route in dict.fromkeys(each.route for each in violated)
-        for find in (_of_statements, _not_cached, _in_python)
-        for cause in islice(find(route, before[route], now[route], diff), _CAUSES)
+        for cause in of_route(route, before[route], now[route], diff)
     ]
 
 
-class _Diff:
+def of_route(route: str, before: Counts, now: Counts, diff: "Diff") -> list[Cause]:
+    """Return why ``route`` costs more. What more statements explain is no cause of its own."""
+    return [
+        cause
+        for find in (_of_statements, _not_cached, _in_python)
+        for cause in islice(find(route, before, now, diff), _CAUSES)
+    ]
+
+
+class Diff:
     """What changed since the file of counts was committed."""
 
     def __init__(self, file: Path) -> None:
@@ -52,19 +60,26 @@ class _Diff:
         except CouldNotCompare:
             pass
 
-    def has(self, file: str) -> bool:
-        return file in self.changed
+    def files(self, through: Sequence[str], executed: Sequence[str]) -> tuple[str, ...]:
+        """Return the changed files that a call came ``through``; else those that were executed."""
+        for among in (through, executed):
+            found = tuple(file for file in dict.fromkeys(among) if file in self.changed)
+            if found:
+                return found[:_FILES]
+        return ()
 
-    def files(self, through: Sequence[str]) -> tuple[str, ...]:
-        return attribution.files_through(through, self.changed)
+    def none_of(self, files: tuple[str, ...]) -> str:
+        """Return that none of the changed files was executed, where there are some; or ""."""
+        return "" if files or not self.changed else "; no changed file was executed by the request"
 
     def commits(self, files: tuple[str, ...]) -> tuple[str, ...]:
         return attribution.commits(files, self.ref) if self.ref else ()
 
 
-def _of_statements(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterator[Cause]:
+def _of_statements(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
     known = {each.text: each for each in before.sent}
     grown = sorted(now.sent, key=lambda each: _added(known.get(each.text), each), reverse=True)
+    explained = _with_statements(before, now)
     for sent in grown:
         was = known.get(sent.text, StatementCalls(sent.text, 0))
         if sent.calls > was.calls:
@@ -74,13 +89,24 @@ def _of_statements(route: str, before: Counts, now: Counts, diff: _Diff) -> Iter
             what, through = more, (*migrations, *sent.through)
         else:
             continue
-        files = diff.files(through)
-        yield Cause(route, what, sent.text, sent.line, None, files, diff.commits(files))
+        yield _cause(route, what + explained, sent, through, now, diff)
+        explained = ""
 
 
-def _not_cached(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterator[Cause]:
+def _cause(
+    route: str, what: str, sent: StatementCalls, through: Sequence[str], now: Counts, diff: Diff
+) -> Cause:
+    files = diff.files(through, now.executed)
+    return Cause(route, what + diff.none_of(files), sent.text, sent.line, None, files,
+                 diff.commits(files))  # fmt: skip
+
+
+def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
     """The second of two equal requests sends more than before: what it asks is not cached."""
     if now.again is None or before.again is None or now.again <= before.again:
+        return
+    if now.again - before.again <= now.statements - before.statements:
+        # The first request sends as many more: nothing was cached before either.
         return
     known = {each.text for each in before.sent}
     # What a first request sends as well, and a cache spared the second.
@@ -89,29 +115,67 @@ def _not_cached(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterato
             f"not found in the cache: a second request sends {count_text(now.again, 'statement')}"
             f" instead of {before.again}"
         )
-        files = diff.files(sent.through)
-        yield Cause(route, what, sent.text, sent.line, None, files, diff.commits(files))
+        yield _cause(route, what, sent, sent.through, now, diff)
         return
 
 
-def _in_python(route: str, before: Counts, now: Counts, diff: _Diff) -> Iterator[Cause]:
-    """Python executes more, and most of it in one function: the project's if there is one."""
-    if not before.steps or not now.steps or now.steps <= most_of("steps", before.steps):
-        return
+def _with_statements(before: Counts, now: Counts) -> str:
+    """Return that more statements explain the more instructions of Python, or ""."""
+    if not _more_python(before, now) or not _explained(before, now):
+        return ""
+    return f"; this explains {now.steps:,} instructions of Python instead of {before.steps:,}"
+
+
+def _more_python(before: Counts, now: Counts) -> bool:
+    return bool(before.steps and now.steps and now.steps > most_of("steps", before.steps))
+
+
+def _explained(before: Counts, now: Counts) -> bool:
+    """Say whether more statements explain that Python executes more.
+
+    A statement costs thousands of instructions in Django and the driver, and some in the files
+    that send it. What grew in other files of the project is no work of statements.
+    """
+    known = {each.text: each.calls for each in before.sent}
+    grown = [each for each in now.sent if each.calls > known.get(each.text, 0)]
+    if not grown or before.steps is None:
+        return False
+    senders = {file for each in grown for file in each.through}
+    others = sum(
+        more
+        for name, more in _grown_functions(before, now)
+        if _file(name) in now.executed and _file(name) not in senders
+    )
+    return others <= most_of("steps", before.steps) - before.steps
+
+
+def _grown_functions(before: Counts, now: Counts) -> list[tuple[str, int]]:
+    """Return by how many instructions each function grew, most first."""
     least = min(before.functions.values(), default=0)
-    grown = {
-        name: steps - before.functions.get(name, least) for name, steps in now.functions.items()
-    }
-    names = sorted((n for n in grown if grown[n] > 0), key=lambda n: -grown[n])
-    own = [name for name in names if diff.has(name.partition(" ")[0])]
+    grown = ((name, n - before.functions.get(name, least)) for name, n in now.functions.items())
+    return sorted((pair for pair in grown if pair[1] > 0), key=lambda pair: -pair[1])
+
+
+def _file(function: str) -> str:
+    return function.partition(" ")[0]
+
+
+def _in_python(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
+    """Python executes more, and most of it in one function: the project's if there is one."""
+    if not _more_python(before, now) or _explained(before, now):
+        return
+    grown = _grown_functions(before, now)
+    names = [name for name, _ in grown]
+    own = [name for name in names if _file(name) in diff.changed]
     chosen = next(iter([*own, *names]), "")
     what = f"{now.steps:,} instructions of Python instead of {before.steps:,}"
     if chosen:
         old = before.functions.get(chosen, 0)
-        what += f", most of them in {names[0]} (+{grown[names[0]]:,})"
+        what += f", most of them in {names[0]} (+{grown[0][1]:,})"
         if chosen != names[0]:
             what += f"; of the changed files, in {chosen} ({old:,} to {now.functions[chosen]:,})"
-    files = diff.files([name.partition(" ")[0] for name in names])
+    files = diff.files([_file(name) for name in names], now.executed)
+    what += diff.none_of(files)
     yield Cause(route, what, "", chosen, None, files, diff.commits(files))
 
 

@@ -140,6 +140,7 @@ def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Co
         sent_again=again.sent,
         steps=whole or None,
         functions={name: n for name, n in its.most_common() if n >= whole * _SHARE},
+        executed=tuple(sorted(steps.of_project(its))),
     )
 
 

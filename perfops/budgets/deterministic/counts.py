@@ -33,8 +33,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``rows``: read or written. ``blocks``: of 8 kB, in memory or not; None where they can't be
     counted. ``bytes``: of the body. ``tables``: those that it names, with their rows. ``again``:
     statements of a second request just after, which a cache may answer. ``steps``: instructions
-    that Python executes, most of them in ``functions``. ``sent_again``: what makes up ``again``;
-    not in the file of counts.
+    that Python executes, most of them in ``functions``. Not in the file of counts: ``sent_again``,
+    what makes up ``again``; ``executed``, the project's files of which something was executed.
     """
 
     paths: tuple[str, ...]
@@ -49,6 +49,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     steps: int | None = None
     functions: dict[str, int] = {}
     sent_again: tuple[StatementCalls, ...] = ()
+    executed: tuple[str, ...] = ()
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,4 +81,4 @@ def written(routes: Mapping[str, Counts]) -> bytes:
 
 def _as_written(counts: Counts) -> Counts:
     sent = tuple(msgspec.structs.replace(each, through=()) for each in counts.sent)
-    return msgspec.structs.replace(counts, sent=sent, sent_again=())
+    return msgspec.structs.replace(counts, sent=sent, sent_again=(), executed=())

@@ -10,14 +10,14 @@ version, and are compared on the same one alone.
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import enumerate as threads
 from threading import get_ident
 from types import CodeType
 from typing import Any
 
-from perfops.origins.callers import PROJECT, kind_of, place_of
+from perfops.origins.callers import HELPER, PROJECT, is_of_project, kind_of, place_of
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _NAME = "perfops"
@@ -60,10 +60,16 @@ def counting() -> Iterator[Counter[str]]:
         found[name_of(code)] += times
 
 
+def of_project(names: Iterable[str]) -> set[str]:
+    """Return the project's files among the ``names`` of functions."""
+    files = (name.partition(" ")[0] for name in names)
+    return {file for file in files if is_of_project(file)}
+
+
 def name_of(code: CodeType) -> str:
     """Return "file function" as it stays when lines move; of a library the end of its path."""
     file = code.co_filename
-    if kind_of(file) == PROJECT:
+    if kind_of(file) in {PROJECT, HELPER}:
         place = place_of(file, 0).rpartition(":")[0]
     else:
         place = "/".join(file.replace("\\", "/").split("/")[-_MODULES:])
