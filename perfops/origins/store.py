@@ -86,14 +86,16 @@ _FOLDED = {
 }
 # Minutes are kept for the hour that runs and the one before.
 _MINUTES_KEPT = timedelta(hours=1)
+# Rows that one statement folds or deletes: some 50 ms of work.
+BATCH = 5000
 _FOLD_EACH_MINUTES = 10
 
 
 def _fold(table: str, small: str, large: str) -> str:
-    """Return the statement that makes a ``large`` of every ``small`` that has aged.
+    """Return the statement that makes a ``large`` of each ``small`` that has aged, a batch of them.
 
-    Whole ones only, and one that is there already takes them in. Its parameter: how old (s).
-    Several processes may do it at once: each takes what no other has.
+    Whole ones only, and one that is there already takes them in. Its parameters: how old (s), how
+    many rows at most. Several processes may do it at once: each takes what no other has.
     """
     keys, added, most = _FOLDED[table]
     begin = f"date_trunc('{large}', {{}} AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'"
@@ -107,7 +109,7 @@ WITH old AS (
     DELETE FROM {table} WHERE id IN (
         SELECT id FROM {table}
         WHERE span = '{small}' AND at < {begin.format("(now() - make_interval(secs => %s))")}
-        ORDER BY id FOR UPDATE SKIP LOCKED)
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
     RETURNING *
 )
 INSERT INTO {table} AS kept (span, at, {columns})
@@ -141,7 +143,8 @@ def write(cursor: CursorWrapper, rows: dict[CallKey, CallTotals]) -> None:
     cursor.execute(_WRITE, [*texts(rows), minute, *columns(keyed, 13)])
     if minute.minute % _FOLD_EACH_MINUTES == 0:
         for table in _FOLDED:
-            cursor.execute(_fold(table, "minute", "hour"), [_MINUTES_KEPT.total_seconds()])
+            # One batch: whoever sent the statements waits for it. `expire` takes the rest.
+            cursor.execute(_fold(table, "minute", "hour"), [_MINUTES_KEPT.total_seconds(), BATCH])
 
 
 def texts(rows: Mapping[CallKey, CallTotals]) -> list[list[Any]]:
@@ -188,6 +191,9 @@ def columns(rows: Iterable[tuple[Any, ...]], width: int) -> list[list[Any]]:
 def expire() -> None:
     """Fold minutes into hours, old hours into days and old days into months, and drop what is
     past its retention.
+
+    ``BATCH`` rows in each statement, each a transaction: what was done stays done when a later
+    one fails, and no row is locked for long. Raises ``django.db.DatabaseError``.
     """
     ages = {
         ("minute", "hour"): _MINUTES_KEPT,
@@ -197,26 +203,40 @@ def expire() -> None:
     with writing(timeout_ms=0) as cursor:
         for table in _FOLDED:
             for spans, age in ages.items():
-                cursor.execute(_fold(table, *spans), [age.total_seconds()])
-            cursor.execute(
-                f"{MARK} DELETE FROM {table} WHERE at < now() - make_interval(days => %s)",
-                [conf().KEEP_ORIGIN_DAYS],
-            )
+                _in_batches(cursor, _fold(table, *spans), age.total_seconds())
+            past = f"SELECT id FROM {table} WHERE at < now() - make_interval(days => %s)"
+            _in_batches(cursor, _delete(table, past), conf().KEEP_ORIGIN_DAYS)
         origins, templates = QueryOrigin._meta.db_table, QueryTemplate._meta.db_table
         of_runs = RunStatement._meta.db_table
         for table in (of_runs, RunRoute._meta.db_table):
-            cursor.execute(
-                f"{MARK} DELETE FROM {table} t USING {LoadRun._meta.db_table} r"
-                " WHERE r.id = t.run_id AND r.created_at < now() - make_interval(days => %s)",
-                [conf().KEEP_ORIGIN_DAYS],
+            past = (
+                f"SELECT t.id FROM {table} t JOIN {LoadRun._meta.db_table} r ON r.id = t.run_id"
+                " WHERE r.created_at < now() - make_interval(days => %s)"
             )
-        cursor.execute(
+            _in_batches(cursor, _delete(table, past), conf().KEEP_ORIGIN_DAYS)
+        sampled = f"SELECT id FROM {templates} WHERE sampled_at < now() - make_interval(days => %s)"
+        _in_batches(
+            cursor,
             f"{MARK} UPDATE {templates} SET sample = NULL, sampled_at = NULL"
-            " WHERE sampled_at < now() - make_interval(days => %s)",
-            [conf().KEEP_PARAMETERS_DAYS],
+            f" WHERE id IN ({sampled} LIMIT %s)",
+            conf().KEEP_PARAMETERS_DAYS,
         )
-        cursor.execute(
-            f"{MARK} DELETE FROM {templates} t WHERE first_seen_at < now() - interval '1 day'"
+        unused = (
+            f"SELECT id FROM {templates} t"
+            " WHERE first_seen_at < now() - make_interval(days => %s)"
             f" AND NOT EXISTS (SELECT FROM {origins} o WHERE o.template_id = t.id)"
             f" AND NOT EXISTS (SELECT FROM {of_runs} s WHERE s.template_id = t.id)"
         )
+        _in_batches(cursor, _delete(templates, unused), 1)
+
+
+def _delete(table: str, ids: str) -> str:
+    return f"{MARK} DELETE FROM {table} WHERE id IN ({ids} LIMIT %s)"
+
+
+def _in_batches(cursor: CursorWrapper, statement: str, age: float) -> None:
+    """Execute ``statement`` until it finds nothing; its parameters: ``age`` and how many rows."""
+    while True:
+        cursor.execute(statement, [age, BATCH])
+        if cursor.rowcount < 1:
+            return

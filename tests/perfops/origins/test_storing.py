@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -276,6 +277,40 @@ def test_hours_become_days_days_are_dropped_and_statements_without_any_with_them
     )
     assert found == [("day", old, 4, 9, 1), ("hour", now, 2, 2, 0)]
     assert list(QueryTemplate.objects.values_list("id", "sample")) == [(1, None)]
+
+
+def test_ageing_takes_few_rows_at_a_time_and_what_was_done_stays_done(monkeypatch):
+    monkeypatch.setattr(store, "BATCH", 2)
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    old = QueryTemplate.objects.create(id=1, database="default", text="a", first_seen_at=now)
+    for n in range(7):
+        origin(old, now - timedelta(days=500, hours=n), span="month")
+    taken = []
+
+    def limited(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if sql.startswith(f"{store.MARK} DELETE"):
+            taken.append(context["cursor"].rowcount)
+            if len(taken) == 2:
+                raise OperationalError("the machine is stopped")
+        return result
+
+    writing = store.writing
+
+    @contextmanager
+    def stopped(**options):
+        with writing(**options) as cursor:
+            cursor.db.execute_wrappers.insert(0, limited)
+            yield cursor
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "writing", stopped)
+        with pytest.raises(OperationalError):
+            store.expire()
+    assert taken == [2, 2]
+    assert QueryOrigin.objects.count() == 3
+    store.expire()
+    assert not QueryOrigin.objects.exists()
 
 
 @pytest.mark.usefixtures("counting")
