@@ -5,6 +5,7 @@ import signal
 import stat
 import threading
 import time
+from contextlib import suppress
 
 import psutil
 import psycopg
@@ -156,8 +157,10 @@ def wait_for_children(child):
     deadline = time.monotonic() + 60
     while True:
         found = psutil.Process(child.pid).children()
-        if found and all(each.name() == "sleep" for each in found):
-            return found
+        # The interpreter may have other children as it starts, which end meanwhile.
+        with suppress(psutil.NoSuchProcess):
+            if found and all(each.name() == "sleep" for each in found):
+                return found
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -16,6 +16,7 @@ from perfops.indexes.planning import plan_of
 from perfops.indexes.recommendation import Recommendations
 from tests.perfops.clusters import tell_counters
 from tests.perfops.indexes.workloads import TABLES
+from tests.perfops.random_schemas import NO_AUTOVACUUM
 
 _NAME = re.compile(r'CONCURRENTLY "([^"]+)"')
 
@@ -122,6 +123,7 @@ def database(settings, alias, *, hypopg=False, tables=TABLES):
         server.execute(f"CREATE DATABASE {name}")
     with opened(alias, {**settings, "NAME": name, "OPTIONS": {}}) as cursor:
         cursor.execute(tables)
+        cursor.execute(NO_AUTOVACUUM)
         if hypopg:
             cursor.execute("CREATE EXTENSION hypopg")
         _vacuum(cursor)
