@@ -126,13 +126,13 @@ def database(settings, alias, *, hypopg=False, tables=TABLES):
         cursor.execute(NO_AUTOVACUUM)
         if hypopg:
             cursor.execute("CREATE EXTENSION hypopg")
-        _vacuum(cursor)
+        vacuum(cursor)
         yield Bench(alias, cursor)
     with opened(f"{alias}_maintenance", maintenance) as server:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _vacuum(cursor):
+def vacuum(cursor):
     """Until every row is known to be visible to all: some other session may hold it up."""
     deadline = time.monotonic() + 120
     hidden = True

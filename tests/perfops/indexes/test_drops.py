@@ -38,7 +38,7 @@ def beside(bench, **indexes):
     """Have further indexes on orders for a while: name to what is indexed."""
     for name, what in indexes.items():
         bench.cursor.execute(f"CREATE INDEX {name} ON orders {what}")
-    bench.cursor.execute("VACUUM ANALYZE orders")
+    vacuum(bench.cursor)
     try:
         yield
     finally:

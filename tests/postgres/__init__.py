@@ -1,0 +1,1 @@
+"""The project's database backend for tests: the migrations' rows come back quickly."""
