@@ -16,7 +16,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, exposition
 from prometheus_client.exposition import ThreadingWSGIServer
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from midst.telemetry.shared import aggregate
@@ -48,17 +47,42 @@ def render(accept: str) -> tuple[bytes, str]:
 
 
 def totals(names: Collection[str], *, label: str) -> dict[str, dict[str, float]]:
-    """Return ``{name: {value of label: sum}}`` of the samples called ``names``.
+    """Return ``{name: {value of label: sum}}`` of the samples called ``names``, but of no buckets.
 
-    A sample without that label counts under ``""``; a name that was never counted is empty.
+    A sample without that label counts under ``""``; a name that was never counted is empty. What
+    is known at a scrape alone is not asked for.
     """
     found: dict[str, dict[str, float]] = {name: defaultdict(float) for name in names}
-    text, _ = render("")
-    for family in text_string_to_metric_families(text.decode()):
-        for sample in family.samples:
-            if sample.name in found:
-                found[sample.name][sample.labels.get(label, "")] += sample.value
+    for (name, labels), number in _counted(names).items():
+        found[name][dict(labels).get(label, "")] += number
     return {name: dict(values) for name, values in found.items()}
+
+
+_Sample = tuple[str, tuple[tuple[str, str], ...]]
+
+
+def _counted(names: Collection[str]) -> dict[_Sample, float]:
+    """Return the samples called ``names``, by name and labels; of all processes that share them."""
+    folder = directory()
+    if folder is None:
+        return {
+            (sample.name, tuple(sample.labels.items())): sample.value
+            for family in REGISTRY.restricted_registry(names).collect()
+            for sample in family.samples
+            if sample.name in names
+        }
+    found: dict[_Sample, float] = {}
+    for key, number in aggregate.totals(folder).numbers.items():
+        sample = _sample(key)
+        if sample[0] in names:
+            found[sample] = combine(key, found[sample], number) if sample in found else number
+    return found
+
+
+@lru_cache(maxsize=16384)
+def _sample(key: bytes) -> _Sample:
+    _, _, _, name, labels, values, _ = json.loads(key)
+    return name, tuple(zip(labels, values, strict=True))
 
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

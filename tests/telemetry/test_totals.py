@@ -39,3 +39,28 @@ def test_without_a_shared_directory_this_process_counts_alone():
     before = hits()
     metrics.CACHE_HITS.labels("totals").inc(2)
     assert hits() == before + 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [False, True])
+def test_they_are_what_a_scrape_says(tmp_path, shared):
+    folder = str(tmp_path) if shared else ""
+    found = json.loads(in_a_process_of_its_own(COUNT + COMPARE, folder))
+    assert found["counted"] == found["scraped"]
+    assert found["counted"]["cache_hits_total"] == {"masks": 3, "epochs": 1}
+    assert found["counted"]["cache_degraded"] == {"": 0}
+
+
+COMPARE = """
+import json
+from collections import defaultdict
+from prometheus_client.parser import text_string_to_metric_families
+from midst.telemetry.exposition import render, totals
+names = ["cache_hits_total", "cache_misses_total", "cache_degraded", "never"]
+scraped = {name: defaultdict(float) for name in names}
+for family in text_string_to_metric_families(render("")[0].decode()):
+    for sample in family.samples:
+        if sample.name in names:
+            scraped[sample.name][sample.labels.get("cache_type", "")] += sample.value
+print(json.dumps({"scraped": scraped, "counted": totals(names, label="cache_type")}))
+"""
