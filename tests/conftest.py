@@ -4,9 +4,8 @@ import os
 
 import hypothesis
 import pytest
-from django_redis import get_redis_connection
 
-from tests.valkey import things, valkey, written
+from tests.valkey import forget_cached, things, valkey, written
 from tests.world import shared_world, world, world_of_module
 
 __all__ = [
@@ -24,12 +23,9 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.fixture
-def empty_cache(settings):
-    """Forget what this worker's tests have cached; other workers have a prefix of their own."""
-    client = get_redis_connection("default")
-    keys = list(client.scan_iter(f"{settings.CACHES['default']['KEY_PREFIX']}:*"))
-    if keys:
-        client.delete(*keys)
+def empty_cache():
+    """Forget what this worker's tests have cached."""
+    forget_cached()
 
 
 def pytest_collection_modifyitems(items):

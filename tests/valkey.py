@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from django.conf import settings
+from django_redis import get_redis_connection
 from redis import Redis
 
 from midst.kernel import redis
@@ -14,6 +15,14 @@ from midst.stack.valkey import Valkey
 
 # The tests' own timeout is for busy machines; those of this server stop it, and wait for that.
 TIMEOUT_S = 2
+
+
+def forget_cached():
+    """Only what this worker has cached: the others' tests are at work in the same database."""
+    client = get_redis_connection("default")
+    keys = list(client.scan_iter(f"{settings.CACHES['default']['KEY_PREFIX']}:*"))
+    if keys:
+        client.delete(*keys)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """Build the image, then run the tests of the stack: ``make compose-test``.
 
+With ``load`` or ``faults`` and their arguments it runs that module instead.
+
 With podman the containers live in a network namespace of their own, made here: nothing that
 runs on this machine is in their way, and nothing they send can leave it. Building comes first,
 for it needs the package indexes.
@@ -28,7 +30,11 @@ def main() -> None:
     if found.makes_images:
         images.make()
     found.build(IMAGE)
-    command = [*TESTS, "tests/containers", *sys.argv[1:]]
+    module, *arguments = sys.argv[1:] or [""]
+    if module in {"load", "faults"}:
+        command = [sys.executable, "-m", f"tests.containers.{module}", *arguments]
+    else:
+        command = [*TESTS, "tests/containers", *sys.argv[1:]]
     if found.makes_images:
         loopback = 'ip link set lo up && exec "$@"'
         command = ["unshare", "--net", "sh", "-c", loopback, "sh", *command]

@@ -1,6 +1,6 @@
 """Reads and writes through the proxy while something happens to the stack, and what k6 felt.
 
-    python -m tests.containers.load upgrade OLD_IMAGE NEW_IMAGE REPORT.json
+    python -m tests.containers load OLD_IMAGE NEW_IMAGE REPORT.json
 
 starts what answers requests on OLD_IMAGE, changes it to NEW_IMAGE and back (``infra/upgrade``).
 """
@@ -85,6 +85,11 @@ class Load:
         self._k6.wait(60)
         self.seconds = time.monotonic() - self._began
 
+    def bad(self) -> list[tuple[float, str]]:
+        """Return of each bad answer until now: when (s since 1970), and what it was."""
+        found = (line.partition(" ") for line in self.lines("bad"))
+        return [(int(at) / 1000, re.sub(r"\?\S*", "", what)) for at, _, what in found]
+
     def lines(self, kind: str) -> list[str]:
         found = re.findall(rf'{kind} (.*?)"?(?: source=console)?$', self._text(), re.M)
         return [str(each) for each in found]
@@ -104,7 +109,7 @@ class Load:
             *("psql", "--username", "postgres", "--dbname", "midst", "-Atc", _ROWS),
         )
         acknowledged = set(self.lines("acknowledged"))
-        bad = Counter(re.sub(r"^\d+ |\?\S*", "", each) for each in self.lines("bad"))
+        bad = Counter(what for _, what in self.bad())
         return Felt(
             round(self.seconds), count("http_reqs"), count("failed"), count("refused"),
             count("stale"), len(acknowledged), len(acknowledged - set(kept.splitlines())),
@@ -148,4 +153,4 @@ def main(old: str, new: str, report: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))

@@ -51,8 +51,9 @@ class NotWell(AssertionError):
 class Stack:
     """The services of docker-compose.yml in containers of the project ``midst-test``."""
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, *, restarts: int = RESTARTS) -> None:
         self.engine = engine
+        self._restarts = restarts
         self.env = folder / ".env"
         self._done = threading.Event()
         # By service, the last lines of its container each time that it ended by itself.
@@ -108,9 +109,13 @@ class Stack:
         """Return after how many seconds ``condition`` was met."""
         began = time.monotonic()
         while not condition():
-            given_up = [name for name, ends in self.ended.items() if len(ends) > RESTARTS]
+            given_up = [name for name, ends in self.ended.items() if len(ends) > self._restarts]
             if given_up or time.monotonic() - began > seconds:
-                why = f"ended more than {RESTARTS} times: {given_up}" if given_up else "too late"
+                why = (
+                    f"ended more than {self._restarts} times: {given_up}"
+                    if given_up
+                    else "too late"
+                )
                 raise NotWell(f"{why} ({seconds:.0f} s): {self.unwell()}\n{self.last_lines()}")
             time.sleep(1)
         return time.monotonic() - began
@@ -132,11 +137,11 @@ class Stack:
         self.engine.remove_left_over()
 
     def start_again(self, service: str, container: dict[str, Any]) -> None:
-        """Start ``service``, which ended, and keep its last lines: ``RESTARTS`` times at most."""
+        """Start ``service``, which ended, and keep its last lines: only so many times."""
         ends = self.ended.setdefault(service, [])
-        if len(ends) <= RESTARTS:
+        if len(ends) <= self._restarts:
             ends.append(self.engine.logs([container["Name"]]))
-        if len(ends) <= RESTARTS:
+        if len(ends) <= self._restarts:
             self.engine.run("start", container["Id"], check=False)
 
     def _met(self, service: str, condition: str) -> bool:
@@ -147,7 +152,7 @@ class Stack:
     def _watch(self) -> None:
         """Do what systemd would: run each health check about as often as it says.
 
-        And do what restart policies ask for, ``RESTARTS`` times for each service: podman does not,
+        And do what restart policies ask for, only so many times for each service: podman does not,
         where ``migrate`` has ended.
         """
         due: dict[str, float] = {}

@@ -16,6 +16,7 @@ from django.urls import path
 
 from perfops.budgets.deterministic import comparing, counting, counts
 from perfops.origins import wrapper
+from tests.valkey import forget_cached
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 cleared = []
@@ -93,7 +94,7 @@ def shop(settings, tmp_path, monkeypatch):
 
 def clear():
     cleared.append(1)
-    cache.clear()
+    forget_cached()
 
 
 def check(capsys, *arguments):

@@ -12,6 +12,7 @@ from perfops.database import connections as session
 from perfops.indexes import drops, hypopg, recommending
 from perfops.indexes import services as service
 from perfops.indexes.records import Clock
+from tests.perfops.indexes.bench import vacuum
 from tests.perfops.indexes.workloads import Workload, none, one
 
 # How it is proved on each: by rehearsal, by rehearsal as its hypopg is too old, by hiding.
