@@ -8,18 +8,32 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError
+from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from psycopg.errors import ForeignKeyViolation
 
+from midst.accounts import audit
+from midst.accounts.access import Requires
 from midst.accounts.api import router as accounts
+from midst.accounts.models import Scope
 from midst.kernel import openapi
 from midst.kernel.http import plain_problem, problem
 from midst.kernel.input import StrictParser
-from midst.kernel.problems import CONFLICT, INVALID, NOT_FOUND, TOO_LARGE, FieldError, Problem
+from midst.kernel.problems import (
+    CONFLICT,
+    INVALID,
+    NOT_FOUND,
+    NOT_YOURS,
+    TOO_LARGE,
+    FieldError,
+    Problem,
+)
 from midst.telemetry.request_context import template
+from perfops.rest.access import Refused, written
+from perfops.rest.routes import make_router as perfops_router
 from profiles.api import postings, profiles
 from taxonomy.api import router as taxonomy
 
@@ -58,6 +72,23 @@ api.add_router("/auth", accounts)
 api.add_router("/taxonomy", taxonomy)
 api.add_router("/profiles", profiles.router)
 api.add_router("/postings", postings.router)
+
+
+def operator(permission: str) -> Requires:
+    """Let in staff with ``permission``, by a sign-in or a token with the scope for it."""
+    reads = permission.partition(".")[2].startswith("view_")
+    return Requires(Scope.PERFOPS_READ if reads else Scope.PERFOPS_RUN, permission=permission)
+
+
+api.add_router("/perfops", perfops_router(operator))
+
+
+@receiver(written)
+def audited(*, request: HttpRequest, action: str, subject: str, **_: Any) -> None:
+    audit.record(audit.Event.OPERATION, request, subject=subject, action=action)
+
+
+_KINDS = {kind.status: kind for kind in (INVALID, NOT_FOUND, NOT_YOURS, CONFLICT)}
 
 
 def prepare() -> None:
@@ -101,6 +132,12 @@ class KnownParametersMiddleware:
 @api.exception_handler(Problem)
 def known(request: HttpRequest, error: Problem) -> HttpResponse:
     return problem(error.kind, error.detail, errors=error.errors, headers=error.headers)
+
+
+@api.exception_handler(Refused)
+def refused_by_perfops(request: HttpRequest, error: Refused) -> HttpResponse:
+    errors = [FieldError(field, message) for field, message in error.errors]
+    return problem(_KINDS[error.status], error.detail, errors=errors, headers=error.headers)
 
 
 @api.exception_handler(ValidationError)

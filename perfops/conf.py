@@ -35,6 +35,9 @@ class Conf:
     # fingerprint, CPU, memory, pool, threads, queue). Empty: there is no such page, and a target
     # is a black box.
     TARGET_SECRET: str = ""
+    # Who may call ``perfops.rest.urls``: a function from a permission to django-ninja's ``auth``.
+    # Empty: the admin's session and permissions.
+    API_ACCESS: str = ""
     # A signature is valid for this long (s) before and after the target's clock.
     TARGET_CLOCK_WINDOW_S: float = 60.0
     # "package.module:function" of the target that returns how full its threads and its queue of

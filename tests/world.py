@@ -16,6 +16,7 @@ from django.test import Client
 
 from midst.accounts import services as accounts
 from midst.accounts.models import Scope
+from perfops.models import Analysis, Budget, Finding, LoadRun
 from profiles import models
 from profiles.collections import CV
 from taxonomy.models import Epoch, Mask, Stage
@@ -47,8 +48,10 @@ def personal(user, scopes, days=1):
 
 
 def grant_all(user):
-    """Every permission over the domain, as a group of editors has it; not a superuser."""
-    domain = Permission.objects.filter(content_type__app_label__in=("profiles", "taxonomy"))
+    """Every permission over the domain and operations, as a group has it; not a superuser."""
+    domain = Permission.objects.filter(
+        content_type__app_label__in=("profiles", "taxonomy", "perfops")
+    )
     user.user_permissions.add(*domain)
     return user
 
@@ -174,6 +177,18 @@ def make_world():
     parts["applications"] = models.JobApplication.objects.create(
         profile=profile, posting=posting
     ).pk
+    now = datetime.now(UTC)
+    parts["runs"] = LoadRun.objects.create(
+        scenario="smoke", target="http://192.0.2.1:80", plan={"duration_s": 60.0}
+    ).pk
+    analysis = Analysis.objects.create(state="finished", finished_at=now)
+    finding = Finding.objects.create(
+        database="default", fingerprint="f", advisor="unused_indexes", object="public.x",
+        severity="warning", title="x", why="x", remedy="x", first_seen_at=now, last_seen_at=now,
+    )  # fmt: skip
+    finding.occurrences.create(analysis=analysis, severity="warning")
+    parts["findings"] = finding.pk
+    parts["budgets"] = Budget.objects.earliest("pk").pk
     # Nothing is in the way of their end.
     Mask.objects.create(
         slug="spare", name="Spare", ontology="cognitive", position=99, compression_ratio="0.5"

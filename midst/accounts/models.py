@@ -15,6 +15,8 @@ class Scope(StrEnum):
     PROFILES_READ = "profiles:read"
     PROFILES_WRITE = "profiles:write"
     TAXONOMY_WRITE = "taxonomy:write"
+    PERFOPS_READ = "perfops:read"
+    PERFOPS_RUN = "perfops:run"
 
 
 MEANINGS = {
@@ -23,10 +25,18 @@ MEANINGS = {
         "Create, change, delete and export your own profiles; needs profiles:read as well."
     ),
     Scope.TAXONOMY_WRITE: "Change masks, epochs and stages (staff).",
+    Scope.PERFOPS_READ: "Read load runs, findings and budgets (staff with the permission).",
+    Scope.PERFOPS_RUN: (
+        "Start and cancel load runs, acknowledge and mute findings (staff with the permission); "
+        "needs perfops:read as well."
+    ),
 }
 
 # A write answers with all of what it wrote to, so who may not read it may not write it either.
-NEEDED_WITH: Mapping[Scope, tuple[Scope, ...]] = {Scope.PROFILES_WRITE: (Scope.PROFILES_READ,)}
+NEEDED_WITH: Mapping[Scope, tuple[Scope, ...]] = {
+    Scope.PROFILES_WRITE: (Scope.PROFILES_READ,),
+    Scope.PERFOPS_RUN: (Scope.PERFOPS_READ,),
+}
 
 
 HASH_LENGTH = 64  # SHA-256 in hex digits: enough for a random secret of 256 bits
@@ -114,6 +124,7 @@ class AuditEvent(models.Model):
         ACCOUNT_CHANGED = "account_changed", "what an account may do was changed"
         PERMISSIONS_CHANGED = "permissions_changed", "permissions or groups were changed"
         ADMIN_ACTION = "admin_action", "a write in the admin"
+        OPERATION = "operation", "an operation over the API"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     event = models.CharField(max_length=30, choices=Event)

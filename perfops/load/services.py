@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
@@ -28,6 +28,14 @@ class RunRefused(ValueError):
     """The run can't be had as asked; the message says what to do."""
 
 
+class TargetBusy(RunRefused):
+    """Another run is loading the target: ``run_id``."""
+
+    def __init__(self, message: str, run_id: int) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
 def request_run(
     *,
     scenario: str,
@@ -41,7 +49,8 @@ def request_run(
 
     ``limit``: seek the highest rate within its bounds, with what the scenario asks for. With
     ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
-    not run*, it raises nothing. Raises ``RunRefused``.
+    not run*, it raises nothing. Raises ``RunRefused``, for a target that is being loaded
+    ``TargetBusy``. Who ask at the same time wait for each other: one of them gets the run.
     """
     try:
         found = plans.find(scenario)
@@ -50,18 +59,23 @@ def request_run(
     except (plans.UnknownScenario, LimitRefused, targets.TargetRefused) as error:
         raise RunRefused(str(error)) from error
     lifecycle.reap()
-    active = LoadRun.objects.filter(state__in=LoadRun.ACTIVE)
-    # Two names may stand for one server.
-    busy = next((run for run in active if targets.is_one_of(run.target, (url,))), None)
-    if busy is not None:
-        raise RunRefused(
-            f"Run {busy.pk} ({busy.scenario}) is loading {url}: wait for its end or cancel it."
+    alias = router.db_for_write(LoadRun)
+    with transaction.atomic(using=alias):
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('perfops.request_run'))")
+        active = LoadRun.objects.using(alias).filter(state__in=LoadRun.ACTIVE)
+        # Two names may stand for one server.
+        busy = next((run for run in active if targets.is_one_of(run.target, (url,))), None)
+        if busy is not None:
+            raise TargetBusy(
+                f"Run {busy.pk} ({busy.scenario}) is loading {url}: wait for its end or cancel it.",
+                busy.pk,
+            )
+        run = LoadRun.objects.create(
+            scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan
         )
-    run = LoadRun.objects.create(
-        scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan
-    )
-    if enqueue:
-        transaction.on_commit(lambda: _enqueue(run))
+        if enqueue:
+            transaction.on_commit(lambda: _enqueue(run), using=alias)
     return run
 
 

@@ -10,6 +10,7 @@ class Trigger(models.TextChoices):
     ADMIN = "admin", "admin"
     COMMAND = "command", "command line"
     SCHEDULE = "schedule", "schedule"
+    API = "api", "API"
 
 
 class Job(models.Model):

@@ -55,6 +55,9 @@ def staff_signed_in(good):
     return (401, 403, 403, good, 403, 403, 403, 401, 401)
 
 
+staff_read = staff_write
+
+
 def user_write(good):
     return (401, good, good, good, good, good, 403, 401, 401)
 
@@ -64,7 +67,7 @@ def always(good):
     return (good,) * len(ROLES)
 
 
-P, T, A = "/profiles/{profile}", "/taxonomy", "/auth"
+P, T, A, OPS = "/profiles/{profile}", "/taxonomy", "/auth", "/perfops"
 # method, path, statuses by role, body
 MATRIX = [
     ("POST", f"{A}/token", always(200), CREDENTIALS),
@@ -139,6 +142,19 @@ MATRIX = [
     ("GET", "/postings/{id}", anyone(), None),
     ("PATCH", "/postings/{id}", staff_signed_in(200), {"status": "closed"}),
     ("DELETE", "/postings/{id}", staff_signed_in(204), None),
+    ("GET", f"{OPS}/runs", staff_read(200), None),
+    ("POST", f"{OPS}/runs", staff_write(201), {"scenario": "smoke"}),
+    ("GET", f"{OPS}/runs/{{id}}", staff_read(200), None),
+    ("POST", f"{OPS}/runs/{{id}}/cancel", staff_write(200), None),
+    ("GET", f"{OPS}/incidents", staff_read(200), None),
+    ("GET", f"{OPS}/findings", staff_read(200), None),
+    ("GET", f"{OPS}/findings/{{id}}", staff_read(200), None),
+    ("POST", f"{OPS}/findings/{{id}}/acknowledge", staff_write(200), None),
+    ("POST", f"{OPS}/findings/{{id}}/mute", staff_write(200),
+     {"until": "2999-01-01", "reason": "x"}),
+    ("POST", f"{OPS}/findings/{{id}}/reopen", staff_write(409), None),
+    ("GET", f"{OPS}/budgets", staff_read(200), None),
+    ("GET", f"{OPS}/budgets/{{id}}", staff_read(200), None),
 ]  # fmt: skip
 ROWS = {(method, path): (statuses, body) for method, path, statuses, body in MATRIX}
 
@@ -158,7 +174,7 @@ def test_every_endpoint_has_its_row_and_no_row_is_left_over():
 
 
 def address(world, path):
-    part = path.removeprefix(f"{P}/").split("/")[0]
+    part = path.removeprefix(f"{P}/").removeprefix(f"{OPS}/").split("/")[0]
     key = {
         "/profiles/{id}": world.profile.slug,
         f"{A}/tokens/{{id}}": world.token.pk,

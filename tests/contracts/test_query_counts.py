@@ -10,6 +10,7 @@ from midst.accounts.models import ApiToken
 from midst.api import api
 from midst.kernel import cache
 from midst.kernel.cache.regions import all_regions
+from perfops.models import Analysis, Budget, Finding, LoadRun, Occurrence
 from profiles.collections import CV, NARRATIVES, TIMELINE
 from profiles.models import JobApplication, JobPosting, Profile
 from tests.contracts.test_access import MATRIX, P, address
@@ -44,6 +45,16 @@ PUBLIC = {
     "/postings": 1,
     "/postings/{id}": 1,
 }
+# Of staff: the session, and two for the permissions of the user and of their groups.
+STAFF = {
+    "/perfops/runs": 4,
+    "/perfops/runs/{id}": 6,  # what was made of its budgets, with the waivers
+    "/perfops/incidents": 5,  # the analysis; its findings
+    "/perfops/findings": 4,
+    "/perfops/findings/{id}": 4,
+    "/perfops/budgets": 6,  # the newest judgements; waivers
+    "/perfops/budgets/{id}": 6,
+}
 READS = [path for method, path, *_ in MATRIX if method == "GET"]
 
 
@@ -66,6 +77,14 @@ def fill(world):
     Profile.objects.bulk_create(copies(world.profile, slug="ada-"))
     ApiToken.objects.bulk_create(copies(ApiToken.objects.first(), token_hash="x"))
     postings = JobPosting.objects.bulk_create(copies(world.posting))
+    LoadRun.objects.bulk_create(copies(LoadRun.objects.get()))
+    analysis, finding = Analysis.objects.get(), Finding.objects.get()
+    findings = Finding.objects.bulk_create(copies(finding, fingerprint="f"))
+    Occurrence.objects.bulk_create(
+        Occurrence(analysis=analysis, finding=each, severity="warning") for each in findings
+    )
+    budget = Budget.objects.get(pk=world.parts["budgets"])
+    Budget.objects.bulk_create(copies(budget, route="/"))
     JobApplication.objects.bulk_create(
         JobApplication(profile=world.profile, posting=posting) for posting in postings
     )
@@ -80,7 +99,9 @@ def queries(client, token, url):
 
 
 @pytest.mark.parametrize(
-    ("who", "expected"), [("owner", OWN), (None, PUBLIC)], ids=["own", "public"]
+    ("who", "expected"),
+    [("owner", OWN), (None, PUBLIC), ("staff", STAFF)],
+    ids=["own", "public", "staff"],
 )
 def test_a_read_takes_as_many_whatever_the_page(client, world, who, expected):
     fill(world)
@@ -97,4 +118,4 @@ def test_a_read_takes_as_many_whatever_the_page(client, world, who, expected):
 
 
 def test_no_read_is_left_out():
-    assert {*OWN, *PUBLIC} == set(READS)
+    assert {*OWN, *PUBLIC, *STAFF} == set(READS)

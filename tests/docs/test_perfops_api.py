@@ -1,0 +1,82 @@
+"""The examples of docs/perfops-api.md: each curl is asked as it stands, and answered as it says."""
+
+import re
+import shlex
+from string import Template
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import path
+from django.utils import timezone
+from ninja import NinjaAPI
+
+from midst.accounts import services as accounts
+from perfops.models import Finding
+from perfops.rest.access import SessionGuard
+from tests.perfops.rest.test_operations import member
+
+PAGE = (settings.BASE_DIR / "docs" / "perfops-api.md").read_text()
+BLOCKS = re.findall(r"^```sh\n# (\d+)[^\n]*\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+HOST = "http://127.0.0.1:3001"
+
+
+def asked(command):
+    words = shlex.split(command)
+    assert words.pop(0) == "curl"
+    options = {"-H": [], "-d": [], "-X": []}
+    addresses = []
+    while words:
+        word = words.pop(0)
+        if word in options:
+            options[word].append(words.pop(0))
+        elif word != "-s":
+            addresses.append(word.removeprefix(HOST))
+    (address,) = addresses
+    headers = dict(each.split(": ", 1) for each in options["-H"])
+    method = (options["-X"] or (["POST"] if options["-d"] else ["GET"]))[0]
+    return Client().generic(
+        method,
+        address,
+        "".join(options["-d"]),
+        content_type=headers.pop("Content-Type", ""),
+        headers=headers,
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("empty_cache")
+def test_each_example_is_answered_as_it_says():
+    now = timezone.now()
+    finding = Finding.objects.create(
+        database="default", fingerprint="f", advisor="unused_indexes", object="public.x",
+        severity="error", title="x", why="w", remedy="r", first_seen_at=now, last_seen_at=now,
+    )  # fmt: skip
+    access = accounts.start_session(member("operator")).access
+    known = {"MIDST": HOST, "ACCESS": access, "FINDING": finding.pk}
+    assert len(BLOCKS) == PAGE.count("```sh") == PAGE.count("curl -s")
+    for status, command in BLOCKS:
+        answer = asked(Template(command.replace("\\\n", " ")).substitute(known))
+        assert answer.status_code == int(status), (command, answer.content)
+        if "token" in (found := answer.json()):
+            known["TOKEN"] = found["token"]
+        if "Location" in answer and status == "201" and "runs" in answer["Location"]:
+            known["RUN"] = found["id"]
+
+
+@pytest.mark.django_db
+def test_the_router_works_in_an_api_of_ones_own(settings, client):
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    names = {"api": NinjaAPI(urls_namespace="guide"), "guard": SessionGuard, "path": path}
+    for block in blocks:
+        exec(block, names)
+    # The last block is an API of one's own, the one before has the URLs of perfops' API.
+    settings.ROOT_URLCONF = type(
+        "urls", (), {"urlpatterns": [*names["urlpatterns"], path("own/", names["api"].urls)]}
+    )
+    client.force_login(member("viewer"))
+    assert client.get("/perfops/api/budgets").status_code == 200
+    assert client.get("/own/perfops/budgets").status_code == 200
+    assert (
+        client.get("/own/perfops/budgets/987654").json()["detail"] == "There is no budget 987654."
+    )
