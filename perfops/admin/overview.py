@@ -56,6 +56,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     found = [{"name": "Overview", "url": home, "is_here": request.path == home}]
     urls = [(name, reverse(f"admin:{page}"), may) for name, page, may in _PAGES]
     here = max((url for _, url, _ in urls if request.path.startswith(url)), key=len, default="")
+    if request.path == reverse("admin:perfops_search"):
+        here = ""
     return found + [
         {"name": name, "url": url, "is_here": url == here}
         for name, url, permission in urls

@@ -1,5 +1,6 @@
 """Load runs: list, page, start, cancel; and the page about monitoring."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.views.decorators.http import require_POST
 
-from perfops.admin import badges, run_comparison, run_page
+from perfops.admin import badges, run_comparison, run_page, search
 from perfops.admin.badges import Badge
 from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
 from perfops.budgets.prometheus import pipeline
@@ -32,6 +33,8 @@ from perfops.load import services as runs
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 
+# As it is written in sentences as well: "run 12".
+_NUMBER = re.compile(r"(?:run )?([0-9]{1,9})", re.IGNORECASE)
 _WATCHED = SharedFragments()
 
 
@@ -53,6 +56,8 @@ class LoadRunAdmin(MeasuredAdmin):
     list_display = ["name", "outcome", "p95", "errors", "spark", "when"]
     list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]
+    search_fields = ["scenario", "target"]
+    search_help_text = "In the scenario or the target; or the number of a run."
     sortable_by = ("name", "outcome", "p95", "errors", "when")
     only_on_page = ("reasons", "plan", "fingerprint", "server", "log")
     empty_text = "No run yet: start one here, or run manage.py run_load_test smoke."
@@ -62,6 +67,7 @@ class LoadRunAdmin(MeasuredAdmin):
         ours: list[URLPattern] = [
             path("start/", wrap(self.start_view), name="perfops_loadrun_start"),
             path("pipeline/", wrap(self.pipeline_view), name="perfops_pipeline"),
+            path("search/", wrap(self.search_view), name="perfops_search"),
             path("<int:run_id>/live/", wrap(self.live_view), name="perfops_loadrun_live"),
             path("<int:run_id>/compare/", wrap(self.compare_view), name="perfops_loadrun_compare"),
             path(
@@ -78,6 +84,21 @@ class LoadRunAdmin(MeasuredAdmin):
         return self.page(
             request, "perfops/pipeline.html", "Monitoring pipeline", page=page, list_url=""
         )
+
+    def search_view(self, request: HttpRequest) -> HttpResponse:
+        """Search all that the user may see; ``?q=`` is what for."""
+        term = search.cleaned(request.GET.get("q", ""))
+        hits = search.search(self.admin_site, request, term)
+        return self.page(
+            request, "perfops/search.html", "Search", term=term, hits=hits, list_url="",
+            sentence=search.sentence(term, hits),
+        )  # fmt: skip
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> Any:
+        """Return the runs of a scenario or target, or the one of a number."""
+        if number := _NUMBER.fullmatch(term):
+            return queryset.filter(pk=int(number[1])), False
+        return super().get_search_results(request, queryset, term)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("requested_by")

@@ -10,6 +10,7 @@ from typing import Any
 from django import template
 from django.http import HttpRequest
 from django.template import RequestContext
+from django.urls import reverse
 
 from perfops.admin import overview, pages
 
@@ -25,7 +26,12 @@ def minute(value: Any) -> Any:
 @register.inclusion_tag("perfops/_navigation.html", takes_context=True)
 def performance_navigation(context: RequestContext) -> dict[str, Any]:
     """The pages of perfops that the user may see; nothing for who may see none."""
-    return {"pages": overview.navigation(_request(context))}
+    request = _request(context)
+    return {
+        "pages": overview.navigation(request),
+        "search_url": reverse("admin:perfops_search"),
+        "term": context.get("term", ""),
+    }
 
 
 @register.inclusion_tag("perfops/_overview.html", takes_context=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.urls import reverse
 
-from tests.browser.test_perfops_pages import everything
+from tests.browser.test_perfops_pages import everything, query
 
-__all__ = ["everything"]
+__all__ = ["everything", "query"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
@@ -79,3 +79,34 @@ def test_a_chart_is_read_zoomed_and_saved(open_admin, live_server, everything):
     assert heights[0] == pytest.approx(heights[1], rel=0.15)
     if folder:
         page.screenshot(path=Path(folder) / "charts-390.png", full_page=True)
+
+
+def test_on_a_phone_a_row_is_a_card_with_every_column(open_admin, live_server, everything, query):
+    """Nothing is beyond the edge: p95, outcome and the like were cut off without a hint."""
+    page = open_admin(width=390)
+    for path in (
+        reverse("admin:perfops_loadrun_changelist"),
+        reverse("admin:perfops_querytemplate_changelist"),
+        reverse("admin:perfops_loadrun_change", args=[everything[0].pk]),
+        reverse("admin:perfops_analysis_tables", args=[everything[1].pk]),
+        reverse("admin:perfops_budget_changelist"),
+    ):
+        page.goto(live_server.url + path)
+        page.wait_for_selector(".po-cards")
+        assert page.evaluate(BEYOND) == [], path
+        folder = os.environ.get("PICTURES")
+        if folder:
+            name = path.strip("/").replace("/", "-")
+            page.screenshot(path=Path(folder) / f"cards-{name}.png", full_page=True)
+    cell = page.locator("#result_list td.field-threshold, #result_list td[data-label]").first
+    assert cell.get_attribute("role") == "cell"
+    # From anywhere on a page to what it looks for.
+    page.keyboard.press("/")
+    page.keyboard.type("shelves")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("h2:has-text('Queries')")
+
+
+BEYOND = """() => [...document.querySelectorAll(".po-cards :is(td, tbody th)")]
+  .filter((each) => each.offsetParent && each.getBoundingClientRect().right > window.innerWidth)
+  .map((each) => each.textContent.trim().slice(0, 60))"""

@@ -62,3 +62,8 @@ def test_a_folder_without_scenarios(settings, tmp_path):
     assert told() == []
     settings.PERFOPS = {}
     assert told() == []
+
+
+def test_a_model_to_search_that_is_not_there(settings):
+    settings.PERFOPS = {"SEARCHED_MODELS": ["shop.order", "order", "perfops.loadrun"]}
+    assert told() == ["perfops.W005", "perfops.W005"]

@@ -237,7 +237,7 @@ def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):
     page = overview(client)
     assert "you may not see all of these" in page
     assert reverse("admin:perfops_budget_changelist") in page
-    assert reverse("admin:perfops_loadrun_changelist") not in page
+    assert f'"{reverse("admin:perfops_loadrun_changelist")}"' not in page
 
 
 def test_times_have_one_form_on_every_page_and_say_utc_when_pointed_at(admin_client, measured):
