@@ -8,7 +8,7 @@ from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
-from perfops.budgets import alerts, receivers, verdicts
+from perfops.budgets import alerts, deliveries, verdicts
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
@@ -33,17 +33,26 @@ def execute_run(run_id: int) -> None:
 
 
 @shared_task(name="perfops.send_alerts", time_limit=300)
-def send_alerts(run_id: int) -> None:
+def send_alerts(run_id: int, attempt: int = 0) -> None:
     """Say by e-mail and webhooks which budgets the run violates first, or no longer.
 
-    A receiver that fails is said among the run's reasons; its verdict stays.
+    What fails is tried again by a later task; after the last attempt the run's reasons say so.
     """
     run = LoadRun.objects.get(pk=run_id)
     alert = alerts.of_run(run)
-    failed = receivers.send(alert) if alert else []
-    if failed:
-        run.reasons = [*run.reasons, *failed]
-        run.save(update_fields=["reasons"])
+    failed = deliveries.deliver(alert) if alert else []
+    if not failed:
+        return
+    if attempt < len(deliveries.BACKOFF_S):
+        try:
+            countdown = deliveries.BACKOFF_S[attempt]
+            send_alerts.apply_async((run_id, attempt + 1), countdown=countdown, retry=False)
+        except Exception:
+            log.exception("alerts of run %s could not be queued again", run_id)
+        else:
+            return
+    run.reasons = [*run.reasons, *failed]
+    run.save(update_fields=["reasons"])
 
 
 @shared_task(name="perfops.scheduled_run", time_limit=60)

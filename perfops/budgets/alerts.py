@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass
 
-from perfops.budgets import selectors
+from perfops.budgets import alert_causes, selectors
+from perfops.budgets.alert_causes import AlertCause
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
 
 Outcome = Evaluation.Outcome
-_TOLD = (Budget.Action.FAIL, Budget.Action.ALERT)
+_ALERTING = (Budget.Action.FAIL, Budget.Action.ALERT)
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """What a run changed: budgets that are violated since, and those that hold again."""
+    """What a run changed: budgets that are violated since, and those that hold again.
+
+    ``causes``: of the violations that began.
+    """
 
     run: LoadRun
     begun: tuple[Judgement, ...]
     over: tuple[Judgement, ...]
+    causes: tuple[AlertCause, ...] = ()
 
     @property
     def subject(self) -> str:
@@ -33,6 +38,7 @@ class Alert:
         return [
             f"Run {self.run.pk} of {self.run.scenario} against {self.run.target}.",
             *(f"VIOLATED: {_line(each)}" for each in self.begun),
+            *(f"CAUSE: {each.line}" for each in self.causes),
             *(f"OVER: {_line(each)}" for each in self.over),
         ]
 
@@ -52,14 +58,20 @@ def of_run(run: LoadRun) -> Alert | None:
     begun, over = [], []
     broken_before = _broken_before(run)
     for each in selectors.of_run(run):
-        if each.action not in _TOLD or each.outcome == Outcome.UNKNOWN or each.budget_id is None:
+        if (
+            each.action not in _ALERTING
+            or each.outcome == Outcome.UNKNOWN
+            or each.budget_id is None
+        ):
             continue
         was_broken = each.budget_id in broken_before
         if each.is_broken and not was_broken:
             begun.append(each)
         elif was_broken and not each.is_broken:
             over.append(each)
-    return Alert(run, tuple(begun), tuple(over)) if begun or over else None
+    if not begun and not over:
+        return None
+    return Alert(run, tuple(begun), tuple(over), alert_causes.of_run(run, begun))
 
 
 def _broken_before(run: LoadRun) -> set[int | None]:

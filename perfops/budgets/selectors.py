@@ -48,6 +48,8 @@ class Judgement:
     at: datetime
     # A violation that fails nothing: ``reason`` says until when, and why.
     is_waived: bool = False
+    # The budget's; empty for all together.
+    route: str = ""
 
     @property
     def is_broken(self) -> bool:
@@ -100,7 +102,7 @@ def against_before(
 
 def of_run(run: LoadRun) -> list[Judgement]:
     """Return every evaluation of ``run``, in the budgets' order; deleted ones last. Two queries."""
-    return _told(_judged(run.evaluations.order_by(F("budget_id").asc(nulls_last=True), "pk")))
+    return _judgements(_judged(run.evaluations.order_by(F("budget_id").asc(nulls_last=True), "pk")))
 
 
 def latest() -> dict[int, Judgement]:
@@ -108,7 +110,7 @@ def latest() -> dict[int, Judgement]:
     evaluated = Evaluation.objects.filter(budget=OuterRef("pk")).exclude(outcome=Outcome.UNKNOWN)
     newest = Subquery(evaluated.order_by("-run_id").values("pk")[:1])
     found = Evaluation.objects.filter(pk__in=list(Budget.objects.values_list(newest, flat=True)))
-    return {each.budget_id: each for each in _told(_judged(found)) if each.budget_id}
+    return {each.budget_id: each for each in _judgements(_judged(found)) if each.budget_id}
 
 
 def history(budget: Budget, limit: int = 50) -> list[Judgement]:
@@ -117,15 +119,15 @@ def history(budget: Budget, limit: int = 50) -> list[Judgement]:
     Those of a budget that was deleted, and made again, are among them.
     """
     of_it = Evaluation.objects.filter(metric=budget.metric, route=budget.route)
-    return _told(_judged(of_it.order_by("-run_id", "-pk"))[:limit])[::-1]
+    return _judgements(_judged(of_it.order_by("-run_id", "-pk"))[:limit])[::-1]
 
 
 def of_evaluations(rows: QuerySet[Evaluation]) -> list[Judgement]:
     """Return evaluations as a person reads them. Two queries."""
-    return _told(_judged(rows))
+    return _judgements(_judged(rows))
 
 
-def _told(rows: QuerySet[Evaluation]) -> list[Judgement]:
+def _judgements(rows: QuerySet[Evaluation]) -> list[Judgement]:
     waived = waivers.read()
     return [judgement(row, waived) for row in rows]
 
@@ -167,4 +169,5 @@ def judgement(row: Evaluation, waived: Waivers) -> Judgement:
         run_id=row.run_id,
         at=row.run.created_at,
         is_waived=is_waived,
+        route=budget.route,
     )

@@ -163,15 +163,15 @@ def compare(before: LoadRun, after: LoadRun) -> Comparison:
     """Return what changed from ``before`` to ``after``. Ten queries."""
     reasons = incomparable(before, after)
     routes = _routes(before, after)
-    statements = _statements(before, after)
+    changes = statements(before, after)
     one, two = before.fingerprint, after.fingerprint
     differences = [
         (name, one.get(name), two.get(name))
         for name in dict.fromkeys([*one, *two])
         if one.get(name) != two.get(name) and name not in {*_SAME, "rows", "load_before"}
     ]
-    sentence = _sentence(before, after, reasons, routes, statements)
-    return Comparison(before, after, sentence, reasons, differences, routes, statements)
+    sentence = _sentence(before, after, reasons, routes, changes)
+    return Comparison(before, after, sentence, reasons, differences, routes, changes)
 
 
 def _sentence(
@@ -253,8 +253,11 @@ def _logs(run: LoadRun) -> defaultdict[str, list[float]]:
     return found
 
 
-def _statements(before: LoadRun, after: LoadRun) -> list[StatementChange]:
-    """Return the statements of both runs, those whose time per request changed most first."""
+def statements(before: LoadRun, after: LoadRun) -> list[StatementChange]:
+    """Return the statements of both runs, those whose time per request changed most first.
+
+    Four queries.
+    """
     sides: list[dict[tuple[str, str, int], tuple[RunStatement, int]]] = [
         {
             (each.name, each.site, each.template_id): (each, route.requests)

@@ -1,7 +1,7 @@
 """What perfops keeps: load runs, analyses with their findings, budgets with their verdicts."""
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
-from perfops.models.budgets import Budget, Evaluation
+from perfops.models.budgets import AlertDelivery, Budget, Evaluation
 from perfops.models.decisions import BudgetChange, FindingEvent, Waiver
 from perfops.models.origins import (
     QueryOrigin,
@@ -14,6 +14,7 @@ from perfops.models.origins import (
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
+    "AlertDelivery",
     "Analysis",
     "Budget",
     "BudgetChange",

@@ -102,3 +102,30 @@ class Evaluation(models.Model):
             target=self.target,
             threshold=self.threshold,
         )
+
+
+class AlertDelivery(models.Model):
+    """The alert of a run to one receiver: claimed before it is sent, so that it arrives once.
+
+    One that stays in ``SENDING`` had its worker killed; it may have arrived, and is not repeated.
+    """
+
+    class State(models.TextChoices):
+        SENDING = "sending", "sending"
+        DELIVERED = "delivered", "delivered"
+        FAILED = "failed", "failed"
+
+    # The unique constraint begins with it.
+    run = models.ForeignKey(LoadRun, models.CASCADE, related_name="alerts", db_index=False)
+    receiver = models.CharField(max_length=64, help_text="A digest: addresses are secrets.")
+    state = models.CharField(max_length=10, choices=State, default=State.SENDING)
+    attempts = models.PositiveSmallIntegerField(default=1)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "receiver"], name="perfops_alertdelivery_unique")
+        ]
+
+    def __str__(self) -> str:
+        return f"alert of run {self.run_id}: {self.state}"
