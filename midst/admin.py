@@ -4,7 +4,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import BadRequest, FieldError
+from django.core.exceptions import BadRequest, FieldError, ValidationError
 from django.db import DataError, ProgrammingError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
@@ -13,7 +13,7 @@ from midst.accounts import throttle
 from midst.kernel.problems import Problem
 from midst.operations.cache_page import views as cache_page
 
-_NO_PARAMETER = "The address of this page has a parameter that no list takes."
+_NO_PARAMETER = "The address or the form has a parameter that no list takes."
 # What Django, psycopg and PostgreSQL raise for lookups and values that make no sense together.
 _NO_LOOKUP = (
     ValueError, OverflowError, IndexError, FieldError, DataError, ProgrammingError,
@@ -29,6 +29,16 @@ def _is_narrowed_list(request: HttpRequest) -> bool:
     match = request.resolver_match
     is_list = match is not None and (match.url_name or "").endswith("_changelist")
     return is_list and request.method == "GET" and bool(request.GET)
+
+
+def _selects_no_rows(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    shown: Any = getattr(match.func, "model_admin", None) if match is not None else None
+    keys = request.POST.getlist("_selected_action") if shown and request.method == "POST" else []
+    try:
+        return any("\0" in str(shown.model._meta.pk.to_python(key)) for key in keys)
+    except ValidationError:
+        return True
 
 
 class MidstAdminSite(admin.AdminSite):
@@ -64,7 +74,7 @@ class MidstAdminSite(admin.AdminSite):
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if _no_list_takes(request.GET):
+            if _no_list_takes(request.GET) or _selects_no_rows(request):
                 raise BadRequest(_NO_PARAMETER)
             if not _is_narrowed_list(request):
                 return view(request, *args, **kwargs)

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from midst.accounts import throttle
 from midst.accounts.models import AuditEvent
+from midst.kernel.input import storable
 
 Event = AuditEvent.Event
 log = logging.getLogger("midst.audit")
@@ -39,8 +40,8 @@ def record(
         actor=actor,
         actor_name=name,
         address=_address_of(request),
-        subject=subject[:_LONGEST_SUBJECT],
-        details=details,
+        subject=storable(subject)[:_LONGEST_SUBJECT],
+        details=storable(details),
     )
     log.info("audit event=%s actor=%r subject=%r", event.value, name, subject)
 

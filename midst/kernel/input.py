@@ -94,6 +94,17 @@ def check_storable(value: Any, depth: int = 0) -> None:
             check_storable(each, depth + 1)
 
 
+def storable(value: Any) -> Any:
+    """Return ``value`` with a mark in place of the null characters that PostgreSQL refuses."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [storable(each) for each in value]
+    if isinstance(value, dict):
+        return {storable(name): storable(each) for name, each in value.items()}
+    return value
+
+
 class Input(Schema):
     """A body: unknown fields are refused, nothing unstorable comes through."""
 

@@ -103,3 +103,11 @@ def test_the_log_can_be_read_and_not_written(admin_client, sign_in):
     assert admin_client.post(one, {"event": "sign_out"}).status_code == 403
     delete = reverse("admin:accounts_auditevent_delete", args=[row.pk])
     assert admin_client.post(delete, {"post": "yes"}).status_code == 403
+
+
+def test_a_null_character_beside_a_good_form_hides_no_write(admin_client, ada):
+    url = f"/admin/auth/user/{ada.pk}/delete/"
+    answer = admin_client.post(url, {"post": "yes", "action": "\0"})
+    assert answer.status_code == 302
+    row = AuditEvent.objects.get(event="admin_action")
+    assert (row.subject, row.details["action"]) == (url, "\ufffd")

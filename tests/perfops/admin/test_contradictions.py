@@ -86,5 +86,17 @@ def test_the_same_figure_is_the_same_on_every_page_and_in_the_terminal(admin_cli
     shown = read(admin_client, "perfops_analysis_change", analysis.pk)
     assert "12.3%" in shown
     assert "12.3%" in home
+    # Over REST.
+    rest = {
+        name: admin_client.get(f"/api/v1/perfops/{name}?limit=100").json()["results"]
+        for name in ("runs", "findings", "budgets")
+    }
+    assert (rest["runs"][0]["p95_ms"], rest["runs"][0]["verdict"]) == (1234.0, "fail")
+    assert len(rest["findings"]) == number
+    judged = [each["last"] for each in rest["budgets"] if each["last"]]
+    assert len(judged) == int(held[2])
+    assert sum(each["outcome"] != "violated" for each in judged) == int(held[1])
+    incidents = admin_client.get("/api/v1/perfops/incidents").json()["results"]
+    assert f"{incidents[0]['impact']:.1%}" == "12.3%"
     # The headline.
     assert said["headline"] in home
