@@ -214,6 +214,9 @@ class WaiverAdmin(admin.ModelAdmin):
     search_fields = ["budget", "reason"]
     actions = ["end_now"]
 
+    class Media:
+        css = {"all": ["perfops/perfops.css"]}
+
     @admin.display(description="State")
     def state(self, waiver: Waiver) -> str:
         return "counts" if timezone.now() < waiver.ends_at else "has ended"

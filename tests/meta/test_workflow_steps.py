@@ -14,6 +14,15 @@ def test_every_step_of_the_workflow_is_one_of_the_script():
     assert used <= set(re.findall(r"^(\w+)\(\) \{", STEPS, re.MULTILINE))
 
 
+def test_every_step_is_explained_by_the_script_and_in_the_docs():
+    steps = re.findall(r"^(\w+)\(\) \{", STEPS, re.MULTILINE)
+    assert steps == re.findall(r"^(\w+)\(\) \{ # .", STEPS, re.MULTILINE)
+    offered = re.search(r"^  ([\w |]+)\) \"\$@\" ;;", STEPS, re.MULTILINE)[1]
+    assert set(offered.split(" | ")) == set(steps)
+    documented = (settings.BASE_DIR / "docs" / "regressions.md").read_text()
+    assert [step for step in steps if f"| `{step}" not in documented] == []
+
+
 def test_no_step_is_let_off():
     for let_off in ("continue-on-error", "|| true", "|| :", "set +e"):
         assert let_off not in WORKFLOW

@@ -10,7 +10,7 @@ from typing import Any
 from perfops.analysis import queries
 from perfops.analysis.collectors import origins
 from perfops.conf import conf
-from perfops.load import routes
+from perfops.load import routes, scenario_files
 from perfops.load.scenarios import SCRIPTS
 from perfops.management import console
 from perfops.management.commands.list_routes import days
@@ -60,9 +60,7 @@ class Command(ReportCommand):
             "max_vus": max(40, 2 * options["rate"]),
             "routes": file,
         }
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(json.dumps(found.routes, indent=2) + "\n")
-        (folder / _FILE).write_text(json.dumps(known, indent=2) + "\n")
+        scenario_files.write_all(folder, {file: found.routes, _FILE: known})
         out = console.out()
         out.print(f"{folder / file}: {len(found.routes)} routes, {basis}.", markup=False)
         for path in found.unfilled:

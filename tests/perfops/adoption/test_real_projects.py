@@ -17,9 +17,9 @@ PROGRAM = Path(__file__).with_name("real_project.py")
 PROJECTS = ("django-oscar", "wagtail", "djangorestframework")
 # Of an execution's calls so many make an N+1 (``N_PLUS_ONE_CALLS``).
 REPEATS = 5
-# Versions of Django, and what is tried on each: one environment for all, in one worker.
+# Versions of Django, and what is tried on each: one environment for all.
 TRIED = [
-    pytest.param(version, kind, id=f"{kind}-{version}", marks=pytest.mark.xdist_group(version))
+    pytest.param(version, kind, id=f"{kind}-{version}")
     for version, kinds in {
         "5.2": ("oscar", "wagtail", "drf"), "6.0": ("oscar", "wagtail", "drf"), "6.1": ("drf",),
     }.items()

@@ -55,3 +55,19 @@ def test_what_it_cannot_write_it_says_and_leaves_alone(folder, capsys, arguments
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
     assert [file.name for file in folder.iterdir()] == (["scenarios.json"] if content else [])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("before", [None, "[]"])
+def test_where_one_file_cannot_be_written_neither_is(folder, capsys, before):
+    routes_file = folder / "first-routes.json"
+    if before is not None:
+        routes_file.write_text(before)
+    # A folder in its place: no rename replaces it.
+    (folder / "scenarios.json").mkdir()
+    with pytest.raises(SystemExit) as ended:
+        call_command("k6_scenario", "first")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err
+    assert (routes_file.read_text() if routes_file.exists() else None) == before
+    assert not list(folder.glob(".k6_scenario-*"))
