@@ -29,6 +29,7 @@ class Schedule:
     description: str
     arguments: dict[str, Any] = field(default_factory=dict)
     expires_s: int | None = None
+    is_on: bool = True
 
 
 SCHEDULES = (
@@ -53,6 +54,11 @@ SCHEDULES = (
         "perfops: daily clearing of old series", "30 4 * * *", "perfops.expire_samples",
         "perfops_task expire_samples",
         "Drops per-second series past their retention; summaries stay for ever.",
+    ),
+    Schedule(
+        "perfops: nightly A/A test", "15 1 * * *", "perfops.aa_test", "aa_test --minutes 20",
+        "This build against itself: how often comparisons are wrong here. Loads the worker's host.",
+        {"minutes": 20}, is_on=False,
     ),
     Schedule(
         "perfops: hourly snapshot", "7 * * * *", "perfops.take_snapshot",
@@ -136,7 +142,7 @@ def _load(apps: Any, using: str) -> None:
 def crontab(program: str) -> str:
     """Return them as lines of a crontab; ``program``: what stands before a command's name.
 
-    What the project has no scenario for is a comment.
+    What is off at first, and what the project has no scenario for, is a comment.
     """
     return "\n".join(
         f"# {each.description}\n"
@@ -146,7 +152,9 @@ def crontab(program: str) -> str:
 
 
 def _is_possible(schedule: Schedule) -> bool:
-    """Say whether the project has the scenario that is to be run, if it is a load run."""
+    """Say whether it is on at first: that of a load run where the project has the scenario."""
+    if not schedule.is_on:
+        return False
     try:
         return "scenario" not in schedule.arguments or bool(
             plans.find(schedule.arguments["scenario"])

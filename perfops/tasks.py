@@ -9,6 +9,8 @@ from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
 from perfops.budgets import alerts, deliveries, verdicts
+from perfops.budgets.against import same_build
+from perfops.budgets.against.measuring import Wanted
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
@@ -59,6 +61,13 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 def scheduled_run(scenario: str) -> None:
     """Queue ``scenario`` against the default target, judged like any other run."""
     runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE)
+
+
+@shared_task(name="perfops.aa_test", time_limit=3600)
+def aa_test(minutes: float) -> None:
+    """Measure how often this host's comparisons are wrong; bounded by ``minutes`` of load."""
+    wanted = Wanted(pairs=24, minutes=minutes)
+    same_build.run(wanted, 1.0, lambda text: log.info("A/A test: %s", text))
 
 
 @shared_task(name="perfops.reap_lost_runs", time_limit=30)

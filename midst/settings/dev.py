@@ -24,11 +24,14 @@ for name, value in {**_NOWHERE, **_given}.items():
 
 from midst.settings.base import *  # noqa: E402, F403
 from midst.settings.base import INSTALLED_APPS as _INSTALLED_APPS  # noqa: E402
+from midst.settings.base import MIDDLEWARE as _MIDDLEWARE  # noqa: E402
 from midst.settings.base import PERFOPS as _PERFOPS  # noqa: E402
 from midst.settings.environment import env  # noqa: E402
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+# `manage.py aa_test` slows a server of its own down; unset, it is not there.
+MIDDLEWARE = ["perfops.load.slowdown.slowdown_middleware", *_MIDDLEWARE]
 # Load comes from this machine.
 RATE_LIMIT_EXEMPT = env.list("RATE_LIMIT_EXEMPT", default=["127.0.0.0/8", "::1"])
 TRACE_TRUSTED_NETWORKS = env.list("TRACE_TRUSTED_NETWORKS", default=["127.0.0.0/8", "::1"])

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from perfops.admin import badges, budget_history
 from perfops.budgets import history, selectors, waivers
+from perfops.budgets.against import same_build
 from perfops.budgets.metrics.metric import WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
@@ -23,11 +24,16 @@ from perfops.budgets.services import as_texts, bound, record_change, record_dele
 from perfops.charts import meter
 from perfops.models.budgets import Budget
 from perfops.models.decisions import Waiver
+from perfops.models.noise import AATest
 
 _BOUNDS = ("target", "threshold")
 LONGEST = timedelta(days=366)
 # Runs of the chart beside the form; the page of the history has more.
 _SHOWN = 50
+_UNTESTED = (
+    "How often a comparison of two builds is wrong on your host was not measured yet: "
+    "run `manage.py aa_test` there."
+)
 
 
 class BudgetForm(forms.ModelForm):
@@ -71,6 +77,7 @@ class BudgetAdmin(admin.ModelAdmin):
     sortable_by = ()
     search_fields = ["metric", "route"]
     search_help_text = "In the name of the budget."
+    change_list_template = "perfops/budget_list.html"
     change_form_template = "perfops/budget_form.html"
 
     class Media:
@@ -79,7 +86,10 @@ class BudgetAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         # Once for all rows; the columns below read from it.
         request.perfops_judgements = selectors.latest()  # type: ignore[attr-defined]
-        return super().changelist_view(request, {"title": "Budgets", **(extra_context or {})})
+        tested = AATest.objects.order_by("-pk").first()
+        noise = same_build.sentence(tested) if tested else _UNTESTED
+        context = {"title": "Budgets", "noise": noise, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, term: str) -> Any:
         """By the words of the page: a metric's key stands nowhere."""

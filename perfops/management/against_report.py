@@ -4,7 +4,7 @@ import signal
 from types import FrameType
 
 from perfops.budgets import waivers
-from perfops.budgets.against import comparing
+from perfops.budgets.against import comparing, same_build
 from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
@@ -47,6 +47,8 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
     reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
     if decision.needed:
         reasons.append(more_pairs(decision.needed, found.pairs))
+    if tested := same_build.newest():
+        reasons.append(same_build.sentence(tested))
     waived = waivers.read()
     judgements = [judgement(each, waived) for each in decision.judged]
     code = _CODES[decision.outcome]

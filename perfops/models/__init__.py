@@ -3,6 +3,7 @@
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import AlertDelivery, Budget, Evaluation
 from perfops.models.decisions import BudgetChange, FindingEvent, Waiver
+from perfops.models.noise import AATest
 from perfops.models.origins import (
     QueryOrigin,
     QueryPlan,
@@ -14,6 +15,7 @@ from perfops.models.origins import (
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 __all__ = [
+    "AATest",
     "AlertDelivery",
     "Analysis",
     "Budget",

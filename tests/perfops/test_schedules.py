@@ -79,7 +79,9 @@ def test_load_is_off_where_there_is_no_scenario(settings, tmp_path, capsys):
     settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": tmp_path}
     migrated("0001_initial")
     off = PeriodicTask.objects.filter(enabled=False).values_list("name", flat=True)
-    assert set(off) == {"perfops: daily smoke run", "perfops: monthly stress run"}
+    assert set(off) == {
+        "perfops: daily smoke run", "perfops: monthly stress run", "perfops: nightly A/A test",
+    }  # fmt: skip
     call_command("perfops_task")
     lines = capsys.readouterr().out.splitlines()
     load = [line for line in lines if "run_load_test" in line]

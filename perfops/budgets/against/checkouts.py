@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ import msgspec
 from perfops.budgets.against import databases
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.conf import conf
+from perfops.load.slowdown import SCRATCH
 
 _HOST = "127.0.0.1"
 _LOG_LINES = 15
@@ -183,7 +184,7 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
         # Before it is there: a Ctrl-C comes at any moment.
         stack.callback(_remove_worktree, checkout)
         git("worktree", "add", "--detach", "--quiet", str(checkout), commit)
-        names = [f"perfops_against_{os.getpid()}_{letter}" for letter in "ab"]
+        names = [f"{SCRATCH}{os.getpid()}_{letter}" for letter in "ab"]
         old = _side("old", checkout / below, names[0], scratch, how.python)
         new = _side("new", Path.cwd(), names[1], scratch, sys.executable)
         for command in how.install:
@@ -199,6 +200,30 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
         for name in names:
             databases.analyse(name)
         yield old, new
+
+
+@contextmanager
+def same(how: Recipe, names: Sequence[str]) -> Iterator[tuple[Side, ...]]:
+    """Yield this checkout as several sides, each with a copy of one database.
+
+    Raises ``CouldNotCompare``.
+    """
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))
+        sides = tuple(
+            _side(name, Path.cwd(), f"{SCRATCH}{os.getpid()}_{name}", scratch, sys.executable)
+            for name in names
+        )
+        for side in sides:
+            stack.callback(databases.drop, side.database)
+        databases.create(sides[0].database)
+        for command in how.prepare:
+            sides[0].run(command, how)
+        for side in sides[1:]:
+            databases.create(side.database, like=sides[0].database)
+        for side in sides:
+            databases.analyse(side.database)
+        yield sides
 
 
 def _side(name: str, folder: Path, database: str, scratch: Path, python: str) -> Side:

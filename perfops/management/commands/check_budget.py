@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from perfops.budgets import selectors as budgets
 from perfops.budgets import verdicts
+from perfops.budgets.against import same_build
 from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import evaluate
@@ -71,14 +72,16 @@ class Command(ReportCommand):
         turn.add_argument("--against", metavar="REF", help="the commit, tag or branch")
         turn.add_argument("--seconds", type=float, default=usual.seconds, help="of one run (15)")
         turn.add_argument("--rate", type=float, help="requests a second; the scenario's highest")
-        turn.add_argument("--pairs", type=int, default=usual.pairs, help="at most (12)")
+        turn.add_argument("--pairs", type=int, help="at most (12, or as aa_test says)")
         turn.add_argument("--minutes", type=float, default=usual.minutes, help="at most (30)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["against"]:
             scenario = options["scenario"] or Wanted().scenario
-            names = ("seconds", "rate", "pairs", "minutes")
-            wanted = Wanted(scenario=scenario, **{name: options[name] for name in names})
+            names = ("seconds", "rate", "minutes")
+            pairs = options["pairs"] or same_build.pairs_for_host(Wanted().pairs)
+            chosen = {name: options[name] for name in names}
+            wanted = Wanted(scenario=scenario, pairs=pairs, **chosen)
             found = against_report.report(options["against"], wanted)
         elif options["deterministic"] or options["update"]:
             found = request_counts.report(
