@@ -32,7 +32,7 @@ _OUTCOMES = {
 def report(ref: str, wanted: Wanted) -> BudgetReport:
     """Compare this checkout with the commit ``ref``. Never raises for what can't be run."""
     subject = f"This build against {ref}"
-    before = {each: signal.signal(each, _interrupt) for each in STOPS}
+    before = {each: signal.signal(each, interrupt) for each in STOPS}
     try:
         found = comparing.compare(ref, wanted, lambda text: console.err().print(text, markup=False))
     except CouldNotCompare as error:
@@ -73,7 +73,8 @@ def more_pairs(needed: int, pairs: int) -> str:
     return f"{whole}, {needed - pairs:,} more than were run: --pairs {needed} --minutes ..."
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """End it as Ctrl-C does, for the cleaning up; of ``STOPS``."""
     # A second one (CI sends SIGINT, then SIGTERM) must not end the cleaning up.
     for each in STOPS:
         signal.signal(each, signal.SIG_IGN)

@@ -175,17 +175,10 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
     Raises ``CouldNotCompare``.
     """
     commit = git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
-    top = Path(git("rev-parse", "--show-toplevel"))
-    below = Path.cwd().relative_to(top)
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))
-        checkout = scratch / "checkout"
-        git("worktree", "prune")
-        # Before it is there: a Ctrl-C comes at any moment.
-        stack.callback(_remove_worktree, checkout)
-        git("worktree", "add", "--detach", "--quiet", str(checkout), commit)
+        folder, scratch = stack.enter_context(worktree(commit))
         names = [f"{SCRATCH}{os.getpid()}_{letter}" for letter in "ab"]
-        old = _side("old", checkout / below, names[0], scratch, how.python)
+        old = _side("old", folder, names[0], scratch, how.python)
         new = _side("new", Path.cwd(), names[1], scratch, sys.executable)
         for command in how.install:
             old.run(command, how)
@@ -200,6 +193,20 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
         for name in names:
             databases.analyse(name)
         yield old, new
+
+
+@contextmanager
+def worktree(commit: str) -> Iterator[tuple[Path, Path]]:
+    """Yield the working directory as it is in ``commit``, and an empty folder beside it."""
+    below = Path.cwd().relative_to(git("rev-parse", "--show-toplevel"))
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))
+        checkout = scratch / "checkout"
+        git("worktree", "prune")
+        # Before it is there: a Ctrl-C comes at any moment.
+        stack.callback(_remove_worktree, checkout)
+        git("worktree", "add", "--detach", "--quiet", str(checkout), commit)
+        yield checkout / below, scratch
 
 
 @contextmanager
@@ -224,6 +231,11 @@ def same(how: Recipe, names: Sequence[str]) -> Iterator[tuple[Side, ...]]:
         for side in sides:
             databases.analyse(side.database)
         yield sides
+
+
+def side_of(name: str, folder: Path, scratch: Path, python: str) -> Side:
+    """Return a build whose database has a name of its own."""
+    return _side(name, folder, f"{SCRATCH}{os.getpid()}_{name}", scratch, python)
 
 
 def _side(name: str, folder: Path, database: str, scratch: Path, python: str) -> Side:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from perfops.budgets.against import checkouts, measuring
 from perfops.budgets.against.attribution import Cause, attribute
-from perfops.budgets.against.checkouts import Side
+from perfops.budgets.against.checkouts import Recipe, Side
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.server_cpu import with_cpu
@@ -38,33 +38,41 @@ class Compared:
 def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
     """Compare this checkout with the commit ``ref``. Raises ``CouldNotCompare``."""
     how = checkouts.recipe()
+    say(f"Preparing the build of {ref} and a database for each ...")
+    with checkouts.prepared(ref, how) as pair:
+        return compare_pair(pair, how, wanted, ref, say)
+
+
+def compare_pair(
+    pair: tuple[Side, Side], how: Recipe, wanted: Wanted, ref: str, say: Say
+) -> Compared:
+    """Compare two builds whose databases hold the same rows. Raises ``CouldNotCompare``.
+
+    ``ref``: since which commits and files are named.
+    """
     try:
         plan, binary = measuring.plan_of(wanted), k6.binary(conf().K6_BINARY)
     except (k6.NoK6, scenarios.UnknownScenario) as error:
         raise CouldNotCompare(str(error)) from error
-    say(f"Preparing the build of {ref} and a database for each ...")
-    with checkouts.prepared(ref, how) as pair:
-        plan = measuring.filled(plan, pair[1], how)
-        requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}
-        with ExitStack() as stack:
-            servers = {side.name: stack.enter_context(serving(side, how)) for side in pair}
+    plan = measuring.filled(plan, pair[1], how)
+    requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}
+    with ExitStack() as stack:
+        servers = {side.name: stack.enter_context(serving(side, how)) for side in pair}
 
-            def measure(side: Side, seconds: float) -> Measured:
-                before = servers[side.name].cpu_s()
-                found = measuring.measure(binary, plan, side, seconds)
-                found = with_cpu(found, servers[side.name].cpu_s() - before)
-                requests[side.name].update(found.requests)
-                return found
+        def measure(side: Side, seconds: float) -> Measured:
+            before = servers[side.name].cpu_s()
+            found = measuring.measure(binary, plan, side, seconds)
+            found = with_cpu(found, servers[side.name].cpu_s() - before)
+            requests[side.name].update(found.requests)
+            return found
 
-            for side in pair:
-                measure(side, _WARM_UP_S)
-            found = in_turn(pair, wanted, measure, say)
-        # Both have ended, and written what they counted.
-        slower = [
-            each.series.route for each in found.decision.judged if each.outcome is Outcome.FAIL
-        ]
-        found.causes = attribute(list(dict.fromkeys(slower)), pair, requests, ref)
-        return found
+        for side in pair:
+            measure(side, _WARM_UP_S)
+        found = in_turn(pair, wanted, measure, say)
+    # Both have ended, and written what they counted.
+    slower = [each.series.route for each in found.decision.judged if each.outcome is Outcome.FAIL]
+    found.causes = attribute(list(dict.fromkeys(slower)), pair, requests, ref)
+    return found
 
 
 def in_turn(
@@ -79,10 +87,9 @@ def in_turn(
     spoiled = 0
     while True:
         done = len(runs["new"])
-        both = {
-            side.name: measure(side, wanted.seconds)
-            for side in (pair if done % 2 == 0 else reversed(pair))
-        }
+        order = pair if done % 2 == 0 else tuple(reversed(pair))
+        measured = {side: measure(side, wanted.seconds) for side in order}
+        both = {"old": measured[pair[0]], "new": measured[pair[1]]}
         is_late = time.monotonic() - began > wanted.minutes * 60
         generator = both["old"].generator or both["new"].generator
         if broken := _broken(both["old"], both["new"], done + 1):

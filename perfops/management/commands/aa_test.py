@@ -4,7 +4,6 @@ import signal
 import sys
 from argparse import ArgumentParser
 from dataclasses import replace
-from types import FrameType
 from typing import Any
 
 from perfops.budgets.against import same_build
@@ -12,6 +11,7 @@ from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
 from perfops.management import console
+from perfops.management.against_report import interrupt
 from perfops.management.console import ReportCommand
 
 
@@ -37,7 +37,7 @@ class Command(ReportCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("scenario", "seconds", "rate", "pairs", "minutes")
         wanted = replace(Wanted(), **{name: options[name] for name in names})
-        before = {each: signal.signal(each, _interrupt) for each in STOPS}
+        before = {each: signal.signal(each, interrupt) for each in STOPS}
         out = console.out()
         try:
             found = same_build.run(
@@ -55,9 +55,3 @@ class Command(ReportCommand):
         out.print(same_build.sentence(found), markup=False)
         for name, share in sorted(found.noise.items(), key=lambda pair: -pair[1]):
             out.print(f"  {name}: runs vary by {share:.1%}", markup=False)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    for each in STOPS:
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt

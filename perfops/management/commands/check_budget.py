@@ -17,6 +17,7 @@ from perfops.load import selectors as runs
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.management import (
     against_report,
+    bisect_report,
     budget_report,
     budget_sarif,
     console,
@@ -75,14 +76,17 @@ class Command(ReportCommand):
         turn.add_argument("--pairs", type=int, help="at most (12, or as aa_test says)")
         turn.add_argument("--minutes", type=float, default=usual.minutes, help="at most (30)")
 
+        turn.add_argument(
+            "--bisect", nargs=2, metavar=("GOOD", "BAD"),
+            help="the commit between them that costs more, by counts of requests, else in turn",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["against"]:
-            scenario = options["scenario"] or Wanted().scenario
-            names = ("seconds", "rate", "minutes")
-            pairs = options["pairs"] or same_build.pairs_for_host(Wanted().pairs)
-            chosen = {name: options[name] for name in names}
-            wanted = Wanted(scenario=scenario, pairs=pairs, **chosen)
-            found = against_report.report(options["against"], wanted)
+        if options["bisect"]:
+            good, bad = options["bisect"]
+            found = bisect_report.report(good, bad, _wanted(options), options)
+        elif options["against"]:
+            found = against_report.report(options["against"], _wanted(options))
         elif options["deterministic"] or options["update"]:
             found = request_counts.report(
                 options["baseline"], options["routes"], options["user"],
@@ -120,6 +124,13 @@ def _print(found: BudgetReport) -> None:
         out.print(f"  [bold]{escape(cause.route)}[/bold]  {escape(cause.what)}")
         for line in budget_report.cause_lines(cause):
             out.print(f"    {line}", markup=False)
+
+
+def _wanted(options: dict[str, Any]) -> Wanted:
+    scenario = options["scenario"] or Wanted().scenario
+    pairs = options["pairs"] or same_build.pairs_for_host(Wanted().pairs)
+    chosen = {name: options[name] for name in ("seconds", "rate", "minutes")}
+    return Wanted(scenario=scenario, pairs=pairs, **chosen)
 
 
 def _run(run_id: int | None, scenario: str) -> LoadRun | None:

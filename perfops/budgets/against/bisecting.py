@@ -1,0 +1,233 @@
+"""Which commit made it slower: by counts of requests where these differ, else by runs in turn."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+from perfops.budgets.against import attribution, checkouts, comparing, databases
+from perfops.budgets.against.attribution import Cause
+from perfops.budgets.against.checkouts import Recipe, Side, git
+from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.measuring import Wanted
+from perfops.statistics.gate import Outcome
+
+_LOCK = "uv.lock"
+_FAILED = 1
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Found:
+    """``suspects``: the first commit that fails; after some that can't be tested, with these."""
+
+    suspects: list[str]
+    by: str
+    causes: list[Cause] = field(default_factory=list)
+
+
+def first_bad(commits: Sequence[str], test: Callable[[str], bool | None]) -> list[str]:
+    """Return the first bad one of ``commits``, oldest first, of which the last is bad.
+
+    ``test``: whether one is bad; None: it can't be tested, and is returned too where it may be the
+    first. What comes before all of them is good.
+    """
+    good, bad = -1, len(commits) - 1
+    untested: set[int] = set()
+    while left := [place for place in range(good + 1, bad) if place not in untested]:
+        middle = min(left, key=lambda place: abs(2 * place - good - bad))
+        said = test(commits[middle])
+        if said is None:
+            untested.add(middle)
+        elif said:
+            bad = middle
+        else:
+            good = middle
+    return list(commits[good + 1 : bad + 1])
+
+
+def commits_between(good: str, bad: str) -> tuple[str, list[str]]:
+    """Return the commit GOOD and those after it up to BAD. Raises ``CouldNotCompare``."""
+    old, new = (_commit(each) for each in (good, bad))
+    if git("status", "--porcelain", "--untracked-files=no"):
+        raise CouldNotCompare("The checkout has changes: commit or stash them, then bisect.")
+    if old == new:
+        raise CouldNotCompare(f"{good} and {bad} are one commit.")
+    if git("merge-base", old, new) != old:
+        raise CouldNotCompare(f"{good} is not an ancestor of {bad}: name an earlier commit of it.")
+    return old, git("rev-list", "--reverse", "--first-parent", f"{old}..{new}").splitlines()
+
+
+def _commit(ref: str) -> str:
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    except CouldNotCompare as error:
+        raise CouldNotCompare(f"There is no commit {ref}.") from error
+
+
+class Bisection:
+    """Builds of commits, each in a worktree, over copies of the database that GOOD has filled."""
+
+    def __init__(self, good: Side, how: Recipe, options: str, scratch: Path) -> None:
+        self._good, self._how, self._options = good, how, options
+        self._counts = scratch / "counts.json"
+
+    def count_good(self) -> None:
+        """Count GOOD, and once more. Raises ``CouldNotCompare`` where the two differ."""
+        self.counted(self._good, self._counts, update=True)
+        again = self.counted(self._good, self._counts)
+        if again["exit_code"] == _FAILED:
+            raise CouldNotCompare(
+                f"GOOD fails already, against its own counts: {', '.join(sorted(violated(again)))}."
+            )
+
+    def counted(self, side: Side, file: Path, *, update: bool = False) -> dict[str, Any]:
+        """Return the report of the build's own ``check_budget --deterministic``, as data."""
+        words = "--update" if update else "--deterministic"
+        command = (
+            f"{{python}} manage.py check_budget {words} --vacuum --format json --baseline {file}"
+            f" {self._options}"
+        )
+        with side.started(command, self._how, PIPE, PIPE) as child:
+            said, errors = child.communicate()
+        try:
+            found: dict[str, Any] = json.loads(said)
+        except ValueError as error:
+            raise CouldNotCompare(
+                f"Requests of the {side.name} build can't be counted:\n"
+                f"{checkouts.end_of(said + errors)}"
+            ) from error
+        if update and found["exit_code"]:
+            raise CouldNotCompare(f"GOOD can't be counted: {' '.join(found['reasons'])}")
+        return found
+
+    @contextmanager
+    def build(self, commit: str) -> Iterator[Side]:
+        """Yield a commit's build, with a copy of GOOD's database."""
+        with checkout(commit, self._how) as side:
+            databases.create(side.database, like=self._good.database)
+            for command in self._how.migrate:
+                side.run(command, self._how)
+            databases.analyse(side.database)
+            yield side
+
+    def counts_of(self, commit: str) -> dict[str, Any]:
+        with self.build(commit) as side:
+            return self.counted(side, self._counts)
+
+    def compared(self, commit: str, wanted: Wanted, say: Say) -> comparing.Compared:
+        with self.build(commit) as side:
+            return comparing.compare_pair((self._good, side), self._how, wanted, "HEAD", say)
+
+
+def bisect(good: str, bad: str, wanted: Wanted, options: str, say: Say) -> Found:
+    """Return the commit between the two that costs more. Raises ``CouldNotCompare``.
+
+    ``options``: more words for ``check_budget --deterministic``, such as ``--user reader``.
+    """
+    how = checkouts.recipe()
+    old, commits = commits_between(good, bad)
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))
+        say(f"Preparing {good}; {len(commits)} commits come after it ...")
+        side = stack.enter_context(checkout(old, how))
+        databases.create(side.database)
+        for command in how.prepare:
+            side.run(command, how)
+        work = Bisection(side, how, options, scratch)
+        work.count_good()
+        worst = violated(work.counts_of(commits[-1]))
+        if worst:
+            say(f"Counts differ: {', '.join(sorted(worst))}.")
+            return _by_counts(work, commits, worst, say)
+        say("No count differs: the builds are run in turn.")
+        return _in_turn(work, commits, wanted, say)
+
+
+def _by_counts(work: Bisection, commits: Sequence[str], worst: set[str], say: Say) -> Found:
+    def test(commit: str) -> bool | None:
+        try:
+            said = bool(violated(work.counts_of(commit)) & worst)
+        except CouldNotCompare as error:
+            say(f"{commit[:10]} can't be tested: {error}")
+            return None
+        say(f"{commit[:10]} is {'bad' if said else 'good'}.")
+        return said
+
+    suspects = first_bad(commits, test)
+    data = work.counts_of(suspects[-1])
+    causes = [
+        Cause(**{**each, "files": tuple(each["files"]), "commits": ()}) for each in data["causes"]
+    ]
+    return Found(suspects, "counts of requests", narrowed(causes, suspects))
+
+
+def _in_turn(work: Bisection, commits: Sequence[str], wanted: Wanted, say: Say) -> Found:
+    seen: dict[str, comparing.Compared] = {}
+
+    def test(commit: str) -> bool | None:
+        try:
+            seen[commit] = work.compared(commit, wanted, say)
+        except CouldNotCompare as error:
+            say(f"{commit[:10]} can't be tested: {error}")
+            return None
+        outcome = seen[commit].decision.outcome
+        say(f"{commit[:10]}: {outcome}.")
+        return None if outcome is Outcome.INCONCLUSIVE else outcome is Outcome.FAIL
+
+    if not test(commits[-1]):
+        last = seen.get(commits[-1])
+        why = " ".join(last.decision.reasons) if last else "it can't be run."
+        raise CouldNotCompare(
+            f"BAD does not fail: no count differs from GOOD's, and in turn: {why}"
+        )
+    suspects = first_bad(commits, test)
+    return Found(suspects, "runs in turn", narrowed(seen[suspects[-1]].causes, suspects))
+
+
+def violated(data: dict[str, Any]) -> set[str]:
+    """Return the names of the counts that a report calls violated, waived or not."""
+    return {each["name"] for each in data["budgets"] if each["outcome"] == "violated"}
+
+
+def narrowed(causes: Sequence[Cause], suspects: Sequence[str]) -> list[Cause]:
+    """Return the causes with the files and the subjects of the suspected commits alone."""
+    changed = tuple(
+        git("diff", "--name-only", "--relative", f"{suspects[0]}^", suspects[-1]).splitlines()
+    )
+    subjects = tuple(git("log", "-1", "--format=%h %s", each) for each in suspects)
+    return [
+        replace(
+            each,
+            files=attribution.files_through(
+                [each.site.partition(":")[0].partition(" ")[0], *each.files], changed
+            ),
+            commits=subjects,
+        )
+        for each in causes
+    ]
+
+
+@contextmanager
+def checkout(commit: str, how: Recipe) -> Iterator[Side]:
+    """Yield a worktree of the commit, with a name for a database that is dropped at the end.
+
+    With an environment of its own only where its lock file is another one than ours.
+    """
+    with checkouts.worktree(commit) as (folder, scratch):
+        ours, its = (where / _LOCK for where in (Path.cwd(), folder))
+        is_same = ours.is_file() and its.is_file() and ours.read_bytes() == its.read_bytes()
+        python = sys.executable if is_same else how.python
+        side = checkouts.side_of(commit[:10], folder, scratch, python)
+        if not is_same:
+            for command in how.install:
+                side.run(command, how)
+        with ExitStack() as stack:
+            stack.callback(databases.drop, side.database)
+            yield side
