@@ -15,6 +15,7 @@ VIEWER, OPERATOR, ADMINISTRATOR = RANKS = ("viewer", "operator", "administrator"
 NOBODY = "a superuser alone"
 # What a page needs at least: to look at it, and to send a form to it. POST_ONLY: nobody looks.
 POST_ONLY = "POST only"
+STAFF = "staff with or without a role"
 SEEN = (VIEWER, VIEWER)
 EVERY_MODEL = ("analysis", "budget", "finding", "loadrun", "querytemplate", "scopetotal", "waiver")
 PAGES = {
@@ -42,6 +43,8 @@ PAGES = {
     "loadrun_live": SEEN,
     "loadrun_compare": SEEN,
     "pipeline": SEEN,
+    # It finds what one may see: nothing without a role.
+    "search": (STAFF, STAFF),
 }  # fmt: skip
 # Pages of a snapshot's rows and of rows that are no rows of a table: other tests look at them.
 APART = {
@@ -100,7 +103,9 @@ def someone(role):
 
 
 def may(role, least):
-    return least in RANKS and role in RANKS and RANKS.index(role) >= RANKS.index(least)
+    return least == STAFF or (
+        least in RANKS and role in RANKS and RANKS.index(role) >= RANKS.index(least)
+    )
 
 
 def test_every_page_has_its_row():
