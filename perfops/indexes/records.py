@@ -247,6 +247,11 @@ class Query:
         return self.total_ms / self.calls if self.calls else 0.0
 
 
+def are_alike(one: float | None, two: float | None) -> bool:
+    """Say whether both were taken, and differ by so little that times between them are chance."""
+    return one is not None and two is not None and abs(one - two) <= _ALIKE * max(one, two)
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What an index does to one statement: mean over its parameters, in the proof's unit.
@@ -272,10 +277,7 @@ class Effect:
             (self.blocks_after, other.blocks_after),
             (self.planned_after, other.planned_after),
         )
-        return all(
-            one is not None and two is not None and abs(one - two) <= _ALIKE * max(one, two)
-            for one, two in figures
-        )
+        return all(are_alike(one, two) for one, two in figures)
 
     @property
     def kept(self) -> float:

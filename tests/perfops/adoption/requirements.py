@@ -14,11 +14,13 @@ import perfops
 SOURCE = Path(perfops.__file__).parent
 
 
-def listed() -> list[Requirement]:
-    """Return what ``django-perfops[psycopg]`` asks for."""
+def listed(*extras: str) -> list[Requirement]:
+    """Return what ``django-perfops[psycopg]`` asks for, and with ``extras`` as well."""
     project = tomllib.loads((SOURCE / "pyproject.toml").read_text())["project"]
-    extra = project["optional-dependencies"]["psycopg"]
-    return [Requirement(line) for line in [*project["dependencies"], *extra]]
+    optional = [
+        line for extra in ("psycopg", *extras) for line in project["optional-dependencies"][extra]
+    ]
+    return [Requirement(line) for line in [*project["dependencies"], *optional]]
 
 
 def build(folder: Path) -> list[Path]:

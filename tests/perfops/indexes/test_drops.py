@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from perfops.analysis.advisors.detection import DetectedIssue, IndexSubject
 from perfops.database import connections as session
+from perfops.indexes import drop_rehearsal as dropping
 from perfops.indexes import drops, hypopg, recommending
 from perfops.indexes import services as service
 from perfops.indexes.records import Clock
@@ -92,6 +93,23 @@ def test_an_index_that_only_rare_values_of_a_statement_use_stays(bench):
             found = [replace(drop_of("orders_status"), evidence={"scans": scans})]
             advised = recommending.recommend(window, bench.alias, found, bounds)
             assert advised.rejected_issues == rejected, scans
+
+
+def test_as_much_work_is_not_slower_however_long_a_busy_machine_takes(embedded, monkeypatch):
+    """Another small index answers as well; without the first one, time goes by."""
+    real = dropping.copying.pairs
+
+    def held_up(*arguments):
+        pairs = real(*arguments)
+        return [(replace(without, ms=without.ms * 5), usual) for without, usual in pairs]
+
+    monkeypatch.setattr(dropping.copying, "pairs", held_up)
+    counts = Workload("counts", (("SELECT count(*) FROM orders", none),))
+    with beside(embedded, orders_flag="(is_gift)", orders_status="(status)"):
+        advised = [proved(embedded, counts, f"orders_{name}") for name in ("flag", "status")]
+    assert all(each.accepted for each in advised)
+    # One of them is the one that is used: it was run with and without.
+    assert [e for each in advised for given in each.accepted for e in used(given)]
 
 
 def test_an_index_without_which_a_statement_is_slower_stays(bench):
