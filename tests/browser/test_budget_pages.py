@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.urls import reverse
 from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from perfops.models import Budget, BudgetChange, Waiver
 from tests.browser.test_perfops_pages import CONTRAST
@@ -43,3 +44,20 @@ def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, schem
     with page.expect_download() as download:
         page.click("text=Download as CSV")
     assert download.value.suggested_filename == f"budget-{budget.pk}.csv"
+
+
+def test_the_form_of_a_schedule_says_in_words_when_it_runs(open_admin, live_server):
+    """No script of the page itself: the content security policy refuses it, and the test too."""
+    task = PeriodicTask.objects.filter(crontab__isnull=False).earliest("pk")
+    other = CrontabSchedule.objects.create(minute="17", hour="4")
+    page = open_admin("dark", 390)
+    address = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+    page.goto(live_server.url + address)
+    said = page.locator(".field-crontab .help[aria-live]")
+    assert said.inner_text() == task.crontab.human_readable
+    page.select_option("#id_crontab", str(other.pk))
+    assert said.inner_text() == other.human_readable
+    assert "04:17" in said.inner_text()
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/schedule-form-dark-390.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -1,0 +1,17 @@
+// What the chosen crontab means, in words, below its field. django-celery-beat's own form has this
+// in a script of the page, which the content security policy refuses.
+(() => {
+  const words = JSON.parse(document.getElementById('readable-crontabs').textContent);
+  const field = document.querySelector('.field-crontab');
+  const choice = document.getElementById('id_crontab');
+  if (!field || !choice) return;
+  const line = document.createElement('div');
+  line.className = 'help';
+  line.setAttribute('aria-live', 'polite');
+  field.append(line);
+  const show = () => { line.textContent = words[choice.value] || ''; };
+  choice.addEventListener('change', show);
+  show();
+  // The same words as of the last save.
+  document.querySelector('.field-crontab_translation')?.remove();
+})();
