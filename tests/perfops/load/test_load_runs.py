@@ -97,6 +97,20 @@ def test_a_server_that_stops_in_the_middle_fails_the_run(scenario, site):
     assert any("error rate" in reason for reason in run.reasons), run.reasons
 
 
+@pytest.mark.slow
+def test_a_server_that_hangs_in_the_middle_is_never_passed(scenario, site):
+    """What hangs until the end is in no figure: it is invalid, where no time-out proves more."""
+    run = runs.request_run(scenario=scenario(rate=50, seconds=8), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 50)
+    site.delay_s = 60
+    thread.join(PATIENCE_S)
+    run.refresh_from_db()
+    assert run.state == State.FINISHED
+    assert run.verdict in {Verdict.FAILED, Verdict.INVALID}, run.reasons
+    assert any("held every VU" in reason for reason in run.reasons), run.reasons
+
+
 def test_a_wrong_port_makes_the_run_invalid(scenario):
     run = load(scenario(), "http://127.0.0.1:9")
     assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID)
