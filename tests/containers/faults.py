@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.containers import engine
-from tests.containers.load import Load
+from tests.containers.load import EXEMPT, Load
 from tests.containers.stack import PROXIED, SERVICES, Stack
 from tests.containers.test_stack import ask
 
@@ -32,7 +32,6 @@ CALM_S = 10
 WELL_S = 120
 # What it takes to start is not what is asked here, and web-next is there during an upgrade alone.
 FAULTED = tuple(name for name in SERVICES if name not in {"migrate", "web-next"})
-EXEMPT = {"RATE_LIMIT_EXEMPT": "172.30.254.0/24"}
 ALERTS = 'max by (alertname, alertstate) (max_over_time(ALERTS{alertname!="Watchdog"}[%ds]))'
 
 
