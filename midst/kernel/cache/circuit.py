@@ -1,9 +1,9 @@
 """A circuit breaker: requests do not wait for a Redis that is not available.
 
 *Closed*: Redis is used. *Open*, after a few failures in a row or an invalidation that was not
-delivered: this process does not use Redis. A thread probes it; when Redis replies, writes go to
-it again (*settling*), and only when every process has had the time to notice are reads answered
-from it, and never with entries from before.
+delivered: this process does not use Redis. A thread probes it; when Redis replies, what was not
+delivered is sent and writes go to it again (*settling*). Reads are answered from it only when
+every process has had the time to notice, and never with entries from before.
 """
 
 import atexit
@@ -104,27 +104,21 @@ class Circuit:
             self._wake.wait(PROBE_INTERVAL_S)
             try:
                 redis.client().ping()
-                if not self._settle():
-                    return
-                self._wake.wait(SETTLE_S)
                 self.flush_invalidations()
             except RedisError as error:
                 redis.patience.note(error)
                 log.debug("Redis is still not available: %s", error)
-                with self._lock:
-                    if self.is_open():
-                        self._state = _State.OPEN
-
-    def _settle(self) -> bool:
-        """Send writes to Redis again; return False when the circuit has been closed meanwhile."""
-        with self._lock:
-            if self.is_open():
-                self._state = _State.SETTLING
-            return self.is_open()
+                continue
+            self._wake.wait(SETTLE_S)
+            with self._lock:
+                # A write that was not delivered meanwhile has opened it again.
+                if self._state is _State.SETTLING:
+                    self._close()
 
     def flush_invalidations(self) -> None:
-        """Send the queued invalidations, and close. Raises ``RedisError``.
+        """Send the queued invalidations, and settle. Raises ``RedisError``.
 
+        At once, before this process reads from Redis again: others may be reading from it.
         Only what this process has changed: the other processes send their own, and a Redis that
         was restarted has another run id. To invalidate everything whenever one process had
         waited in vain would empty the cache of all processes just when they are busiest.
@@ -133,7 +127,9 @@ class Circuit:
         with self._lock:
             if self._queue:
                 versions.invalidate(self._queue, versions.new_token())
-            self._close()
+                self._queue.clear()
+            if self.is_open():
+                self._state = _State.SETTLING
 
 
 circuit = Circuit()

@@ -1,5 +1,6 @@
 """Without Redis a small memory of each process goes on, and nothing of it outlives the outage."""
 
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from redis.retry import Retry
 
 from midst.kernel import cache, redis
 from midst.kernel.cache import Outcome, memory, versions
+from midst.kernel.cache.circuit import SETTLE_S
 from midst.kernel.cache.entries import Entry
 from midst.telemetry import metrics
 from tests.kernel.cache.proxy import Proxy
@@ -94,6 +96,26 @@ def test_a_queued_invalidation_is_sent_before_redis_is_used_again(ask, monkeypat
     until(lambda: not cache.circuit.is_open())
     assert ask(b"new", groups=("a",)).body == b"new"
     assert ask(b"never", key="other", groups=("b",)).body == b"kept"
+
+
+def test_a_queued_invalidation_is_sent_as_soon_as_redis_replies(ask, monkeypatch):
+    """Others may be reading from it all the time: they need not wait until this process does."""
+    settled = threading.Event()
+
+    class Wake:
+        def wait(self, seconds):
+            settled.wait(60) if seconds == SETTLE_S else time.sleep(seconds)
+
+    monkeypatch.setattr(cache.circuit, "_wake", Wake())
+    ask(b"old", groups=("a",))
+    before = versions.look_up("key", ("a",)).versions
+    with monkeypatch.context() as away:
+        away.setattr(redis, "client", nobody)
+        cache.invalidate(["a"])
+    until(lambda: versions.look_up("key", ("a",)).versions != before)
+    assert cache.circuit.is_open()
+    settled.set()
+    until(lambda: not cache.circuit.is_open())
 
 
 def nobody():

@@ -34,6 +34,9 @@ FAULT_S = 2.0
 RECOVERY_S = 30
 # A request's own time on a busy machine; the bound itself is the memory cache's.
 SLACK_S = 3.0
+# Some processes reach a late Redis and others don't: what a writer could not send is seen once
+# it reaches Redis again, so the bound counts from the fault's end (docs/cache.md).
+UNEVEN = {"delay"}
 
 
 @pytest.fixture
@@ -83,10 +86,9 @@ class Load:
     def __init__(self, url, token):
         self.url, self.token = url, token
         self.stopped = threading.Event()
-        self.errors, self.sources = [], []
+        self.errors, self.sources, self.reads = [], [], []
         # When each value was acknowledged.
         self.written = {0: time.monotonic()}
-        self.stale = []
         self.threads = [threading.Thread(target=self.write)]
         self.threads += [threading.Thread(target=self.read) for _ in range(READERS)]
 
@@ -117,13 +119,16 @@ class Load:
                 self.errors.append(("GET", status))
                 continue
             self.sources.append(headers["X-Cache"])
-            self.check_age(int(body["headline"]), began)
+            self.reads.append((int(body["headline"]), began))
 
-    def check_age(self, value, began):
-        """How long before this read began was the next value acknowledged?"""
-        acknowledged = self.written.get(value + 1)
-        if acknowledged is not None and began - acknowledged > memory.TTL_S + SLACK_S:
-            self.stale.append((value, began - acknowledged))
+    def stale(self, since=0.0):
+        """Reads that began too long after the next value was acknowledged, and after ``since``."""
+        return [
+            (value, began - self.written[value + 1])
+            for value, began in self.reads
+            if value + 1 in self.written
+            and began - max(since, self.written[value + 1]) > memory.TTL_S + SLACK_S
+        ]
 
 
 def ask(url, method, body=None, token=None):
@@ -163,8 +168,10 @@ def test_no_fault_of_the_network_is_felt(web, proxy, token):
             proxy.become(fault)
             go_on(load, FAULT_S)
             proxy.become("pass")
+            ended = time.monotonic()
             go_on(load, 1.0)
-        assert (load.errors, load.stale) == ([], []), fault
+        since = ended if fault in UNEVEN else 0.0
+        assert (load.errors, load.stale(since)) == ([], []), fault
         wait_for_hits(web)
         latest = str(max(load.written))
         assert ask(web, "GET")[2]["headline"] == latest, f"a lie has survived: {fault}"
@@ -210,7 +217,7 @@ def test_no_fault_of_the_server_is_felt(web, redis_server, token):
             go_on(load, FAULT_S)
             end()
             go_on(load, 1.0)
-        assert (load.errors, load.stale) == ([], []), name
+        assert (load.errors, load.stale()) == ([], []), name
         wait_for_hits(web)
         latest = str(max(load.written))
         assert ask(web, "GET")[2]["headline"] == latest, f"a lie has survived: {name}"
