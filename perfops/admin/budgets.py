@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges, budget_history
+from perfops.admin.pages import CheckedAdmin
 from perfops.budgets import history, selectors, waivers
 from perfops.budgets.against import same_build
 from perfops.budgets.metrics.metric import WrongValue
@@ -71,7 +72,7 @@ class BudgetForm(forms.ModelForm):
 
 
 @admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin):
+class BudgetAdmin(CheckedAdmin):
     form = BudgetForm
     ordering = ["id"]
     sortable_by = ()
@@ -214,7 +215,7 @@ class WaiverForm(forms.ModelForm):
 
 
 @admin.register(Waiver)
-class WaiverAdmin(admin.ModelAdmin):
+class WaiverAdmin(CheckedAdmin):
     """Waivers stay: what past reports said refers to them. ``End now`` ends one early."""
 
     form = WaiverForm

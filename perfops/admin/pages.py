@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -38,8 +38,8 @@ def minute(at: datetime) -> SafeString:
     )
 
 
-class _Narrow(ChangeList):
-    """A list without what only the page of a row shows."""
+class _Checked(ChangeList):
+    """A list that answers odd parameters with its first page."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         """Django takes these parameters, and they end in a server error."""
@@ -47,6 +47,10 @@ class _Narrow(ChangeList):
         if request.GET.get("p", "").startswith("-") or any("\0" in text for text in values):
             raise IncorrectLookupParameters
         super().__init__(request, *args, **kwargs)
+
+
+class _Narrow(_Checked):
+    """A list without what only the page of a row shows."""
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> Any:
         admin_class: Any = self.model_admin
@@ -71,7 +75,25 @@ def sorted_by_column[T](
     return sorted(rows, key=lambda row: figure(name, row), reverse=way == "desc")
 
 
-class MeasuredAdmin(admin.ModelAdmin):
+class CheckedAdmin(admin.ModelAdmin):
+    """A list that refuses the parameters and keys that Django answers with a server error."""
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return _Checked
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Raises ``BadRequest`` where a form has selected what is no key of a row."""
+        keys = request.POST.getlist("_selected_action") if request.method == "POST" else []
+        try:
+            are_keys = all("\0" not in str(self.opts.pk.to_python(key)) for key in keys)
+        except ValidationError:
+            are_keys = False
+        if not are_keys:
+            raise BadRequest("A selected row has a key that no row can have.")
+        return super().changelist_view(request, extra_context)
+
+
+class MeasuredAdmin(CheckedAdmin):
     """Nobody adds or edits what was measured; deleting stays a permission of its own."""
 
     change_list_template = "perfops/change_list.html"

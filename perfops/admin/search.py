@@ -1,15 +1,17 @@
 """One search over runs, findings, queries, budgets, routes and what a project adds.
 
 Each is searched as its own list is, by who may see that list. ``PERFOPS["SEARCHED_MODELS"]`` names
-models of the project ("shop.order") whose admin is asked as well.
+models of the project ("shop.order") whose admin is asked as well; one that raises costs itself.
 """
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.admin.exceptions import NotRegistered
+from django.db import router, transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -23,6 +25,7 @@ from perfops.models.budgets import Budget
 from perfops.models.origins import QueryTemplate, ScopeTotal
 from perfops.models.runs import LoadRun
 
+log = logging.getLogger(__name__)
 MOST = 8
 LONGEST = 200
 _ROUTE_DAYS = 7
@@ -40,11 +43,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The first ``MOST`` of one kind; ``more_url``: their list, "" when these are all."""
+    """The first ``MOST`` of one kind; ``more_url``: their list, "" when these are all.
+
+    ``fault``: why this kind could not be searched, "" when it was.
+    """
 
     name: str
     found: list[Hit]
     more_url: str
+    fault: str = ""
 
 
 def cleaned(term: str) -> str:
@@ -53,15 +60,37 @@ def cleaned(term: str) -> str:
 
 
 def search(site: AdminSite, request: HttpRequest, term: str) -> list[Hits]:
-    """Return what was found, without the kinds of which there is none. A query for each kind."""
+    """Return what was found, without the kinds of which there is none. A query for each kind.
+
+    A kind whose search raised is among them, with its ``fault``.
+    """
     if not term:
         return []
-    kinds = [_rows(site, request, model, term) for model in (*_OURS, *searched.models())]
-    return [each for each in (*kinds, _routes(request, term)) if each.found]
+    kinds = [
+        *(_rows(site, request, model, term) for model in _OURS),
+        *(_of_the_project(site, request, model, term) for model in searched.models()),
+        _routes(request, term),
+    ]
+    return [each for each in kinds if each.found or each.fault]
+
+
+def _of_the_project(site: AdminSite, request: HttpRequest, model: Any, term: str) -> Hits:
+    try:
+        # A statement that fails must not take the request's transaction with it.
+        with transaction.atomic(using=router.db_for_read(model)):
+            return _rows(site, request, model, term)
+    except Exception as error:
+        log.exception("%s can't be searched", model._meta.label)
+        fault = f"{model._meta.label} raised {type(error).__name__}; the log says more."
+        return Hits(_name(model), [], "", fault)
+
+
+def _name(model: Any) -> str:
+    return str(model._meta.verbose_name_plural).capitalize()
 
 
 def _rows(site: AdminSite, request: HttpRequest, model: Any, term: str) -> Hits:
-    name = str(model._meta.verbose_name_plural).capitalize()
+    name = _name(model)
     try:
         its: ModelAdmin[Any] = site.get_model_admin(model)
     except NotRegistered:
@@ -117,7 +146,9 @@ def sentence(term: str, hits: list[Hits]) -> str:
     if not term:
         return "Type a route, a part of a statement or of a finding, a budget, or a run's number."
     number = sum(len(each.found) for each in hits)
+    failed = ", ".join(each.name for each in hits if each.fault)
+    without = f" Could not be searched: {failed}." if failed else ""
     if not number:
-        return f"Nothing has “{term}” in it."
+        return f"Nothing has “{term}” in it.{without}"
     more = " or more" if any(each.more_url for each in hits) else ""
-    return f"{count_text(number, 'place')}{more} with “{term}”."
+    return f"{count_text(number, 'place')}{more} with “{term}”.{without}"

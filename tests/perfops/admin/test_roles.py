@@ -177,3 +177,20 @@ def test_odd_values_in_a_form_are_refused_and_are_no_server_error(admin_client, 
             assert answer.status_code < 500, (field, odd)
     assert admin_client.post(url, dict.fromkeys(good, "\x00")).status_code < 500
     assert LoadRun.objects.count() == 1
+
+
+NO_KEYS = ("x", "\0", "1\0", "")
+
+
+@pytest.mark.parametrize("name", [f"{each}_changelist" for each in EVERY_MODEL])
+@pytest.mark.urls("tests.perfops.admin.plain_site")
+def test_a_plain_projects_admin_refuses_keys_and_parameters_that_no_row_has(
+    admin_client, keys, name
+):
+    """Midst's own site refuses them first: a project that adds perfops has Django's."""
+    url = address(name, keys)
+    for key in NO_KEYS:
+        form = {"action": "delete_selected", "_selected_action": [key]}
+        assert admin_client.post(url, form).status_code == 400, key
+    for parameters in ({"p": "-1"}, {"q": "\0"}):
+        assert admin_client.get(url, parameters).status_code in {200, 302}, parameters

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -101,6 +102,26 @@ def test_a_project_adds_models_of_its_own(admin_client, admin_user, settings):
     assert url in ask(admin_client, "ada")
     settings.PERFOPS = {**settings.PERFOPS, "SEARCHED_MODELS": ["shop.order", "profiles.plan"]}
     assert url not in ask(admin_client, "ada")
+
+
+@pytest.mark.parametrize("broken", ["get_search_results", "the database"])
+def test_a_model_whose_search_raises_costs_only_itself_and_is_named(
+    admin_client, everything, settings, monkeypatch, broken
+):
+    def raising(its, request, rows, term):
+        if broken == "the database":
+            rows = rows.extra(where=["1 / (octet_length(slug) * 0) = 1"])
+            return rows, False
+        raise ZeroDivisionError
+
+    Profile.objects.create(slug="ada", display_name="Ada", owner=User.objects.get())
+    monkeypatch.setattr(type(site.get_model_admin(Profile)), "get_search_results", raising)
+    page = ask(admin_client, "shelves")
+    assert "Could not be searched: Profiles." in page
+    assert "profiles.Profile raised" in page
+    assert "<h2>Budgets</h2>" in page
+    # What comes after it too.
+    assert "<h2>Routes, tasks and commands</h2>" in page
 
 
 def test_nobody_finds_what_they_may_not_see(client, everything):
