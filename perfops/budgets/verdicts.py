@@ -5,6 +5,7 @@ from django.utils import timezone
 from perfops.budgets import services as budgets
 from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
+from perfops.formatting import count_text
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
@@ -28,7 +29,19 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
             return Verdict.INVALID, list(errors.reasons)
         held = run.summary["sustained_throughput"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
-    return weigh(budgets.evaluate(run), errors)
+    verdict, reasons = weigh(budgets.evaluate(run), errors)
+    return verdict, [*reasons, *_unanswered(run)]
+
+
+def _unanswered(run: LoadRun) -> list[str]:
+    number = run.summary.get("unanswered", 0)
+    if not number:
+        return []
+    sentence = (
+        f"{count_text(number, 'request')} had no answer when the run ended. Each counts with the "
+        "time that it had waited by then, which is the least that it takes."
+    )
+    return [sentence]
 
 
 def _of_limit(run: LoadRun, errors: ValidityErrors) -> tuple[Verdict, list[str]]:

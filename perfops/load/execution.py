@@ -132,13 +132,13 @@ def _execute(run: LoadRun, judge: Judge) -> None:
 
         storage = Storage(run, recording)
         load = _Load(begin, recording, storage)
-        storage.start()
         watch = TargetWatch(run.target, conf().TARGET_SECRET)
         waits = Waits()
         if not black_box:
             watch.start()
         search = limit_search.of_plan(run.plan)
         found: dict[str, Any] = {}
+        storage.start()
         try:
             if search is None:
                 load.send(plan)
@@ -147,6 +147,9 @@ def _execute(run: LoadRun, judge: Judge) -> None:
                     waits.start()
                 seeking = LimitSearch(plan, search, run.target, recording, load.send)
                 found = {"limit": seeking.as_row(seeking.run())}
+        except BaseException:
+            storage.abandon()
+            raise
         finally:
             watch.finish()
             waits.finish()
@@ -195,6 +198,8 @@ class _Load:
         self.cpu_s += process.cpu_s
         if not is_ended:
             self.exit_code = code
+            if code in k6.ENDED_BY_ITSELF:
+                self.recording.count_unanswered()
         if not self.recording.first_at and code:
             last_line = next(reversed(self.log.strip().splitlines()), "it said nothing")
             raise _Unusable(f"k6 could not run {plan.scenario} (exit code {code}): {last_line}")

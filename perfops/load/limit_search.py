@@ -139,7 +139,7 @@ class LimitSearch:
         def broken(windows: Windows, far: int) -> str:
             return windows.broken(far, rates[far] * _WINDOW_S)
 
-        windows, span = self._send(steps, len(rates), broken, ends_after=1)
+        windows, span, _ = self._send(steps, len(rates), broken, ends_after=1)
         for number, rate in enumerate(rates):
             why = broken(windows, number)
             found.append(Hold(rate, not why))
@@ -160,18 +160,21 @@ class LimitSearch:
         def broken(windows: Windows, far: int) -> str:
             return windows.broken(far, rate * _WINDOW_S) if far >= _SKIPPED else ""
 
-        windows, span = self._send(
+        windows, span, count = self._send(
             [Stage(seconds, rate)], _HOLD_WINDOWS, broken, ends_after=_ENDS_AFTER
         )
-        outcome = windows.outcome(rate, seconds, skipped=_SKIPPED)
+        outcome = windows.outcome(rate, count * _WINDOW_S, skipped=_SKIPPED)
         self._note(outcome, span)
         return outcome.within
 
     def _send(
         self, stages: Sequence[Stage], count: int, broken: Callable[[Windows, int], str],
         *, ends_after: int,
-    ) -> tuple[Windows, tuple[float, float]]:  # fmt: skip
-        """Send, and stop when ``ends_after`` windows in a row were broken."""
+    ) -> tuple[Windows, tuple[float, float], int]:  # fmt: skip
+        """Send, and stop when ``ends_after`` windows in a row were broken.
+
+        Returns the windows, when they began and ended (Unix time), and how many were sent in full.
+        """
         plan = self._plan(stages)
         schedule = Schedule(plan.spec)
         self.recording.follow(schedule)
@@ -187,7 +190,8 @@ class LimitSearch:
 
         began = time.time()
         self.load(plan, windows, may_end)
-        return windows, (began, time.time())
+        is_early = state["row"] >= ends_after
+        return windows, (began, time.time()), state["next"] if is_early else count
 
     def _plan(self, stages: Sequence[Stage]) -> Plan:
         peak = max(stage.rate for stage in stages)

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -28,20 +28,23 @@ def cache_outcome(header: str) -> str:
 
 
 _MICROSECONDS = 1_000_000
-_TIMING, _INTENDED, _WRONG_BODY, _DROPPED, _VUS = (
+_TIMING, _SENT, _INTENDED, _WRONG_BODY, _DROPPED, _VUS = (
     "http_req_duration",
+    "sent_requests",
     "intended_duration",
     "wrong_bodies",
     "dropped_iterations",
     "vus",
 )
-_WANTED = (_TIMING, _INTENDED, _WRONG_BODY, _DROPPED, _VUS)
+_WANTED = (_TIMING, _SENT, _INTENDED, _WRONG_BODY, _DROPPED, _VUS)
 _COLUMNS = {
     "metric_name", "timestamp", "metric_value", "error_code", "expected_response", "name",
     "scenario", "status", "extra_tags", "metadata",
 }  # fmt: skip
 _FIRST_CONNECTION_ERROR, _LAST_CONNECTION_ERROR = 1000, 1399
-_STARTED = ("n", "at", "scenario_at", "took")
+_ITERATION = "iteration"
+_STARTED = ("n", "at", "scenario_at")
+_TOOK = "took"
 
 
 class UnknownStream(ValueError):
@@ -58,10 +61,23 @@ class Timing(NamedTuple):
     unreachable: bool
 
 
+class Sent(NamedTuple):
+    """A request is being sent by ``iteration``, which waits for its answer before the next.
+
+    ``start``: its place in the schedule, where it has one; nothing is known of how long it takes.
+    """
+
+    at: float
+    route: str
+    iteration: int
+    start: Start | None = None
+
+
 class Intended(NamedTuple):
     """The same request timed from its scheduled start, as far as the script knows it.
 
     ``start``: what the schedule needs to know it exactly. ``cache``: HIT, MISS or "".
+    ``iteration``: whose request ``Sent`` it ends; None where a script says none.
     """
 
     at: float
@@ -69,6 +85,7 @@ class Intended(NamedTuple):
     ms: float
     cache: str
     start: Start | None = None
+    iteration: int | None = None
 
 
 class WrongBody(NamedTuple):
@@ -92,7 +109,7 @@ class Vus(NamedTuple):
     number: int
 
 
-Event = Timing | Intended | WrongBody | Dropped | Vus
+Event = Timing | Sent | Intended | WrongBody | Dropped | Vus
 
 
 def events(lines: Iterable[str]) -> Iterator[Event]:
@@ -127,7 +144,14 @@ def _event(cells: dict[str, str]) -> Event | None:
     route = cells["name"]
     if metric == _INTENDED:
         _, _, cache = cells["extra_tags"].partition("cache=")
-        return Intended(at, route, value, cache_outcome(cache), _start(cells["metadata"]))
+        noted = dict(parse_qsl(cells["metadata"]))
+        return Intended(
+            at, route, value, cache_outcome(cache), _start(noted, needs=_TOOK), _iteration(noted)
+        )
+    if metric == _SENT:
+        noted = dict(parse_qsl(cells["metadata"]))
+        iteration = _iteration(noted)
+        return None if iteration is None else Sent(at, route, iteration, _start(noted))
     if metric == _WRONG_BODY:
         return WrongBody(at, route)
     code = cells["error_code"]
@@ -140,13 +164,16 @@ def _event(cells: dict[str, str]) -> Event | None:
     )
 
 
-def _start(metadata: str) -> Start | None:
+def _start(noted: Mapping[str, str], *, needs: str = "n") -> Start | None:
     """Read what ``run.js`` notes of each request; None where a script of the project does not."""
-    noted = dict(parse_qsl(metadata))
-    if not noted.keys() >= set(_STARTED):
+    if not noted.keys() >= {*_STARTED, needs}:
         return None
-    number, began_ms, scenario_ms, took_ms = (float(noted[name]) for name in _STARTED)
-    return Start(int(number), began_ms / 1000, scenario_ms / 1000, took_ms)
+    number, began_ms, scenario_ms = (float(noted[name]) for name in _STARTED)
+    return Start(int(number), began_ms / 1000, scenario_ms / 1000, float(noted.get(_TOOK, 0)))
+
+
+def _iteration(noted: Mapping[str, str]) -> int | None:
+    return int(noted[_ITERATION]) if _ITERATION in noted else None
 
 
 def _is_connection_error(code: str) -> bool:

@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from perfops.load.parser import Dropped, Event, Intended, Timing, WrongBody
+from perfops.load.parser import Dropped, Event, Intended, Sent, Timing, WrongBody
 from perfops.load.schedule import Schedule
 from perfops.statistics.sketch import Sketch
 
 ALL = ""
 # k6 hands its rows over in batches; a second is closed when nothing more can come for it.
 _SETTLED_AFTER_S = 5
+# After the plan's end k6 waits for answers for 10 s (``gracefulStop``): a request without one by
+# then has failed. k6 says up to a second before its end that it is still there.
+_NO_ANSWER_S = 9.0
 
 
 @dataclass(slots=True)
@@ -44,6 +47,8 @@ class Second:
     routes: defaultdict[str, Cell] = field(default_factory=lambda: defaultdict(Cell))
     dropped: int = 0
     vus: int = 0
+    # Requests without an answer when the run ended: among those of ``routes``.
+    unanswered: int = 0
 
     def overall(self) -> Cell:
         """Return all routes together."""
@@ -68,12 +73,20 @@ class Recording:
         # were at work at once: rate x mean latency (Little, 1961).
         self.per_second: dict[int, tuple[int, float | None, float]] = {}
         self.dropped = 0
+        # By iteration: what was sent and not answered yet.
+        self._pending: dict[int, Sent] = {}
+        self._newest_at = 0.0
+        self.unanswered = 0
         self.peak_vus = 0
         self.first_at: float | None = None
         self.last_at: float | None = None
 
     def record(self, event: Event) -> None:
         with self._lock:
+            self._newest_at = max(self._newest_at, event.at)
+            if isinstance(event, Sent):
+                self._pending[event.iteration] = event
+                return
             number = self._second(event)
             if number is None:
                 return
@@ -82,6 +95,8 @@ class Recording:
             if isinstance(event, Timing):
                 _count(second.routes[event.route], event)
             elif isinstance(event, Intended):
+                if event.iteration is not None:
+                    self._pending.pop(event.iteration, None)
                 cell = second.routes[event.route]
                 self._note_scheduled(cell, event)
                 cell.cache_hits += event.cache == "HIT"
@@ -101,6 +116,38 @@ class Recording:
         """Go on with the requests of another generator, which has its own ``schedule``."""
         with self._lock:
             self._schedule = schedule
+            # Of a load that was ended early, and numbered its iterations from 0 as well.
+            self._pending.clear()
+
+    def count_unanswered(self) -> None:
+        """Count what was sent and had no answer at the end of the generator, which came by itself.
+
+        k6 has no row for such a request. It took at least until the newest row: a lower bound of
+        its time, which proves no budget kept and may prove one broken.
+        """
+        with self._lock:
+            pending, at = list(self._pending.values()), self._newest_at
+            self._pending.clear()
+            if not pending:
+                return
+            if self._start is None:
+                self._start = at
+            number = max(int(at - self._start), self._closed_before, 0)
+            self._newest = max(self._newest, number)
+            self._dirty.add(number)
+            second = self._open[number]
+            for sent in pending:
+                began = sent.at if sent.start is None else sent.start.began_at
+                waited_ms = max(0.0, at - began) * 1000
+                cell = second.routes[sent.route]
+                is_error = waited_ms >= _NO_ANSWER_S * 1000
+                _count(cell, Timing(at, sent.route, waited_ms, is_error, unreachable=False))
+                start = sent.start and sent.start._replace(took_ms=waited_ms)
+                self._note_scheduled(cell, Intended(at, sent.route, waited_ms, "", start))
+                self.first_at = began if self.first_at is None else min(began, self.first_at)
+                self.last_at = began if self.last_at is None else max(began, self.last_at)
+            second.unanswered += len(pending)
+            self.unanswered += len(pending)
 
     def take_changed[T](
         self, read: Callable[[int, Second], Iterable[T]], *, final: bool = False
@@ -133,7 +180,10 @@ class Recording:
     def _close(self, number: int, second: Second) -> None:
         overall = second.overall()
         good = overall.requests - overall.errors
+        # Those without an answer were at work in other seconds.
         at_work = overall.requests * (overall.latency.mean() or 0.0) / 1000
+        if second.unanswered:
+            at_work = 0.0
         self.per_second[number] = (good, overall.latency.quantile(0.95), at_work)
         for route, cell in second.routes.items():
             self._totals[route].add(cell)

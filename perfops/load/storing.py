@@ -21,10 +21,12 @@ from perfops.models.runs import LoadRun, RouteResult, Sample
 
 log = logging.getLogger(__name__)
 
+THREAD = "perfops-samples"
 _TICK_S = 1.0
 _RETRY_S = 1.0
 # After its end a run waits this long for a database that does not answer.
 PATIENCE_S = 600.0
+_ABANDON_S = 5.0
 _AWAY = (OperationalError, InterfaceError)
 
 
@@ -40,7 +42,8 @@ class Storage:
         # By second and route: what is not stored yet.
         self._waiting: dict[tuple[int, str], Sample] = {}
         self._ended = Event()
-        self._thread = Thread(target=self._work, name="perfops-samples", daemon=True)
+        self._is_abandoned = False
+        self._thread = Thread(target=self._work, name=THREAD, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -52,7 +55,15 @@ class Storage:
         if self.failure is not None:
             raise self.failure
         if self._thread.is_alive():
+            self._is_abandoned = True
             raise TimeoutError(f"The database did not answer for {patience_s:.0f} s.")
+
+    def abandon(self) -> None:
+        """End without storing the rest: the run has failed. Nothing is done after ``finish``."""
+        self._is_abandoned = True
+        self._ended.set()
+        # It may be waiting for a database that does not answer: then it ends after that.
+        self._thread.join(_ABANDON_S)
 
     def _work(self) -> None:
         connection = connections[router.db_for_write(LoadRun)]
@@ -60,6 +71,8 @@ class Storage:
         try:
             while True:
                 last = self._ended.wait(_TICK_S)
+                if self._is_abandoned:
+                    return
                 if last and deadline is None:
                     deadline = time.monotonic() + PATIENCE_S
                 try:

@@ -19,6 +19,8 @@ class Summary:
     requests: int
     errors: int
     unreachable: int
+    # Without an answer when the run ended: counted with the time that they had waited by then.
+    unanswered: int
     error_rate: float | None
     # Requests planned, and the share of them that was sent.
     offered: float
@@ -55,6 +57,7 @@ def summarise(recording: Recording, plan: Plan, *, cpu_s: float, exit_code: int)
         requests=overall.requests,
         errors=overall.errors,
         unreachable=overall.unreachable,
+        unanswered=recording.unanswered,
         error_rate=overall.errors / overall.requests if overall.requests else None,
         offered=plan.requests,
         achieved=min(1.0, overall.requests / plan.requests) if plan.requests else 0.0,

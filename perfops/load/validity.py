@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfops.formatting import count_text
+from perfops.load.k6 import ENDED_BY_ITSELF
 from perfops.load.summary import Summary
 
-# k6: 99 is a crossed threshold, which says nothing about validity.
-_ENDED_BY_ITSELF = {0, 99}
 # A percentile needs ten requests beyond it: n >= 10 / (1 - q).
 _BEYOND = 10
 _SLACK = 1e-9
@@ -70,7 +69,7 @@ def validity_errors(
         reason = f"No request was sent (k6 ended with {summary.k6_exit_code})."
         return ValidityErrors((reason,), nothing_measured=True)
     found = []
-    if summary.k6_exit_code not in _ENDED_BY_ITSELF:
+    if summary.k6_exit_code not in ENDED_BY_ITSELF:
         found.append(f"k6 did not end by itself: exit code {summary.k6_exit_code}.")
     if summary.unreachable >= summary.requests * _MOSTLY:
         found.append(

@@ -107,7 +107,9 @@ class Windows:
             return self._broken(self._of(number), expected)
 
     def outcome(self, rate: float, seconds: float, *, skipped: int) -> Outcome:
-        """Return how it went, without the first ``skipped`` windows: a queue fills in them."""
+        """Return how it went for ``seconds``, without the first ``skipped`` windows: a queue fills
+        in them. What a load that was ended early sent after that says nothing.
+        """
         count = round(seconds / self._length_s)
         with self._lock:
             judged: defaultdict[str, Cell] = defaultdict(Cell)
@@ -129,13 +131,13 @@ class Windows:
         return self._cells.get(number) or {}
 
     def _broken(self, cells: Mapping[str, Cell], expected: float) -> str:
-        answered = cells[ALL].requests if ALL in cells else 0
-        if answered < _MIN_SENT * expected - 1:
-            return f"{answered:,} of {expected:,.0f} requests were answered"
         for bound in self._bounds:
             value = bound.value(cells[bound.route]) if bound.route in cells else None
             if value is not None and value >= bound.most:
                 return f"{bound.name} was {bound.text(value)}"
+        answered = cells[ALL].requests if ALL in cells else 0
+        if answered < _MIN_SENT * expected - 1:
+            return f"{answered:,} of {expected:,.0f} requests were answered"
         return ""
 
     def _growing(self, numbers: range) -> str:

@@ -76,6 +76,8 @@ def measure(binary: str, plan: Plan, side: Side, seconds: float) -> Measured:
                 looked = time.monotonic() + _LOOK_S
         process.popen.wait(k6.STOP_PATIENCE_S)
         log, exit_code = process.log(), process.popen.returncode
+    if exit_code in k6.ENDED_BY_ITSELF:
+        recording.count_unanswered()
     recording.take_changed(lambda *_: (), final=True)
     if recording.first_at is None:
         last = next(reversed(log.strip().splitlines()), "it said nothing")

@@ -12,6 +12,8 @@ const intended = new Trend('intended_duration', true);
 const wrongBodies = new Counter('wrong_bodies');
 // A redirect is not what was asked for, unless the route says so: it may lead to a log-in page.
 const EXPECTED = [{ min: 200, max: 299 }];
+// Each request says that it was sent: of what gets no answer until the end, k6 says nothing.
+const sent = new Counter('sent_requests');
 const NOTES = ['n', 'at', 'scenario_at', 'took'];
 
 // One iteration is one request. requestOf(n): [name, path] of request number n, or
@@ -51,23 +53,26 @@ function send({ method = 'GET', name, path, headers: own, body = null, statuses,
   };
   const at = Date.now();
   const text = body === null ? null : JSON.stringify(body);
+  noteSent(at, due);
+  sent.add(1, { name });
   const answer = http.request(method, target + path, text, options);
   const { blocked, connecting, tls_handshaking: handshake, duration } = answer.timings;
   const took = Math.max(blocked + connecting + handshake + duration, duration);
-  note(at, took, due);
+  exec.vu.metrics.metadata.took = `${took}`;
   const cache = answer.headers['X-Cache'] || '';
   intended.add((due === null ? 0 : Math.max(at - due, 0)) + took, { name, cache });
   return { status: answer.status, json: expects ? checked(answer, expects, name) : null };
 }
 
-function note(at, took, due) {
+function noteSent(at, due) {
   const { metadata } = exec.vu.metrics;
+  NOTES.forEach((each) => delete metadata[each]);
+  // Which iteration it is: an answer is that of the request which its iteration sent last.
+  metadata.iteration = `${exec.scenario.iterationInTest}`;
   // Between two requests of a session a user thinks: only the first has a place in the schedule.
-  if (due === null) NOTES.forEach((each) => delete metadata[each]);
-  else {
-    const [n, start] = [exec.scenario.iterationInTest, exec.scenario.startTime];
-    Object.assign(metadata, { n: `${n}`, at: `${at}`, scenario_at: `${start}`, took: `${took}` });
-  }
+  if (due === null) return;
+  const [n, start] = [exec.scenario.iterationInTest, exec.scenario.startTime];
+  Object.assign(metadata, { n: `${n}`, at: `${at}`, scenario_at: `${start}` });
 }
 
 function checked(answer, expects, name) {

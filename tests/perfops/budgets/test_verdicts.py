@@ -16,8 +16,9 @@ from perfops.models import Budget, LoadRun, RouteResult
 LIMITS = judge.Limits(min_achieved=0.99, max_generator_cpu=0.8, cores=2)
 LATENCY = {"mean": 5.0, "p50": 4.0, "p90": 8.0, "p95": 10.0, "p99": 20.0, "max": 50.0}
 GOOD = Summary(
-    requests=5000, errors=0, unreachable=0, error_rate=0.0, offered=5000.0, achieved=1.0,
-    dropped=0, throughput=1200.0, offered_rate=1500.0, duration_s=50.0, latency_ms=LATENCY,
+    requests=5000, errors=0, unreachable=0, unanswered=0, error_rate=0.0, offered=5000.0,
+    achieved=1.0, dropped=0,
+    throughput=1200.0, offered_rate=1500.0, duration_s=50.0, latency_ms=LATENCY,
     intended_latency_ms=LATENCY, cache_hits=90, cache_misses=10, cache_hit_rate=0.9,
     generator_cpu=0.5, generator_lag_ms=1.0, peak_vus=10, k6_exit_code=0,
 )  # fmt: skip

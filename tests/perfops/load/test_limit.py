@@ -1,5 +1,7 @@
 """The highest rate within the budgets, by real k6; and what is made of it."""
 
+from types import SimpleNamespace
+
 import msgspec
 import pytest
 from django.core.management import call_command
@@ -8,8 +10,11 @@ from perfops.budgets import services as budgets
 from perfops.budgets import verdicts
 from perfops.budgets.metrics.registry import every
 from perfops.load import bottleneck, limit_search, selectors
+from perfops.load import scenarios as plans
 from perfops.load import services as runs
+from perfops.load.limit_search import LimitSearch, Search
 from perfops.load.parser import Intended, Timing, WrongBody
+from perfops.load.recording import Recording
 from perfops.load.scenarios import Scenario, Stage
 from perfops.load.schedule import Schedule
 from perfops.load.target_side import Look
@@ -55,6 +60,28 @@ def test_a_load_within_its_bounds_is_within():
 def test_a_load_beyond_its_bounds_says_which_it_broke(made, why):
     outcome = made.outcome(RATE, 5, skipped=1)
     assert (outcome.within, outcome.why) == (False, why)
+
+
+@pytest.mark.django_db
+def test_a_hold_that_was_ended_early_is_judged_by_what_it_sent(monkeypatch):
+    """k6 is interrupted after two broken windows: what it had not sent broke nothing."""
+
+    def load(plan, windows, may_end):
+        # Twelve seconds of a hold of twenty-one, each answered, and too slowly.
+        for number in range(12 * RATE):
+            at = 1000 + number / RATE
+            windows.record(Timing(at + 0.15, "/", 150, error=False, unreachable=False))
+            windows.record(Intended(at + 0.15, "/", 150, ""))
+        assert may_end()
+
+    monkeypatch.setattr(limit_search, "time", SimpleNamespace(time=lambda: 1012.0))
+    monkeypatch.setattr(LimitSearch, "_rest", lambda self: None)
+    plan = plans.find("smoke")
+    search = LimitSearch(plan, Search(BOUNDS, 1000, 1), "http://127.0.0.1:9", Recording(), load)
+    assert search._hold(float(RATE)) is False
+    (outcome,) = search.outcomes
+    assert outcome.why == "p95 latency was 151 ms"
+    assert outcome.seconds == 9
 
 
 def test_wrong_bodies_are_errors_and_a_window_is_judged_by_itself():

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfops.load.parser import Dropped, Intended, Timing, UnknownStream, Vus, WrongBody, events
+from perfops.load.parser import (
+    Dropped,
+    Intended,
+    Sent,
+    Timing,
+    UnknownStream,
+    Vus,
+    WrongBody,
+    events,
+)
 from perfops.load.recording import ALL, Cell, Recording
 from perfops.load.schedule import Start
 
@@ -26,6 +35,9 @@ def test_rows_become_events():
         "intended_duration,1700000001000000,14,,,/health,smoke,,cache=HIT,",
         'intended_duration,1700000001000000,14,,,"/a,b",smoke,,"cache=MISS, HIT",'
         "at=1700000000986&n=7&scenario_at=1700000000000&took=13.5",
+        "sent_requests,1700000000986000,1,,,/health,smoke,,,"
+        "at=1700000000986&iteration=7&n=7&scenario_at=1700000000000",
+        "sent_requests,1700000000986000,1,,,/me,smoke,,,iteration=7",
         "wrong_bodies,1700000001000000,1,,,/health,smoke,,,",
         "dropped_iterations,1700000001000000,2,,,,smoke,,,",
         "vus,1700000001000000,7,,,,,,,",
@@ -35,6 +47,8 @@ def test_rows_become_events():
         Timing(1700000001.0, "/ready", 0.0, error=True, unreachable=True),
         Intended(1700000001.0, "/health", 14.0, "HIT"),
         Intended(1700000001.0, "/a,b", 14.0, "HIT", Start(7, 1700000000.986, 1700000000.0, 13.5)),
+        Sent(1700000000.986, "/health", 7, Start(7, 1700000000.986, 1700000000.0, 0)),
+        Sent(1700000000.986, "/me", 7),
         WrongBody(1700000001.0, "/health"),
         Dropped(1700000001.0, 2),
         Vus(1700000001.0, 7),
@@ -87,3 +101,45 @@ def test_seconds_add_up_to_the_whole_in_whatever_order_they_come(found, every):
 
 def test_an_empty_cell_has_no_latency():
     assert Cell().latency.quantile(0.95) is None
+
+
+hung = st.lists(st.tuples(st.floats(0, 30), st.booleans()), min_size=1, max_size=40)
+
+
+@given(hung, st.floats(30, 45))
+def test_what_was_never_answered_counts_with_the_time_that_it_had_waited(sent, end):
+    """A lower bound of each time; no answer within k6's wait after the plan's end is an error."""
+    recording = Recording()
+    for number, (at, is_answered) in enumerate(sent):
+        recording.record(Sent(1000 + at, "/a", number))
+        if is_answered:
+            recording.record(Timing(1000 + at + 0.01, "/a", 10, error=False, unreachable=False))
+            recording.record(Intended(1000 + at + 0.01, "/a", 10, "", None, number))
+    recording.record(Vus(1000 + end, len(sent)))
+    recording.count_unanswered()
+    recording.count_unanswered()
+    seconds = recording.take_changed(lambda _, second: [second.overall().requests], final=True)
+    total = dict(recording.routes())[ALL]
+    waits = [end - at for at, is_answered in sent if not is_answered]
+    assert sum(seconds) == total.requests == total.latency.count == len(sent)
+    assert recording.intended.count == len(sent)
+    assert recording.unanswered == len(waits)
+    # The clock's resolution at this size.
+    assert sum(wait > 9.001 for wait in waits) <= total.errors
+    assert total.errors <= sum(wait > 8.999 for wait in waits)
+    if waits:
+        assert total.scheduled.max() == pytest.approx(max(waits) * 1000, rel=0.02, abs=0.1)
+
+
+def test_a_session_ends_a_request_before_it_sends_the_next():
+    recording = Recording()
+    for at, route in ((1.0, "/a"), (2.0, "/b")):
+        recording.record(Sent(1000 + at, route, 0))
+        recording.record(Timing(1000 + at + 0.5, route, 500, error=False, unreachable=False))
+        recording.record(Intended(1000 + at + 0.5, route, 500, "", None, 0))
+    recording.record(Sent(1003.0, "/c", 0))
+    recording.record(Vus(1023.0, 1))
+    recording.count_unanswered()
+    recording.take_changed(lambda *_: (), final=True)
+    found = {name: (cell.requests, cell.errors) for name, cell in recording.routes()}
+    assert found == {ALL: (3, 1), "/a": (1, 0), "/b": (1, 0), "/c": (1, 1)}
