@@ -9,6 +9,7 @@ from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
 from perfops.budgets import alerts, deliveries, verdicts
+from perfops.budgets import services as budgets
 from perfops.budgets.against import same_build
 from perfops.budgets.against.measuring import Wanted
 from perfops.conf import conf
@@ -16,6 +17,7 @@ from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
 from perfops.load import execution
 from perfops.load import services as runs
+from perfops.load.sizing import Size
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 from perfops.origins import store
@@ -58,9 +60,19 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 
 
 @shared_task(name="perfops.scheduled_run", time_limit=60)
-def scheduled_run(scenario: str) -> None:
-    """Queue ``scenario`` against the default target, judged like any other run."""
-    runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE)
+def scheduled_run(
+    scenario: str, *, rate: float | None = None, seconds: float | None = None,
+    find_limit: bool = False, up_to: float = 2000, minutes: float = 8,
+) -> None:  # fmt: skip
+    """Queue ``scenario`` against the default target, judged like any other run.
+
+    ``rate`` (the highest, requests/s) and ``seconds``: where not as the scenario says.
+    ``find_limit``: seek the highest rate within the budgets, no higher than ``up_to`` (requests/s)
+    and for ``minutes`` at most.
+    """
+    limit = budgets.limit_search(ceiling=up_to, minutes=minutes) if find_limit else None
+    size = Size(rate, seconds)
+    runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size)
 
 
 @shared_task(name="perfops.aa_test", time_limit=3600)

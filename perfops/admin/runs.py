@@ -4,7 +4,6 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import F
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges, run_comparison, run_page, search
 from perfops.admin.badges import Badge
 from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
+from perfops.admin.run_form import StartForm
 from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
@@ -36,19 +36,6 @@ from perfops.models.runs import LoadRun
 # As it is written in sentences as well: "run 12".
 _NUMBER = re.compile(r"(?:run )?([0-9]{1,9})", re.IGNORECASE)
 _WATCHED = SharedFragments()
-
-
-class StartForm(forms.Form):
-    """Which scenario, against which target."""
-
-    scenario = forms.ChoiceField()
-    target = forms.CharField(max_length=200, help_text="A base URL on the list of allowed targets.")
-
-    def __init__(self, *args: Any, scenarios: list[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["scenario"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 -- declared above
-        field.choices = [(name, name) for name in scenarios]
 
 
 @admin.register(LoadRun)
@@ -154,8 +141,10 @@ class LoadRunAdmin(MeasuredAdmin):
         if request.method == "POST" and form.is_valid():
             try:
                 run = runs.request_run(
-                    **form.cleaned_data, trigger=Trigger.ADMIN, user=request.user
-                )
+                    scenario=form.cleaned_data["scenario"], target=form.cleaned_data["target"],
+                    trigger=Trigger.ADMIN, user=request.user, size=form.size(),
+                    limit=form.limit(),
+                )  # fmt: skip
             except runs.RunRefused as error:
                 form.add_error(None, str(error))
             else:

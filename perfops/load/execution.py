@@ -27,6 +27,7 @@ from perfops.load import (
     k6,
     limit_search,
     routes,
+    sizing,
     storing,
     target_side,
     targets,
@@ -111,7 +112,7 @@ def _claim(run_id: int) -> LoadRun | None:
 
 
 def _execute(run: LoadRun, judge: Judge) -> None:
-    plan = plans.find(run.scenario)
+    plan = sizing.of_run(plans.find(run.scenario), run.plan)
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:

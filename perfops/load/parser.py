@@ -61,7 +61,7 @@ class Timing(NamedTuple):
     unreachable: bool
 
 
-class Sent(NamedTuple):
+class Departure(NamedTuple):
     """A request is being sent by ``iteration``, which waits for its answer before the next.
 
     ``start``: its place in the schedule, where it has one; nothing is known of how long it takes.
@@ -77,7 +77,7 @@ class Intended(NamedTuple):
     """The same request timed from its scheduled start, as far as the script knows it.
 
     ``start``: what the schedule needs to know it exactly. ``cache``: HIT, MISS or "".
-    ``iteration``: whose request ``Sent`` it ends; None where a script says none.
+    ``iteration``: whose request ``Departure`` it ends; None where a script says none.
     """
 
     at: float
@@ -109,7 +109,7 @@ class Vus(NamedTuple):
     number: int
 
 
-Event = Timing | Sent | Intended | WrongBody | Dropped | Vus
+Event = Timing | Departure | Intended | WrongBody | Dropped | Vus
 
 
 def events(lines: Iterable[str]) -> Iterator[Event]:
@@ -151,7 +151,7 @@ def _event(cells: dict[str, str]) -> Event | None:
     if metric == _SENT:
         noted = dict(parse_qsl(cells["metadata"]))
         iteration = _iteration(noted)
-        return None if iteration is None else Sent(at, route, iteration, _start(noted))
+        return None if iteration is None else Departure(at, route, iteration, _start(noted))
     if metric == _WRONG_BODY:
         return WrongBody(at, route)
     code = cells["error_code"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
-from perfops.load.parser import Dropped, Event, Intended, Sent, Timing, WrongBody
+from perfops.load.parser import Departure, Dropped, Event, Intended, Timing, WrongBody
 from perfops.load.schedule import Schedule
 from perfops.statistics.sketch import Sketch
 
@@ -74,7 +74,7 @@ class Recording:
         self.per_second: dict[int, tuple[int, float | None, float]] = {}
         self.dropped = 0
         # By iteration: what was sent and not answered yet.
-        self._pending: dict[int, Sent] = {}
+        self._pending: dict[int, Departure] = {}
         self._newest_at = 0.0
         self.unanswered = 0
         self.peak_vus = 0
@@ -84,7 +84,7 @@ class Recording:
     def record(self, event: Event) -> None:
         with self._lock:
             self._newest_at = max(self._newest_at, event.at)
-            if isinstance(event, Sent):
+            if isinstance(event, Departure):
                 self._pending[event.iteration] = event
                 return
             number = self._second(event)

@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from perfops.conf import conf
 from perfops.jobs import lifecycle
-from perfops.load import limit_search, targets
+from perfops.load import limit_search, sizing, targets
 from perfops.load import scenarios as plans
 from perfops.load.limit_search import LimitRefused, Search
+from perfops.load.sizing import Size
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun, Sample
 
@@ -44,19 +45,30 @@ def request_run(
     user: Any = None,
     enqueue: bool = True,
     limit: Search | None = None,
+    size: Size = Size(),  # noqa: B008 -- frozen
 ) -> LoadRun:
     """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
 
-    ``limit``: seek the highest rate within its bounds, with what the scenario asks for. With
+    ``limit``: seek the highest rate within its bounds, with what the scenario asks for.
+    ``size``: at which rate and for how long, where not as the scenario says. With
     ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
     not run*, it raises nothing. Raises ``RunRefused``, for a target that is being loaded
     ``TargetBusy``. Who ask at the same time wait for each other: one of them gets the run.
     """
+    if limit is not None and size:
+        raise RunRefused(
+            "A search for the highest rate tries rates of its own: give neither rate nor duration."
+        )
     try:
         found = plans.find(scenario)
-        plan = found.as_row() if limit is None else limit_search.planned(found, limit)
+        plan = sizing.as_row(found, size) if limit is None else limit_search.planned(found, limit)
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
-    except (plans.UnknownScenario, LimitRefused, targets.TargetRefused) as error:
+    except (
+        plans.UnknownScenario,
+        LimitRefused,
+        sizing.SizeRefused,
+        targets.TargetRefused,
+    ) as error:
         raise RunRefused(str(error)) from error
     lifecycle.reap()
     alias = router.db_for_write(LoadRun)

@@ -8,6 +8,7 @@ from perfops.budgets import services as budgets
 from perfops.budgets import verdicts
 from perfops.load import execution
 from perfops.load import services as runs
+from perfops.load.sizing import Size
 from perfops.management import console, report
 from perfops.management import report as watching
 from perfops.management.console import ReportCommand
@@ -19,6 +20,12 @@ class Command(ReportCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("scenario", help="smoke, or another of scenarios.json")
         parser.add_argument("--target", help="base URL; default: PERFOPS['DEFAULT_TARGET']")
+        parser.add_argument(
+            "--rate", type=float, help="highest rate (req/s), where not as the scenario says"
+        )
+        parser.add_argument(
+            "--seconds", type=float, help="duration (s), where not as the scenario says"
+        )
         parser.add_argument(
             "--find-limit", action="store_true",
             help="seek the highest rate that keeps the budgets, with what the scenario asks for",
@@ -42,8 +49,9 @@ class Command(ReportCommand):
             limit = budgets.limit_search(ceiling=options["up_to"], minutes=options["minutes"])
         try:
             run = runs.request_run(
-                scenario=scenario, target=options["target"], enqueue=not here, limit=limit
-            )
+                scenario=scenario, target=options["target"], enqueue=not here, limit=limit,
+                size=Size(options["rate"], options["seconds"]),
+            )  # fmt: skip
         except runs.RunRefused as error:
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)

@@ -370,9 +370,36 @@ def test_starting_queues_a_run_for_its_user(admin_client, admin_user, mailoutbox
 
 
 @pytest.mark.parametrize(
+    ("form", "stored"),
+    [
+        ({"rate": "30", "seconds": "60"}, {"peak_rate": 30, "duration_s": 60}),
+        ({"find_limit": "on", "up_to": "300"}, {"peak_rate": 300, "duration_s": 480}),
+        ({"find_limit": "on", "minutes": "2"}, {"peak_rate": 2000, "duration_s": 120}),
+    ],
+)
+def test_the_form_has_rate_and_duration_or_seeks_the_limit(admin_client, form, stored):
+    wanted = {"scenario": "smoke", "target": "http://127.0.0.1:3001", **form}
+    admin_client.post(url("loadrun_start"), wanted)
+    plan = LoadRun.objects.get().plan
+    assert {name: plan[name] for name in stored} == pytest.approx(stored, abs=0.01)
+
+
+@pytest.mark.parametrize(
     ("form", "says"),
     [
         ({"scenario": "smoke", "target": "http://192.0.2.1"}, "not on the list"),
+        (
+            {"scenario": "smoke", "target": "http://127.0.0.1", "rate": "0"},
+            "greater than or equal to 1",
+        ),
+        (
+            {"scenario": "smoke", "target": "http://127.0.0.1", "rate": "5", "find_limit": "on"},
+            "rates of its own",
+        ),
+        (
+            {"scenario": "smoke", "target": "http://127.0.0.1", "up_to": "5"},
+            "Only where the highest rate is sought",
+        ),
         ({"scenario": "nothing", "target": "http://127.0.0.1"}, "Select a valid choice"),
         ({"scenario": "smoke", "target": ""}, "This field is required"),
     ],

@@ -143,7 +143,15 @@ def test_who_is_not_signed_in_is_led_to_the_sign_in(keys):
 
 
 FIELDS = {
-    "loadrun_start": ("scenario", "target"),
+    "loadrun_start": (
+        "scenario",
+        "target",
+        "rate",
+        "seconds",
+        "find_limit",
+        "up_to",
+        "minutes",
+    ),
     "analysis_start": ("database", "since"),
     "finding_mute": ("until", "reason"),
     "finding_assign": ("assignee",),

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops.load.parser import (
+    Departure,
     Dropped,
     Intended,
-    Sent,
     Timing,
     UnknownStream,
     Vus,
@@ -47,8 +47,8 @@ def test_rows_become_events():
         Timing(1700000001.0, "/ready", 0.0, error=True, unreachable=True),
         Intended(1700000001.0, "/health", 14.0, "HIT"),
         Intended(1700000001.0, "/a,b", 14.0, "HIT", Start(7, 1700000000.986, 1700000000.0, 13.5)),
-        Sent(1700000000.986, "/health", 7, Start(7, 1700000000.986, 1700000000.0, 0)),
-        Sent(1700000000.986, "/me", 7),
+        Departure(1700000000.986, "/health", 7, Start(7, 1700000000.986, 1700000000.0, 0)),
+        Departure(1700000000.986, "/me", 7),
         WrongBody(1700000001.0, "/health"),
         Dropped(1700000001.0, 2),
         Vus(1700000001.0, 7),
@@ -111,7 +111,7 @@ def test_what_was_never_answered_counts_with_the_time_that_it_had_waited(sent, e
     """A lower bound of each time; no answer within k6's wait after the plan's end is an error."""
     recording = Recording()
     for number, (at, is_answered) in enumerate(sent):
-        recording.record(Sent(1000 + at, "/a", number))
+        recording.record(Departure(1000 + at, "/a", number))
         if is_answered:
             recording.record(Timing(1000 + at + 0.01, "/a", 10, error=False, unreachable=False))
             recording.record(Intended(1000 + at + 0.01, "/a", 10, "", None, number))
@@ -134,10 +134,10 @@ def test_what_was_never_answered_counts_with_the_time_that_it_had_waited(sent, e
 def test_a_session_ends_a_request_before_it_sends_the_next():
     recording = Recording()
     for at, route in ((1.0, "/a"), (2.0, "/b")):
-        recording.record(Sent(1000 + at, route, 0))
+        recording.record(Departure(1000 + at, route, 0))
         recording.record(Timing(1000 + at + 0.5, route, 500, error=False, unreachable=False))
         recording.record(Intended(1000 + at + 0.5, route, 500, "", None, 0))
-    recording.record(Sent(1003.0, "/c", 0))
+    recording.record(Departure(1003.0, "/c", 0))
     recording.record(Vus(1023.0, 1))
     recording.count_unanswered()
     recording.take_changed(lambda *_: (), final=True)
