@@ -12,7 +12,7 @@ from django.conf import settings
 INFRA = settings.BASE_DIR / "infra"
 # A fault must show within seconds: windows and waits of minutes become seconds.
 WINDOWS = {"5m": "15s", "10m": "20s", "30m": "30s", "1h": "40s", "2h": "45s", "6h": "50s"}
-SECRETS = "/run/secrets/"
+SECRETS = "/tmp/"
 
 
 def prometheus(folder: Path, *, targets: dict[str, str], alertmanager: str) -> Path:
