@@ -73,6 +73,8 @@ def short(value: float) -> str:
 
 WIDTH, HEIGHT = 720, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 14, 28
+# The height of a label with its distance from its line.
+_LABEL = 18
 # More rows than this are too many for a table beside a chart, and for tooltips.
 _MAX_ROWS = 120
 _SMALLEST_LOG = 0.1
@@ -118,11 +120,15 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A label at a place; ``style`` is empty for a tick of an axis."""
+    """A label at a place; ``style`` is empty for a tick of an axis.
+
+    ``is_below``: a label above its line would be struck through by the next one.
+    """
 
     at: float
     label: str
     style: str = ""
+    is_below: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,7 @@ def chart(
         paths=tuple(_path(line, xs, x_scale, y_scale) for line in lines),
         x_ticks=tuple(Mark(x_scale.place(x), x_text(x)) for x in x_marks),
         y_ticks=tuple(Mark(y_scale.place(y), short(y)) for y in y_marks),
-        bounds=tuple(Mark(y_scale.place(b.value), b.label, b.style) for b in inside),
+        bounds=_bounds(inside, y_scale),
         hovers=_hovers(xs, lines, x_scale, x_text, y_text, step),
         columns=(x_label, *(line.label for line in lines)),
         rows=tuple(
@@ -247,6 +253,17 @@ def _y_marks(values: list[float], log: bool) -> list[float]:
         return ticks(min(0.0, *values), max(values), 5)
     positive = [max(v, _SMALLEST_LOG) for v in values]
     return decades(min(positive), max(positive))
+
+
+def _bounds(bounds: Sequence[Bound], y_scale: Scale) -> tuple[Mark, ...]:
+    """The lowest of several has its label below, where the axis leaves room for it."""
+    places = [y_scale.place(each.value) for each in bounds]
+    lowest = max(places, default=0)
+    has_room = len(places) > 1 and lowest < HEIGHT - _BOTTOM - _LABEL
+    return tuple(
+        Mark(at, each.label, each.style, has_room and at == lowest)
+        for at, each in zip(places, bounds, strict=True)
+    )
 
 
 def _path(line: Line, xs: Sequence[float], x_scale: Scale, y_scale: Scale) -> Path:

@@ -1,6 +1,7 @@
 """Badges and finding cards: a colour, a sign and words, never a colour alone."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.template.loader import render_to_string
@@ -11,6 +12,7 @@ from perfops.budgets.selectors import Judgement
 from perfops.formatting import severities_text
 from perfops.models.analyses import Analysis, Finding, Severity
 from perfops.models.budgets import Evaluation
+from perfops.models.decisions import Waiver
 from perfops.models.runs import LoadRun
 
 
@@ -135,3 +137,8 @@ def _status_text(finding: Finding) -> str:
     if finding.status == Status.MUTED:
         return f"muted until {finding.muted_until}: {finding.mute_reason}"
     return str(finding.get_status_display())
+
+
+def of_waiver(waiver: Waiver, now: datetime) -> Badge:
+    """Return whether it still counts at ``now``; what an ended one waived is judged again."""
+    return Badge(*_GOOD, "counts") if now < waiver.ends_at else Badge(*_WARNING, "has ended")

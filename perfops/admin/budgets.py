@@ -214,6 +214,22 @@ class WaiverForm(forms.ModelForm):
         return given
 
 
+class CountsFilter(admin.SimpleListFilter):
+    """Waivers that still count, or that have ended: what they waived is judged again."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("counts", "counts"), ("ended", "has ended")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        now = timezone.now()
+        if self.value() == "counts":
+            return queryset.filter(ends_at__gt=now)
+        return queryset.filter(ends_at__lte=now) if self.value() == "ended" else queryset
+
+
 @admin.register(Waiver)
 class WaiverAdmin(CheckedAdmin):
     """Waivers stay: what past reports said refers to them. ``End now`` ends one early."""
@@ -222,15 +238,16 @@ class WaiverAdmin(CheckedAdmin):
     ordering = ["-ends_at"]
     list_display = ["budget", "state", "ends_at", "reason", "created_by", "created_at"]
     list_select_related = ["created_by"]
+    list_filter = [CountsFilter]
     search_fields = ["budget", "reason"]
     actions = ["end_now"]
 
     class Media:
         css = {"all": ["perfops/perfops.css"]}
 
-    @admin.display(description="State")
-    def state(self, waiver: Waiver) -> str:
-        return "counts" if timezone.now() < waiver.ends_at else "has ended"
+    @admin.display(description="State", ordering="ends_at")
+    def state(self, waiver: Waiver) -> SafeString:
+        return badges.of_waiver(waiver, timezone.now()).html()
 
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -26,6 +26,9 @@ from perfops.models.decisions import FindingEvent
 _USUAL_MUTE = timedelta(days=30)
 _PERMISSION = "mute_finding"
 _EVENTS = 100
+_ASSIGNEES = 50
+# Not the name of a user: Django's have no space.
+_NOBODY = "no one"
 
 
 class MuteForm(forms.Form):
@@ -74,10 +77,33 @@ class StatusFilter(admin.SimpleListFilter):
         return [{**first, "display": str(Finding.Status.OPEN.label)}, *others]
 
 
+class AssigneeFilter(admin.SimpleListFilter):
+    """Findings of one person, or of nobody."""
+
+    title = "assignee"
+    parameter_name = "assignee"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        users = get_user_model()
+        name = users.USERNAME_FIELD
+        assigned = users._default_manager.filter(
+            Exists(Finding.objects.filter(assignee=OuterRef("pk")))
+        )
+        names = assigned.order_by(name).values_list(name, flat=True)[:_ASSIGNEES]
+        return [(_NOBODY, "nobody"), *((each, each) for each in names)]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if (name := self.value()) is None:
+            return queryset
+        if name == _NOBODY:
+            return queryset.filter(assignee=None)
+        return queryset.filter(**{f"assignee__{get_user_model().USERNAME_FIELD}": name})
+
+
 @admin.register(Finding)
 class FindingAdmin(MeasuredAdmin):
     list_display = ["title", "level", "state", "handled", "cared_for", "seen"]
-    list_filter = [StatusFilter, "severity", "advisor", "database"]
+    list_filter = [StatusFilter, AssigneeFilter, "severity", "advisor", "database"]
     search_fields = ["title", "object"]
     sortable_by = ("title", "level", "state", "cared_for", "seen")
     only_on_page = ("evidence", "why", "remedy", "statement")

@@ -27,6 +27,7 @@ _BADGES = {
 _PAGES = (
     ("Runs", "perfops_loadrun_changelist", "view_loadrun"),
     ("Budgets", "perfops_budget_changelist", "view_budget"),
+    ("Waivers", "perfops_waiver_changelist", "view_waiver"),
     ("Analyses", "perfops_analysis_changelist", "view_analysis"),
     ("Findings", "perfops_finding_changelist", "view_finding"),
     ("Queries", "perfops_querytemplate_changelist", "view_querytemplate"),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.http import HttpRequest
 from django.template import RequestContext
 from django.urls import reverse
@@ -24,10 +25,19 @@ def minute(value: Any) -> Any:
 
 
 @register.inclusion_tag("perfops/_navigation.html", takes_context=True)
-def performance_navigation(context: RequestContext) -> dict[str, Any]:
-    """The pages of perfops that the user may see; nothing for who may see none."""
+def performance_navigation(
+    context: RequestContext, theme: str = "", heading: str = ""
+) -> dict[str, Any]:
+    """The pages of perfops that the user may see; nothing for who may see none.
+
+    ``theme``: an app that has no block above the title: nothing unless it is installed.
+    ``heading``: the title, where the theme shows another one.
+    """
+    if theme and not apps.is_installed(theme):
+        return {}
     request = _request(context)
     return {
+        "heading": heading,
         "pages": overview.navigation(request),
         "search_url": reverse("admin:perfops_search"),
         "term": context.get("term", ""),

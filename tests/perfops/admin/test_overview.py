@@ -3,6 +3,7 @@
 from datetime import UTC, timedelta
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -201,7 +202,8 @@ def test_the_overview_takes_few_queries_and_reads_no_year(admin_client, measured
 
 
 PAGES = {
-    "Runs": "loadrun_changelist", "Budgets": "budget_changelist", "Findings": "finding_changelist",
+    "Runs": "loadrun_changelist", "Budgets": "budget_changelist", "Waivers": "waiver_changelist",
+    "Findings": "finding_changelist",
     "Analyses": "analysis_changelist", "Queries": "querytemplate_changelist",
     "Statements per request": "scopetotal_changelist", "Connections and locks": "analysis_now",
     "Monitoring": "pipeline",
@@ -227,6 +229,18 @@ def test_pages_below_a_list_have_the_navigation_too(admin_client, measured):
     ):  # fmt: skip
         page = admin_client.get(reverse(f"admin:perfops_{name}", args=[key])).content.decode()
         assert f'aria-current="page">{part}</a>' in page, name
+
+
+def test_under_a_theme_without_django_s_block_above_the_title_the_navigation_is_there(
+    admin_client, measured, monkeypatch
+):
+    """django-unfold has the block of messages, and none above the title."""
+    page = reverse("admin:perfops_pipeline")
+    assert admin_client.get(page).content.decode().count('class="po-nav"') == 1
+    monkeypatch.setattr(apps, "is_installed", lambda name: name == "unfold")
+    without = admin_client.get(page).content.decode().partition('<div id="content"')[0]
+    assert without.count('class="po-nav"') == 1
+    assert '<h1 class="po-heading">Monitoring pipeline</h1>' in without
 
 
 def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):

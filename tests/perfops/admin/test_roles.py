@@ -1,9 +1,11 @@
 """Every page and action of perfops' admin: what each role gets; odd values are no server error."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from django.urls import get_resolver, reverse
+from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
 
 from perfops.models import Analysis, Budget, Finding, LoadRun, QueryTemplate
@@ -132,6 +134,30 @@ def test_a_role_gets_what_it_is_for_and_no_more(keys, role):
             if not right:
                 wrong[name, method] = answer.status_code
     assert wrong == {}
+
+
+HREFS = re.compile(r'(?:href|action)="(/admin/perfops/[^"#?]*)')
+FORMS = re.compile(r'<form[^>]*method="post"[^>]*action="(/admin/perfops/[^"#?]*)', re.IGNORECASE)
+
+
+@pytest.mark.parametrize("role", RANKS)
+def test_a_role_is_offered_no_link_and_no_form_that_it_may_not_use(keys, role):
+    client, wrong = someone(role), set()
+    for name, (least, _) in PAGES.items():
+        if least in {POST_ONLY, NOBODY} or not may(role, least):
+            continue
+        page = client.get(address(name, keys)).content.decode()
+        forms = set(FORMS.findall(page))
+        for url in forms | set(HREFS.findall(page)):
+            target = resolve(url).url_name.removeprefix("perfops_")
+            if target in PAGES and not may(role, needed_for(target, is_form=url in forms)):
+                wrong.add((name, target))
+    assert wrong == set()
+
+
+def needed_for(name, is_form):
+    look, send = PAGES[name]
+    return send if is_form or look == POST_ONLY else look
 
 
 def test_who_is_not_signed_in_is_led_to_the_sign_in(keys):

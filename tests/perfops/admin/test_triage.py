@@ -10,6 +10,7 @@ from django.utils import timezone
 from perfops.analysis import findings
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.models import Analysis, Finding, FindingEvent, LoadRun
+from perfops.models.decisions import Waiver
 
 pytestmark = pytest.mark.django_db
 
@@ -134,6 +135,31 @@ def test_the_page_of_an_analysis_shows_open_incidents_and_all_when_asked(admin_c
     assert "Index a is unused" in admin_client.get(page, {"show": "all"}).content.decode()
     bulk(admin_client, "acknowledge_selected", three)
     assert '<p class="po-empty">No problems found.' not in admin_client.get(page).content.decode()
+
+
+def test_findings_are_listed_by_who_looks_after_them(admin_client, three):
+    reader = in_role("viewer", "reader")
+    Finding.objects.filter(pk=three[0].pk).update(assignee=reader)
+    names = {"reader": {"a"}, "no one": {"b", "c"}, "stranger": set(), "": {"a", "b", "c"}}
+    for name, expected in names.items():
+        asked = {"assignee": name} if name else {}
+        page = admin_client.get(reverse("admin:perfops_finding_changelist"), asked)
+        found = {each for each in "abc" if f"Index {each} is unused" in page.content.decode()}
+        assert found == expected, name
+        assert "?assignee=reader" in page.content.decode()
+
+
+def test_waivers_are_listed_by_whether_they_still_count(admin_client):
+    now = timezone.now()
+    for reason, days in (("goes on", 1), ("is over", -1)):
+        Waiver.objects.create(budget="p95 latency", reason=reason, ends_at=now + timedelta(days))
+    page = reverse("admin:perfops_waiver_changelist")
+    for asked, expected in (
+        ({"state": "counts"}, {"goes on"}), ({"state": "ended"}, {"is over"}),
+        ({}, {"goes on", "is over"}),
+    ):  # fmt: skip
+        shown = admin_client.get(page, asked).content.decode()
+        assert {each for each in ("goes on", "is over") if each in shown} == expected, asked
 
 
 @pytest.mark.parametrize("name", ["finding", "loadrun", "analysis", "querytemplate", "scopetotal"])
