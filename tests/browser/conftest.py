@@ -41,16 +41,16 @@ def chromium(django_db_setup):
 
 @pytest.fixture
 def open_admin(chromium, live_server, transactional_db, empty_cache):
-    """Return a function that gives a logged-in page: (scheme, width) -> page.
+    """Return a function that gives a logged-in page: (scheme, width, zone) -> page.
 
     What is cached is forgotten, for else the tests together would sign in too often.
     """
     User.objects.create_superuser("chief", password="chief-of-all")
     contexts, complaints = [], []
 
-    def opened(scheme="light", width=1280):
+    def opened(scheme="light", width=1280, zone="UTC"):
         context = chromium.new_context(
-            color_scheme=scheme, viewport={"width": width, "height": 900}
+            color_scheme=scheme, viewport={"width": width, "height": 900}, timezone_id=zone
         )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)

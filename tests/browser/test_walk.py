@@ -1,14 +1,22 @@
 """Every page of ours, in both themes and at three widths: what axe-core finds serious, what the
 console complains of, what is asked of another server, and what is wider than its window.
 
-``PICTURES=folder`` in the environment keeps a picture of each.
+``PICTURES=folder`` in the environment keeps a picture of each. What a role gets and is offered:
+``tests/perfops/admin/test_roles.py``; how many statements a page takes: ``test_a_year.py`` there.
 """
 
+import itertools
 import os
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
+from django.template.loader import render_to_string
+from django.test import RequestFactory
 from django.urls import reverse
 
 from perfops.models import Analysis, Budget, Finding, LoadRun, QueryTemplate
@@ -20,8 +28,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-# All six take twice as long, and no rule looks at a theme and a width together.
+# All six take twice as long, and no rule looks at a theme and a width together. At 768 the rules
+# that a width changes have been asked at a narrower and a wider one: only what does not fit is new.
 LOOKED_AT = (("light", 1440), ("dark", 360), ("light", 768))
+WITHOUT_AXE = 768
 # What a theme or a width can change; all other rules are asked once a page.
 LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size", "link-in-text-block")
 SERIOUS = ("serious", "critical")
@@ -42,6 +52,7 @@ FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 def ours():
     """The pages that this project wrote."""
     run, analysis, earlier = LoadRun.objects.get(), *Analysis.objects.order_by("-pk")[:2]
+    budget, finding = Budget.objects.earliest("pk").pk, Finding.objects.earliest("pk").pk
     for name, *arguments in (
         ("index",), ("app_list", "perfops"), ("cache",), ("cache_clear",),
         ("perfops_loadrun_changelist",), ("perfops_loadrun_change", run.pk),
@@ -52,8 +63,8 @@ def ours():
         ("perfops_querytemplate_changelist",),
         ("perfops_querytemplate_change", QueryTemplate.objects.latest("first_seen_at").pk),
         ("perfops_scopetotal_changelist",), ("perfops_pipeline",),
-        ("perfops_finding_changelist",), ("perfops_finding_change", Finding.objects.first().pk),
-        ("perfops_budget_changelist",), ("perfops_budget_change", Budget.objects.first().pk),
+        ("perfops_finding_changelist",), ("perfops_finding_change", finding),
+        ("perfops_budget_changelist",), ("perfops_budget_change", budget),
     ):  # fmt: skip
         yield reverse(f"admin:{name}", args=arguments)
     yield "/"
@@ -67,26 +78,89 @@ def test_no_page_has_anything_serious_in_any_theme_or_width(
     page.on("request", lambda asked: answers.append(asked.url))
     for path in ours():
         page.goto(live_server.url + path)
-        page.evaluate(script)
-        # A colour is looked at when it has changed, not while it does.
-        page.add_style_tag(content="* { transition: none !important; }")
-        rules = []
-        for theme, width in LOOKED_AT:
-            page.emulate_media(color_scheme=theme)
-            page.set_viewport_size({"width": width, "height": 900})
-            found = page.evaluate(AXE, rules)
-            rules = list(LOOKS)
-            if not page.evaluate(FITS):
-                found.append("wider than its window")
-            wrong += [f"{path} {theme} {width}: {each}" for each in found]
-            keep(page, path, theme, width)
+        wrong += [f"{path} {each}" for each in looked_at(page, script, path)]
     assert wrong == []
     outside = [url for url in answers if not url.startswith((live_server.url, "data:"))]
     assert outside == []
 
 
+def looked_at(page, script, path):
+    """Return what is wrong with the page that is open, in every theme and at every width."""
+    page.evaluate(script)
+    # A colour is looked at when it has changed, not while it does.
+    page.add_style_tag(content="* { transition: none !important; }")
+    rules, wrong = [], []
+    for theme, width in LOOKED_AT:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        found = [] if width == WITHOUT_AXE else page.evaluate(AXE, rules)
+        rules = list(LOOKS)
+        if not page.evaluate(FITS):
+            found.append("wider than its window")
+        wrong += [f"{theme} {width}: {each}" for each in found]
+        keep(page, path, theme, width)
+    return wrong
+
+
+def test_pages_of_refusal_are_as_good_as_the_others(
+    open_admin, live_server, client, django_user_model, monkeypatch
+):
+    """403, 404, 500 and too many attempts at signing in, by whom nobody knows."""
+    page, script, wrong = open_admin(), Axe().axe_script, []
+    nobody = django_user_model.objects.create_user("nobody", password="x", is_staff=True)
+    client.force_login(nobody)
+    start = reverse("admin:perfops_loadrun_start")
+    asked = RequestFactory().get("/admin/")
+    asked.user = AnonymousUser()
+    written = {
+        403: client.get(start).content.decode(),
+        404: client.get("/nothing").content.decode(),
+        500: render_to_string("500.html"),
+        429: render_to_string(
+            "admin/too_many_attempts.html",
+            {**admin.site.each_context(asked), "title": "Too many attempts",
+             "is_nav_sidebar_enabled": False, "wait_s": 30},
+        ),
+    }  # fmt: skip
+    page.goto(live_server.url)
+    for status, html in written.items():
+        page.set_content(html)
+        wrong += [f"{status} {each}" for each in looked_at(page, script, f"/{status}/")]
+    assert wrong == []
+
+
+def test_the_first_tab_leads_past_the_navigation_and_what_has_the_focus_is_seen(
+    open_admin, live_server, everything
+):
+    page = open_admin()
+    page.goto(live_server.url + reverse("admin:perfops_finding_changelist"))
+    page.keyboard.press("Tab")
+    assert "skip" in page.evaluate("document.activeElement.className").lower()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('#content-start, #content') !== null")
+    # The order of the focus is the order on the page: never up within one column.
+    tops = []
+    for _ in range(12):
+        tops.append(page.evaluate("document.activeElement.getBoundingClientRect().top"))
+        assert page.evaluate("document.activeElement.checkVisibility()")
+        page.keyboard.press("Tab")
+    assert tops == sorted(tops) or max(a - b for a, b in itertools.pairwise(tops)) < 60
+
+
+def test_times_are_in_the_readers_zone_with_utc_when_pointed_at(
+    open_admin, live_server, everything
+):
+    page = open_admin(zone="Asia/Tokyo")
+    page.goto(live_server.url + reverse("admin:perfops_loadrun_change", args=[everything[0].pk]))
+    at = everything[0].created_at
+    shown = page.locator(f"time[title='{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC']").first
+    tokyo = at.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert f"{tokyo:%Y-%m-%d %H:%M}" in shown.inner_text()
+
+
 def keep(page, path, theme, width):
     folder = os.environ.get("PICTURES")
     if folder and width != 768:
-        name = path.strip("/").replace("/", "-") or "start"
+        name = path.strip("/").replace("/", "-").replace("?", "-") or "start"
         page.screenshot(path=Path(folder) / f"{name}-{theme}-{width}.png", full_page=True)
