@@ -8,6 +8,7 @@ from django.db import transaction
 
 from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
+from perfops.load.aborting import Abort
 from perfops.load.limit_search import Search
 from perfops.load.windows import Bound
 from perfops.models.budgets import Budget, Evaluation
@@ -159,13 +160,21 @@ def limit_search(*, ceiling: float, minutes: float) -> Search:
 
     Those on latency and errors, warnings left out: what is only worth a look bounds no rate.
     """
+    return Search(_bounds(), ceiling, minutes)
+
+
+def abort(after_s: float) -> Abort:
+    """Return what ends a run early that breaks a budget which fails it; not before ``after_s``."""
+    return Abort(_bounds(), after_s)
+
+
+def _bounds() -> tuple[Bound, ...]:
     rows = Budget.objects.filter(enabled=True).exclude(action=Budget.Action.WARN).order_by("id")
-    bounds = tuple(
+    return tuple(
         Bound(str(row), metric_of(row).quantity, row.threshold, row.route)
         for row in rows
         if metric_of(row).quantity
     )
-    return Search(bounds, ceiling, minutes)
 
 
 def _evaluate(budget: Budget, run: LoadRun, routes: dict[str, RouteResult]) -> Evaluation:

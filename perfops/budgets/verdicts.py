@@ -6,6 +6,7 @@ from perfops.budgets import services as budgets
 from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
 from perfops.formatting import count_text
+from perfops.load.k6 import CROSSED_THRESHOLD
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
@@ -30,7 +31,14 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
         held = run.summary["sustained_throughput"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
     verdict, reasons = weigh(budgets.evaluate(run), errors)
-    return verdict, [*reasons, *_unanswered(run)]
+    return verdict, [*reasons, *_aborted(run), *_unanswered(run)]
+
+
+def _aborted(run: LoadRun) -> list[str]:
+    if "abort" not in run.plan or run.summary.get("k6_exit_code") != CROSSED_THRESHOLD:
+        return []
+    after_s = run.summary["duration_s"]
+    return [f"Ended after {after_s:,.0f} s, as all that it had measured broke a budget."]
 
 
 def _unanswered(run: LoadRun) -> list[str]:

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pkgutil import resolve_name
 from threading import Thread
@@ -22,6 +22,7 @@ from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
 from perfops.load import (
+    aborting,
     bottleneck,
     fingerprint,
     k6,
@@ -113,6 +114,7 @@ def _claim(run_id: int) -> LoadRun | None:
 
 def _execute(run: LoadRun, judge: Judge) -> None:
     plan = sizing.of_run(plans.find(run.scenario), run.plan)
+    plan = replace(plan, thresholds=aborting.thresholds(aborting.of_plan(run.plan), plan.spec))
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:

@@ -20,8 +20,8 @@ from perfops.origins import runs
 STOP_PATIENCE_S = 15
 _ANSWER_S = 10.0
 LOG_BYTES = 16_000
-# 99 is a crossed threshold.
-ENDED_BY_ITSELF = frozenset({0, 99})
+CROSSED_THRESHOLD = 99
+ENDED_BY_ITSELF = frozenset({0, CROSSED_THRESHOLD})
 # Stable names in the stream; a URL per id would be thousands of series.
 _TAGS = "name,status,scenario,error_code,expected_response"
 

@@ -4,7 +4,7 @@ A project's folder has ``routes.json`` or ``routes.js`` (what is asked for), and
 (how much) unless the one that comes with perfops is enough.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,8 @@ class Plan:
     script: Path
     folder: Path
     routes: Path | None
+    # k6's option of that name.
+    thresholds: dict[str, Any] = field(default_factory=dict)
 
     @property
     def duration_s(self) -> float:
@@ -82,7 +84,8 @@ class Plan:
 
     def as_json(self) -> str:
         """Return the plan as the script takes it."""
-        return msgspec.json.encode(self.spec).decode()
+        found = {**msgspec.to_builtins(self.spec), "thresholds": self.thresholds}
+        return msgspec.json.encode(found).decode()
 
     def as_row(self) -> dict[str, Any]:
         """Return what ``LoadRun.plan`` keeps."""

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.db import connections, router, transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -12,6 +13,7 @@ from perfops.conf import conf
 from perfops.jobs import lifecycle
 from perfops.load import limit_search, sizing, targets
 from perfops.load import scenarios as plans
+from perfops.load.aborting import Abort
 from perfops.load.limit_search import LimitRefused, Search
 from perfops.load.sizing import Size
 from perfops.models.jobs import Trigger
@@ -46,15 +48,19 @@ def request_run(
     enqueue: bool = True,
     limit: Search | None = None,
     size: Size = Size(),  # noqa: B008 -- frozen
+    abort: Abort | None = None,
 ) -> LoadRun:
     """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
 
     ``limit``: seek the highest rate within its bounds, with what the scenario asks for.
-    ``size``: at which rate and for how long, where not as the scenario says. With
+    ``size``: at which rate and for how long, where not as the scenario says.
+    ``abort``: what ends it early. With
     ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
     not run*, it raises nothing. Raises ``RunRefused``, for a target that is being loaded
     ``TargetBusy``. Who ask at the same time wait for each other: one of them gets the run.
     """
+    if limit is not None and abort is not None:
+        raise RunRefused("A search for the highest rate breaks budgets by purpose: it has no end.")
     if limit is not None and size:
         raise RunRefused(
             "A search for the highest rate tries rates of its own: give neither rate nor duration."
@@ -63,6 +69,8 @@ def request_run(
         found = plans.find(scenario)
         plan = sizing.as_row(found, size) if limit is None else limit_search.planned(found, limit)
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
+        if abort is not None:
+            plan["abort"] = msgspec.to_builtins(abort)
     except (
         plans.UnknownScenario,
         LimitRefused,

@@ -29,6 +29,7 @@ export function optionsOf(plan) {
         gracefulStop: '10s',
       },
     },
+    thresholds: plan.thresholds || {},
     discardResponseBodies: true,
     // A redirect may lead to a server that nobody has allowed.
     maxRedirects: 0,

@@ -27,6 +27,10 @@ class Command(ReportCommand):
             "--seconds", type=float, help="duration (s), where not as the scenario says"
         )
         parser.add_argument(
+            "--abort-after", type=float, metavar="SECONDS",
+            help="end it early, and no sooner than this, when it breaks a budget that fails it",
+        )  # fmt: skip
+        parser.add_argument(
             "--find-limit", action="store_true",
             help="seek the highest rate that keeps the budgets, with what the scenario asks for",
         )  # fmt: skip
@@ -44,13 +48,15 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, scenario: str, **options: Any) -> None:
         here = options["here"]
-        limit = None
+        limit, abort = None, None
+        if options["abort_after"] is not None:
+            abort = budgets.abort(options["abort_after"])
         if options["find_limit"]:
             limit = budgets.limit_search(ceiling=options["up_to"], minutes=options["minutes"])
         try:
             run = runs.request_run(
                 scenario=scenario, target=options["target"], enqueue=not here, limit=limit,
-                size=Size(options["rate"], options["seconds"]),
+                size=Size(options["rate"], options["seconds"]), abort=abort,
             )  # fmt: skip
         except runs.RunRefused as error:
             console.err().print(str(error), markup=False)
