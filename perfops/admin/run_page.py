@@ -345,7 +345,7 @@ def _so_far(each: RouteSoFar) -> dict[str, Any]:
 def _server_figures(server: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what is known of the database's side; None is unknown and left out."""
     formats = {
-        "queries_per_request": ("Queries per request", "{:.2f}", 1),
+        "queries_per_request": ("Queries per request", "{:,.2f}", 1),
         "queries": ("Queries", "{:,}", 1),
         "rows": ("Rows", "{:,}", 1),
         "db_cache_hit_rate": ("From PostgreSQL's memory", "{:.2%}", 1),

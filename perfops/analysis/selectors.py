@@ -50,9 +50,13 @@ def _key(each: Seen) -> object:
 
 
 def still_open(seen: list[Seen]) -> list[Seen]:
-    """Return the findings of those incidents of which one finding at least is open now."""
+    """Return the findings of those incidents of which one finding at least is open now.
+
+    An open one is the first of each: it gives the incident its title and its severity.
+    """
     kept = {_key(each) for each in seen if each.finding.status == Finding.Status.OPEN}
-    return [each for each in seen if _key(each) in kept]
+    found = [each for each in seen if _key(each) in kept]
+    return sorted(found, key=lambda each: each.finding.status != Finding.Status.OPEN)
 
 
 def lines_of(seen: list[Seen]) -> list[Line[Seen]]:

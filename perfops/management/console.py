@@ -4,8 +4,9 @@ import json
 import os
 import sys
 import traceback
+from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
@@ -66,7 +67,19 @@ def print_json(data: Any) -> None:
 
 
 class ReportCommand(BaseCommand):
-    """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2."""
+    """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2.
+
+    ``examples``: lines "manage.py NAME ...", two spaces, what for: the end of ``--help``.
+    """
+
+    examples: ClassVar[str]
+
+    def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
+        lines = "\n".join(f"  {line}" for line in self.examples.strip().splitlines())
+        return super().create_parser(
+            prog_name, subcommand, epilog=f"examples:\n{lines}",
+            formatter_class=RawDescriptionHelpFormatter, **options,
+        )  # fmt: skip
 
     def execute(self, *args: Any, **options: Any) -> Any:
         try:

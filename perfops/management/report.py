@@ -68,7 +68,7 @@ def _figures(run: LoadRun, console: Console) -> None:
         console.print(f"  latency  {quantiles}  [dim]{label}[/dim]")
     per_request = run.server.get("queries_per_request")
     if per_request is not None:
-        console.print(f"  database  {per_request:.2f} queries per request")
+        console.print(f"  database  {per_request:,.2f} queries per request")
 
 
 def _limit(run: LoadRun, console: Console) -> None:

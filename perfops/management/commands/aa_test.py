@@ -6,6 +6,8 @@ from argparse import ArgumentParser
 from dataclasses import replace
 from typing import Any
 
+from django.forms.models import model_to_dict
+
 from perfops.budgets.against import same_build
 from perfops.budgets.against.checkouts import STOPS
 from perfops.budgets.against.databases import CouldNotCompare
@@ -13,6 +15,12 @@ from perfops.budgets.against.measuring import Wanted
 from perfops.management import console
 from perfops.management.against_report import interrupt
 from perfops.management.console import ReportCommand
+
+_EXAMPLES = """
+manage.py aa_test                              with 24 pairs, 30 minutes at most
+manage.py aa_test --pairs 8 --minutes 5        a first idea
+manage.py aa_test --format json                for a program
+"""
 
 
 class Command(ReportCommand):
@@ -22,6 +30,7 @@ class Command(ReportCommand):
         "effect that it sees. Stored, and shown in verdicts and beside the budgets. "
         "Exit codes: 0 done, 2 could not run."
     )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         usual = Wanted()
@@ -33,6 +42,8 @@ class Command(ReportCommand):
         parser.add_argument(
             "--slowdown-ms", type=float, default=1.0, help="CPU of each request of the slowed (1)"
         )
+
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("scenario", "seconds", "rate", "pairs", "minutes")
@@ -52,6 +63,9 @@ class Command(ReportCommand):
         finally:
             for each, handler in before.items():
                 signal.signal(each, handler)
+        if options["format"] == "json":
+            console.print_json({"sentence": same_build.sentence(found), **model_to_dict(found)})
+            return
         out.print(same_build.sentence(found), markup=False)
         for name, share in sorted(found.noise.items(), key=lambda pair: -pair[1]):
             out.print(f"  {name}: runs vary by {share:.1%}", markup=False)

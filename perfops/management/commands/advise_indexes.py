@@ -2,8 +2,10 @@
 
 import sys
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
+from django.db import connections
 from rich.console import Console
 from rich.markup import escape
 
@@ -13,6 +15,12 @@ from perfops.management import console
 from perfops.management.console import ReportCommand
 from perfops.models.analyses import Recommendation
 
+_EXAMPLES = """
+manage.py advise_indexes                       what waits, with the edits of the models
+manage.py advise_indexes --write-migrations    put the migrations into their apps
+manage.py advise_indexes --format json         for a program
+"""
+
 
 class Command(ReportCommand):
     help = (
@@ -21,6 +29,7 @@ class Command(ReportCommand):
         "migration is in its app and its model is not edited yet, 2 a migration could not be "
         "written."
     )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="alias in DATABASES")
@@ -28,35 +37,70 @@ class Command(ReportCommand):
             "--write-migrations", action="store_true", help="write them into their apps"
         )
 
+        parser.add_argument("--format", choices=["text", "json"], default="text")
+
     def handle(self, *args: Any, **options: Any) -> None:
-        out, code = console.out(), console.FINE
+        if options["database"] not in connections:
+            console.err().print(
+                f"There is no database {options['database']!r} in DATABASES; there is: "
+                f"{', '.join(connections)}.", markup=False,
+            )  # fmt: skip
+            sys.exit(console.COULD_NOT_TELL)
         undeclared = migration_files.not_declared(options["database"])
+        waiting = [
+            each
+            for each in migration_files.with_migrations(options["database"])
+            if each not in undeclared
+        ]
+        write, code = options["write_migrations"], console.NOT_FINE if undeclared else console.FINE
+        if options["format"] == "json":
+            rows = [_as_data(each, is_written=True) for each in undeclared]
+            for each in waiting:
+                path = _written(each) if write else None
+                rows.append(_as_data(each, is_written=path is not None))
+                code = console.COULD_NOT_TELL if write and path is None else code
+            console.print_json(rows)
+            sys.exit(code)
+        out = console.out()
         for recommendation in undeclared:
-            code = console.NOT_FINE
             out.print(f"[bold]{escape(recommendation.finding.title)}[/bold]")
             out.print(
                 f"  [yellow]{recommendation.migration_name} is in its app, and the model is not "
                 "edited: the next makemigrations would undo it.[/yellow]"
             )
             _show_edit(out, recommendation)
-        waiting = [
-            each
-            for each in migration_files.with_migrations(options["database"])
-            if each not in undeclared
-        ]
         if not waiting and not undeclared:
             out.print("No index recommendation with a migration waits: run `manage.py analyze_db`.")
         for recommendation in waiting:
             out.print(f"[bold]{escape(recommendation.finding.title)}[/bold]")
             _show_edit(out, recommendation)
-            if options["write_migrations"]:
-                try:
-                    path = migration_files.write(recommendation)
-                    out.print(f"  written: {path}", markup=False)
-                except migration_files.NotWritten as error:
-                    console.err().print(str(error), markup=False)
-                    code = console.COULD_NOT_TELL
+            path = _written(recommendation) if write else None
+            if path is not None:
+                out.print(f"  written: {path}", markup=False)
+            elif write:
+                code = console.COULD_NOT_TELL
         sys.exit(code)
+
+
+def _written(recommendation: Recommendation) -> Path | None:
+    """Write its migration; None, and why on stderr, where that can't be done."""
+    try:
+        return migration_files.write(recommendation)
+    except migration_files.NotWritten as error:
+        console.err().print(str(error), markup=False)
+        return None
+
+
+def _as_data(recommendation: Recommendation, *, is_written: bool) -> dict[str, Any]:
+    return {
+        "title": recommendation.finding.title,
+        "app": recommendation.app_label,
+        "migration": recommendation.migration_name,
+        "is_written": is_written,
+        "meta": recommendation.meta,
+        "statement": recommendation.finding.statement,
+        "gain": recommendation.gain,
+    }
 
 
 def _show_edit(out: Console, recommendation: Recommendation) -> None:

@@ -29,6 +29,14 @@ from perfops.management.console import ReportCommand
 from perfops.management.history_report import beside_earlier
 from perfops.models.runs import LoadRun
 
+_EXAMPLES = """
+manage.py check_budget                               the newest run against the budgets
+manage.py check_budget --scenario smoke --format markdown
+manage.py check_budget --run 12 --format junit       for CI's list of tests
+manage.py check_budget --deterministic               counts of requests against the committed file
+manage.py check_budget --against main                this build against another, in turn
+"""
+
 
 class Command(ReportCommand):
     help = (
@@ -37,6 +45,7 @@ class Command(ReportCommand):
         "each route costs against a committed file; with --against, this build against another. "
         "Exit codes: 0 pass, 1 fail, 2 can't tell."
     )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -105,6 +114,7 @@ class Command(ReportCommand):
         sys.exit(code)
 
 
+_NEWEST = 5
 _RENDERERS = {
     "markdown": budget_report.as_markdown,
     "junit": budget_report.as_junit,
@@ -151,11 +161,22 @@ def _of_run(run: LoadRun | None) -> BudgetReport:
     return found if run is None or code == console.COULD_NOT_TELL else beside_earlier(found, run)
 
 
+def _no_run() -> str:
+    """Return what to do where the run that was named does not exist: which ones there are."""
+    newest = list(LoadRun.objects.order_by("-created_at", "-id")[:_NEWEST])
+    if not newest:
+        return "There is no load run yet: make one with `manage.py run_load_test smoke`."
+    known = ", ".join(f"{each.pk} ({each.scenario})" for each in newest)
+    return (
+        f"There is no such load run that has ended; the newest are: {known}. Or make one with "
+        "`manage.py run_load_test SCENARIO`."
+    )
+
+
 def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
     """Hold a run against the budgets of today: they may have changed since."""
     if run is None:
-        reason = "There is no such load run: make one with `manage.py run_load_test smoke`."
-        return console.COULD_NOT_TELL, [reason]
+        return console.COULD_NOT_TELL, [_no_run()]
     errors = ValidityErrors.of(run.summary)
     if run.state != LoadRun.State.FINISHED or (
         errors is None

@@ -1,7 +1,7 @@
 """``manage.py perfops``: are we fine? In five lines."""
 
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
 from perfops import overview, panels
@@ -15,12 +15,13 @@ from perfops.management.console import (
     out,
     print_json,
 )
+from perfops.management.formats.markdown import plain
 
 _EXAMPLES = """
-examples:
-  manage.py perfops                  five lines: fine or not, last run, budgets, findings, now
-  manage.py perfops --format json    the same for a program
-  manage.py perfops && ./deploy      exit codes: 0 fine, 1 not fine, 2 not known
+manage.py perfops                  five lines: fine or not, last run, budgets, findings, now
+manage.py perfops --format json    the same for a program
+manage.py perfops --format markdown   for a chat or an issue
+manage.py perfops && ./deploy      exit codes: 0 fine, 1 not fine, 2 not known
 """
 _CODES = {"good": FINE, "warning": FINE, "bad": NOT_FINE, "odd": COULD_NOT_TELL}
 _COLOURS = {"good": "green", "warning": "yellow", "bad": "red", "odd": "magenta"}
@@ -28,14 +29,10 @@ _COLOURS = {"good": "green", "warning": "yellow", "bad": "red", "odd": "magenta"
 
 class Command(ReportCommand):
     help = "Say whether something is wrong. Exit codes: 0 fine, 1 not fine, 2 not known."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        return super().create_parser(
-            prog_name, subcommand, epilog=_EXAMPLES, formatter_class=RawDescriptionHelpFormatter
-        )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         state = overview.collect(panels.collect())
@@ -47,6 +44,9 @@ class Command(ReportCommand):
                 {"state": state.kind, **dict(zip(keys, values, strict=True)),
                  "reasons": list(state.reasons)}
             )  # fmt: skip
+        elif options["format"] == "markdown":
+            rows = [f"- {plain(line)}" for line in (*state.reasons, *lines[1:])]
+            self.stdout.write("\n".join([f"## {plain(lines[0])}", "", *rows]))
         else:
             console = out()
             console.print(lines[0], style=_COLOURS[state.kind], markup=False)

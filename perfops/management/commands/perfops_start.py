@@ -24,6 +24,12 @@ _NO_TRAFFIC = (
     "Use the application for a minute, wait half a minute more, and run this again.",
 )
 
+_EXAMPLES = """
+manage.py perfops_start                       what is missing, then the first three things to do
+manage.py perfops_start --database replica    of another database
+manage.py perfops_start --format json         the same for a program
+"""
+
 
 class Command(ReportCommand):
     help = (
@@ -31,12 +37,16 @@ class Command(ReportCommand):
         "paste; then analyse, and name the first three things worth doing. Exit codes: 0 nothing "
         "is missing, 1 something is, 2 could not analyse."
     )
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="alias in DATABASES")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        out = console.out()
+        as_json = options["format"] == "json"
+        # A program reads nothing but the JSON on stdout.
+        out = console.err() if as_json else console.out()
         steps = [
             (found.msg, found.hint or "")
             for found in checks.run_checks()
@@ -63,6 +73,10 @@ class Command(ReportCommand):
         if not steps and not server:
             out.print("Nothing is missing.")
         _first_things(out, report)
+        if as_json:
+            missing = [{"what": str(what), "paste": paste} for what, paste in [*steps, *server]]
+            first = [each.title for each in _first(report)]
+            console.print_json({"missing": missing, "first": first})
         sys.exit(console.NOT_FINE if steps or server else console.FINE)
 
 
@@ -82,8 +96,12 @@ def _show(out: Console, steps: list[tuple[Any, str]], before: int = 0) -> None:
             out.print(f"   {line}", markup=False)
 
 
+def _first(report: Report) -> list[formatting.Entry]:
+    return [each for each in formatting.entries(report) if not each.apart][:_FIRST]
+
+
 def _first_things(out: Console, report: Report) -> None:
-    entries = [each for each in formatting.entries(report) if not each.apart][:_FIRST]
+    entries = _first(report)
     if not entries:
         out.print(f"\n{formatting.healthy(report)[0].upper()}{formatting.healthy(report)[1:]}.")
         return

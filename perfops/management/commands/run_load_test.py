@@ -6,16 +6,26 @@ from typing import Any
 
 from perfops.budgets import services as budgets
 from perfops.budgets import verdicts
+from perfops.budgets.selectors import of_run
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.load.sizing import Size
 from perfops.management import console, report
 from perfops.management import report as watching
+from perfops.management.budget_report import BudgetReport, as_markdown
 from perfops.management.console import ReportCommand
+
+_EXAMPLES = """
+manage.py run_load_test smoke                      by a Celery worker, watched to its verdict
+manage.py run_load_test smoke --here               in this process, without a worker
+manage.py run_load_test smoke --format markdown    the verdict for a comment on a change
+manage.py run_load_test smoke --find-limit         the highest rate that keeps the budgets
+"""
 
 
 class Command(ReportCommand):
     help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("scenario", help="smoke, or another of scenarios.json")
@@ -41,7 +51,7 @@ class Command(ReportCommand):
         parser.add_argument(
             "--minutes", type=float, default=8, help="with --find-limit: seek no longer (8)"
         )
-        parser.add_argument("--format", choices=["text", "json"], default="text")
+        parser.add_argument("--format", choices=["text", "json", "markdown"], default="text")
         parser.add_argument(
             "--here", action="store_true", help="run it in this process, without a Celery worker"
         )
@@ -72,6 +82,10 @@ class Command(ReportCommand):
         run.refresh_from_db()
         if options["format"] == "json":
             console.print_json(report.run_as_data(run))
+        elif options["format"] == "markdown":
+            code = report.exit_code(run)
+            found = BudgetReport(run, code, run.reasons, of_run(run), subject="Verdict")
+            self.stdout.write(as_markdown(found), ending="")
         else:
             report.run_as_text(run, console.out())
         sys.exit(report.exit_code(run))

@@ -10,13 +10,21 @@ from perfops.budgets import services as budgets
 from perfops.management import console
 from perfops.management.console import ReportCommand
 
+_EXAMPLES = """
+manage.py set_budgets budgets.json                         as the file says, all others off
+manage.py set_budgets budgets.json --why "a faster disk"   with a reason for the history
+manage.py set_budgets budgets.json --format json           how many were set, for a program
+"""
+
 
 class Command(ReportCommand):
     help = "Set the budgets that FILE (JSON) lists, and turn off all others."
+    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--why", default="", help="for the history of changes")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, file: Path, why: str, **options: Any) -> None:
         try:
@@ -26,6 +34,9 @@ class Command(ReportCommand):
             raise _refused(f"{file}: {error.strerror}.") from error
         except budgets.UnusableBudgets as error:
             raise _refused(f"{file}: {error}") from error
+        if options["format"] == "json":
+            console.print_json({"set": count, "turned_off": off})
+            return
         self.stdout.write(f"Budgets set: {count}; others turned off: {off}.")
 
 

@@ -1,7 +1,7 @@
 """``manage.py import_profile``: what operators restore counts against nobody's plan."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,18 @@ from profiles.services import exports
 
 _MOST_BYTES = 50_000_000
 
+_EXAMPLES = """examples:
+  manage.py import_profile ada.json --owner ada              a profile that is gone
+  manage.py import_profile ada.json --owner ada --replace    back to what the export has
+  manage.py import_profile - --owner ada < ada.json          from standard input
+"""
+
 
 class Command(BaseCommand):
     help = "Restore a profile from its export. The plan's limits do not count."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         parser.add_argument("file", type=Path, help="the export; - reads standard input")
         parser.add_argument("--owner", required=True, help="the user name of its owner")
         parser.add_argument(

@@ -1,7 +1,7 @@
 """``manage.py seed``: development data."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -10,11 +10,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from profiles import seeding
 
+_EXAMPLES = """examples:
+  manage.py seed                             10,000 profiles
+  manage.py seed --profiles 200 --seed 7     other ones
+  manage.py seed --if-empty                  only when there is none yet
+"""
+
 
 class Command(BaseCommand):
     help = "Make profiles, the same ones for the same --seed; tops up what is there."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         parser.add_argument("--profiles", type=int, default=10_000)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--if-empty", action="store_true", help="only when there is none yet")

@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -10,11 +10,17 @@ from django.core.management.base import BaseCommand, CommandError
 
 from midst.accounts import services
 
+_EXAMPLES = """examples:
+  manage.py create_account ada --email ada@example.org          asks for the password
+  manage.py create_account ada --staff < password.txt           reads it from standard input
+"""
+
 
 class Command(BaseCommand):
     help = "Make an account. The password is asked for, or read from standard input."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         parser.add_argument("username")
         parser.add_argument("--email", default="")
         parser.add_argument("--staff", action="store_true", help="may enter the admin")

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -12,11 +12,18 @@ from redis.exceptions import RedisError
 from midst.kernel.cache.regions import CacheRegion, all_regions
 from midst.operations.cache_page import clearing
 
+_EXAMPLES = """examples:
+  manage.py clear_cache --region profiles              asks first
+  manage.py clear_cache --region profiles --yes        in a script
+  manage.py clear_cache --pattern 'profile:a*' --yes --format json
+"""
+
 
 class Command(BaseCommand):
     help = "Invalidate a region of the cache at once, or delete entries whose keys match a pattern."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         what = parser.add_mutually_exclusive_group(required=True)
         what.add_argument(
             "--region",

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -11,11 +11,16 @@ from django.core.management.base import BaseCommand, CommandError
 
 from midst.stack.run import HAD_ADMIN
 
+_EXAMPLES = """examples:
+  DJANGO_SUPERUSER_PASSWORD=... manage.py prepare --profiles 1000 --admin admin
+"""
+
 
 class Command(BaseCommand):
     help = "Migrate, seed an empty database, and make the first superuser."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         parser.add_argument("--profiles", type=int, required=True)
         parser.add_argument("--admin", required=True, help="name; password: see the environment")
 

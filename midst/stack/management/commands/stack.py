@@ -1,13 +1,20 @@
 """``manage.py stack``: development's servers and processes."""
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from midst.stack import run
 from midst.stack.state import StackError
+
+_EXAMPLES = """examples:
+  manage.py stack run       everything, until Ctrl-C
+  manage.py stack up        only PostgreSQL and Valkey, in the background
+  manage.py stack status    what runs
+  manage.py stack down      stop them
+"""
 
 
 class Command(BaseCommand):
@@ -16,6 +23,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("run", help="everything: migrate, seed, serve, load, judge, until Ctrl-C")
         verbs.add_parser("up", help="start the two servers in the background")

@@ -1,6 +1,6 @@
 """``manage.py metrics_server``: the metrics of all processes on a port of their own."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
 
 from django.conf import settings
@@ -8,11 +8,17 @@ from django.core.management.base import BaseCommand, CommandError
 
 from midst.telemetry import collectors, exposition
 
+_EXAMPLES = """examples:
+  manage.py metrics_server                              on 127.0.0.1
+  manage.py metrics_server --host 0.0.0.0 --port 9100   in a container
+"""
+
 
 class Command(BaseCommand):
     help = "Serve /metrics and /health for Prometheus."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.epilog, parser.formatter_class = _EXAMPLES, RawDescriptionHelpFormatter
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=settings.METRICS_PORT)
 

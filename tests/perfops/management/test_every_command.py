@@ -1,0 +1,123 @@
+"""What holds for every command: examples that work, --format, a wrong name says what there is."""
+
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+
+from perfops.models import Analysis, LoadRun
+from tests.meta.test_everything_has_a_test import OURS
+
+COMMANDS = {
+    path.stem: app.name
+    for app in OURS
+    for path in (Path(app.path) / "management" / "commands").glob("[a-z]*.py")
+}
+# Those whose output is a file of its own form, and those that serve or start something.
+WITHOUT_FORMAT = {
+    "list_routes", "budget_rules", "perfops_task", "stack", "prepare", "metrics_server",
+    "create_account", "seed", "import_profile",
+}  # fmt: skip
+
+
+def parser_of(name):
+    return load_command_class(COMMANDS[name], name).create_parser("manage.py", name)
+
+
+def examples_of(name):
+    """Return the words of each example, as a shell takes them up to a redirection."""
+    lines = parser_of(name).epilog.removeprefix("examples:\n").splitlines()
+    found = []
+    for line in lines:
+        command = re.split(r"\s{2,}| [<>] | && ", line.strip())[0]
+        found.append(shlex.split(command.partition("manage.py ")[2]))
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_example_of_the_help_is_a_call_that_the_command_takes(name):
+    assert COMMANDS[name] == get_commands()[name]
+    found = examples_of(name)
+    assert found, "Give it examples."
+    for first, *words in found:
+        assert first == name
+        parser_of(name).parse_args(words)
+    assert "examples:\n  " in parser_of(name).format_help()
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_FORMAT))
+def test_what_is_printed_is_there_for_programs_too(name):
+    (format_,) = [each for each in parser_of(name)._actions if each.dest == "format"]
+    assert {"text", "json"} <= set(format_.choices)
+
+
+def called(*words):
+    """Return the exit code and all that a person is shown."""
+    try:
+        call_command(*words)
+    except SystemExit as ended:
+        return ended.code
+    except CommandError as error:
+        return error.returncode, str(error)
+    return 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        ("run_load_test nothing", "smoke"),
+        ("aa_test --scenario nothing", "smoke"),
+        ("check_budget --run 999999", "(api-load)"),
+        ("check_budget --scenario nothing", "(api-load)"),
+        ("analyze_db --only nothing --no-store", "unused_indexes"),
+        ("analyze_db --database nothing", "default"),
+        ("analyze_db --since 999999", "There is no analysis 999999"),
+        ("advise_indexes --database nothing", "default"),
+        ("perfops_start --database nothing", "default"),
+        ("perfops_task nothing", "take_snapshot"),
+        ("perfops_task take_snapshot --database nothing", "default"),
+        ("clear_cache --region nothing", "profiles"),
+    ],
+)
+def test_a_wrong_name_says_what_there_is_and_leaves_nothing_behind(words, known, capsys):
+    LoadRun.objects.create(scenario="api-load", target="http://127.0.0.1:1", state="finished")
+    found = called(*words.split())
+    said = "".join(capsys.readouterr()) + str(found)
+    assert known in " ".join(said.split()), said
+    assert found != 0
+    assert LoadRun.objects.count() == 1
+    assert not Analysis.objects.exists()
+
+
+# Without side effects, and quick; examples of the others need servers, k6, or files.
+RUNNABLE = [
+    words
+    for name in ("perfops", "check_budget", "advise_indexes", "budget_rules", "list_routes")
+    for words in examples_of(name)
+    if not {"--deterministic", "--against", "--output", "--check", "--write-migrations"} & {*words}
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("words", RUNNABLE, ids=" ".join)
+def test_examples_run_as_they_stand(words, capsys):
+    LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1", state="canceled")
+    called(*words)
+    out = capsys.readouterr()
+    assert out.out
+    assert "Traceback" not in out.err
+    if words[-2:] == ["--format", "json"]:
+        json.load(io.StringIO(out.out))
+
+
+@pytest.mark.django_db
+def test_perfops_says_its_state_as_markdown(capsys):
+    called("perfops", "--format", "markdown")
+    heading, _, *lines = capsys.readouterr().out.splitlines()
+    assert heading.startswith("## Not known yet")
+    assert any(line.startswith("- Budgets: ") for line in lines)
