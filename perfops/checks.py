@@ -10,6 +10,7 @@ from django.db import connections, router
 
 from perfops import plugins, searched
 from perfops.analysis.advisors import registry
+from perfops.budgets import webhooks
 from perfops.budgets.metrics import registry as metrics
 from perfops.conf import conf
 from perfops.load import routes
@@ -21,8 +22,16 @@ from perfops.origins import middleware
 
 @checks.register
 def check_project(**_: Any) -> list[CheckMessage]:
-    """Return what is wrong with databases, apps, middleware, scenarios and plugins."""
-    return [*_database(), *_apps(), *_middleware(), *_scenarios(), *_plugins(), *_searched()]
+    """Return what is wrong with databases, apps, middleware, scenarios, plugins and webhooks."""
+    return [
+        *_database(),
+        *_apps(),
+        *_middleware(),
+        *_scenarios(),
+        *_plugins(),
+        *_searched(),
+        *_webhooks(),
+    ]
 
 
 def _database() -> list[CheckMessage]:
@@ -82,6 +91,15 @@ def _searched() -> list[CheckMessage]:
         )
         for name in searched.unknown()
     ]
+
+
+def _webhooks() -> list[CheckMessage]:
+    try:
+        webhooks.webhooks()
+    except webhooks.UnusableWebhook as error:
+        hint = "No webhook is sent until then. See docs/regressions.md."
+        return [checks.Error(str(error), hint=hint, id="perfops.E002")]
+    return []
 
 
 def _scenarios() -> list[CheckMessage]:

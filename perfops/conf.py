@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -85,7 +86,10 @@ class Conf:
     # They are secrets: take them from the environment.
     ALERT_WEBHOOKS: tuple[str, ...] = ()
     ALERT_SLACK_WEBHOOKS: tuple[str, ...] = ()
-    # A receiver of alerts that takes longer has failed (s).
+    # Signed JSON for programs: {"url": ..., "secret": ..., "events": [...]} each; events are
+    # "verdict", "incident opened" and "incident closed", by default all. See regressions.md.
+    WEBHOOKS: tuple[Mapping[str, Any], ...] = ()
+    # A receiver of alerts or webhooks that takes longer has failed (s).
     ALERT_TIMEOUT_S: float = 5.0
 
     # A run whose worker has not been heard of for this long is lost (seconds).
@@ -260,6 +264,7 @@ _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
     "OVERVIEW_PANELS", "SEARCHED_MODELS", "ALERT_EMAILS", "ALERT_WEBHOOKS", "ALERT_SLACK_WEBHOOKS",
+    "WEBHOOKS",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Celery shells over the services. Ids in, nothing out: results live in their own rows."""
 
 import logging
+from typing import Any
 
 from celery import shared_task, signals
 
@@ -8,16 +9,18 @@ from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
-from perfops.budgets import alerts, deliveries, verdicts
+from perfops.budgets import alerts, deliveries, verdicts, webhook_events, webhooks
 from perfops.budgets import services as budgets
 from perfops.budgets.against import same_build
 from perfops.budgets.against.measuring import Wanted
+from perfops.budgets.webhook_events import Event
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.load.sizing import Size
+from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 from perfops.origins import store
@@ -34,6 +37,36 @@ def execute_run(run_id: int) -> None:
         send_alerts.apply_async((run_id,), retry=False)
     except Exception:
         log.exception("alerts of run %s could not be queued", run_id)
+    try:
+        _queue(webhook_events.of_run(LoadRun.objects.get(pk=run_id)))
+    except Exception:
+        log.exception("webhooks of run %s could not be queued", run_id)
+
+
+def _queue(events: list[Event]) -> None:
+    """A task for each event and webhook: one that fails is tried again, and no other is."""
+    for event in events:
+        for each in webhooks.webhooks():
+            if event.name in each.events:
+                send_webhook.apply_async((each.key, event.id, event.name, event.data), retry=False)
+
+
+@shared_task(name="perfops.send_webhook", time_limit=120)
+def send_webhook(
+    key: str, event_id: str, name: str, data: dict[str, Any], attempt: int = 0
+) -> None:
+    """Send an event to one webhook; what fails is tried again by a later task, five times at most.
+
+    A webhook that is not in the settings any more is left out.
+    """
+    webhook = next((each for each in webhooks.webhooks() if each.key == key), None)
+    if webhook is None or not webhooks.send(Event(event_id, name, data), webhook):
+        return
+    if attempt < len(deliveries.BACKOFF_S):
+        send_webhook.apply_async(
+            (key, event_id, name, data, attempt + 1),
+            countdown=deliveries.BACKOFF_S[attempt], retry=False,
+        )  # fmt: skip
 
 
 @shared_task(name="perfops.send_alerts", time_limit=300)
@@ -114,12 +147,18 @@ def analyse_database(
 
     ``since``: where the window begins, as the option of ``analyze_db``.
     """
-    analyses.analyse(
+    before = webhook_events.open_findings(database)
+    report = analyses.analyse(
         database=database,
         trigger=Trigger.SCHEDULE,
         analysis_id=analysis_id,
         since=parse_since(since) if since else None,
     )
+    try:
+        for analysis in Analysis.objects.filter(pk__in=[report.analysis_id]):
+            _queue(webhook_events.of_analysis(analysis, before))
+    except Exception:
+        log.exception("webhooks of analysis %s could not be queued", report.analysis_id)
 
 
 @shared_task(name="perfops.take_snapshot", time_limit=300)

@@ -74,17 +74,24 @@ class _NoRedirects(HTTPRedirectHandler):
 
 
 def _posted(alert: Alert, url: str, body: dict[str, object]) -> str:
+    headers = {"Content-Type": "application/json"}
+    return post(url, json.dumps(body).encode(), headers, about=f"alert of run {alert.run.pk}")
+
+
+def post(url: str, body: bytes, headers: dict[str, str], *, about: str) -> str:
+    """Send ``body`` to a URL of the settings; return a sentence that says what failed, or "".
+
+    No redirect is followed; of the URL, only the host is named. It takes ``ALERT_TIMEOUT_S``.
+    """
     host = urlsplit(url).hostname or "a webhook without a host"
     if urlsplit(url).scheme not in {"http", "https"}:
         return f"The alert was not taken by {host}: its URL is neither http nor https."
     try:
-        request = Request(  # noqa: S310 -- checked above
-            url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
+        request = Request(url, body, headers, method="POST")  # noqa: S310 -- checked above
         with build_opener(_NoRedirects).open(request, timeout=conf().ALERT_TIMEOUT_S):
             return ""
     except (OSError, URLError, ValueError) as error:
         # Never the traceback: it has the URL.
         said = first_line(error).replace(url, host)
-        log.error("alert of run %s was not taken by %s: %s", alert.run.pk, host, said)  # noqa: TRY400
+        log.error("%s was not taken by %s: %s", about, host, said)  # noqa: TRY400
         return f"The alert was not taken by {host}: {said}."

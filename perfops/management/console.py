@@ -6,7 +6,7 @@ import sys
 import traceback
 from argparse import RawDescriptionHelpFormatter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
@@ -17,6 +17,7 @@ from rich.text import Text
 import perfops
 from perfops.database import packages
 from perfops.formatting import first_line, visible
+from perfops.management.examples import EXAMPLES
 
 COLOURS = {
     "pass": "green", "met": "green", "warn": "yellow", "near": "yellow", "warning": "yellow",
@@ -67,15 +68,10 @@ def print_json(data: Any) -> None:
 
 
 class ReportCommand(BaseCommand):
-    """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2.
-
-    ``examples``: lines "manage.py NAME ...", two spaces, what for: the end of ``--help``.
-    """
-
-    examples: ClassVar[str]
+    """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2."""
 
     def create_parser(self, prog_name: str, subcommand: str, **options: Any) -> Any:
-        lines = "\n".join(f"  {line}" for line in self.examples.strip().splitlines())
+        lines = "\n".join(f"  {line}" for line in EXAMPLES[subcommand].strip().splitlines())
         return super().create_parser(
             prog_name, subcommand, epilog=f"examples:\n{lines}",
             formatter_class=RawDescriptionHelpFormatter, **options,

@@ -16,12 +16,6 @@ from perfops.management import console
 from perfops.management.against_report import interrupt
 from perfops.management.console import ReportCommand
 
-_EXAMPLES = """
-manage.py aa_test                              with 24 pairs, 30 minutes at most
-manage.py aa_test --pairs 8 --minutes 5        a first idea
-manage.py aa_test --format json                for a program
-"""
-
 
 class Command(ReportCommand):
     help = (
@@ -30,7 +24,6 @@ class Command(ReportCommand):
         "effect that it sees. Stored, and shown in verdicts and beside the budgets. "
         "Exit codes: 0 done, 2 could not run."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         usual = Wanted()

@@ -15,12 +15,6 @@ from perfops.management import console
 from perfops.management.console import ReportCommand
 from perfops.models.analyses import Recommendation
 
-_EXAMPLES = """
-manage.py advise_indexes                       what waits, with the edits of the models
-manage.py advise_indexes --write-migrations    put the migrations into their apps
-manage.py advise_indexes --format json         for a program
-"""
-
 
 class Command(ReportCommand):
     help = (
@@ -29,7 +23,6 @@ class Command(ReportCommand):
         "migration is in its app and its model is not edited yet, 2 a migration could not be "
         "written."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="alias in DATABASES")

@@ -12,18 +12,9 @@ from perfops.management import console
 from perfops.management.console import ReportCommand
 from perfops.management.formats import renderers
 
-_EXAMPLES = """
-manage.py analyze_db                                  problems and their fixes, worst first
-manage.py analyze_db --since 24h                      of the last day
-manage.py analyze_db --only slow_queries,n_plus_one     these advisors alone
-manage.py analyze_db --format sarif --output db.sarif   for a code scanner
-manage.py analyze_db --fail-on warning --no-store     in CI: exit code 1 for a warning, no trace
-"""
-
 
 class Command(ReportCommand):
     help = "Analyse the database. Exit codes: 0 fine, 1 findings at --fail-on, 2 could not analyse."
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="alias in DATABASES")

@@ -11,16 +11,9 @@ from perfops.budgets import selectors as budgets
 from perfops.management import console
 from perfops.management.console import ReportCommand
 
-_EXAMPLES = """
-manage.py budget_rules                                     print the rules
-manage.py budget_rules --output infra/prometheus/budgets.yml
-manage.py budget_rules --check infra/prometheus/budgets.yml  exit code 1 unless it is in step
-"""
-
 
 class Command(ReportCommand):
     help = "Print the rules made from the enabled budgets, or write or check a file of them."
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         what = parser.add_mutually_exclusive_group()

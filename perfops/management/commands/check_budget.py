@@ -29,14 +29,6 @@ from perfops.management.console import ReportCommand
 from perfops.management.history_report import beside_earlier
 from perfops.models.runs import LoadRun
 
-_EXAMPLES = """
-manage.py check_budget                               the newest run against the budgets
-manage.py check_budget --scenario smoke --format markdown
-manage.py check_budget --run 12 --format junit       for CI's list of tests
-manage.py check_budget --deterministic               counts of requests against the committed file
-manage.py check_budget --against main                this build against another, in turn
-"""
-
 
 class Command(ReportCommand):
     help = (
@@ -45,7 +37,6 @@ class Command(ReportCommand):
         "each route costs against a committed file; with --against, this build against another. "
         "Exit codes: 0 pass, 1 fail, 2 can't tell."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

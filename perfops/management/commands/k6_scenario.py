@@ -19,12 +19,6 @@ from perfops.management.console import ReportCommand
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 _FILE = "scenarios.json"
 
-_EXAMPLES = """
-manage.py k6_scenario shop                            20 requests a second for a minute
-manage.py k6_scenario shop --rate 100 --seconds 300   more, and longer
-manage.py k6_scenario shop --replace --format json    again; what was written, for a program
-"""
-
 
 class Command(ReportCommand):
     help = (
@@ -32,7 +26,6 @@ class Command(ReportCommand):
         "by GET, with the shares of the traffic that was counted; without traffic, all alike. The "
         "admin lists it at once. Exit codes: 0 written, 2 could not."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="of the scenario: small letters, digits, _ and -")
@@ -70,10 +63,8 @@ class Command(ReportCommand):
         }
         scenario_files.write_all(folder, {file: found.routes, _FILE: known})
         if options["format"] == "json":
-            console.print_json(
-                {"scenario": name, "file": str(folder / file), "routes": len(found.routes),
-                 "basis": basis, "left_out": list(found.unfilled)}
-            )  # fmt: skip
+            written = {"file": str(folder / file), "routes": found.routes, "basis": basis}
+            console.print_json({**written, "left_out": list(found.unfilled)})
             return
         out = console.out()
         out.print(f"{folder / file}: {len(found.routes)} routes, {basis}.", markup=False)

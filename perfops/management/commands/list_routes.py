@@ -13,18 +13,12 @@ from perfops.load import routes
 from perfops.management import console
 from perfops.management.console import ReportCommand
 
-_EXAMPLES = """
-manage.py list_routes > routes.json                   all URLs that can be asked for by GET
-manage.py list_routes --observed --days 3             with the shares of the traffic of three days
-"""
-
 
 class Command(ReportCommand):
     help = (
         "Print a routes.json made of the project's URLs that runs as it is; what is left out, as "
         "nobody knows its ids, is told on stderr."
     )
-    examples = _EXAMPLES
     # Its output is often the very file that a check would miss.
     requires_system_checks = ()
 

@@ -17,19 +17,12 @@ from perfops.management.console import (
 )
 from perfops.management.formats.markdown import plain
 
-_EXAMPLES = """
-manage.py perfops                  five lines: fine or not, last run, budgets, findings, now
-manage.py perfops --format json    the same for a program
-manage.py perfops --format markdown   for a chat or an issue
-manage.py perfops && ./deploy      exit codes: 0 fine, 1 not fine, 2 not known
-"""
 _CODES = {"good": FINE, "warning": FINE, "bad": NOT_FINE, "odd": COULD_NOT_TELL}
 _COLOURS = {"good": "green", "warning": "yellow", "bad": "red", "odd": "magenta"}
 
 
 class Command(ReportCommand):
     help = "Say whether something is wrong. Exit codes: 0 fine, 1 not fine, 2 not known."
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")

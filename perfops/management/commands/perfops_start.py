@@ -24,12 +24,6 @@ _NO_TRAFFIC = (
     "Use the application for a minute, wait half a minute more, and run this again.",
 )
 
-_EXAMPLES = """
-manage.py perfops_start                       what is missing, then the first three things to do
-manage.py perfops_start --database replica    of another database
-manage.py perfops_start --format json         the same for a program
-"""
-
 
 class Command(ReportCommand):
     help = (
@@ -37,7 +31,6 @@ class Command(ReportCommand):
         "paste; then analyse, and name the first three things worth doing. Exit codes: 0 nothing "
         "is missing, 1 something is, 2 could not analyse."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="alias in DATABASES")

@@ -26,19 +26,12 @@ TASKS: dict[str, tuple[Any, bool]] = {
     "reap_lost_runs": (lifecycle.reap, False),
 }
 
-_EXAMPLES = """
-manage.py perfops_task > perfops.cron      all of it as lines of a crontab
-manage.py perfops_task take_snapshot       keep the counters of this hour
-manage.py perfops_task expire_samples      drop what is past its retention
-"""
-
 
 class Command(ReportCommand):
     help = (
         "Do one piece of the regular work; without a name: print all of it as lines of a crontab. "
         "Exit codes: 0 done, 2 could not."
     )
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", choices=TASKS)

@@ -15,17 +15,9 @@ from perfops.management import report as watching
 from perfops.management.budget_report import BudgetReport, as_markdown
 from perfops.management.console import ReportCommand
 
-_EXAMPLES = """
-manage.py run_load_test smoke                      by a Celery worker, watched to its verdict
-manage.py run_load_test smoke --here               in this process, without a worker
-manage.py run_load_test smoke --format markdown    the verdict for a comment on a change
-manage.py run_load_test smoke --find-limit         the highest rate that keeps the budgets
-"""
-
 
 class Command(ReportCommand):
     help = "Run a k6 scenario and judge it. Exit codes: 0 pass, 1 fail, 2 could not tell."
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("scenario", help="smoke, or another of scenarios.json")

@@ -10,16 +10,9 @@ from perfops.budgets import services as budgets
 from perfops.management import console
 from perfops.management.console import ReportCommand
 
-_EXAMPLES = """
-manage.py set_budgets budgets.json                         as the file says, all others off
-manage.py set_budgets budgets.json --why "a faster disk"   with a reason for the history
-manage.py set_budgets budgets.json --format json           how many were set, for a program
-"""
-
 
 class Command(ReportCommand):
     help = "Set the budgets that FILE (JSON) lists, and turn off all others."
-    examples = _EXAMPLES
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
