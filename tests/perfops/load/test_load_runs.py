@@ -26,8 +26,8 @@ pytestmark = [
 
 
 def load_valid(name, target):
-    """A generator that has to share a busy machine may fall behind: then once more."""
-    for _ in range(3):
+    """A generator that has to share a busy machine may fall behind: then again."""
+    for _ in range(6):
         run = load(name, target)
         if run.verdict != Verdict.INVALID:
             break
