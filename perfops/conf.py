@@ -28,6 +28,10 @@ class Conf:
     # "package.module:function", called before each request that check_budget --deterministic
     # counts: to empty a cache, so that each is answered by the database.
     BEFORE_COUNTED_REQUEST: str = ""
+    # "package.module:function" from an answer to the name of the part of the project's cache that
+    # was asked for it, and the file that declares that part, or to None: to name it where an answer
+    # is not found in the cache any more.
+    CACHE_REGION_OF: str = ""
     # "package.module:function" that makes what a scenario works on in our own database, such as
     # users: called with the scenario's name and the run's id, it returns a context manager that
     # yields the variables of the script (a dict of texts) and removes all when it ends.

@@ -241,6 +241,7 @@ PERFOPS = {
     "SATURATION": "midst.server.threads:saturation",
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "AROUND_RUN": "midst.operations.load_people:around",
+    "CACHE_REGION_OF": "midst.operations.cache_page.declared:region_of",
     "BEFORE_COUNTED_REQUEST": "midst.operations.cache_page.clearing:clear_all_regions",
     "AGAINST": {
         "install": ["make install"],

@@ -22,6 +22,7 @@ _CODES = {
     Outcome.FAIL: console.NOT_FINE,
     Outcome.INCONCLUSIVE: console.COULD_NOT_TELL,
 }
+_WORST_FIRST = (console.NOT_FINE, console.COULD_NOT_TELL, console.FINE)
 _OUTCOMES = {
     Outcome.PASS: Evaluation.Outcome.MET,
     Outcome.FAIL: Evaluation.Outcome.VIOLATED,
@@ -43,25 +44,33 @@ def report(ref: str, wanted: Wanted) -> BudgetReport:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-    decision = found.decision
-    reasons = [f"{count_text(found.pairs, 'pair')} of runs in turn.", *decision.reasons]
+    return as_report(found, subject)
+
+
+def as_report(found: comparing.Compared, subject: str) -> BudgetReport:
+    """Return a comparison as a report: counts of single requests first, then what was timed."""
+    decision, counts = found.decision, found.exact
+    reasons = [*decision.reasons, *counts.reasons]
+    if found.pairs:
+        reasons.insert(0, f"{count_text(found.pairs, 'pair')} of runs in turn.")
     if decision.needed:
         reasons.append(more_pairs(decision.needed, found.pairs))
     if tested := same_build.newest():
         reasons.append(same_build.sentence(tested))
     waived = waivers.read()
-    judgements = [judgement(each, waived) for each in decision.judged]
+    timed = [judgement(each, waived) for each in decision.judged]
     code = _CODES[decision.outcome]
     # Errors fail it as well, and are no figure that can be waived.
-    if code == console.NOT_FINE and judgements:
-        code = code_of(judgements)
+    if code == console.NOT_FINE and timed:
+        code = code_of(timed)
+    codes = {code, code_of(counts.judgements)} if counts.judgements else {code}
     return BudgetReport(
         None,
-        code,
+        next(each for each in _WORST_FIRST if each in codes),
         [*reasons, *found.notes],
-        judgements,
+        [*counts.judgements, *timed],
         subject,
-        found.causes,
+        [*counts.causes, *found.causes],
     )
 
 

@@ -29,13 +29,19 @@ _LAST_FINE_STATUS = 299
 
 
 def report(
-    file: Path, routes: Path | None, user: str, *, update: bool, vacuum: bool = False
+    file: Path,
+    routes: Path | None,
+    user: str,
+    *,
+    update: bool,
+    vacuum: bool = False,
+    since: str = "",
 ) -> BudgetReport:
     """Count requests, and compare with ``file`` or, with ``update``, write it.
 
     ``routes``: a routes.json; None for the URLs of the project. ``vacuum``: vacuum and analyse the
-    default database before. Never raises for bad input: the
-    report says what to do.
+    default database before. ``since``: the commit after which changes are looked for, instead of
+    the last one of ``file``. Never raises for bad input: the report says what to do.
     """
     try:
         baseline = None if update else read(file.read_bytes())
@@ -80,7 +86,7 @@ def report(
         reasons.append(f"{file} has no blocks of {', '.join(without)}: add them with --update.")
     result = _judged(found, reasons)
     violated = [each for each in found if each.outcome == "violated"]
-    why = causes.causes(violated, baseline.routes, counts, file)
+    why = causes.causes(violated, baseline.routes, counts, file, since)
     return dataclasses.replace(result, causes=why)
 
 

@@ -1,9 +1,11 @@
 """The declared regions of the cache, and the result of a cached read."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from pathlib import Path
 
 from midst.telemetry import metrics
 
@@ -30,6 +32,8 @@ class CacheRegion:
 
     def __post_init__(self) -> None:
         _regions[self.name] = self
+        # Called by __init__, and that by the module that declares it.
+        _files[self.name] = sys._getframe(2).f_code.co_filename
         # Create the series now: an absent series can't be told from one that is 0.
         for counter in (metrics.CACHE_AUDITS, metrics.CACHE_STALE):
             counter.labels(self.name)
@@ -51,6 +55,12 @@ class CacheRegion:
 
 
 _regions: dict[str, CacheRegion] = {}
+_files: dict[str, str] = {}
+
+
+def declared_in(region: CacheRegion) -> Path:
+    """Return the file of the module that declares the region."""
+    return Path(_files[region.name])
 
 
 def all_regions() -> tuple[CacheRegion, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perfops.budgets.against import counted
+from perfops.budgets.against.cache_use import CacheUse, fall, files_of_key
 from perfops.budgets.against.checkouts import Side, git
 from perfops.budgets.against.counted import Counted
 from perfops.budgets.against.server_cpu import ALL_ROUTES
@@ -31,7 +32,11 @@ class Cause:
 
 
 def attribute(
-    slower: list[str], pair: tuple[Side, Side], requests: Mapping[str, Mapping[str, int]], ref: str
+    slower: list[str],
+    pair: tuple[Side, Side],
+    requests: Mapping[str, Mapping[str, int]],
+    cached: Mapping[str, CacheUse],
+    ref: str,
 ) -> list[Cause]:
     """Return why each of the routes ``slower`` is slower; ``requests``: by build and route.
 
@@ -48,7 +53,8 @@ def attribute(
             sent = [requests[side.name].get(name, 0) for side in pair]
             before = counted.of_route(old, name, sent[0])
             after = counted.of_route(new, name, sent[1])
-            causes += of_statements(name, before, after, pair, changed, ref)
+            missed = fall(name, *(cached[side.name] for side in pair))
+            causes += of_statements(name, before, after, pair, changed, ref, missed=missed)
         causes.sort(key=lambda cause: -(cause.ms or 0))
         found += causes[:_CAUSES] or [_in_python(route, changed, ref)]
     return list(dict.fromkeys(found))
@@ -61,8 +67,13 @@ def of_statements(
     pair: Sequence[Side],
     changed: tuple[str, ...],
     ref: str,
+    *,
+    missed: str = "",
 ) -> list[Cause]:
-    """Return the statements (by text) that made the route slower, the costliest first."""
+    """Return the statements (by text) that made the route slower, the costliest first.
+
+    ``missed``: what became of its cache, where less is found there: its key may have changed.
+    """
     found = []
     for text, now in after.items():
         was = before.get(text, Counted("", "", 0.0, now.ms, 0))
@@ -77,13 +88,15 @@ def of_statements(
             what = f"{plan}: {was.ms:,.2f} to {now.ms:,.2f} ms a call"
         else:
             continue
-        files = _files(now, changed)
-        found.append(
-            Cause(
-                route, what, cut(text, _LONGEST), now.site, added, files,
-                commits(files, ref),
-            )
-        )  # fmt: skip
+        through = _through(now)
+        files = files_through(through, changed)
+        its = commits(files, ref)
+        if missed:
+            files = files_of_key(through, changed)[:_FILES] or files
+            its = ranked(files, ref)
+            what = f"{missed}; {what}"
+            what += f"; {len(its)} commits may be it, the likeliest first" * (len(its) > 1)
+        found.append(Cause(route, what, cut(text, _LONGEST), now.site, added, files, its))
     return sorted(found, key=lambda cause: -(cause.ms or 0))[:_CAUSES]
 
 
@@ -93,15 +106,21 @@ def _in_python(route: str, changed: tuple[str, ...], ref: str) -> Cause:
     return Cause(route, what, "", "", 0.0, files, commits(files, ref))
 
 
-def _files(sent: Counted, changed: tuple[str, ...]) -> tuple[str, ...]:
+def _through(sent: Counted) -> list[str]:
     frames = [sent.site, *sent.stack.splitlines()]
-    return files_through([frame.partition(":")[0] for frame in frames], changed)
+    return [frame.partition(":")[0] for frame in frames]
 
 
 def files_through(through: Sequence[str], changed: tuple[str, ...]) -> tuple[str, ...]:
     """Return the files of the diff that the statement came through, innermost first; else all."""
     found = tuple(file for file in dict.fromkeys(through) if file in changed)
     return found or changed[:_FILES]
+
+
+def ranked(files: Sequence[str], ref: str) -> tuple[str, ...]:
+    """Return the commits since ``ref`` that touched the files, those of the first file first."""
+    found = (commits((file,), ref) for file in files)
+    return tuple(dict.fromkeys(commit for its in found for commit in its))
 
 
 def commits(files: tuple[str, ...], ref: str) -> tuple[str, ...]:

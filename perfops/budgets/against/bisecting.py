@@ -1,16 +1,14 @@
 """Which commit made it slower: by counts of requests where these differ, else by runs in turn."""
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from subprocess import PIPE
 from typing import Any
 
-from perfops.budgets.against import attribution, checkouts, comparing, databases
+from perfops.budgets.against import attribution, checkouts, comparing, databases, exact
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import Recipe, Side, git
 from perfops.budgets.against.databases import CouldNotCompare
@@ -90,19 +88,7 @@ class Bisection:
     def counted(self, side: Side, file: Path, *, update: bool = False) -> dict[str, Any]:
         """Return the report of the build's own ``check_budget --deterministic``, as data."""
         words = "--update" if update else "--deterministic"
-        command = (
-            f"{{python}} manage.py check_budget {words} --vacuum --format json --baseline {file}"
-            f" {self._options}"
-        )
-        with side.started(command, self._how, PIPE, PIPE) as child:
-            said, errors = child.communicate()
-        try:
-            found: dict[str, Any] = json.loads(said)
-        except ValueError as error:
-            raise CouldNotCompare(
-                f"Requests of the {side.name} build can't be counted:\n"
-                f"{checkouts.end_of(said + errors)}"
-            ) from error
+        found = exact.report_of(side, self._how, f"{words} --baseline {file} {self._options}")
         if update and found["exit_code"]:
             raise CouldNotCompare(f"GOOD can't be counted: {' '.join(found['reasons'])}")
         return found
@@ -162,9 +148,7 @@ def _by_counts(work: Bisection, commits: Sequence[str], worst: set[str], say: Sa
 
     suspects = first_bad(commits, test)
     data = work.counts_of(suspects[-1])
-    causes = [
-        Cause(**{**each, "files": tuple(each["files"]), "commits": ()}) for each in data["causes"]
-    ]
+    causes = exact.causes_of(data["causes"])
     return Found(suspects, "counts of requests", narrowed(causes, suspects))
 
 

@@ -5,11 +5,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from perfops.budgets.against import checkouts, measuring
+from perfops.budgets import waivers
+from perfops.budgets.against import checkouts, exact, measuring
 from perfops.budgets.against.attribution import Cause, attribute
+from perfops.budgets.against.cache_use import CacheUse
 from perfops.budgets.against.checkouts import Recipe, Side
 from perfops.budgets.against.databases import CouldNotCompare
+from perfops.budgets.against.exact import Exact
 from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.server_cpu import with_cpu
 from perfops.budgets.against.serving import serving
@@ -27,20 +31,42 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Compared:
-    """``causes``: of the routes that got slower, the one that costs most first."""
+    """``causes``: of what costs more, the one that costs most first; ``exact``: counts."""
 
     decision: Decision
     pairs: int
     notes: list[str] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
+    exact: Exact = field(default_factory=Exact)
 
 
 def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
-    """Compare this checkout with the commit ``ref``. Raises ``CouldNotCompare``."""
+    """Compare this checkout with the commit ``ref``. Raises ``CouldNotCompare``.
+
+    A count of requests that grew fails it at once: no load could acquit it.
+    """
     how = checkouts.recipe()
     say(f"Preparing the build of {ref} and a database for each ...")
     with checkouts.prepared(ref, how) as pair:
-        return compare_pair(pair, how, wanted, ref, say)
+        say("Counting what single requests cost in both ...")
+        counts = exact.compare(pair, how, _routes(wanted, pair[1], how), ref, waivers.read())
+        if counts.is_broken:
+            reason = "A single request costs more: the builds were not loaded."
+            return Compared(Decision(Outcome.FAIL, (reason,), ()), 0, exact=counts)
+        found = compare_pair(pair, how, wanted, ref, say)
+    found.exact = counts
+    return found
+
+
+def _routes(wanted: Wanted, new: Side, how: Recipe) -> Path | None:
+    """Return what the scenario asks for as a file; None where it does not say. Raises
+    ``CouldNotCompare``.
+    """
+    try:
+        routes = measuring.filled(measuring.plan_of(wanted), new, how).routes
+    except scenarios.UnknownScenario as error:
+        raise CouldNotCompare(str(error)) from error
+    return routes if routes is not None and routes.suffix == ".json" else None
 
 
 def compare_pair(
@@ -56,6 +82,7 @@ def compare_pair(
         raise CouldNotCompare(str(error)) from error
     plan = measuring.filled(plan, pair[1], how)
     requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}
+    cached = {side.name: CacheUse() for side in pair}
     with ExitStack() as stack:
         servers = {side.name: stack.enter_context(serving(side, how)) for side in pair}
 
@@ -64,6 +91,7 @@ def compare_pair(
             found = measuring.measure(binary, plan, side, seconds)
             found = with_cpu(found, servers[side.name].cpu_s() - before)
             requests[side.name].update(found.requests)
+            cached[side.name].add(found.cached)
             return found
 
         for side in pair:
@@ -71,7 +99,7 @@ def compare_pair(
         found = in_turn(pair, wanted, measure, say)
     # Both have ended, and written what they counted.
     slower = [each.series.route for each in found.decision.judged if each.outcome is Outcome.FAIL]
-    found.causes = attribute(list(dict.fromkeys(slower)), pair, requests, ref)
+    found.causes = attribute(list(dict.fromkeys(slower)), pair, requests, cached, ref)
     return found
 
 

@@ -1,7 +1,7 @@
 """One run against one build, by k6: counts and quantiles of each route."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -33,13 +33,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run; ``figures``: ms by (route, quantile); ``generator``: why it proves nothing."""
+    """One run; ``figures``: ms by (route, quantile); ``generator``: why it proves nothing.
+
+    ``cached``: hits and misses of each route, of the answers that say it (X-Cache).
+    """
 
     requests: dict[str, int]
     errors: dict[str, int]
     figures: dict[tuple[str, str], float]
     unreachable: int
     generator: str
+    cached: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def error_rate(self) -> float:
@@ -98,4 +102,5 @@ def measure(binary: str, plan: Plan, side: Side, seconds: float) -> Measured:
         figures=figures,
         unreachable=summary.unreachable,
         generator=validity_errors(summary, limits).generator,
+        cached={route: (cell.cache_hits, cell.cache_misses) for route, cell in cells.items()},
     )

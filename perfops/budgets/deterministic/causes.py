@@ -21,14 +21,15 @@ def causes(
     before: Mapping[str, Counts],
     now: Mapping[str, Counts],
     file: Path,
+    since: str = "",
 ) -> list[Cause]:
     """Return why each route of ``violated`` costs more, its worst statements first.
 
-    Commits are those since ``file`` was last committed; none where there is no git.
+    Commits are those after ``since``, or after ``file`` was last committed.
     """
     if not violated:
         return []
-    diff = Diff(file)
+    diff = Diff(file, since)
     return [
         cause
         for route in dict.fromkeys(each.route for each in violated)
@@ -46,13 +47,16 @@ def of_route(route: str, before: Counts, now: Counts, diff: "Diff") -> list[Caus
 
 
 class Diff:
-    """What changed since the file of counts was committed."""
+    """What changed since a commit, or since the file of counts was committed.
 
-    def __init__(self, file: Path) -> None:
+    Nothing where there is no git.
+    """
+
+    def __init__(self, file: Path, since: str = "") -> None:
         self.ref = ""
         self.changed: tuple[str, ...] = ()
         try:
-            self.ref = git("log", "-1", "--format=%H", "--", str(file))
+            self.ref = since or git("log", "-1", "--format=%H", "--", str(file))
             if self.ref:
                 changed = git("diff", "--name-only", "--relative", self.ref).splitlines()
                 new = git("ls-files", "--others", "--exclude-standard").splitlines()
@@ -71,6 +75,9 @@ class Diff:
     def none_of(self, files: tuple[str, ...]) -> str:
         """Return that none of the changed files was executed, where there are some; or ""."""
         return "" if files or not self.changed else "; no changed file was executed by the request"
+
+    def ranked(self, files: tuple[str, ...]) -> tuple[str, ...]:
+        return attribution.ranked(files, self.ref) if self.ref else ()
 
     def commits(self, files: tuple[str, ...]) -> tuple[str, ...]:
         return attribution.commits(files, self.ref) if self.ref else ()
@@ -102,7 +109,10 @@ def _cause(
 
 
 def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
-    """The second of two equal requests sends more than before: what it asks is not cached."""
+    """The second of two equal requests sends more than before: what it asks is not cached.
+
+    A key is made before the statement is sent, and elsewhere: whatever was executed may be it.
+    """
     if now.again is None or before.again is None or now.again <= before.again:
         return
     if now.again - before.again <= now.statements - before.statements:
@@ -115,7 +125,16 @@ def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator
             f"not found in the cache: a second request sends {count_text(now.again, 'statement')}"
             f" instead of {before.again}"
         )
-        yield _cause(route, what, sent, sent.through, now, diff)
+        if now.region:
+            what += f"; cache of region {now.region}: a hit before, a miss now"
+            what += f", declared in {now.declared_in}" * bool(now.declared_in)
+        likely = [now.declared_in, *(each for each in now.executed if each not in sent.through)]
+        files = diff.files([*likely, *sent.through], ())
+        commits = diff.ranked(files)
+        if len(commits) > 1:
+            what += f"; {len(commits)} commits may be it, the likeliest first"
+        what += diff.none_of(files)
+        yield Cause(route, what, sent.text, sent.line, None, files, commits)
         return
 
 

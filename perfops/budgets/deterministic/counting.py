@@ -138,6 +138,8 @@ def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Co
         tables=tables,
         again=again.statements,
         sent_again=again.sent,
+        region=again.region,
+        declared_in=again.declared_in,
         steps=whole or None,
         functions={name: n for name, n in its.most_common() if n >= whole * _SHARE},
         executed=tuple(sorted(steps.of_project(its))),
@@ -179,6 +181,7 @@ def _of_request(path: str, client: Client, before: Callable[[], object]) -> Coun
         response = client.get(path, secure=True)
         size = len(b"".join(response)) if response.streaming else len(response.content)
     view = " ".join(view_of(response.wsgi_request)) if recorder.calls else ""
+    region, declared_in = _region_of(response)
     return Counts(
         paths=(path,),
         status=response.status_code,
@@ -194,7 +197,16 @@ def _of_request(path: str, client: Client, before: Callable[[], object]) -> Coun
             for text, calls in recorder.calls.most_common()
         ),
         tables={},
+        region=region,
+        declared_in=declared_in,
     )  # fmt: skip
+
+
+def _region_of(response: Any) -> tuple[str, str]:
+    """Return the part of the project's cache that was asked for the answer, and its file."""
+    name = conf().CACHE_REGION_OF
+    found: tuple[str, str] | None = resolve_name(name)(response) if name else None
+    return found or ("", "")
 
 
 def _aliases() -> list[str]:

@@ -34,7 +34,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counted. ``bytes``: of the body. ``tables``: those that it names, with their rows. ``again``:
     statements of a second request just after, which a cache may answer. ``steps``: instructions
     that Python executes, most of them in ``functions``. Not in the file of counts: ``sent_again``,
-    what makes up ``again``; ``executed``, the project's files of which something was executed.
+    what makes up ``again``; ``executed``, the project's files of which something was executed;
+    ``region``, the part of the cache that was asked for the answer, and the file that declares it.
     """
 
     paths: tuple[str, ...]
@@ -50,6 +51,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     functions: dict[str, int] = {}
     sent_again: tuple[StatementCalls, ...] = ()
     executed: tuple[str, ...] = ()
+    region: str = ""
+    declared_in: str = ""
 
 
 class Baseline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -81,4 +84,6 @@ def written(routes: Mapping[str, Counts]) -> bytes:
 
 def _as_written(counts: Counts) -> Counts:
     sent = tuple(msgspec.structs.replace(each, through=()) for each in counts.sent)
-    return msgspec.structs.replace(counts, sent=sent, sent_again=(), executed=())
+    return msgspec.structs.replace(
+        counts, sent=sent, sent_again=(), executed=(), region="", declared_in=""
+    )

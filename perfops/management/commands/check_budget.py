@@ -62,6 +62,10 @@ class Command(ReportCommand):
         counts.add_argument(
             "--vacuum", action="store_true", help="VACUUM ANALYZE first: plans depend on it"
         )
+        counts.add_argument(
+            "--since", default="", metavar="REF",
+            help="name changes since this commit, not since the file was committed",
+        )  # fmt: skip
         counts.add_argument("--user", default="", help="who asks; without it, nobody is logged in")
 
         turn = parser.add_argument_group(
@@ -90,7 +94,7 @@ class Command(ReportCommand):
         elif options["deterministic"] or options["update"]:
             found = request_counts.report(
                 options["baseline"], options["routes"], options["user"],
-                update=options["update"], vacuum=options["vacuum"],
+                update=options["update"], vacuum=options["vacuum"], since=options["since"],
             )  # fmt: skip
         else:
             run = _run(options["run"], options["scenario"])

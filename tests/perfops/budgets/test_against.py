@@ -14,6 +14,7 @@ from django.core.management import call_command
 
 from perfops.budgets.against import attribution, checkouts, comparing, counted, databases, serving
 from perfops.budgets.against.attribution import Cause
+from perfops.budgets.against.cache_use import CacheUse, fall
 from perfops.budgets.against.checkouts import Recipe
 from perfops.budgets.against.comparing import Compared
 from perfops.budgets.against.databases import CouldNotCompare
@@ -114,6 +115,29 @@ def test_a_cause_names_statement_line_file_and_commit(repository):
     (repository / "shop.py").write_text("three")
     (now, _) = attribution.of_statements("/list", before, after, (), ("shop.py",), "HEAD~1")
     assert now.commits[0] == "not committed yet"
+
+
+def test_a_key_that_hits_no_more_names_the_commits_of_the_key_first(repository):
+    for name in ("shop/key.py", "shop/view.py", "docs.md"):
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("changed")
+        git(repository, "add", name)
+        git(repository, "commit", "--quiet", "-m", name)
+    changed = ("docs.md", "shop/key.py", "shop/view.py")
+    before = {"SELECT a": sent("shop/view.py:3 list", 0.01, 2.0)}
+    after = {"SELECT a": sent("shop/view.py:3 list", 1.0, 2.0)}
+    uses = CacheUse(), CacheUse()
+    uses[0].add({"/list": (99, 1)})
+    uses[1].add({"/list": (0, 100)})
+    missed = fall("/list", *uses)
+    assert missed == "not found in the cache: hits 99% to 0%"
+    assert fall("/other", *uses) == ""
+    (found,) = attribution.of_statements(
+        "/list", before, after, (), changed, "HEAD~3", missed=missed
+    )
+    assert found.files == ("shop/key.py", "shop/view.py")
+    assert [each.split(" ", 1)[1] for each in found.commits] == ["shop/key.py", "shop/view.py"]
+    assert found.what.endswith("a request; 2 commits may be it, the likeliest first")
 
 
 def left_over():

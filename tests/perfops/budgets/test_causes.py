@@ -1,5 +1,6 @@
 """Why a route costs more, from its counts: one cause for one change, and no file at random."""
 
+import msgspec
 import pytest
 
 from perfops.budgets.deterministic import causes
@@ -54,6 +55,23 @@ def test_a_cache_that_is_not_hit_any_more_is_a_cause_beside_an_n_plus_one():
     assert [each.what.partition(":")[0] for each in found] == [
         "more calls", "not found in the cache",
     ]  # fmt: skip
+
+
+def test_a_key_is_put_down_to_where_the_cache_is_declared_and_not_to_who_sends_the_statement():
+    now = msgspec.structs.replace(
+        counts(USERS, again=1, sent_again=(USERS,)), region="users", declared_in="shop/names.py"
+    )
+    before = counts(USERS, again=0)
+    (found,) = causes.of_route("GET /", before, now, Diff("shop/views.py", "shop/names.py"))
+    assert found.files == ("shop/names.py", "shop/views.py")
+    assert found.what == (
+        "not found in the cache: a second request sends 1 statement instead of 0; cache of region "
+        "users: a hit before, a miss now, declared in shop/names.py"
+    )
+    # Nobody says where the cache is declared: what was executed, and did not send it.
+    now = msgspec.structs.replace(now, region="", declared_in="")
+    (found,) = causes.of_route("GET /", before, now, Diff("shop/views.py", "shop/names.py"))
+    assert found.files == ("shop/names.py", "shop/views.py")
 
 
 @pytest.mark.parametrize(
