@@ -278,7 +278,10 @@ def test_cpu_is_a_figure_beside_the_times_and_names_what_the_routes_send(reposit
     assert with_cpu(Measured({"/list": 50}, {}, {}, 0, ""), 0.1).figures["all routes", "CPU"] == 2
     sides = [checkouts.Side(name, None, name, None, 1, "") for name in ("old", "new")]
     requests = {"old": {"/list": 100}, "new": {"/list": 100}}
-    (cause,) = attribution.attribute(["all routes", "/list"], tuple(sides), requests, "HEAD~1")
+    cached = {"old": CacheUse(), "new": CacheUse()}
+    (cause,) = attribution.attribute(
+        ["all routes", "/list"], tuple(sides), requests, cached, "HEAD~1"
+    )
     assert (cause.route, cause.site) == ("/list", "shop.py:3 f")
 
 
