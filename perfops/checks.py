@@ -13,7 +13,7 @@ from perfops.analysis.advisors import registry
 from perfops.budgets import webhooks
 from perfops.budgets.metrics import registry as metrics
 from perfops.conf import conf
-from perfops.load import routes
+from perfops.load import routes, slowdown
 from perfops.load import scenarios as plan
 from perfops.management import formats
 from perfops.models.runs import LoadRun
@@ -27,6 +27,7 @@ def check_project(**_: Any) -> list[CheckMessage]:
         *_database(),
         *_apps(),
         *_middleware(),
+        *_slowdown(),
         *_scenarios(),
         *_plugins(),
         *_searched(),
@@ -100,6 +101,19 @@ def _webhooks() -> list[CheckMessage]:
         hint = "No webhook is sent until then. See docs/regressions.md."
         return [checks.Error(str(error), hint=hint, id="perfops.E002")]
     return []
+
+
+def _slowdown() -> list[CheckMessage]:
+    if settings.DEBUG or slowdown.PATH not in settings.MIDDLEWARE:
+        return []
+    return [
+        checks.Warning(
+            f"{slowdown.PATH} is in MIDDLEWARE, and DEBUG is off: it slows requests down for "
+            "`manage.py aa_test`, and is not for production.",
+            hint="Leave it to the settings that comparisons run with.",
+            id="perfops.W006",
+        )
+    ]
 
 
 def _scenarios() -> list[CheckMessage]:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from perfops.budgets.alerts import Alert
-from perfops.budgets.selectors import Judgement
+from perfops.budgets.judgement_data import as_data
 
 
 def as_json(alert: Alert) -> dict[str, object]:
@@ -16,15 +16,10 @@ def as_json(alert: Alert) -> dict[str, object]:
         "run": alert.run.pk,
         "scenario": alert.run.scenario,
         "target": alert.run.target,
-        "violated": [_as_row(each) for each in alert.begun],
+        "violated": [as_data(each) for each in alert.begun],
         "causes": [asdict(each) for each in alert.causes],
-        "over": [_as_row(each) for each in alert.over],
+        "over": [as_data(each) for each in alert.over],
     }
-
-
-def _as_row(each: Judgement) -> dict[str, object]:
-    names = ("name", "action", "value", "target", "threshold", "reason")
-    return {name: getattr(each, name) for name in names}
 
 
 def as_slack(alert: Alert) -> dict[str, object]:

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
 from django.db import connections
 from django.http import HttpRequest, HttpResponseBase
 
+PATH = "perfops.load.slowdown.slowdown_middleware"
 # Milliseconds of CPU.
 VARIABLE = "PERFOPS_AA_SLOWDOWN_MS"
 # What the databases of comparisons are called.

@@ -55,8 +55,7 @@ def as_report(found: comparing.Compared, subject: str) -> BudgetReport:
         reasons.insert(0, f"{count_text(found.pairs, 'pair')} of runs in turn.")
     if decision.needed:
         reasons.append(more_pairs(decision.needed, found.pairs))
-    if tested := same_build.newest():
-        reasons.append(same_build.sentence(tested))
+    reasons += same_build.of_host()
     waived = waivers.read()
     timed = [judgement(each, waived) for each in decision.judged]
     code = _CODES[decision.outcome]

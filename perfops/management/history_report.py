@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from perfops.budgets import waivers
+from perfops.budgets.against import same_build
 from perfops.budgets.earlier_runs import against_earlier
 from perfops.management import console
 from perfops.management.against_report import judgement
@@ -15,7 +16,8 @@ _BESIDE = ", beside earlier runs"
 def beside_earlier(report: BudgetReport, run: LoadRun) -> BudgetReport:
     """Return ``report`` with what the runs before say: it is never better than it was."""
     found = against_earlier(run)
-    report = replace(report, reasons=[*report.reasons, found.sentence])
+    reasons = [*report.reasons, found.sentence, *same_build.of_host()]
+    report = replace(report, reasons=reasons)
     if found.decision is None or found.outcome is None:
         return report
     waived = waivers.read()

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from perfops.budgets import selectors as budgets
+from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.jobs import lifecycle
@@ -160,11 +161,7 @@ def run_as_data(run: LoadRun) -> dict[str, Any]:
 
 
 def judgements_as_data(judgements: list[Judgement]) -> list[dict[str, Any]]:
-    names = (
-        "name", "action", "outcome", "value", "target", "threshold", "margin", "reason",
-        "is_waived",
-    )  # fmt: skip
-    return [{name: getattr(each, name) for name in names} for each in judgements]
+    return [as_data(each) for each in judgements]
 
 
 _POLL_S = 1.0

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Path, Query
 
 from perfops.budgets import selectors as budgets
+from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.conf import conf
 from perfops.jobs import lifecycle
@@ -133,17 +134,9 @@ def _detail(run: LoadRun) -> dict[str, Any]:
 def judged(each: Judgement) -> dict[str, Any]:
     """Return a judgement as ``schemas.Judged``."""
     return {
+        **as_data(each),
         "budget": each.budget_id,
-        "name": each.name,
-        "action": each.action,
-        "outcome": each.outcome,
-        "is_waived": each.is_waived,
-        "value": each.value,
-        "target": each.target,
-        "threshold": each.threshold,
-        "margin": each.margin,
         "text": f"{each.value_text} of {each.threshold_text}",
-        "reason": each.reason,
         "run": each.run_id,
         "at": each.at,
     }

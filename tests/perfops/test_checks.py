@@ -6,6 +6,7 @@ from django.db import connections
 
 from perfops.checks import check_project
 from perfops.load import scenarios as plan
+from perfops.load import slowdown
 
 
 def told():
@@ -43,6 +44,14 @@ def test_origins_without_their_middleware(settings):
     assert told() == ["perfops.W003"]
     settings.PERFOPS = {**settings.PERFOPS, "ORIGINS": False}
     assert told() == []
+
+
+def test_the_slowdown_of_comparisons_in_production(settings):
+    settings.MIDDLEWARE = [slowdown.PATH, *settings.MIDDLEWARE]
+    settings.DEBUG = True
+    assert told() == []
+    settings.DEBUG = False
+    assert told() == ["perfops.W006"]
 
 
 def test_a_folder_without_scenarios(settings, tmp_path):

@@ -45,11 +45,12 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
 
     A count of requests that grew fails it at once: no load could acquit it.
     """
-    how = checkouts.recipe()
+    # First: a database without our tables is known at once, and not after all the builds.
+    how, waived = checkouts.recipe(), waivers.read()
     say(f"Preparing the build of {ref} and a database for each ...")
     with checkouts.prepared(ref, how) as pair:
         say("Counting what single requests cost in both ...")
-        counts = exact.compare(pair, how, _routes(wanted, pair[1], how), ref, waivers.read())
+        counts = exact.compare(pair, how, _routes(wanted, pair[1], how), ref, waived)
         if counts.is_broken:
             reason = "A single request costs more: the builds were not loaded."
             return Compared(Decision(Outcome.FAIL, (reason,), ()), 0, exact=counts)

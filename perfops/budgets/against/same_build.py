@@ -156,6 +156,12 @@ def pairs_for_host(usual: int) -> int:
     return max(usual, min(_MOST_NEEDED, found.needed or 0)) if found else usual
 
 
+def of_host() -> list[str]:
+    """Return what verdicts on this host are worth, as reports say it; empty: not measured."""
+    found = newest()
+    return [sentence(found)] if found else []
+
+
 def sentence(found: AATest) -> str:
     """Return what a verdict on this host is worth, for reports and pages."""
     same, slow = found.false_alarms, found.misses
