@@ -13,6 +13,15 @@ from perfops.models.runs import LoadRun
 _BESIDE = ", beside earlier runs"
 
 
+def by_earlier(report: BudgetReport, run: LoadRun) -> BudgetReport:
+    """Return ``report`` on a run that no budget judges: the runs before it alone decide.
+
+    With too few of them for a pass it can't be told.
+    """
+    beside = beside_earlier(report, run)
+    return replace(beside, code=code_of(beside.judgements))
+
+
 def beside_earlier(report: BudgetReport, run: LoadRun) -> BudgetReport:
     """Return ``report`` with what the runs before say: it is never better than it was."""
     found = against_earlier(run)

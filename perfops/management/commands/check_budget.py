@@ -26,7 +26,7 @@ from perfops.management import (
 )
 from perfops.management.budget_report import BudgetReport
 from perfops.management.console import ReportCommand
-from perfops.management.history_report import beside_earlier
+from perfops.management.history_report import beside_earlier, by_earlier
 from perfops.models.runs import LoadRun
 
 
@@ -153,7 +153,16 @@ def _of_run(run: LoadRun | None) -> BudgetReport:
     """Return the report on a run: by its budgets, and beside the runs before it."""
     code, reasons = _judge(run)
     found = BudgetReport(run, code, reasons, _present(run) if run else [])
-    return found if run is None or code == console.COULD_NOT_TELL else beside_earlier(found, run)
+    if run is None:
+        return found
+    if _is_valid(run) and not run.plan.get("judged", True):
+        return by_earlier(found, run)
+    return found if code == console.COULD_NOT_TELL else beside_earlier(found, run)
+
+
+def _is_valid(run: LoadRun) -> bool:
+    is_finished = run.state == LoadRun.State.FINISHED
+    return is_finished and run.verdict != LoadRun.Verdict.INVALID
 
 
 def _no_run() -> str:
@@ -180,7 +189,7 @@ def _judge(run: LoadRun | None) -> tuple[int, list[str]]:
     ):
         return console.COULD_NOT_TELL, [f"Run {run.pk}: {report.verdict(run)}.", *run.reasons]
     if not run.plan.get("judged", True):
-        reason = f"{run.scenario} is not judged by budgets: run one that is."
+        reason = f"{run.scenario} is not judged by budgets."
         return console.COULD_NOT_TELL, [reason]
     verdict, reasons = verdicts.weigh(evaluate(run), errors or VALID)
     codes = {

@@ -74,6 +74,37 @@ def test_with_fewer_runs_it_says_so_and_the_limits_decide(capsys, count, says):
     assert f"here are {count} in all" in report["reasons"][-1]
 
 
+def stress(**changes):
+    runs(**changes)
+    LoadRun.objects.update(scenario="stress", plan={"judged": False})
+
+
+def test_a_scenario_without_budgets_is_judged_by_the_runs_before_alone(capsys):
+    stress(count=WHOLE)
+    code, report = check(capsys, "--scenario", "stress")
+    assert (code, report["verdict"]) == (0, "pass")
+    assert report["reasons"][0] == "stress is not judged by budgets."
+    LoadRun.objects.all().delete()
+    stress(count=WHOLE, slower=1.2)
+    assert check(capsys, "--scenario", "stress")[0] == 1
+    LoadRun.objects.all().delete()
+    # Too few to say that it is no slower.
+    stress(count=20)
+    assert check(capsys, "--scenario", "stress")[0] == 2
+
+
+def test_runs_of_earlier_ci_runs_are_kept_in_a_file_and_read_into_an_empty_database(
+    capsys, tmp_path
+):
+    """As ``.ci/performance keep`` and ``restore`` do it."""
+    stress(count=WHOLE, slower=1.2)
+    file = str(tmp_path / "runs.json.gz")
+    call_command("dumpdata", "perfops.loadrun", "perfops.routeresult", output=file)
+    LoadRun.objects.all().delete()
+    call_command("loaddata", file, ignorenonexistent=True, verbosity=0)
+    assert check(capsys, "--scenario", "stress")[0] == 1
+
+
 def test_with_fewer_runs_a_large_shift_fails_all_the_same(capsys):
     runs(20, slower=1.5)
     assert check(capsys)[0] == 1
