@@ -4,13 +4,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from perfops.formatting import ms_text, percent_text
+
 if TYPE_CHECKING:
     from perfops.models.budgets import Budget
     from perfops.models.runs import LoadRun, RouteResult
 import math
-
-_SMALL_SHARE = 0.1
-_SHORT_MS = 100
 
 
 class WrongValue(ValueError):
@@ -54,7 +53,7 @@ class Milliseconds(Unit):
     name: str = "ms"
 
     def text(self, value: float) -> str:
-        return f"{value:,.1f} ms" if value < _SHORT_MS else f"{value:,.0f} ms"
+        return ms_text(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Share(Unit):
     name: str = "share"
 
     def text(self, value: float) -> str:
-        return f"{value:.2%}" if value < _SMALL_SHARE else f"{value:.1%}"
+        return percent_text(value)
 
     def bound_text(self, bound: float) -> str:
         return f"{bound * 100:g}%"

@@ -170,7 +170,7 @@ def test_a_run_that_is_not_valid_fails_for_what_it_proved_and_is_invalid_otherwi
     slow = run_with(intended_latency_ms={**LATENCY, "p95": 1163.0})
     verdict, reasons = verdicts.decide(slow, errors, judged=True)
     assert verdict == "fail"
-    assert reasons == ["p95 latency is 1,163 ms; it must be < 500 ms.", *errors.reasons]
+    assert reasons == ["p95 latency is 1.2 s; it must be < 500 ms.", *errors.reasons]
     assert verdicts.decide(run_with(error_rate=0.9), errors, judged=True)[0] == "fail"
     assert verdicts.decide(run_with(), errors, judged=True) == ("invalid", list(errors.reasons))
 
