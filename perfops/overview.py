@@ -85,6 +85,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
+    pk: int
     name: str
     is_enabled: bool
     last_at: datetime | None
@@ -286,7 +287,7 @@ def _times(row: Any) -> Scheduled:
         at = now + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
         next_at = at.replace(microsecond=0)
     is_late = next_at is not None and next_at < now - _LATE
-    return Scheduled(row.name, row.enabled, row.last_run_at, next_at, is_late)
+    return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, next_at, is_late)
 
 
 def _database(present: dict[str, Present]) -> list[str]:

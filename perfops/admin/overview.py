@@ -1,10 +1,11 @@
 """The overview and the navigation, as their templates show them to one user."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from perfops import overview, panels
 from perfops.admin import badges
@@ -112,7 +113,7 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         if user.has_perm("perfops.run_analysis")
         else "",
         "panels": [_panel(each) for each in shown],
-        "scheduled": [_scheduled(each, state) for each in state.scheduled],
+        "scheduled": [_scheduled(each, user) for each in state.scheduled],
     }
 
 
@@ -256,14 +257,20 @@ def _database(name: str, present: Present) -> dict[str, Any]:
     }
 
 
-def _scheduled(each: Scheduled, state: Overview) -> dict[str, Any]:
+def _scheduled(each: Scheduled, user: Any) -> dict[str, Any]:
     badge = Badge("good", "✓", "on time")
     if not each.is_enabled:
         badge = Badge("calm", "●", "turned off")
     elif each.is_late:
         badge = Badge("warning", "!", "late")
+    url = ""
+    if user.has_perm("django_celery_beat.view_periodictask"):
+        # A project may have taken its pages out of the admin.
+        with suppress(NoReverseMatch):
+            url = reverse("admin:django_celery_beat_periodictask_change", args=[each.pk])
     return {
         "name": each.name,
+        "url": url,
         "badge": badge,
         "last": minute(each.last_at) if each.last_at else "never",
         "next": minute(each.next_at) if each.next_at else "-",

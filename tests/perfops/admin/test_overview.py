@@ -130,6 +130,9 @@ def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
     page = overview(admin_client)
     assert "is Celery beat running?" in page
     assert "late</span>" in page
+    task = PeriodicTask.objects.exclude(name__startswith="celery.").earliest("name")
+    form = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
+    assert f'<a href="{form}">{task.name}</a>' in page
 
 
 def test_the_next_time_of_a_schedule_is_the_minute_that_it_names():
