@@ -18,8 +18,11 @@ from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from perfops.models import Analysis, Budget, Finding, LoadRun, QueryTemplate
+from perfops.models.decisions import Waiver
 from tests.browser.test_perfops_pages import everything, query
 
 __all__ = ["everything", "query"]
@@ -53,6 +56,8 @@ def ours():
     """The pages that this project wrote."""
     run, analysis, earlier = LoadRun.objects.get(), *Analysis.objects.order_by("-pk")[:2]
     budget, finding = Budget.objects.earliest("pk").pk, Finding.objects.earliest("pk").pk
+    waiver = Waiver.objects.create(budget="p95 latency", reason="known", ends_at=timezone.now())
+    task = PeriodicTask.objects.filter(crontab__isnull=False).earliest("pk")
     for name, *arguments in (
         ("index",), ("app_list", "perfops"), ("cache",), ("cache_clear",),
         ("perfops_loadrun_changelist",), ("perfops_loadrun_change", run.pk),
@@ -64,10 +69,18 @@ def ours():
         ("perfops_querytemplate_change", QueryTemplate.objects.latest("first_seen_at").pk),
         ("perfops_scopetotal_changelist",), ("perfops_pipeline",),
         ("perfops_finding_changelist",), ("perfops_finding_change", finding),
-        ("perfops_budget_changelist",), ("perfops_budget_change", budget),
+        ("perfops_finding_history", finding),
+        ("perfops_budget_changelist",), ("perfops_budget_change", budget), ("perfops_budget_add",),
+        ("perfops_budget_runs", budget), ("perfops_budget_history", budget),
+        ("perfops_waiver_changelist",), ("perfops_waiver_change", waiver.pk),
+        ("perfops_waiver_add",), ("perfops_waiver_history", waiver.pk),
+        ("perfops_loadrun_delete", run.pk), ("perfops_loadrun_history", run.pk),
+        ("django_celery_beat_periodictask_changelist",),
+        ("django_celery_beat_periodictask_change", task.pk), ("password_change",),
     ):  # fmt: skip
         yield reverse(f"admin:{name}", args=arguments)
-    yield "/"
+    search = reverse("admin:perfops_search")
+    yield from ("/", search, f"{search}?q=shelves", f"{search}?q=nothing")
 
 
 def test_no_page_has_anything_serious_in_any_theme_or_width(
@@ -79,6 +92,13 @@ def test_no_page_has_anything_serious_in_any_theme_or_width(
     for path in ours():
         page.goto(live_server.url + path)
         wrong += [f"{path} {each}" for each in looked_at(page, script, path)]
+    # The form of several findings at once is the answer to a form.
+    page.goto(live_server.url + reverse("admin:perfops_finding_changelist"))
+    page.check("#action-toggle")
+    page.select_option("[name=action]", "mute_selected")
+    page.click("[name=index]")
+    page.wait_for_selector("[name=until]")
+    wrong += [f"mute {each}" for each in looked_at(page, script, "/mute/")]
     assert wrong == []
     outside = [url for url in answers if not url.startswith((live_server.url, "data:"))]
     assert outside == []

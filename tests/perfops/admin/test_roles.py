@@ -4,11 +4,13 @@ import re
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
 
-from perfops.models import Analysis, Budget, Finding, LoadRun, QueryTemplate
+from perfops.models import Analysis, Budget, Evaluation, Finding, LoadRun, QueryTemplate
 from perfops.models.decisions import Waiver
 from tests.perfops.budgets.test_verdicts import run_with
 
@@ -153,6 +155,43 @@ def test_a_role_is_offered_no_link_and_no_form_that_it_may_not_use(keys, role):
             if target in PAGES and not may(role, needed_for(target, is_form=url in forms)):
                 wrong.add((name, target))
     assert wrong == set()
+
+
+MOST_STATEMENTS = 20
+
+
+def test_no_page_takes_more_than_twenty_statements_however_many_rows_there_are(keys):
+    now, client = timezone.now(), someone(ADMINISTRATOR)
+    run = {"scenario": "smoke", "target": "http://127.0.0.1:1", "state": "finished"}
+    runs = LoadRun.objects.bulk_create(LoadRun(**run) for _ in range(40))
+    judged = {"budget_id": keys["budget"], "outcome": "met", "value": 1}
+    Evaluation.objects.bulk_create(
+        Evaluation(run=each, target=1, threshold=1, **judged) for each in runs
+    )
+    Analysis.objects.bulk_create(Analysis(state="finished", finished_at=now) for _ in range(40))
+    Finding.objects.bulk_create(
+        Finding(
+            database="default", fingerprint=str(n), advisor="growth", severity="info",
+            object=str(n), title=f"number {n}", why="w", remedy="r", first_seen_at=now,
+            last_seen_at=now, last_analysis_id=keys["analysis"],
+        )
+        for n in range(40)
+    )  # fmt: skip
+    Waiver.objects.bulk_create(
+        Waiver(budget="p95 latency", reason="x", ends_at=now) for _ in range(40)
+    )
+    QueryTemplate.objects.bulk_create(
+        QueryTemplate(id=n, database="default", text=f"SELECT {n}", first_seen_at=now)
+        for n in range(100, 140)
+    )
+    urls = [address(name, keys) for name, (least, _) in PAGES.items() if may(ADMINISTRATOR, least)]
+    found = {}
+    for url in (*urls, reverse("admin:index"), reverse("admin:app_list", args=["perfops"])):
+        client.get(url)  # What is asked once a process: content types.
+        with CaptureQueriesContext(connection) as sent:
+            client.get(url)
+        found[url] = len(sent)
+    assert {url: number for url, number in found.items() if number > MOST_STATEMENTS} == {}
 
 
 def needed_for(name, is_form):
