@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges, budget_history
-from perfops.admin.pages import CheckedAdmin
+from perfops.admin.pages import CheckedAdmin, minute
 from perfops.budgets import history, selectors, waivers
 from perfops.budgets.against import same_build
 from perfops.budgets.metrics.metric import WrongValue
@@ -31,9 +31,9 @@ _BOUNDS = ("target", "threshold")
 LONGEST = timedelta(days=366)
 # Runs of the chart beside the form; the page of the history has more.
 _SHOWN = 50
-_UNTESTED = (
+_UNTESTED = SafeString(
     "How often a comparison of two builds is wrong on your host was not measured yet: "
-    "run `manage.py aa_test` there."
+    "run <code>manage.py aa_test</code> there."
 )
 
 
@@ -190,6 +190,14 @@ class BudgetAdmin(CheckedAdmin):
 class WaiverForm(forms.ModelForm):
     """A waiver is for something that reports name, gives a reason, and ends."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Who may only look has no field.
+        if "ends_at" in self.fields:
+            widgets = getattr(self.fields["ends_at"].widget, "widgets", [])
+            for widget, label in zip(widgets, ("Ends at, date", "Ends at, time"), strict=False):
+                widget.attrs["aria-label"] = label
+
     def clean_budget(self) -> str:
         given: str = self.cleaned_data["budget"]
         budgets = sorted(str(each) for each in Budget.objects.filter(enabled=True))
@@ -236,7 +244,7 @@ class WaiverAdmin(CheckedAdmin):
 
     form = WaiverForm
     ordering = ["-ends_at"]
-    list_display = ["budget", "state", "ends_at", "reason", "created_by", "created_at"]
+    list_display = ["budget", "state", "ends", "reason", "created_by", "made"]
     list_select_related = ["created_by"]
     list_filter = [CountsFilter]
     search_fields = ["budget", "reason"]
@@ -248,6 +256,17 @@ class WaiverAdmin(CheckedAdmin):
     @admin.display(description="State", ordering="ends_at")
     def state(self, waiver: Waiver) -> SafeString:
         return badges.of_waiver(waiver, timezone.now()).html()
+
+    @admin.display(description="Ends", ordering="ends_at")
+    def ends(self, waiver: Waiver) -> SafeString:
+        return minute(waiver.ends_at)
+
+    @admin.display(description="Made", ordering="created_at")
+    def made(self, waiver: Waiver) -> SafeString:
+        return minute(waiver.created_at)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {"title": "Waivers", **(extra_context or {})})
 
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:

@@ -116,6 +116,11 @@ class MeasuredAdmin(CheckedAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return _Narrow
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what is deleted and count what goes with it: a run has a sample for each second."""
+        _, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return [str(each).capitalize() for each in objs], counts, needed, protected
+
     def may(self, request: HttpRequest, permission: str) -> bool:
         return bool(request.user.has_perm(f"perfops.{permission}"))
 

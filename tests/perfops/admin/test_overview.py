@@ -27,6 +27,7 @@ from perfops.models import (
     Recommendation,
     ScopeTotal,
 )
+from perfops.models.decisions import Waiver
 from tests.explain import rows_read
 from tests.perfops.admin.test_pages import ADVICE, asked
 from tests.perfops.budgets.test_verdicts import run_with
@@ -259,12 +260,14 @@ def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):
 
 def test_times_have_one_form_on_every_page_and_say_utc_when_pointed_at(admin_client, measured):
     run, finding = measured[0], findings.Finding.objects.get()
+    waiver = Waiver.objects.create(budget="p95 latency", reason="x", ends_at=timezone.now())
     for name, key, at in (
-        ("loadrun_change", run.pk, run.created_at),
-        ("finding_change", finding.pk, finding.first_seen_at),
-        ("analysis_change", finding.last_analysis_id, finding.last_analysis.created_at),
+        ("loadrun_change", [run.pk], run.created_at),
+        ("finding_change", [finding.pk], finding.first_seen_at),
+        ("analysis_change", [finding.last_analysis_id], finding.last_analysis.created_at),
+        ("waiver_changelist", [], waiver.ends_at),
     ):
-        page = admin_client.get(reverse(f"admin:perfops_{name}", args=[key])).content.decode()
+        page = admin_client.get(reverse(f"admin:perfops_{name}", args=key)).content.decode()
         shown = f'title="{at:%Y-%m-%d %H:%M:%S} UTC">{at:%Y-%m-%d %H:%M} UTC</time>'
         assert shown in page, name
 

@@ -351,6 +351,13 @@ def test_each_role_may_do_what_it_is_for_and_is_offered_no_more(
     assert (url("analysis_now") in home) == ("look at sessions" in allowed)
 
 
+def test_what_goes_with_a_run_is_counted_before_it_is_deleted(admin_client, measured_run):
+    page = admin_client.get(url("loadrun_delete", measured_run.pk)).content.decode()
+    content = page.partition('<div id="content"')[2]
+    assert "59" in content.partition("Objects")[0], "samples"
+    assert content.partition("Objects")[2].count("<li>") == 1
+
+
 def test_who_is_not_logged_in_sees_nothing(client, measured_run, finding):
     answers = pages(client, measured_run, Analysis.objects.get(), finding)
     assert set(answers.values()) == {302}

@@ -15,3 +15,9 @@
   // The same words as of the last save.
   document.querySelector('.field-crontab_translation')?.remove();
 })();
+// Django's pairs of a date and a time have one label for both, which names neither.
+for (const field of document.querySelectorAll('.datetime input:not([aria-label])')) {
+  const row = field.closest('.form-row')?.querySelector('label, legend, .fieldset-heading');
+  const what = field.classList.contains('vDateField') ? 'date' : 'time';
+  field.setAttribute('aria-label', `${row?.textContent.trim().replace(/:$/, '') ?? ''} ${what}`.trim());
+}

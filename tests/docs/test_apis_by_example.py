@@ -1,4 +1,4 @@
-"""The examples of docs/perfops-api.md: each curl is asked as it stands, and answered as it says."""
+"""The examples of both APIs: each curl is asked as it stands, and answered as it says."""
 
 import re
 import shlex
@@ -6,6 +6,7 @@ from string import Template
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import path
 from django.utils import timezone
@@ -16,8 +17,8 @@ from perfops.models import Finding
 from perfops.rest.access import SessionGuard
 from tests.perfops.rest.test_operations import member
 
-PAGE = (settings.BASE_DIR / "docs" / "perfops-api.md").read_text()
-BLOCKS = re.findall(r"^```sh\n# (\d+)[^\n]*\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+DOCS = settings.BASE_DIR / "docs"
+PAGE = (DOCS / "perfops-api.md").read_text()
 HOST = "http://127.0.0.1:3001"
 
 
@@ -53,11 +54,27 @@ def test_each_example_is_answered_as_it_says():
         severity="error", title="x", why="w", remedy="r", first_seen_at=now, last_seen_at=now,
     )  # fmt: skip
     access = accounts.start_session(member("operator")).access
-    known = {"MIDST": HOST, "ACCESS": access, "FINDING": finding.pk}
-    assert len(BLOCKS) == PAGE.count("```sh") == PAGE.count("curl -s")
-    for status, command in BLOCKS:
+    follow(PAGE, {"MIDST": HOST, "ACCESS": access, "FINDING": finding.pk})
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("empty_cache", "world")
+def test_each_example_of_profiles_is_answered_as_it_says():
+    user = get_user_model().objects.create_user("lovelace", password="correct horse battery")
+    access = accounts.start_session(user).access
+    page = (DOCS / "api.md").read_text().replace('"ada"', '"lovelace"').replace("/ada", "/lovelace")
+    follow(page, {"MIDST": HOST, "ACCESS": access})
+
+
+def follow(page, known):
+    """Ask each block of ``page``; what an answer gives is known to those that follow."""
+    blocks = re.findall(r"^```sh\n# (\d+)[^\n]*\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == page.count("```sh") == page.count("curl -s")
+    for status, command in blocks:
         answer = asked(Template(command.replace("\\\n", " ")).substitute(known))
         assert answer.status_code == int(status), (command, answer.content)
+        if not answer.content:
+            continue
         if "token" in (found := answer.json()):
             known["TOKEN"] = found["token"]
         if "Location" in answer and status == "201" and "runs" in answer["Location"]:

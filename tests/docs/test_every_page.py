@@ -1,0 +1,89 @@
+"""What holds for every page: links lead somewhere, commands are taken, tables are complete."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import get_commands
+
+from tests.perfops.management.test_every_command import COMMANDS, parser_of
+
+ROOT = Path(settings.BASE_DIR)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+# Where environment variables are read.
+READERS = ["midst/settings", "midst/stack", "midst/server", "midst/asgi.py", "midst/celery.py",
+           "infra/gunicorn.conf.py"]  # fmt: skip
+READ = re.compile(
+    r"(?:env(?:\.\w+)?\(|environ(?:\.get|\.setdefault)?[(\[]|share\(|positive_int\(|_number\("
+    r"|signing_key\()\s*\"([A-Z][A-Z0-9_]+)\""
+)
+# Read, and no setting: what a shell and gunicorn have.
+NO_SETTINGS = {"PATH", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "HTTP_TRANSFER_ENCODING"}
+# Documented, and read by libraries.
+BY_LIBRARIES = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PROMETHEUS_MULTIPROC_DIR"}
+
+
+def anchors_of(page):
+    """Return the anchors of its headings as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
+    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_link_leads_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"", page.read_text()):
+        target, _, anchor = (link[0] or link[1]).partition("#")
+        if re.match(r"\w+:", target):
+            continue
+        file = (page.parent / target).resolve() if target else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors_of(file), (target, anchor)
+
+
+def commands_of(page):
+    """Yield the words of each ``manage.py`` in its blocks of shell."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            command = re.search(r"manage\.py ([^|>&;]+)", line)
+            if command:
+                words = shlex.split(command[1].split(" #")[0].rstrip(")'\""))
+                if words and words[0] in COMMANDS:
+                    yield words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_each_command_is_one_that_is_taken(page):
+    for name, *words in commands_of(page):
+        parser_of(name).parse_args(words)
+
+
+def test_some_commands_are_found():
+    assert sum(len(list(commands_of(page))) for page in PAGES) > 20
+
+
+def test_the_page_of_commands_has_each_of_them():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert sorted(re.findall(r"^\| `(\w+)` \|", page, re.M)) == sorted(COMMANDS)
+    assert set(COMMANDS) <= set(get_commands())
+
+
+def test_the_page_of_settings_has_each_variable_that_is_read():
+    files = [
+        file
+        for each in READERS
+        for file in ([ROOT / each] if each.endswith(".py") else (ROOT / each).rglob("*.py"))
+        if file.name != "test.py"
+    ]
+    read = {name for file in files for name in READ.findall(file.read_text())}
+    page = (ROOT / "docs" / "settings.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    documented = {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)}
+    assert documented - BY_LIBRARIES == read - NO_SETTINGS
+
+
+def test_the_front_door_is_two_screens_at_most():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 90
