@@ -11,10 +11,11 @@ import math
 import random
 import sys
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from statistics import mean, stdev
-
-from scipy import stats  # type: ignore[import-untyped]
+from typing import Any
 
 from perfops.statistics.gate import (
     HISTORY_RUNS,
@@ -31,6 +32,13 @@ HISTORIES, REQUESTS, SLOWER, ROUTES = 500, 200, 1.1, 8
 MOST_FALSE, LEAST_POWER = 0.02, 0.8
 PAGE = Path(__file__).parents[1] / "docs" / "regressions.md"
 BEGIN, END = "<!-- made by benchmarks/gate_rules.py -->", "<!-- end -->"
+
+
+@cache
+def _stats() -> Any:
+    """Return scipy.stats: it takes 3 s to import, and tests of our own rules need none of it."""
+    return import_module("scipy.stats")
+
 
 Host = Callable[[random.Random], Callable[[int], float]]
 HISTORY, TURN = "ours, 5 new runs against 30", f"ours, in turn (up to {MAX_PAIRS} pairs)"
@@ -115,7 +123,7 @@ def last_run(name: str, rng: random.Random, factor: float) -> bool:
 def t_test_limit(name: str, rng: random.Random, factor: float) -> bool:
     """As Bencher documents it: above mean + t x deviation of up to 64 runs, by default at 99%."""
     return any(
-        after[-1] > mean(before) + stats.t.ppf(0.99, len(before) - 1) * stdev(before)
+        after[-1] > mean(before) + _stats().t.ppf(0.99, len(before) - 1) * stdev(before)
         for before, after in _every_history(name, rng, factor)
     )
 
@@ -128,7 +136,7 @@ def raw_ranks(name: str, rng: random.Random, factor: float) -> bool:
             [run * rng.lognormvariate(0, 0.3) for _ in range(REQUESTS)]
             for run in (before[-1], after[-1])
         )
-        found.append(stats.mannwhitneyu(new, old, alternative="greater").pvalue < ALPHA)
+        found.append(_stats().mannwhitneyu(new, old, alternative="greater").pvalue < ALPHA)
     return any(found)
 
 

@@ -26,16 +26,20 @@ NO_SETTINGS = {"PATH", "CONTENT_LENGTH", "REQUEST_METHOD", "PATH_INFO", "HTTP_TR
 BY_LIBRARIES = {"OTEL_EXPORTER_OTLP_ENDPOINT", "PROMETHEUS_MULTIPROC_DIR"}
 
 
+def prose_of(page):
+    """Return it without its blocks: what they show need not be there."""
+    return re.sub(r"^ *```.*?^ *```$|^ {4}[^\n]*$", "", page.read_text(), flags=re.M | re.S)
+
+
 def anchors_of(page):
     """Return the anchors of its headings as GitHub makes them."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.M | re.S)
-    headings = re.findall(r"^#+ (.+)$", text, re.M)
+    headings = re.findall(r"^#+ (.+)$", prose_of(page), re.M)
     return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_link_leads_somewhere(page):
-    for link in re.findall(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"", page.read_text()):
+    for link in re.findall(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"", prose_of(page)):
         target, _, anchor = (link[0] or link[1]).partition("#")
         if re.match(r"\w+:", target):
             continue
@@ -44,25 +48,38 @@ def test_every_link_leads_somewhere(page):
         assert not anchor or anchor in anchors_of(file), (target, anchor)
 
 
-def commands_of(page):
+def in_blocks(page):
     """Yield the words of each ``manage.py`` in its blocks of shell."""
     for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
-            command = re.search(r"manage\.py ([^|>&;]+)", line)
+            command = re.search(r"manage\.py ([^|><&;)]+)", line)
             if command:
-                words = shlex.split(command[1].split(" #")[0].rstrip(")'\""))
-                if words and words[0] in COMMANDS:
-                    yield words
+                yield shlex.split(command[1].split(" #")[0])
+
+
+def in_sentences(page):
+    """Yield the words of each ``manage.py`` between single backticks; values may be names."""
+    for code in re.findall(r"`([^`]+)`", prose_of(page)):
+        command = re.search(r"manage\.py ([a-z_]+[^|><&;]*)", code)
+        if command:
+            yield command[1].split()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_each_command_is_one_that_is_taken(page):
-    for name, *words in commands_of(page):
-        parser_of(name).parse_args(words)
+    for name, *words in in_blocks(page):
+        assert name in get_commands()
+        if name in COMMANDS:
+            parser_of(name).parse_args(words)
+    for name, *words in in_sentences(page):
+        assert name in get_commands()
+        if name in COMMANDS:
+            options = {each.split("=")[0] for each in words if each.startswith("--")}
+            assert options <= set(parser_of(name)._option_string_actions), name
 
 
 def test_some_commands_are_found():
-    assert sum(len(list(commands_of(page))) for page in PAGES) > 20
+    assert sum(len([*in_blocks(page), *in_sentences(page)]) for page in PAGES) > 30
 
 
 def test_the_page_of_commands_has_each_of_them():
