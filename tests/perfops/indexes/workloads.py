@@ -182,7 +182,7 @@ WORKLOADS = (
     # its writes cost, whatever their number, and noise would decide.
     one("too many writes", "SELECT * FROM events WHERE kind = %s", lambda n: [n],
         calls=12, is_quick=True, writes=(
-            "INSERT INTO events (kind, at) SELECT n %% 500, now() FROM generate_series(1, 120000) n",
+            "INSERT INTO events (kind, at) SELECT n %% 500, now() FROM generate_series(1, 99999) n",
             "DELETE FROM events WHERE id > 15000",
             "VACUUM events",
         )),
