@@ -1,4 +1,7 @@
-"""infra/kubernetes, held to its promises without a cluster; .ci/run asks the published schemas."""
+"""infra/kubernetes, held to its promises without a cluster.
+
+``.ci/run`` builds all of it with kustomize and asks the published schemas.
+"""
 
 import json
 import re
