@@ -250,6 +250,7 @@ PERFOPS = {
             "{python} manage.py migrate --no-input",
             "{python} manage.py seed --profiles 1000",
         ],
+        "counts": "infra/k6/counts.json",
         "serve": "{python} -m gunicorn -c infra/gunicorn.conf.py",
         "environment": {
             "DATABASE_URL": "{database_url}",

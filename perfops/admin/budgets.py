@@ -201,8 +201,8 @@ class WaiverForm(forms.ModelForm):
     def clean_budget(self) -> str:
         given: str = self.cleaned_data["budget"]
         budgets = sorted(str(each) for each in Budget.objects.filter(enabled=True))
-        figure, of, route = given.partition(" of ")
-        if given in budgets or (figure in waivers.FIGURES and of and route.strip()):
+        _, route = waivers.figure_and_route(given)
+        if given in budgets or route:
             return given
         raise forms.ValidationError(
             f"No report names {given!r}. Budgets: {', '.join(budgets)}. Of two builds and "

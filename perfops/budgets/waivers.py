@@ -9,9 +9,20 @@ from django.utils import timezone
 from perfops.models.decisions import Waiver
 
 # What has no row among the budgets: counts of requests, and two builds in turn.
-COUNTS = ("statements", "rows", "blocks", "bytes", "Python instructions")
+COUNTS = (
+    "statements", "statements of a second request", "rows", "blocks", "bytes",
+    "Python instructions",
+)  # fmt: skip
 TIMES = ("p50", "p95", "p99", "CPU")
 FIGURES = (*COUNTS, *TIMES)
+
+
+def figure_and_route(name: str) -> tuple[str, str]:
+    """Return the figure of ``FIGURES`` and the route that ``name`` is of; both "" for a budget."""
+    for figure in sorted(FIGURES, key=len, reverse=True):
+        if name.startswith(f"{figure} of "):
+            return figure, name.removeprefix(f"{figure} of ").strip()
+    return "", ""
 
 
 @dataclass(frozen=True, slots=True)

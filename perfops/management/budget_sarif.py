@@ -51,14 +51,13 @@ def as_sarif(report: BudgetReport) -> str:
 
 
 def _rule(name: str) -> str:
-    figure, of, _ = name.partition(" of ")
-    if not of:
-        return "budget"
+    figure, _ = waivers.figure_and_route(name)
     return "counts" if figure in waivers.COUNTS else "time" if figure in waivers.TIMES else "budget"
 
 
 def _result(each: Judgement, causes: list[Cause]) -> dict[str, Any]:
-    rule, route = _rule(each.name), each.name.partition(" of ")[2]
+    rule = _rule(each.name)
+    route = waivers.figure_and_route(each.name)[1] or each.name.partition(" of ")[2]
     mine = [cause for cause in causes if route and route in {cause.route, ALL_ROUTES}]
     lines = [f"{each.name} is {each.value_text}; it must be {each.threshold_text}.", each.reason]
     for cause in mine:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from perfops.budgets.against import attribution, checkouts, comparing, databases, exact
+from perfops.budgets.against import (
+    attribution,
+    checkouts,
+    committed_growth,
+    comparing,
+    databases,
+    exact,
+)
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import Recipe, Side, git
 from perfops.budgets.against.databases import CouldNotCompare
@@ -72,8 +79,8 @@ def _commit(ref: str) -> str:
 class Bisection:
     """Builds of commits, each in a worktree, over copies of the database that GOOD has filled."""
 
-    def __init__(self, good: Side, how: Recipe, options: str, scratch: Path) -> None:
-        self._good, self._how, self._options = good, how, options
+    def __init__(self, good: Side, commit: str, how: Recipe, options: str, scratch: Path) -> None:
+        self._good, self._commit, self._how, self._options = good, commit, how, options
         self._counts = scratch / "counts.json"
 
     def count_good(self) -> None:
@@ -104,8 +111,10 @@ class Bisection:
             yield side
 
     def counts_of(self, commit: str) -> dict[str, Any]:
+        """Return the report of a commit's counts, without growth that it states itself."""
+        growth = committed_growth.between(Path(self._how.counts), self._commit, commit)
         with self.build(commit) as side:
-            return self.counted(side, self._counts)
+            return committed_growth.excused(self.counted(side, self._counts), growth)
 
     def compared(self, commit: str, wanted: Wanted, say: Say) -> comparing.Compared:
         with self.build(commit) as side:
@@ -126,7 +135,7 @@ def bisect(good: str, bad: str, wanted: Wanted, options: str, say: Say) -> Found
         databases.create(side.database)
         for command in how.prepare:
             side.run(command, how)
-        work = Bisection(side, how, options, scratch)
+        work = Bisection(side, old, how, options, scratch)
         work.count_good()
         worst = violated(work.counts_of(commits[-1]))
         if worst:

@@ -36,13 +36,15 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Commands are split as a shell does; ``{python}``, ``{port}``, ``{folder}`` (the checkout),
     ``{scratch}`` (an empty folder), ``{side}`` (a name of its own) and ``{database_url}`` are
     filled in. ``install``: in the other build's checkout. ``prepare``: fills its empty database.
-    ``migrate``: this build's migrations on a copy of that.
+    ``migrate``: this build's migrations on a copy of that. ``counts``: the committed file of
+    ``check_budget --deterministic``.
     """
 
     install: tuple[str, ...] = ()
     python: str = sys.executable
     prepare: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
     migrate: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
+    counts: str = "perfops-counts.json"
     serve: str = "{python} manage.py runserver --noreload {port}"
     environment: dict[str, str] = msgspec.field(
         default_factory=lambda: {"DATABASE_URL": "{database_url}"}

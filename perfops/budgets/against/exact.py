@@ -11,9 +11,10 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-from perfops.budgets.against import checkouts
+from perfops.budgets.against import checkouts, committed_growth
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import Recipe, Side
+from perfops.budgets.against.committed_growth import CommittedGrowth
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.selectors import Judgement, against_before
 from perfops.budgets.waivers import Waivers
@@ -59,7 +60,8 @@ def compare(
 ) -> Exact:
     """Return what a request costs more in the newer build. Never raises for what can't be counted.
 
-    ``routes``: a routes.json; None for the URLs of each build.
+    ``routes``: a routes.json; None for the URLs of each build. ``ref``: the older build's commit.
+    What HEAD's file of counts says to have grown since then is no violation.
     """
     old, new = pair
     file = new.scratch / "counts.json"
@@ -69,20 +71,26 @@ def compare(
         if written["exit_code"]:
             return _uncounted(written)
         data = report_of(new, how, f"--deterministic --since {ref} {words}")
+        growth = committed_growth.between(Path(how.counts), ref, "HEAD")
     except CouldNotCompare as error:
         return Exact(reasons=[f"Requests were not counted: {error}"])
-    return judged(data, waived)
+    return judged(data, waived, growth)
 
 
-def judged(data: dict[str, Any], waived: Waivers) -> Exact:
-    """Return the report of the newer build's counts as ours, by the waivers of our database."""
-    figures = data["budgets"]
-    if not figures:
+def judged(data: dict[str, Any], waived: Waivers, growth: CommittedGrowth) -> Exact:
+    """Return the report of the newer build's counts as ours, by the waivers of our database.
+
+    ``growth``: what the file of counts says itself; what it excuses is listed, as met.
+    """
+    if not data["budgets"]:
         return _uncounted(data)
-    found = [_judgement(each, waived) for each in figures if each["outcome"] != _MET]
-    as_before = len(figures) - len(found)
-    summary = f"{as_before} of {count_text(len(figures), 'count')} of single requests did not grow."
-    return Exact(found, causes_of(data["causes"]), [summary])
+    after = committed_growth.excused(data, growth)
+    both = list(zip(data["budgets"], after["budgets"], strict=True))
+    found = [_judgement(now, waived) for was, now in both if was["outcome"] != _MET]
+    as_before = len(both) - len(found)
+    summary = f"{as_before} of {count_text(len(both), 'count')} of single requests did not grow."
+    said = committed_growth.reasons(data, after, growth)
+    return Exact(found, causes_of(after["causes"]), [summary, *said])
 
 
 def _uncounted(data: dict[str, Any]) -> Exact:

@@ -10,6 +10,7 @@ from perfops.formatting import count_text
 _SLACK = {"bytes": 0.1, "blocks": 0.1, "steps": 0.02}
 # As reports name them.
 NAMES = {"again": "statements of a second request", "steps": "Python instructions"}
+FIELDS = {name: what for what, name in NAMES.items()}
 # A page that was split, one version of a row more; a buffer that was filled.
 _FEW = {"blocks": 5, "steps": 500}
 

@@ -75,7 +75,7 @@ def test_a_good_that_fails_its_own_counts_is_no_measure(monkeypatch):
     said = iter([data(), data("statements of /a")])
     monkeypatch.setattr(Bisection, "counted", lambda *_, **__: next(said))
     with pytest.raises(CouldNotCompare, match="GOOD fails already"):
-        Bisection(None, None, "", bisecting.Path()).count_good()
+        Bisection(None, "", None, "", bisecting.Path()).count_good()
 
 
 def test_counts_lead_to_the_commit_its_statement_and_its_files(shop, monkeypatch):
@@ -85,7 +85,7 @@ def test_counts_lead_to_the_commit_its_statement_and_its_files(shop, monkeypatch
     # Another count got worse before: it is not what is looked for.
     reports = dict(zip(shop[1:], (data("rows of /b"), bad, bad), strict=True))
     monkeypatch.setattr(Bisection, "counts_of", lambda self, commit: reports[commit])
-    work = Bisection(None, None, "", bisecting.Path())
+    work = Bisection(None, "", None, "", bisecting.Path())
     found = bisecting._by_counts(work, shop[1:], {"statements of /a"}, lambda _: None)
     assert found.suspects == [shop[2]]
     commits = (f"{shop[2][:7]} Shop is 2",)
@@ -99,7 +99,7 @@ def test_a_bad_that_does_not_fail_is_said(shop, monkeypatch):
         raise CouldNotCompare("no server")
 
     monkeypatch.setattr(Bisection, "compared", away)
-    work = Bisection(None, None, "", bisecting.Path())
+    work = Bisection(None, "", None, "", bisecting.Path())
     with pytest.raises(CouldNotCompare, match="BAD does not fail"):
         bisecting._in_turn(work, shop[1:], None, lambda _: None)
 

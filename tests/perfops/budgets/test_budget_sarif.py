@@ -43,6 +43,16 @@ def schema():
     return jsonschema_rs.Draft7Validator(json.loads(text), validate_formats=True)
 
 
+def test_statements_of_a_second_request_point_at_the_line_of_their_cause():
+    name = f"statements of a second request of {ROUTE}"
+    cause = replace(CAUSE, site="shop/views.py:7 f")
+    (found,) = sarif(judged("violated", name), causes=[cause])["runs"][0]["results"]
+    assert found["ruleId"] == "counts"
+    (place,) = found["locations"]
+    assert place["physicalLocation"]["region"] == {"startLine": 7}
+    assert place["logicalLocations"][0]["fullyQualifiedName"] == ROUTE
+
+
 def test_it_holds_against_the_official_schema(schema):
     waived = replace(judged("violated", "p95 of /a b"), is_waived=True)
     for report in (

@@ -9,6 +9,7 @@ from django.utils import timezone
 from perfops.budgets import waivers
 from perfops.budgets.against import checkouts, comparing, exact
 from perfops.budgets.against.checkouts import Recipe
+from perfops.budgets.against.committed_growth import CommittedGrowth
 from perfops.budgets.against.measuring import Wanted
 from perfops.management import against_report, console
 from perfops.models.decisions import Waiver
@@ -45,7 +46,7 @@ def waive():
 
 
 def test_a_count_that_grew_fails_and_names_its_cause():
-    found = exact.judged(data(), waivers.read())
+    found = exact.judged(data(), waivers.read(), CommittedGrowth())
     assert found.is_broken
     report = reported(found, Outcome.INCONCLUSIVE, pairs=0)
     assert report.code == console.NOT_FINE
@@ -56,11 +57,14 @@ def test_a_count_that_grew_fails_and_names_its_cause():
 
 def test_a_waived_count_leaves_the_verdict_to_the_load_and_an_unknown_one_is_no_pass():
     waive()
-    found = exact.judged(data(), waivers.read())
+    found = exact.judged(data(), waivers.read(), CommittedGrowth())
     assert not found.is_broken
     assert reported(found).code == console.FINE
     assert reported(found, Outcome.INCONCLUSIVE).code == console.COULD_NOT_TELL
-    assert reported(exact.judged(data("unknown"), waivers.read())).code == console.COULD_NOT_TELL
+    assert (
+        reported(exact.judged(data("unknown"), waivers.read(), CommittedGrowth())).code
+        == console.COULD_NOT_TELL
+    )
 
 
 @pytest.mark.parametrize("of_old", [0, 2])
@@ -84,7 +88,9 @@ def test_what_grew_is_not_loaded(monkeypatch, tmp_path):
     pair = checkouts.Side("old", tmp_path, "a", tmp_path, 1, ""), None
     monkeypatch.setattr(checkouts, "prepared", lambda ref, how: Yielding(pair))
     monkeypatch.setattr(comparing, "_routes", lambda *_: None)
-    monkeypatch.setattr(exact, "compare", lambda *_: exact.judged(data(), waivers.read()))
+    monkeypatch.setattr(
+        exact, "compare", lambda *_: exact.judged(data(), waivers.read(), CommittedGrowth())
+    )
     found = comparing.compare("main", Wanted(), lambda _: None)
     assert (found.decision.outcome, found.pairs) == (Outcome.FAIL, 0)
 
