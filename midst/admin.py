@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from midst.accounts import throttle
 from midst.kernel.problems import Problem
 from midst.operations.cache_page import views as cache_page
+from midst.operations.tasks_page import views as tasks_page
 
 _NO_PARAMETER = "The address or the form has a parameter that no list takes."
 # What Django, psycopg and PostgreSQL raise for lookups and values that make no sense together.
@@ -89,7 +90,7 @@ class MidstAdminSite(admin.AdminSite):
         return super().admin_view(checked, cacheable)
 
     def get_urls(self) -> list[Any]:
-        return [*cache_page.urls(self), *super().get_urls()]
+        return [*cache_page.urls(self), *tasks_page.urls(self), *super().get_urls()]
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)

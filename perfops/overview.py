@@ -16,19 +16,18 @@ from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncHour
 from django.utils import timezone
 
-from perfops import panels
+from perfops import panels, reasons
 from perfops.analysis import queries, selectors, sessions
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.selectors import Seen
 from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
-from perfops.conf import conf
-from perfops.formatting import count_text, time_text
 from perfops.models.analyses import Analysis, Finding, Recommendation
-from perfops.models.budgets import Budget, Evaluation
+from perfops.models.budgets import Budget
 from perfops.models.origins import QueryOrigin, ScopeTotal
 from perfops.models.runs import LoadRun
+from perfops.reasons import Reason
 
 _RUNS = 30
 # The newest by their key: of their times alone there is no index.
@@ -104,16 +103,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``kind``: good, warning, bad or odd (nothing is known yet); ``headline``: one sentence.
+    """``kind``: good, warning, bad or odd (nothing is known yet); ``summary``: in few words.
 
-    ``reasons``: what the headline does not say. ``runs``: of the newest one's scenario and target,
-    newest first.
+    ``reasons``: the worst first. ``runs``: of the newest one's scenario and target, newest first.
     """
 
     at: datetime
     kind: str
-    headline: str
-    reasons: tuple[str, ...]
+    summary: str
+    reasons: tuple[Reason, ...]
     runs: tuple[RunFigures, ...]
     active: tuple[LoadRun | Analysis, ...]
     judgements: tuple[Judgement, ...]
@@ -124,6 +122,27 @@ class Overview:
     present: dict[str, Present]
     scheduled: tuple[Scheduled, ...]
     steps: tuple[Step, ...]
+
+    @property
+    def first(self) -> Reason | None:
+        """The reason that the headline names; None where its summary is a sentence already."""
+        return self.reasons[0] if self.reasons and self.kind in {"bad", "warning"} else None
+
+    @property
+    def others(self) -> tuple[Reason, ...]:
+        return self.reasons[1:] if self.first else self.reasons
+
+    @property
+    def more(self) -> str:
+        """How many reasons the headline does not name."""
+        return f"And {len(self.others)} more below." if self.first and self.others else ""
+
+    @property
+    def headline(self) -> str:
+        """The state in one sentence, or two."""
+        if self.first is None:
+            return self.summary
+        return f"{self.summary}: {self.first.text} {self.more}".rstrip()
 
 
 def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
@@ -143,28 +162,26 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     open_findings = _open_findings()
     present = {name: sessions.now(name) for name in sessions.databases()}
     scheduled = _scheduled()
+    broken, taken = reasons.of_databases(present)
     bad = [
-        *_database(present),
-        *_budgets(runs, judgements),
-        *_waiting(active),
-        *panels.sentences(shown, "bad"),
-        *(["Errors are open: see the incidents."] if open_findings.get("error") else []),
+        *broken,
+        *reasons.of_budgets(runs, judgements),
+        *reasons.waiting(active),
+        *reasons.of_panels(shown, "bad"),
+        *reasons.of_findings(open_findings, "error", "Errors are open: see the incidents."),
     ]
-    worth_a_look = [*_near(judgements), *_late(scheduled)]
-    if open_findings.get("warning"):
-        number = open_findings["warning"]
-        is_open = "is open" if number == 1 else "are open"
-        worth_a_look.append(f"{count_text(number, 'warning')} {is_open}: see the incidents.")
+    worth_a_look = [*taken, *reasons.near(judgements), *reasons.late(scheduled)]
+    worth_a_look += reasons.of_findings(open_findings, "warning", "{}: see the incidents.")
     known = bool(runs or analysis)
     if known:
-        worth_a_look += _unseen(runs, analysis, unjudged)
-    worth_a_look += panels.sentences(shown, "warning", "odd")
+        worth_a_look += reasons.unseen(runs, analysis, unjudged)
+    worth_a_look += reasons.of_panels(shown, "warning", "odd")
     kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
     return Overview(
         at=timezone.now(),
         kind=kind,
-        headline=_headline(kind, bad, worth_a_look),
-        reasons=(*bad, *worth_a_look)[0 if kind == "odd" else 1 :],
+        summary=_summary(kind, is_bad=bool(bad)),
+        reasons=(*bad, *worth_a_look),
         runs=runs,
         active=active,
         judgements=judgements,
@@ -178,19 +195,12 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     )
 
 
-def age_text(at: datetime, now: datetime) -> str:
-    """Return how long ago ``at`` was: "5 minutes ago"."""
-    return f"{time_text(max(0.0, (now - at).total_seconds()))} ago"
-
-
-def _headline(kind: str, bad: list[str], worth_a_look: list[str]) -> str:
-    found = bad or worth_a_look
-    more = f" And {len(found) - 1} more below." if len(found) > 1 else ""
+def _summary(kind: str, *, is_bad: bool) -> str:
     if kind == "odd":
         return "Not known yet: nothing was measured so far."
     if kind == "good":
         return "Fine: every budget holds and no problem is open."
-    return f"{'Not fine' if bad else 'Fine, with something to look at'}: {found[0]}{more}"
+    return "Not fine" if is_bad else "Fine, with something to look at"
 
 
 def _runs() -> tuple[RunFigures, ...]:
@@ -290,82 +300,6 @@ def _times(row: Any) -> Scheduled:
     return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, next_at, is_late)
 
 
-def _database(present: dict[str, Present]) -> list[str]:
-    found = []
-    for name, each in present.items():
-        if each.error:
-            found.append(f"The database {name} does not answer: {each.error}.")
-        waiting = [s for s in each.sessions if s.blocked_by and (s.state_s or 0) > conf().BLOCKED_S]
-        if waiting:
-            long = max(session.state_s or 0.0 for session in waiting)
-            verb = "waits" if len(waiting) == 1 else "wait"
-            found.append(
-                f"{count_text(len(waiting), 'session')} of {name} {verb} for a lock, "
-                f"for up to {time_text(long)}."
-            )
-    return found
-
-
-def _budgets(runs: tuple[RunFigures, ...], judgements: tuple[Judgement, ...]) -> list[str]:
-    broken = [
-        f"{each.name} is {each.value_text} in run {each.run_id}, and its budget is "
-        f"{each.threshold_text}."
-        for each in judgements
-        if each.is_broken and each.action != Budget.Action.WARN
-    ]
-    if not broken and runs and runs[0].verdict == LoadRun.Verdict.FAILED:
-        broken.append(f"Run {runs[0].pk} ({runs[0].scenario}) failed.")
-    return broken
-
-
-def _near(judgements: tuple[Judgement, ...]) -> list[str]:
-    return [
-        f"{each.name} is {each.value_text}: over its target, {each.target_text}."
-        for each in judgements
-        if each.outcome == Evaluation.Outcome.NEAR
-        or (each.is_broken and each.action == Budget.Action.WARN)
-        or each.is_waived
-    ]
-
-
-def _waiting(active: tuple[LoadRun | Analysis, ...]) -> list[str]:
-    """A job that nobody claims, while no other is worked on: there is no worker."""
-    queued = [each for each in active if each.state == "queued"]
-    if not queued or len(queued) < len(active):
-        return []
-    first = min(queued, key=lambda each: each.created_at)
-    waited_s = (timezone.now() - first.created_at).total_seconds()
-    if waited_s < _WAITED_LONG_S:
-        return []
-    return [f"{str(first).capitalize()} has waited for a worker for {time_text(waited_s)}."]
-
-
-def _unseen(
-    runs: tuple[RunFigures, ...], analysis: Analysis | None, unjudged: list[str]
-) -> list[str]:
-    """What is not known, or no longer, is not fine."""
-    found, now = [], timezone.now()
-    for what, last_at in (
-        ("analysis", analysis and analysis.created_at), ("load run", runs and runs[0].at),
-    ):  # fmt: skip
-        if not last_at:
-            found.append(f"No {what} has ended yet.")
-        elif now - last_at > _OLD:
-            found.append(f"The last {what} was {age_text(last_at, now)}.")
-    if runs and unjudged:
-        number = count_text(len(unjudged), "budget")
-        found.append(f"{number} could not be judged by any run yet: {', '.join(unjudged)}.")
-    return found
-
-
-def _late(scheduled: tuple[Scheduled, ...]) -> list[str]:
-    late = [each.name for each in scheduled if each.is_late]
-    if not late:
-        return []
-    verb = "is" if len(late) == 1 else "are"
-    return [f"{count_text(len(late), 'schedule')} {verb} late, {late[0]}: is Celery beat running?"]
-
-
 def _steps(
     runs: tuple[RunFigures, ...], analysis: Analysis | None, active: tuple[LoadRun | Analysis, ...]
 ) -> tuple[Step, ...]:
@@ -384,7 +318,7 @@ def _steps(
                 "manage.py run_load_test smoke", "run",
             )
         )  # fmt: skip
-    if _waiting(active):
+    if reasons.waiting(active):
         found.append(Step("Start a worker: work waits for one.", "celery -A <project> worker", ""))
     missing = msgspec.convert(analysis.missing if analysis else [], list[UnavailableSource])
     lacking = (

@@ -6,7 +6,6 @@ odd), text, facts (pairs of name and value), url ("" for none).
 """
 
 import logging
-from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest
@@ -49,8 +48,3 @@ def _checked(panel: Panel) -> Panel:
     if panel["kind"] not in _KINDS:
         raise ValueError(f"{panel['kind']!r} is no kind of a panel")
     return {"facts": [], "url": "", **panel, "title": str(panel["title"]), "text": panel["text"]}
-
-
-def sentences(panels: Iterable[Panel], *kinds: str) -> list[str]:
-    """Return a sentence for each panel of one of ``kinds``: "Tasks: no worker."."""
-    return [f"{each['title']}: {each['text']}." for each in panels if each["kind"] in kinds]

@@ -3,7 +3,6 @@
 ``PERFOPS["OVERVIEW_PANELS"]`` names ``panels``.
 """
 
-from time import time
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,13 +12,11 @@ from redis.exceptions import RedisError
 from midst.kernel import redis
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.regions import all_regions
+from midst.operations.tasks_page import signs
+from midst.operations.tasks_page import views as tasks_page
 from midst.telemetry.exposition import totals
 
 _HITS, _MISSES, _DEGRADED = "cache_hits_total", "cache_misses_total", "cache_degraded"
-_WORKER = "celery_worker_heartbeat_timestamp_seconds"
-_BEAT = "celery_beat_heartbeat_timestamp_seconds"
-# Workers give a sign of life every two seconds, beat with each task: one is due every 15 s.
-_SILENT_S = {_WORKER: 60.0, _BEAT: 120.0}
 
 
 def panels(request: HttpRequest | None) -> list[dict[str, Any]]:
@@ -27,9 +24,9 @@ def panels(request: HttpRequest | None) -> list[dict[str, Any]]:
 
     Without a request (``manage.py perfops``) they have no links.
     """
-    names = (_HITS, _MISSES, _DEGRADED, _WORKER, _BEAT)
+    names = (_HITS, _MISSES, _DEGRADED, *signs.NAMES)
     counted = totals(names, label="cache_type")
-    return [_cache(request, counted), _tasks(counted)]
+    return [_cache(request, counted), _tasks(request, counted)]
 
 
 def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) -> dict[str, Any]:
@@ -65,21 +62,15 @@ def _redis_answers() -> bool:
     return True
 
 
-def _tasks(counted: dict[str, dict[str, float]]) -> dict[str, Any]:
-    ages = {name: _age_s(counted[name]) for name in (_WORKER, _BEAT)}
-    silent = [name for name, age_s in ages.items() if age_s is None or age_s > _SILENT_S[name]]
-    facts = [("Worker", _age_text(ages[_WORKER])), ("Beat", _age_text(ages[_BEAT]))]
-    if not silent:
-        return {"title": "Tasks", "kind": "good", "text": "alive", "facts": facts, "url": ""}
-    text = "no worker" if _WORKER in silent else "no beat"
-    return {"title": "Tasks", "kind": "warning", "text": text, "facts": facts, "url": ""}
-
-
-def _age_s(values: dict[str, float]) -> float | None:
-    """Return the seconds since the newest sign of life that this machine's metrics know of."""
-    newest = max(values.values(), default=0.0)
-    return max(0.0, time() - newest) if newest else None
-
-
-def _age_text(age_s: float | None) -> str:
-    return "no sign of life" if age_s is None else f"alive {age_s:,.0f} s ago"
+def _tasks(request: HttpRequest | None, counted: dict[str, dict[str, float]]) -> dict[str, Any]:
+    state = signs.read(counted)
+    facts = [(each.name, each.age_text) for each in state]
+    silent = [f"no {each.name.lower()}" for each in state if each.is_silent]
+    may_see = request is not None and request.user.has_perm(tasks_page.PERMISSION)
+    return {
+        "title": "Tasks",
+        "kind": "warning" if silent else "good",
+        "text": ", ".join(silent) or "alive",
+        "facts": facts,
+        "url": reverse("admin:tasks") if may_see else "",
+    }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
@@ -11,9 +12,12 @@ from perfops.admin.pages import MeasuredAdmin
 from perfops.analysis import differences as inside
 from perfops.analysis import sessions as present
 from perfops.analysis.differences import Change, Difference, Slower
+from perfops.analysis.sessions import Holder
 from perfops.formatting import name_of, size_text, time_text
 from perfops.models.analyses import Analysis
 
+# Who holds connections: the others hold few.
+_HOLDERS = 15
 _EXPIRED = (
     "The snapshot of this analysis is not kept any more: only its findings are. "
     "Analyse now for a new one."
@@ -85,13 +89,16 @@ class InsidePages(MeasuredAdmin):
         )
 
     def now_view(self, request: HttpRequest) -> HttpResponse:
-        """Statements may hold anyone's data: for those who may look at the server at all."""
-        self.require(request, "run_analysis")
+        """Statements may hold anyone's data: with their values for those who may analyse."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         known = present.databases()
         database = request.GET.get("database", known[0])
         if database not in known:
             raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
         found = present.now(database)
+        if not self.may(request, "run_analysis"):
+            found = present.without_values(found)
         return self.page(
             request,
             "perfops/now.html",
@@ -100,6 +107,7 @@ class InsidePages(MeasuredAdmin):
             databases=known,
             present=found,
             usage=_usage(found),
+            holders=[_holder(each) for each in present.holders(found.sessions)[:_HOLDERS]],
             queue=[_waiting(depth, session) for depth, session in found.queue],
             listing=listing(
                 found.sessions, columns.of_sessions(), request.GET,
@@ -136,6 +144,20 @@ def _usage(found: present.Present) -> list[tuple[str, Any]]:
         ("Waiting for a lock", sum(bool(s.blocked_by) for s in found.sessions)),
         ("Idle in transaction", sum(s.state.startswith("idle in") for s in found.sessions)),
     ]
+
+
+def _holder(each: Holder) -> dict[str, Any]:
+    longest_s = each.longest_s
+    return {
+        "name": each.application or "(no name)",
+        "cells": [
+            ("User", each.user),
+            ("Connections", each.connections),
+            ("Idle", each.idle),
+            ("Idle in transaction", each.in_transaction),
+            ("Oldest transaction", "-" if longest_s is None else time_text(longest_s)),
+        ],
+    }
 
 
 def _waiting(depth: int, session: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ _BOUNDS = ("target", "threshold")
 LONGEST = timedelta(days=366)
 # Runs of the chart beside the form; the page of the history has more.
 _SHOWN = 50
+_WAIVERS = 10
 _UNTESTED = SafeString(
     "How often a comparison of two builds is wrong on your host was not measured yet: "
     "run <code>manage.py aa_test</code> there."
@@ -127,6 +128,19 @@ class BudgetAdmin(CheckedAdmin):
         if budget:
             context["chart"] = budget_history.drawn(budget, history.read(budget, _SHOWN))
             context["history_url"] = reverse("admin:perfops_budget_runs", args=[budget.pk])
+            now = timezone.now()
+            named = Waiver.objects.filter(budget=str(budget)).order_by("-ends_at")[:_WAIVERS]
+            context["waivers"] = [
+                {
+                    "badge": badges.of_waiver(each, now),
+                    "url": reverse("admin:perfops_waiver_change", args=[each.pk])
+                    if request.user.has_perm("perfops.view_waiver")
+                    else "",
+                    "ends": minute(each.ends_at),
+                    "reason": each.reason,
+                }
+                for each in named
+            ]
             context["changes"] = budget.changes.select_related("changed_by").order_by("-pk")
         return super().change_view(request, object_id, form_url, context)
 

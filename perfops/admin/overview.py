@@ -3,11 +3,12 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from perfops import overview, panels
+from perfops import overview, panels, reasons
 from perfops.admin import badges
 from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
@@ -17,6 +18,7 @@ from perfops.formatting import ms_text, percent_text, severities_text, share_tex
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
 from perfops.overview import Incident, Overview, RunFigures, Scheduled
+from perfops.reasons import Reason
 
 _BADGES = {
     "good": Badge("good", "✓", "fine"),
@@ -33,7 +35,7 @@ _PAGES = (
     ("Findings", "perfops_finding_changelist", "view_finding"),
     ("Queries", "perfops_querytemplate_changelist", "view_querytemplate"),
     ("Statements per request", "perfops_scopetotal_changelist", "view_scopetotal"),
-    ("Connections and locks", "perfops_analysis_now", "run_analysis"),
+    ("Connections and locks", "perfops_analysis_now", "view_analysis"),
     ("Monitoring", "perfops_pipeline", "view_loadrun"),
 )
 
@@ -79,8 +81,12 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
     state = overview.collect(shown)
     return {
         "badge": _BADGES[state.kind],
-        "headline": state.headline,
-        "reasons": state.reasons,
+        "headline": {
+            "text": f"{state.summary}: {state.first.text}" if state.first else state.summary,
+            "url": _reason_url(state.first, user) if state.first else "",
+            "more": state.more,
+        },
+        "reasons": [(each.text, _reason_url(each, user)) for each in state.others],
         "at": minute(state.at),
         "steps": [
             {
@@ -109,12 +115,35 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         "runs_url": reverse("admin:perfops_loadrun_changelist"),
         "active": [_active(each) for each in state.active],
         "databases": [_database(name, each) for name, each in state.present.items()],
-        "now_url": reverse("admin:perfops_analysis_now")
-        if user.has_perm("perfops.run_analysis")
-        else "",
+        "now_url": reverse("admin:perfops_analysis_now"),
         "panels": [_panel(each) for each in shown],
         "scheduled": [_scheduled(each, user) for each in state.scheduled],
     }
+
+
+# Of each ``Reason.page``: the page, and the parameter that its key is, "" for a part of the path.
+_CAUSES = {
+    "budget": ("budget_change", ""),
+    "run": ("loadrun_change", ""),
+    "runs": ("loadrun_changelist", None),
+    "analysis": ("analysis_change", ""),
+    "analyses": ("analysis_changelist", None),
+    "sessions": ("analysis_now", "database"),
+    "findings": ("finding_changelist", "severity"),
+}
+
+
+def _reason_url(reason: Reason, user: Any) -> str:
+    """Return where the reader sees the cause; "" for nowhere."""
+    if reason.page == "url":
+        return reason.key
+    if reason.page == "schedules":
+        return "#schedules"
+    if reason.page not in _CAUSES:
+        return ""
+    page, parameter = _CAUSES[reason.page]
+    url = reverse(f"admin:perfops_{page}", args=[reason.key] if parameter == "" else [])
+    return f"{url}?{urlencode({parameter: reason.key})}" if parameter else url
 
 
 def _panel(panel: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +156,7 @@ def _figures(state: Overview) -> list[Figure]:
     run_url, note = "", "no run yet"
     if runs:
         run_url = reverse("admin:perfops_loadrun_change", args=[runs[0].pk])
-        note = f"run {runs[0].pk}, {overview.age_text(runs[0].at, state.at)}"
+        note = f"run {runs[0].pk}, {reasons.age_text(runs[0].at, state.at)}"
     requests, spent_ms = sum(e.requests for e in hours), sum(e.total_ms for e in hours)
     latency = [each.p95_ms for each in reversed(runs)]
     errors = [each.error_rate for each in reversed(runs)]
@@ -183,7 +212,7 @@ def _analysis(state: Overview) -> dict[str, str] | None:
     return {
         "name": f"Analysis {analysis.pk}",
         "url": reverse("admin:perfops_analysis_change", args=[analysis.pk]),
-        "age": overview.age_text(analysis.created_at, state.at),
+        "age": reasons.age_text(analysis.created_at, state.at),
     }
 
 
@@ -206,7 +235,7 @@ def _budgets(state: Overview) -> list[dict[str, Any]]:
                 "label": f"{each.name} {each.value_text}, {each.margin_text}" if drawn else "",
                 "run": f"run {each.run_id}",
                 "run_url": reverse("admin:perfops_loadrun_change", args=[each.run_id]),
-                "age": overview.age_text(each.at, state.at),
+                "age": reasons.age_text(each.at, state.at),
             }
         )
     return rows
@@ -224,7 +253,7 @@ def _run(run: RunFigures, state: Overview) -> dict[str, Any]:
             ("Throughput held", _rate(run.throughput)),
         ],
         "at": minute(run.at),
-        "age": overview.age_text(run.at, state.at),
+        "age": reasons.age_text(run.at, state.at),
     }
 
 

@@ -1,14 +1,20 @@
 """Who is connected at this moment, and who waits for whom."""
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db import Error, connections
+from django.db import Error, connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 from perfops.analysis.collectors import activity
 from perfops.analysis.collectors.states import Connections, Prepared, Session
 from perfops.database import connections as session
 from perfops.formatting import first_line
+
+_FULL = (
+    "too many clients", "too many connections", "remaining connection slots are reserved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +34,71 @@ def databases() -> list[str]:
 
 
 def now(database: str) -> Present:
-    """Look at ``database``, on a connection of its own. It never raises: ``error`` says why."""
+    """Look at ``database``, on a connection of its own. It never raises: ``error`` says why.
+
+    When every connection is taken, it looks through the caller's: who took them is what is asked.
+    """
     try:
         with session.reading(database) as cursor:
-            sessions = activity.sessions(cursor)
-            used, prepared = activity.connections(cursor), activity.prepared(cursor)
+            return _look(cursor)
+    except Error as error:
+        if not _is_full(error):
+            return Present(None, (), (), [], first_line(error))
+    try:
+        with transaction.atomic(using=database), connections[database].cursor() as cursor:
+            return _look(cursor)
     except Error as error:
         return Present(None, (), (), [], first_line(error))
+
+
+def without_values(present: Present) -> Present:
+    """Return ``present`` without the values that its statements hold."""
+    sessions = tuple(activity.without_literals(each) for each in present.sessions)
+    return dataclasses.replace(present, sessions=sessions, queue=queue(sessions))
+
+
+def _look(cursor: CursorWrapper) -> Present:
+    sessions = activity.sessions(cursor)
+    used, prepared = activity.connections(cursor), activity.prepared(cursor)
     return Present(used, sessions, prepared, queue(sessions))
+
+
+def _is_full(error: Error) -> bool:
+    """Say whether the server refuses connections for their number.
+
+    libpq gives no code of a connection that was refused, but its text.
+    """
+    return any(part in str(error) for part in _FULL)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds how many connections. ``longest_s``: its oldest transaction, None for none."""
+
+    application: str
+    user: str
+    connections: int
+    idle: int
+    in_transaction: int
+    longest_s: float | None
+
+
+def holders(sessions: Iterable[Session]) -> list[Holder]:
+    """Return who holds connections, by application and user, the most first."""
+    groups: dict[tuple[str, str], list[Session]] = {}
+    for one in sessions:
+        groups.setdefault((one.application, one.user), []).append(one)
+    found = [
+        Holder(
+            application, user, len(its),
+            idle=sum(each.state == "idle" for each in its),
+            in_transaction=sum(each.state.startswith("idle in") for each in its),
+            longest_s=max((e.transaction_s for e in its if e.transaction_s is not None),
+                          default=None),
+        )
+        for (application, user), its in groups.items()
+    ]  # fmt: skip
+    return sorted(found, key=lambda each: (-each.connections, each.application, each.user))
 
 
 def queue(sessions: Iterable[Session]) -> list[tuple[int, Session]]:

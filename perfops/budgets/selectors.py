@@ -50,6 +50,8 @@ class Judgement:
     is_waived: bool = False
     # The budget's; empty for all together.
     route: str = ""
+    # Of the waiver that covers it, or has ended; part of ``reason`` too.
+    waiver_text: str = ""
 
     @property
     def is_broken(self) -> bool:
@@ -170,4 +172,5 @@ def judgement(row: Evaluation, waived: Waivers) -> Judgement:
         at=row.run.created_at,
         is_waived=is_waived,
         route=budget.route,
+        waiver_text=sentence,
     )

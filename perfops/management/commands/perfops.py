@@ -4,7 +4,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from perfops import overview, panels
+from perfops import overview, panels, reasons
 from perfops.analysis.sessions import Present
 from perfops.formatting import count_text, severities_text
 from perfops.management.console import (
@@ -29,16 +29,16 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         state = overview.collect(panels.collect())
-        lines = _lines(state)
+        lines, others = _lines(state), [each.text for each in state.others]
         if options["format"] == "json":
             keys = ("headline", "last_run", "budgets", "findings", "now")
             values = [lines[0], *(line.partition(": ")[2] for line in lines[1:])]
             print_json(
                 {"state": state.kind, **dict(zip(keys, values, strict=True)),
-                 "reasons": list(state.reasons)}
+                 "reasons": others}
             )  # fmt: skip
         elif options["format"] == "markdown":
-            rows = [f"- {plain(line)}" for line in (*state.reasons, *lines[1:])]
+            rows = [f"- {plain(line)}" for line in (*others, *lines[1:])]
             self.stdout.write("\n".join([f"## {plain(lines[0])}", "", *rows]))
         else:
             console = out()
@@ -53,7 +53,7 @@ def _lines(state: overview.Overview) -> list[str]:
     last = "none; start one by manage.py run_load_test smoke."
     if state.runs:
         run = state.runs[0]
-        verdict, age = run.verdict or "not judged", overview.age_text(run.at, state.at)
+        verdict, age = run.verdict or "not judged", reasons.age_text(run.at, state.at)
         last = f"{run.pk} ({run.scenario}), {verdict}, {age}."
     held = "none was judged yet."
     if state.judgements:
@@ -61,7 +61,7 @@ def _lines(state: overview.Overview) -> list[str]:
         held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
     found = "no analysis yet; start one by manage.py analyze_db."
     if state.analysis:
-        age = overview.age_text(state.analysis.created_at, state.at)
+        age = reasons.age_text(state.analysis.created_at, state.at)
         problems = severities_text(state.open_findings) or "no problem is open"
         found = f"{problems}; analysis {state.analysis.pk}, {age}."
     late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.urls import reverse
 from django.utils import timezone
 
@@ -255,12 +255,39 @@ def test_a_database_that_is_away_is_a_sentence(admin_client):
     assert "does not answer" in page
 
 
-def test_only_who_may_analyse_sees_statements_of_others(client):
+def test_only_who_may_analyse_sees_the_values_in_statements_of_others(client, monkeypatch):
+    waiter = msgspec.structs.replace(session(2, 1), text="UPDATE x SET name = 'secret'")
+    found = (session(1), waiter)
+    held = present.Present(None, found, (), present.queue(found))
+    monkeypatch.setattr(present, "now", lambda database: held)
     user = User.objects.create_user("reader", password="x", is_staff=True)
-    user.user_permissions.add(Permission.objects.get(codename="view_analysis"))
     client.force_login(user)
     assert client.get(url("now")).status_code == 403
-    assert client.get(reverse("admin:perfops_analysis_changelist")).status_code == 200
+    for codename, is_shown in (("view_analysis", False), ("run_analysis", True)):
+        user.user_permissions.add(Permission.objects.get(codename=codename))
+        page = client.get(url("now")).content.decode()
+        assert "UPDATE x SET name = " in page
+        assert ("secret" in page) == is_shown
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_when_every_connection_is_taken_it_is_shown_by_whom(admin_client, monkeypatch):
+    def refused(database):
+        raise OperationalError("FATAL:  sorry, too many clients already")
+
+    monkeypatch.setattr("perfops.analysis.sessions.session.reading", refused)
+    page = admin_client.get(url("now")).content.decode()
+    assert "does not answer" not in page
+    assert "max_connections" in page
+
+
+def test_holders_are_counted_by_application_and_user_the_most_first():
+    idle = msgspec.structs.replace(session(3), state="idle in transaction", transaction_s=9.0)
+    one, other = session(1), msgspec.structs.replace(idle, pid=4, transaction_s=None)
+    assert present.holders([one, idle, other]) == [
+        present.Holder("app3", "u", 2, 0, 2, 9.0), present.Holder("app1", "u", 1, 0, 0, 1.0),
+    ]  # fmt: skip
+    assert present.holders([]) == []
 
 
 def session(pid, *blocked_by):

@@ -1,5 +1,7 @@
 """The first page: fine or not, why, and what to do, in few queries however long the history."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, timedelta
 
 import pytest
@@ -14,7 +16,7 @@ from django_celery_beat.models import PeriodicTask
 from perfops import overview as state
 from perfops import panels
 from perfops.analysis import findings, triage
-from perfops.analysis.collectors.states import Session
+from perfops.analysis.collectors.states import Connections, Session
 from perfops.analysis.incidents import Incident
 from perfops.analysis.sessions import Present
 from perfops.budgets import services as budgets
@@ -161,6 +163,40 @@ def test_sessions_that_wait_and_a_database_that_is_away_are_not_fine(admin_clien
     assert "1 session of default waits for a lock, for up to 40 seconds." in page
 
 
+def test_each_reason_leads_to_its_cause(admin_client, measured, monkeypatch):
+    waiting = Session(
+        7, "x", "x", "", "", "active", 9.0, 9.0, 40.0, "Lock", "SELECT 1", blocked_by=(8,)
+    )
+    used = Connections(maximum=100, reserved=3, used=96, idle=90)
+    monkeypatch.setattr(
+        "perfops.overview.sessions.now", lambda name: Present(used, (waiting,), (), [], "")
+    )
+    ended_at = timezone.now() - timedelta(days=1)
+    Waiver.objects.create(budget="p95 latency", reason="known", ends_at=ended_at)
+    Waiver.objects.update(created_at=ended_at - timedelta(days=1))
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(days=40))
+    analysis = Analysis.objects.create(state="finished")
+    findings.record(analysis, [replace(ADVICE, severity="error")])
+    Analysis.objects.update(created_at=timezone.now() - timedelta(days=20))
+    budget = Evaluation.objects.filter(outcome="violated").latest("pk").budget_id
+    page = overview(admin_client)
+    for text, name, args, query in (
+        ("96 of 97 connections of default are taken.", "analysis_now", [], "?database=default"),
+        ("1 session of default waits for a lock", "analysis_now", [], "?database=default"),
+        ("p95 latency is 900 ms", "budget_change", [budget], ""),
+        ("Errors are open", "finding_changelist", [], "?severity=error"),
+        ("The last analysis was 20 days ago.", "analysis_changelist", [], ""),
+    ):
+        url = reverse(f"admin:perfops_{name}", args=args) + query
+        assert re.search(rf'<a href="{re.escape(url)}">[^<]*{re.escape(text)}', page), text
+    assert re.search(r'<a href="#schedules">[^<]*is Celery beat running', page)
+    assert 'id="schedules"' in page
+    # The waiver has ended, and says so where the budget fails.
+    assert re.search(r"its budget is &lt; 500 ms. Its waiver ended on .* known", page)
+    shown = admin_client.get(reverse("admin:perfops_budget_change", args=[budget]))
+    assert "has ended" in shown.content.decode()
+
+
 def test_a_panel_that_fails_costs_itself(admin_client, settings):
     settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": [f"{__name__}.broken_panels"]}
     page = overview(admin_client)
@@ -280,4 +316,4 @@ def test_what_a_panel_says_counts_on_the_page_and_in_the_terminal(settings):
     settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": [f"{__name__}.silent_panels"]}
     found = state.collect(panels.collect())
     assert found.kind == "bad"
-    assert "Tasks: no worker." in (found.headline + " ".join(found.reasons))
+    assert "Tasks: no worker." in {each.text for each in found.reasons}

@@ -318,8 +318,8 @@ def test_see_run_cancel_analyse_and_mute_are_separate_rights(
     assert {name for name, status in answers.items() if status != 403} == allowed
 
 
-LOOK = {"see runs", "see live", "see a budget"}
-OPERATE = {"start", "cancel", "analyse", "mute", "acknowledge", "reopen", "look at sessions"}
+LOOK = {"see runs", "see live", "see a budget", "look at sessions"}
+OPERATE = {"start", "cancel", "analyse", "mute", "acknowledge", "reopen"}
 
 
 @pytest.mark.parametrize(

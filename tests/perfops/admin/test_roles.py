@@ -36,7 +36,7 @@ PAGES = {
     "waiver_add": (ADMINISTRATOR, ADMINISTRATOR),
     "budget_runs": SEEN,
     "analysis_start": (POST_ONLY, OPERATOR),
-    "analysis_now": (OPERATOR, OPERATOR),
+    "analysis_now": SEEN,
     "analysis_live": SEEN,
     "finding_migration": SEEN,
     **{f"finding_{each}": (POST_ONLY, OPERATOR)

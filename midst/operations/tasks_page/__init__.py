@@ -1,0 +1,1 @@
+"""The page of tasks: whether workers and beat live, and what waits for them."""
