@@ -4,7 +4,9 @@
     python -m tests.containers faults chaos SECONDS SEED REPORT.json
 
 start the stack behind its proxy. *each* makes one fault at a time, every service in every way, and
-counts by fault; *chaos* makes faults in a random order for that long, under one load. Killed:
+counts by fault; *chaos* makes faults in a random order for that long, under one load: every
+service once before any comes again. ``python -m tests.containers.report`` makes the tables of
+docs/operations.md from the reports. Killed:
 SIGKILL to the container's first process, which the engine starts again. Frozen: paused for ten
 seconds. Restarted: as the engine does it.
 """
@@ -17,13 +19,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from tests.containers import engine
-from tests.containers.load import EXEMPT, Load
-from tests.containers.stack import PROXIED, SERVICES, Stack
+from tests.containers.load import Load
+from tests.containers.stack import EXEMPT, PROXIED, SERVICES, Stack
 from tests.containers.test_stack import ask
 
 KINDS = ("killed", "frozen", "restarted")
@@ -47,6 +51,18 @@ class Fault:
     began: float
     well_after_s: float | None = None
     errors: dict[str, int] = field(default_factory=dict)
+
+
+def machine() -> dict[str, str | int | float]:
+    """Return when this was, and on what."""
+    found = engine.find()
+    assert found is not None, "no engine"
+    return {
+        "when": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "cores": os.cpu_count() or 0,
+        "load_before": round(os.getloadavg()[0], 1),
+        "engine": found.run("--version").strip(),
+    }
 
 
 def make(stack: Stack, load: Load, service: str, kind: str) -> Fault:
@@ -85,8 +101,16 @@ def alerts(seconds: float) -> list[str] | None:
     return sorted(f"{e['metric']['alertname']} ({e['metric']['alertstate']})" for e in found)
 
 
+def order(rng: random.Random) -> Iterator[tuple[str, str]]:
+    """Yield (service, kind) for ever: all services in a random order, then again in another."""
+    while True:
+        for service in rng.sample(FAULTED, len(FAULTED)):
+            yield service, rng.choice(KINDS)
+
+
 def each(stack: Stack, folder: Path, report: Path) -> None:
-    rows = []
+    whole: dict[str, Any] = {"what": "each", **machine()}
+    rows = whole["faults"] = []
     for kind in KINDS:
         for service in FAULTED:
             with Load(stack, folder, seconds=600) as load:
@@ -94,25 +118,24 @@ def each(stack: Stack, folder: Path, report: Path) -> None:
                 fault = make(stack, load, service, kind)
             firing = alerts(load.seconds)
             rows.append({**asdict(fault), **asdict(load.felt()), "alerts": firing})
-            report.write_text(json.dumps(rows, indent=1))
+            report.write_text(json.dumps(whole, indent=1))
 
 
 def chaos(stack: Stack, folder: Path, report: Path, *, seconds: int, seed: int) -> None:
     rng = random.Random(seed)
-    faults: list[Fault] = []
+    whole: dict[str, Any] = {"what": "chaos", **machine(), "seed": seed}
+    faults = whole["faults"] = []
     with Load(stack, folder, seconds=seconds + 300) as load:
         began = time.monotonic()
         time.sleep(5)
-        while time.monotonic() - began < seconds:
-            fault = make(stack, load, rng.choice(FAULTED), rng.choice(KINDS))
-            faults.append(fault)
-            report.write_text(json.dumps([asdict(one) for one in faults], indent=1))
-            time.sleep(rng.uniform(0, 10))
-    felt = {
-        "seed": seed, "felt": asdict(load.felt()), "alerts": alerts(load.seconds),
-        "faults": [asdict(one) for one in faults],
-    }  # fmt: skip
-    report.write_text(json.dumps(felt, indent=1))
+        for service, kind in order(rng):
+            faults.append(asdict(make(stack, load, service, kind)))
+            report.write_text(json.dumps(whole, indent=1))
+            if time.monotonic() - began > seconds:
+                break
+            time.sleep(rng.uniform(0, 5))
+    whole["felt"], whole["alerts"] = asdict(load.felt()), alerts(load.seconds)
+    report.write_text(json.dumps(whole, indent=1))
 
 
 def main(what: str, *arguments: str) -> None:

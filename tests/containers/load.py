@@ -20,12 +20,10 @@ from pathlib import Path
 
 from tests.containers import engine
 from tests.containers.engine import ROOT
-from tests.containers.stack import PROXIED, Stack
+from tests.containers.stack import EXEMPT, PROXIED, Stack
 
 SERVING = ("postgres", "pgbouncer", "redis", "migrate", "web", "proxy")
 USERNAME = "load"
-# k6 is one address: the proxy's network, as web sees it.
-EXEMPT = {"RATE_LIMIT_EXEMPT": "172.30.254.0/24"}
 _PROFILE = """
 from django.contrib.auth import get_user_model
 from profiles.models import Profile
@@ -99,37 +97,49 @@ class Load:
     def _text(self) -> str:
         return self._console.read_text() if self._console.exists() else ""
 
+    def acknowledged(self) -> set[str]:
+        """Return the names of the rows whose write was answered well until now."""
+        return set(self.lines("acknowledged"))
+
+    def kept(self) -> set[str]:
+        """Return the names of the rows that are there."""
+        postgres = self._stack.name("postgres")
+        kept = self._stack.engine.run(
+            *("exec", "--env", "PGHOST=/var/run/postgresql", postgres),
+            *("psql", "--username", "postgres", "--dbname", "midst", "-Atc", _ROWS),
+        )
+        return set(kept.splitlines())
+
     def felt(self) -> Felt:
         metrics = json.loads(self._summary.read_text())["metrics"]
 
         def count(name: str) -> int:
             return int(metrics.get(name, {}).get("count", 0))
 
-        postgres = self._stack.name("postgres")
-        kept = self._stack.engine.run(
-            *("exec", "--env", "PGHOST=/var/run/postgresql", postgres),
-            *("psql", "--username", "postgres", "--dbname", "midst", "-Atc", _ROWS),
-        )
-        acknowledged = set(self.lines("acknowledged"))
+        acknowledged = self.acknowledged()
         bad = Counter(what for _, what in self.bad())
         return Felt(
             round(self.seconds), count("http_reqs"), count("failed"), count("refused"),
-            count("stale"), len(acknowledged), len(acknowledged - set(kept.splitlines())),
+            count("stale"), len(acknowledged), len(acknowledged - self.kept()),
             round(metrics["felt"]["p(95)"]), round(metrics["felt"]["max"] / 1000, 1),
             dict(bad),
         )  # fmt: skip
 
 
-def upgrade(stack: Stack, image: str) -> None:
-    """Change the stack to ``image`` by infra/upgrade. Raises ``RuntimeError``."""
+def operate(stack: Stack, name: str, *arguments: str) -> None:
+    """Run ``infra/NAME`` on the stack, as an operator does. Raises ``RuntimeError``."""
     compose = [*stack.engine.compose, "--project-name", engine.PROJECT, "--env-file", stack.env]
-    done = subprocess.run(
-        [ROOT / "infra" / "upgrade", image],
-        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
-        env={**os.environ, "ENGINE": stack.engine.program, "COMPOSE": " ".join(map(str, compose))},
-    )  # fmt: skip
+    with stack.left_alone():
+        done = subprocess.run(
+            [ROOT / "infra" / name, *arguments],
+            cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+            env={
+                **os.environ, "ENGINE": stack.engine.program,
+                "COMPOSE": " ".join(map(str, compose)),
+            },
+        )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"infra/upgrade: {done.returncode}\n{done.stdout}{done.stderr}")
+        raise RuntimeError(f"infra/{name}: {done.returncode}\n{done.stdout}{done.stderr}")
 
 
 def main(old: str, new: str, report: Path) -> None:
@@ -146,7 +156,7 @@ def main(old: str, new: str, report: Path) -> None:
             for way, image in (("to the new image", new), ("back to the old one", old)):
                 with Load(stack, Path(folder), seconds=900) as load:
                     time.sleep(10)
-                    upgrade(stack, image)
+                    operate(stack, "upgrade", image)
                     time.sleep(10)
                 felt[way] = asdict(load.felt())
                 report.write_text(json.dumps(felt, indent=1))

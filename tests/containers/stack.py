@@ -3,7 +3,8 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ RESTARTS = 5
 OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN"}
 # What .env.example says to change for `--profile proxy`.
 PROXIED = {"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1"}
+# Beside the worker this machine, on which k6 runs: web sees it as the network's own address.
+EXEMPT = {"RATE_LIMIT_EXEMPT": "172.30.254.10/32,172.30.254.1/32"}
 
 
 def fill_in(example: str, **values: str) -> str:
@@ -59,6 +62,8 @@ class Stack:
         # By service, the last lines of its container each time that it ended by itself.
         self.ended: dict[str, list[str]] = {}
         self._prober: threading.Thread | None = None
+        self._left_alone = False
+        self._starting = False
 
     def start(self, *profiles: str, services: Sequence[str] = (), **variables: str) -> None:
         """Start on images that are built (``python -m tests.containers``), wait for health.
@@ -77,16 +82,27 @@ class Stack:
             self.compose("up", "--detach", "--wait", "--no-build", *services)
             return
         # Without systemd nothing runs podman's health checks or starts again what ended, and before
-        # 4.6 podman-compose can't wait for them: so what others wait for is started first.
+        # 4.6 podman-compose can't wait for them: so each starts when those it waits for are there.
         self._prober = threading.Thread(target=self._watch, daemon=True)
         self._prober.start()
-        for service, condition in _waited_for():
-            if service not in services:
-                continue
-            self.compose("up", "--detach", "--no-build", "--no-deps", service)
-            self.wait(lambda service=service, condition=condition: self._met(service, condition))
-        self.compose("up", "--detach", "--no-build", "--no-deps", *services)
+        self._starting = True
+        started: set[str] = set()
+        while started < set(services):
+            self.wait(lambda seen=frozenset(started): bool(self._startable(services) - seen))
+            now = self._startable(services) - started
+            self.compose("up", "--detach", "--no-build", "--no-deps", *sorted(now))
+            started |= now
         self.wait(lambda: not self.unwell())
+        self._starting = False
+
+    @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """Start nothing again meanwhile: a command stops services on purpose."""
+        self._left_alone = True
+        try:
+            yield
+        finally:
+            self._left_alone = False
 
     def compose(self, *arguments: str) -> str:
         return self.engine.composed(*self._flags, *arguments, env=self.env)
@@ -133,6 +149,9 @@ class Stack:
         self._done.set()
         if self._prober is not None:
             self._prober.join(30)
+        # Nobody needs their answers any more: some take half a minute to end in order.
+        for container in self.engine.containers().values():
+            self.engine.run("kill", container["Id"], check=False)
         self.compose("down", "--volumes")
         self.engine.remove_left_over()
 
@@ -144,10 +163,18 @@ class Stack:
         if len(ends) <= self._restarts:
             self.engine.run("start", container["Id"], check=False)
 
-    def _met(self, service: str, condition: str) -> bool:
-        container = self.engine.containers().get(service)
-        wanted = {"ended"} if condition == "service_completed_successfully" else {"healthy"}
-        return container is not None and _state(container) in wanted
+    def _startable(self, services: Sequence[str]) -> set[str]:
+        """Return those of ``services`` for which all that they wait for is as they want it."""
+        states = {name: _state(each) for name, each in self.engine.containers().items()}
+        wanted = {"service_completed_successfully": "ended", "service_healthy": "healthy"}
+        return {
+            service
+            for service in services
+            if all(
+                other not in services or states.get(other) == wanted[wait["condition"]]
+                for other, wait in SERVICES[service].get("depends_on", {}).items()
+            )
+        }
 
     def _watch(self) -> None:
         """Do what systemd would: run each health check about as often as it says.
@@ -165,7 +192,8 @@ class Stack:
             for service, container in containers.items():
                 status = container["State"]["Status"]
                 if status in {"exited", "stopped"} and SERVICES[service]["restart"] != "no":
-                    self.start_again(service, container)
+                    if not self._left_alone:
+                        self.start_again(service, container)
                 elif status == "running":
                     self._probe(service, container, due)
 
@@ -174,6 +202,9 @@ class Stack:
         now = time.monotonic()
         if check is not None and now >= due.get(service, 0):
             healthy = _state(container) == "healthy"
+            if healthy and self._starting:
+                # Each takes a second of a busy machine, which those that start could use.
+                return
             due[service] = now + (_seconds(check["interval"]) if healthy else 2)
             self.engine.run("healthcheck", "run", container["Id"], check=False)
 
@@ -195,17 +226,3 @@ def _state(container: dict[str, Any]) -> str:
 
 def _seconds(interval: str) -> float:
     return float(interval.removesuffix("s"))
-
-
-def _waited_for() -> list[tuple[str, str]]:
-    """Return (service, condition) of all that others wait for, each after what it waits for."""
-    conditions: dict[str, str] = {}
-
-    def visit(service: str) -> None:
-        for other, wait in SERVICES[service].get("depends_on", {}).items():
-            visit(other)
-            conditions[other] = wait["condition"]
-
-    for service in SERVICES:
-        visit(service)
-    return list(conditions.items())

@@ -103,6 +103,14 @@ def test_only_the_workers_address_is_exempt_from_limits():
     assert ip_address(worker) not in ip_network(pool["ip_range"])
 
 
+def test_no_container_gets_an_address_that_leads_nowhere():
+    (pool,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    given, subnet = ip_network(pool["ip_range"]), ip_network(pool["subnet"])
+    assert subnet.broadcast_address not in given, "podman gives it out as any other"
+    assert subnet.network_address not in given
+    assert given.num_addresses > 2 * len(SERVICES)
+
+
 def test_what_is_waited_for_can_be_healthy():
     for name, service in SERVICES.items():
         for other, wait in service.get("depends_on", {}).items():
