@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.containers import engine
-from tests.containers.stack import EXEMPT, PROXIED, RESTARTS, NotWell, Stack
+from tests.containers.stack import BEFORE, EXEMPT, IMAGE, PROXIED, RESTARTS, NotWell, Stack
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +18,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
         pytest.skip("needs Docker with Compose, or podman")
     stack = Stack(found, tmp_path_factory.mktemp("stack"))
     try:
-        stack.start("proxy", **EXEMPT, **PROXIED)
+        if "UPGRADE_FROM" not in os.environ:
+            found.run("tag", IMAGE, BEFORE)
+        stack.start("proxy", MIDST_IMAGE=BEFORE, **EXEMPT, **PROXIED)
         yield stack
     finally:
         stack.stop()

@@ -101,6 +101,12 @@ class Load:
         """Return the names of the rows whose write was answered well until now."""
         return set(self.lines("acknowledged"))
 
+    def more(self, writes: int = 20) -> set[str]:
+        """Return what was acknowledged, once it is that many more than now."""
+        enough = len(self.acknowledged()) + writes
+        self._stack.wait(lambda: len(self.acknowledged()) >= enough, seconds=120)
+        return self.acknowledged()
+
     def kept(self) -> set[str]:
         """Return the names of the rows that are there."""
         postgres = self._stack.name("postgres")

@@ -88,7 +88,7 @@ def promises(report: dict[str, Any]) -> list[tuple[bool, str]]:
         (not felt["lost"], f"acknowledged writes lost: {felt['lost']} of {felt['written']}"),
         (not felt["stale"], f"stale reads: {felt['stale']}"),
         (not felt["failed"] and not refused, errors),
-        (not ill, f"well again by itself: all but {', '.join(ill) or 'none'}"),
+        (not ill, f"recovered by itself: all but {', '.join(ill) or 'none'}"),
         (not missing, f"faults of every service: all but {', '.join(missing) or 'none'}"),
     ]
 
