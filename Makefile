@@ -39,7 +39,7 @@ QUICK := not slow and not browser and not e2e and not containers
 test: install ## the tests that take a newcomer minutes
 	@$(PYTHON) -m pytest -n 2 -m "$(QUICK)"
 
-test-slow: install ## those with fleets of processes, and those in a browser (Chromium)
+test-slow: install ## those with fleets of processes, in a browser (Chromium), on Debian's PostgreSQL 15
 	@$(PYTHON) -m pytest -n 2 -m "(slow or browser) and not e2e and not containers"
 
 coverage: install ## both, with coverage of lines and branches; takes half as long again

@@ -33,12 +33,16 @@ SETTINGS = {
 
 
 def versions():
-    """Return the versions to try: the oldest and the newest in use, and those in ``OTHERS``."""
+    """Return the versions to try: the oldest and the newest in use, and those in ``OTHERS``.
+
+    `make test` has the one that the lock file brings.
+    """
     others = Path(os.environ[OTHERS]) if os.environ.get(OTHERS) else None
     found = (
         {folder.parent.parent.name for folder in others.glob("*/bin/postgres")} if others else {}
     )
-    return sorted({"15", "18", *found})
+    older = [pytest.param(each, marks=pytest.mark.slow) for each in sorted({"15", *found} - {"18"})]
+    return [*older, "18"]
 
 
 def programs(version):

@@ -8,7 +8,16 @@ from django.db import connections
 from tests.perfops.clusters import OTHERS
 from tests.perfops.indexes import bench, debian
 
+# Not in the lock file, so not in `make test`.
+_INSTALLED = {"debian_server", "newer_server"}
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if _INSTALLED & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

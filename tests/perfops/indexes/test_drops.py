@@ -17,7 +17,11 @@ from tests.perfops.indexes.bench import vacuum
 from tests.perfops.indexes.workloads import Workload, none, one
 
 # How it is proved on each: by rehearsal, by rehearsal as its hypopg is too old, by hiding.
-SERVERS = ["embedded", "with_hypopg", "with_hiding"]
+SERVERS = [
+    "embedded",
+    pytest.param("with_hypopg", marks=pytest.mark.slow),
+    pytest.param("with_hiding", marks=pytest.mark.slow),
+]
 SHOP = one("shop", "SELECT * FROM orders WHERE shop_id = %s AND is_gift", lambda n: [1 + n])
 COUNT = one("count", "SELECT count(*) FROM orders WHERE shop_id = %s", lambda n: [1 + n % 40])
 
