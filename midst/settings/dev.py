@@ -31,6 +31,8 @@ from midst.settings.environment import env  # noqa: E402
 INSTALLED_APPS = [*_INSTALLED_APPS, "midst.stack"]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 # `manage.py aa_test` slows a server of its own down; unset, it is not there.
+# Nor is this production, of which every command would warn.
+SILENCED_SYSTEM_CHECKS = ["perfops.W006"]
 MIDDLEWARE = ["perfops.load.slowdown.slowdown_middleware", *_MIDDLEWARE]
 # Load comes from this machine.
 RATE_LIMIT_EXEMPT = env.list("RATE_LIMIT_EXEMPT", default=["127.0.0.0/8", "::1"])

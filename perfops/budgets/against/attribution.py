@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from perfops.budgets.against import counted
+from perfops.budgets.against import blame, counted
 from perfops.budgets.against.cache_use import CacheUse, fall, files_of_key
 from perfops.budgets.against.checkouts import Side, git
 from perfops.budgets.against.counted import Counted
@@ -90,7 +90,7 @@ def of_statements(
             continue
         through = _through(now)
         files = files_through(through, changed)
-        its = commits(files, ref)
+        its = commits(files, ref, now.site if "calls:" in what else "")
         if missed:
             files = files_of_key(through, changed)[:_FILES] or files
             its = ranked(files, ref)
@@ -117,16 +117,27 @@ def files_through(through: Sequence[str], changed: tuple[str, ...]) -> tuple[str
     return found or changed[:_FILES]
 
 
-def ranked(files: Sequence[str], ref: str) -> tuple[str, ...]:
-    """Return the commits since ``ref`` that touched the files, those of the first file first."""
-    found = (commits((file,), ref) for file in files)
+def ranked(files: Sequence[str], ref: str, executed: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the commits since ``ref`` that touched the files, those of the first file first.
+
+    Of each file's, those first that changed functions that were ``executed``.
+    """
+    found = (commits((file,), ref, executed=executed) for file in files)
     return tuple(dict.fromkeys(commit for its in found for commit in its))
 
 
-def commits(files: tuple[str, ...], ref: str) -> tuple[str, ...]:
-    """Return the commits since ``ref`` that touched the files, newest first."""
+def commits(
+    files: tuple[str, ...], ref: str, site: str = "", executed: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the commits since ``ref`` that touched the files, newest first.
+
+    ``site``: those that changed this line are first, then its function, then functions that were
+    ``executed`` ("file function").
+    """
     if not files:
         return ()
-    log = git("log", f"-{_COMMITS}", "--format=%h %s", f"{ref}..HEAD", "--", *files)
+    log = git("log", "--format=%h %s", f"{ref}..HEAD", "--", *files).splitlines()
     uncommitted = git("status", "--porcelain", "--", *files)
-    return (*(["not committed yet"] if uncommitted else []), *log.splitlines())
+    found = [*([blame.UNCOMMITTED] if uncommitted else []), *log]
+    within = [name for name in executed if name.partition(" ")[0] in files]
+    return tuple(blame.likeliest(found, ref, site, within)[:_COMMITS])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from perfops.budgets.against import attribution
+from perfops.budgets.against import attribution, blame
 from perfops.budgets.against.checkouts import git
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.deterministic import comparing, counts
@@ -118,6 +118,6 @@ def _committed(ref: str, file: Path) -> str | None:
 
 
 def _uncommitted(file: Path) -> str:
-    if "not committed yet" not in attribution.commits((str(file),), "HEAD"):
+    if blame.UNCOMMITTED not in attribution.commits((str(file),), "HEAD"):
         return ""
     return f"What {file} says is not committed yet, and excuses nothing before it is."

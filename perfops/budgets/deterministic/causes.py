@@ -8,7 +8,7 @@ from perfops.budgets.against import attribution
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import git
 from perfops.budgets.against.databases import CouldNotCompare
-from perfops.budgets.deterministic import dropped
+from perfops.budgets.deterministic import dropped, steps
 from perfops.budgets.deterministic.comparing import Verdict, most_of
 from perfops.budgets.deterministic.counts import Counts, StatementCalls
 from perfops.formatting import count_text
@@ -76,11 +76,11 @@ class Diff:
         """Return that none of the changed files was executed, where there are some; or ""."""
         return "" if files or not self.changed else "; no changed file was executed by the request"
 
-    def ranked(self, files: tuple[str, ...]) -> tuple[str, ...]:
-        return attribution.ranked(files, self.ref) if self.ref else ()
+    def ranked(self, files: tuple[str, ...], now: Counts) -> tuple[str, ...]:
+        return attribution.ranked(files, self.ref, now.called) if self.ref else ()
 
-    def commits(self, files: tuple[str, ...]) -> tuple[str, ...]:
-        return attribution.commits(files, self.ref) if self.ref else ()
+    def commits(self, files: tuple[str, ...], site: str, now: Counts) -> tuple[str, ...]:
+        return attribution.commits(files, self.ref, site, now.called) if self.ref else ()
 
 
 def _of_statements(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
@@ -96,16 +96,18 @@ def _of_statements(route: str, before: Counts, now: Counts, diff: Diff) -> Itera
             what, through = more, (*migrations, *sent.through)
         else:
             continue
-        yield _cause(route, what + explained, sent, through, now, diff)
+        is_its_line = sent.calls > was.calls
+        yield _cause(route, what + explained, sent, through, now, diff, is_its_line=is_its_line)
         explained = ""
 
 
 def _cause(
-    route: str, what: str, sent: StatementCalls, through: Sequence[str], now: Counts, diff: Diff
-) -> Cause:
+    route: str, what: str, sent: StatementCalls, through: Sequence[str], now: Counts, diff: Diff,
+    *, is_its_line: bool,
+) -> Cause:  # fmt: skip
     files = diff.files(through, now.executed)
-    return Cause(route, what + diff.none_of(files), sent.text, sent.line, None, files,
-                 diff.commits(files))  # fmt: skip
+    commits = diff.commits(files, sent.line if is_its_line else "", now)
+    return Cause(route, what + diff.none_of(files), sent.text, sent.line, None, files, commits)
 
 
 def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
@@ -130,7 +132,7 @@ def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator
             what += f", declared in {now.declared_in}" * bool(now.declared_in)
         likely = [now.declared_in, *(each for each in now.executed if each not in sent.through)]
         files = diff.files([*likely, *sent.through], ())
-        commits = diff.ranked(files)
+        commits = diff.ranked(files, now)
         if len(commits) > 1:
             what += f"; {len(commits)} commits may be it, the likeliest first"
         what += diff.none_of(files)
@@ -160,10 +162,15 @@ def _explained(before: Counts, now: Counts) -> bool:
     if not grown or before.steps is None:
         return False
     senders = {file for each in grown for file in each.through}
+    unnamed = before.steps * steps.SHARE
+    times = now.statements / max(1, before.statements)
     others = sum(
         more
         for name, more in _grown_functions(before, now)
-        if _file(name) in now.executed and _file(name) not in senders
+        if _file(name) in now.executed
+        and _file(name) not in senders
+        # What is executed for each statement, such as the counting of them, grows as they do.
+        and now.functions[name] > times * before.functions.get(name, unnamed)
     )
     return others <= most_of("steps", before.steps) - before.steps
 
@@ -195,7 +202,7 @@ def _in_python(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[
             what += f"; of the changed files, in {chosen} ({old:,} to {now.functions[chosen]:,})"
     files = diff.files([_file(name) for name in names], now.executed)
     what += diff.none_of(files)
-    yield Cause(route, what, "", chosen, None, files, diff.commits(files))
+    yield Cause(route, what, "", chosen, None, files, diff.commits(files, chosen, now))
 
 
 def _added(was: StatementCalls | None, now: StatementCalls) -> tuple[int, int]:

@@ -35,8 +35,8 @@ from perfops.origins.wrapper import uncounted
 # did not need (a process that warms up) is no cost of the route.
 _PATHS, _TIMES = 3, 2
 # Of a request, its instructions vary by 3% where a list grows or a buffer is filled: the least of
-# so many requests by a thousandth. Functions with less than this share of them are not named.
-_STEPS_TIMES, _SHARE = 3, 0.004
+# so many requests by a thousandth.
+_STEPS_TIMES = 3
 # A list of values has as many parameters as there are values.
 _LISTS = re.compile(r"(?<=\()%s(?:, ?%s)+(?=\))")
 _TABLES = re.compile(r'"((?:[^"]|"")+)"')
@@ -131,7 +131,7 @@ def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Co
     tables = _rows_of(names)
     again = _again(costliest.paths[0], client, before)
     its = _steps(costliest.paths[0], client, before)
-    whole = its.total()
+    whole, executed = its.total(), steps.of_project(its)
     return msgspec.structs.replace(
         costliest,
         paths=paths,
@@ -141,8 +141,9 @@ def _of_route(route: Listed, client: Client, before: Callable[[], object]) -> Co
         region=again.region,
         declared_in=again.declared_in,
         steps=whole or None,
-        functions={name: n for name, n in its.most_common() if n >= whole * _SHARE},
-        executed=tuple(sorted(steps.of_project(its))),
+        functions={name: n for name, n in its.most_common() if n >= whole * steps.SHARE},
+        executed=tuple(sorted(executed)),
+        called=tuple(sorted(name for name in its if name.partition(" ")[0] in executed)),
     )
 
 

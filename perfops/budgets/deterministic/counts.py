@@ -34,7 +34,8 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counted. ``bytes``: of the body. ``tables``: those that it names, with their rows. ``again``:
     statements of a second request just after, which a cache may answer. ``steps``: instructions
     that Python executes, most of them in ``functions``. Not in the file of counts: ``sent_again``,
-    what makes up ``again``; ``executed``, the project's files of which something was executed;
+    what makes up ``again``; ``executed``, the project's files of which something was executed, and
+    ``called``, the functions ("file function");
     ``region``, the part of the cache that was asked for the answer, and the file that declares it.
     """
 
@@ -51,6 +52,7 @@ class Counts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     functions: dict[str, int] = {}
     sent_again: tuple[StatementCalls, ...] = ()
     executed: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
     region: str = ""
     declared_in: str = ""
 
@@ -85,5 +87,5 @@ def written(routes: Mapping[str, Counts]) -> bytes:
 def _as_written(counts: Counts) -> Counts:
     sent = tuple(msgspec.structs.replace(each, through=()) for each in counts.sent)
     return msgspec.structs.replace(
-        counts, sent=sent, sent_again=(), executed=(), region="", declared_in=""
+        counts, sent=sent, sent_again=(), executed=(), called=(), region="", declared_in=""
     )

@@ -20,6 +20,8 @@ from typing import Any
 from perfops.origins.callers import HELPER, PROJECT, is_of_project, kind_of, place_of
 
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Functions with less than this share of a request's instructions are not named.
+SHARE = 0.004
 _NAME = "perfops"
 # 0 to 5; debuggers, coverage and profilers have theirs.
 _IDS = (3, 4)

@@ -49,6 +49,14 @@ def test_a_slower_function_beside_an_n_plus_one_is_a_cause_of_its_own():
     assert (second.statement, second.site) == ("", "shop/names.py names")
 
 
+def test_what_is_executed_for_each_statement_is_explained_by_them():
+    before = counts(USERS, functions={ORM: 5000, "shop/names.py log": 60})
+    functions = {ORM: 80_000, "shop/names.py log": 3060, "shop/names.py format": 1900}
+    now = counts(USERS, GROUPS, steps=99_000, functions=functions)
+    (found,) = causes.of_route("GET /", before, now, Diff("shop/names.py", "shop/views.py"))
+    assert "this explains 99,000 instructions" in found.what
+
+
 def test_a_cache_that_is_not_hit_any_more_is_a_cause_beside_an_n_plus_one():
     now = counts(USERS, GROUPS, again=51, sent_again=(USERS, GROUPS))
     found = causes.of_route("GET /", counts(USERS, again=0), now, Diff())
