@@ -24,7 +24,6 @@ from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.models.analyses import Analysis, Finding, Recommendation
-from perfops.models.budgets import Budget
 from perfops.models.origins import QueryOrigin, ScopeTotal
 from perfops.models.runs import LoadRun
 from perfops.reasons import Reason
@@ -227,8 +226,8 @@ def _active_runs() -> list[LoadRun]:
 
 def _judgements() -> tuple[tuple[Judgement, ...], list[str]]:
     """Return how each budget that counts was judged last, and the names of the others."""
-    judged = budgets.latest()
-    enabled = Budget.objects.filter(enabled=True).order_by("pk")
+    every = budgets.with_newest()
+    judged, enabled = budgets.latest(every), [each for each in every if each.enabled]
     found = tuple(judged[each.pk] for each in enabled if each.pk in judged)
     return found, [str(each) for each in enabled if each.pk not in judged]
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from midst.kernel import redis
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.regions import all_regions
+from midst.operations.cache_page import clearings
 from midst.operations.tasks_page import signs
 from midst.operations.tasks_page import views as tasks_page
 from midst.telemetry.exposition import totals
@@ -40,6 +41,8 @@ def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) ->
         kind, text = "bad", "Redis is not available"
     elif circuit.is_open() or any(counted[_DEGRADED].values()):
         kind, text = "warning", "degraded"
+    elif cold := _cold():
+        kind, text = "warning", cold
     rate = f"{hits / (hits + misses):.1%}" if hits + misses else "no reads yet"
     may_see = request is not None and request.user.has_perm("operations.view_cache")
     return {
@@ -49,6 +52,16 @@ def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) ->
         "facts": [("Hit rate", rate), ("Reads", f"{hits + misses:,.0f}")],
         "url": reverse("admin:cache") if may_see else "",
     }
+
+
+def _cold() -> str:
+    """Return who cleared what within the last minutes; "" for nobody."""
+    try:
+        found = [each for each in clearings.recent() if each.age_s < clearings.COLD_S]
+    except RedisError:
+        return ""
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"cold, {found[0].by} cleared {found[0].what}{more}" if found else ""
 
 
 def _redis_answers() -> bool:

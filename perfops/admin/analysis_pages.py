@@ -96,7 +96,7 @@ class InsidePages(MeasuredAdmin):
         database = request.GET.get("database", known[0])
         if database not in known:
             raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
-        found = present.now(database)
+        found = present.now(database, whole=True)
         if not self.may(request, "run_analysis"):
             found = present.without_values(found)
         return self.page(

@@ -33,20 +33,22 @@ def databases() -> list[str]:
     return [one.alias for one in connections.all() if one.vendor == "postgresql"]
 
 
-def now(database: str) -> Present:
+def now(database: str, *, whole: bool = False) -> Present:
     """Look at ``database``, on a connection of its own. It never raises: ``error`` says why.
+
+    ``whole``: with prepared transactions.
 
     When every connection is taken, it looks through the caller's: who took them is what is asked.
     """
     try:
         with session.reading(database) as cursor:
-            return _look(cursor)
+            return _look(cursor, whole=whole)
     except Error as error:
         if not _is_full(error):
             return Present(None, (), (), [], first_line(error))
     try:
         with transaction.atomic(using=database), connections[database].cursor() as cursor:
-            return _look(cursor)
+            return _look(cursor, whole=whole)
     except Error as error:
         return Present(None, (), (), [], first_line(error))
 
@@ -57,9 +59,9 @@ def without_values(present: Present) -> Present:
     return dataclasses.replace(present, sessions=sessions, queue=queue(sessions))
 
 
-def _look(cursor: CursorWrapper) -> Present:
+def _look(cursor: CursorWrapper, *, whole: bool) -> Present:
     sessions = activity.sessions(cursor)
-    used, prepared = activity.connections(cursor), activity.prepared(cursor)
+    used, prepared = activity.connections(cursor), activity.prepared(cursor) if whole else ()
     return Present(used, sessions, prepared, queue(sessions))
 
 

@@ -6,7 +6,7 @@ it. So a connection is asked first whether it is direct. Only then are settings 
 session; else all work is done within a transaction, and its settings end with it (SET LOCAL).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -181,14 +181,31 @@ def _set_local(server: Any, settings: dict[str, Any]) -> None:
 
 
 def _limit_session(cursor: CursorWrapper) -> None:
-    for name, value in {"default_transaction_read_only": "on", **_limits()}.items():
-        cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, str(value)])
+    """Set all at once: each page that looks at the server does it."""
+    limits = {"default_transaction_read_only": "on", **_limits()}
+    if _is_set(cursor, limits | _UNCOUNTED):
+        return
+    # Without the right to set one of the others.
+    _set(cursor, limits)
     for name, value in _UNCOUNTED.items():
-        try:
-            cursor.execute(f"{MARK} SELECT set_config(%s, %s, false)", [name, value])
-        except DatabaseError:
-            if cursor.db.connection.closed:
-                raise
+        _is_set(cursor, {name: value})
+
+
+def _is_set(cursor: CursorWrapper, settings: Mapping[str, object]) -> bool:
+    """Set all or, where the server refuses one, nothing: then return False."""
+    try:
+        _set(cursor, settings)
+    except DatabaseError:
+        if cursor.db.connection.closed:
+            raise
+        return False
+    return True
+
+
+def _set(cursor: CursorWrapper, settings: Mapping[str, object]) -> None:
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    values = [text for name, value in settings.items() for text in (name, str(value))]
+    cursor.execute(f"{MARK} SELECT {calls}", values)
 
 
 def columns(cursor: CursorWrapper, relation: str) -> set[str]:

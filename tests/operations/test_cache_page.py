@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -11,7 +12,8 @@ from django.urls import reverse
 
 from midst.kernel import redis
 from midst.kernel.cache import Outcome, read
-from midst.operations.cache_page import clearing
+from midst.operations import panels
+from midst.operations.cache_page import clearing, clearings
 from midst.telemetry import metrics
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey", "things")]
@@ -174,3 +176,19 @@ def test_a_form_of_another_site_clears_nothing(admin_user):
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_user)
     assert strict.post(CLEAR, {"region": "things"}).status_code == 403
+
+
+def test_who_cleared_what_is_said_on_the_page_and_on_the_overview(admin_client, things):
+    assert clearings.recent() == []
+    clearing.clear_region(things[0], by="deploy-script")
+    page = admin_client.get(PAGE).content.decode()
+    for part in ("cold: it is filling again", f"deploy-script cleared {things[0].name}"):
+        assert part in page
+    cache = panels.panels(None)[0]
+    assert (cache["kind"], cache["text"]) == (
+        "warning", f"cold, deploy-script cleared {things[0].name}",
+    )  # fmt: skip
+    long_ago = [replace(each, at=each.at - clearings.COLD_S) for each in clearings.recent()]
+    assert clearings.sentences(long_ago) == [
+        f"deploy-script cleared {things[0].name} 15 minutes ago."
+    ]

@@ -9,6 +9,7 @@ from midst.kernel import redis
 from midst.kernel.cache import invalidation, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.regions import CacheRegion, all_regions, region_names_by_prefix
+from midst.operations.cache_page import clearings
 from midst.operations.cache_page.overview import STEP_KEYS, prefix_of
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ def clear_region(region: CacheRegion, *, by: str) -> bool:
     done = not circuit.is_open()
     outcome = "cleared" if done else "queued, Redis is not available"
     log.info("%s cleared the cache region %s: %s", by, region.name, outcome)
+    if done:
+        clearings.note(region.name, by)
     return done
 
 
@@ -87,3 +90,5 @@ def delete_matching(pattern: str, *, by: str, cursor: int = 0) -> Deleted:
                 return Deleted(deleted, cursor)
     finally:
         log.info("%s deleted %d cache entries that match %r", by, deleted, pattern)
+        if deleted:
+            clearings.note(pattern, by)

@@ -15,6 +15,8 @@ from midst.kernel.cache import memory, regions, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import UnexpectedReply
 from midst.kernel.cache.regions import region_names_by_prefix
+from midst.operations.cache_page import clearings
+from midst.operations.cache_page.clearings import Clearing
 from midst.telemetry.exposition import totals
 
 # At most so many SCAN steps of so many keys each, and MEMORY USAGE for so many keys of a region.
@@ -171,6 +173,8 @@ class Overview:
     fallback: Use
     memory_bytes: int
     memory_max_bytes: int
+    # Of the last hour, the newest first.
+    clearings: tuple[Clearing, ...] = ()
 
 
 def collect() -> Overview:
@@ -179,8 +183,10 @@ def collect() -> Overview:
     Does not raise when Redis is not available.
     """
     server, sampled, error = None, None, ""
+    cleared: list[Clearing] = []
     try:
         server = _server()
+        cleared = clearings.recent()
         sampled = take_sample()
     except RedisError as failure:
         error = f"{type(failure).__name__}: {failure}"
@@ -196,6 +202,7 @@ def collect() -> Overview:
         fallback=_use(counted, _MEMORY),
         memory_bytes=memory.store.bytes,
         memory_max_bytes=settings.CACHE_MEMORY_BYTES,
+        clearings=tuple(cleared),
     )
 
 

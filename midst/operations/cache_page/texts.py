@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
 from midst.kernel.cache.memory import TTL_S as MEMORY_TTL_S
+from midst.operations.cache_page import clearings
 from midst.operations.cache_page.overview import (
     Overview,
     RegionOverview,
@@ -71,12 +72,18 @@ def _badge(overview: Overview) -> Badge:
         return Badge("bad", "✗", "Redis is not available")
     if overview.is_degraded:
         return Badge("warning", "!", "degraded")
+    if _cold(overview):
+        return Badge("warning", "!", "cold: it is filling again")
     return Badge("good", "✓", "healthy")
 
 
 def _explanations(overview: Overview) -> list[str]:
     if not overview.error and not overview.is_degraded:
-        return ["Redis is available and every process uses it."]
+        return [
+            "Redis is available and every process uses it.",
+            *_cold(overview),
+            *(["Until it is full again, answers are computed."] if _cold(overview) else []),
+        ]
     here = {
         State.CLOSED: "Another process does not use Redis at the moment."
         if overview.is_degraded
@@ -89,6 +96,11 @@ def _explanations(overview: Overview) -> list[str]:
         f"where they are at most {MEMORY_TTL_S:g} s old."
     )
     return [text for text in (overview.error, here, meanwhile) if text]
+
+
+def _cold(overview: Overview) -> list[str]:
+    """Return who cleared what within the last minutes: it may hold few answers."""
+    return clearings.sentences([e for e in overview.clearings if e.age_s < clearings.COLD_S])
 
 
 def _figures(overview: Overview) -> list[Figure]:

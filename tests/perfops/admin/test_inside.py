@@ -259,7 +259,7 @@ def test_only_who_may_analyse_sees_the_values_in_statements_of_others(client, mo
     waiter = msgspec.structs.replace(session(2, 1), text="UPDATE x SET name = 'secret'")
     found = (session(1), waiter)
     held = present.Present(None, found, (), present.queue(found))
-    monkeypatch.setattr(present, "now", lambda database: held)
+    monkeypatch.setattr(present, "now", lambda database, whole: held)
     user = User.objects.create_user("reader", password="x", is_staff=True)
     client.force_login(user)
     assert client.get(url("now")).status_code == 403

@@ -6,8 +6,10 @@ from datetime import UTC, timedelta
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -239,6 +241,34 @@ def test_the_overview_takes_few_queries_and_reads_no_year(admin_client, measured
     assert len(statements) <= MOST_QUERIES
     for table, most in (("loadrun", 100), ("analysis", 20), ("scopetotal", 20)):
         assert rows_read(statements, f"perfops_{table}") <= most, table
+
+
+@pytest.mark.parametrize("role", ["viewer", "administrator"])
+def test_the_first_visit_after_a_sign_in_takes_few_queries_too(client, measured, role):
+    """The session, the user, groups and permissions; and nothing that the process knows yet."""
+    user = User.objects.create_user("someone", password="a-long-word", is_staff=True)
+    user.groups.add(Group.objects.get(name=f"performance {role}"))
+    ContentType.objects.clear_cache()
+    form = {"username": "someone", "password": "a-long-word"}
+    assert client.post(reverse("admin:login"), form).status_code == 302
+    ContentType.objects.clear_cache()
+    sent = []
+
+    def count(execute, sql, params, many, context):
+        sent.append(sql)
+        return execute(sql, params, many, context)
+
+    def watch(connection, **_):
+        connection.execute_wrappers.append(count)
+
+    # Those of the connection that looks at the server too.
+    connection_created.connect(watch)
+    with connection.execute_wrapper(count):
+        page = client.get(reverse("admin:index"))
+    connection_created.disconnect(watch)
+    assert "po-overview" in page.content.decode()
+    assert any("pg_stat_activity" in each for each in sent)
+    assert len(sent) <= MOST_QUERIES, "\n".join(each[:150] for each in sent)
 
 
 PAGES = {
