@@ -8,11 +8,13 @@ from midst.kernel.cache import CacheRegion
 from midst.kernel.cache.signals import Invalidates
 from profiles import models
 
-PROFILES = CacheRegion("profiles", ttl_s=600, key_prefixes=("profiles", "profile", "cv"))
-TIMELINE = CacheRegion("timeline", ttl_s=300, key_prefixes=("timeline",))
-NARRATIVES = CacheRegion("narrative", ttl_s=180, key_prefixes=("narratives",))
-POSTINGS = CacheRegion("postings", ttl_s=600, key_prefixes=("postings", "posting"))
-USER = CacheRegion("user", ttl_s=60, key_prefixes=("user",))
+PROFILES = CacheRegion(
+    "profiles", ttl_s=600, key_prefixes=("profiles", "profile", "cv"), file=__file__
+)
+TIMELINE = CacheRegion("timeline", ttl_s=300, key_prefixes=("timeline",), file=__file__)
+NARRATIVES = CacheRegion("narrative", ttl_s=180, key_prefixes=("narratives",), file=__file__)
+POSTINGS = CacheRegion("postings", ttl_s=600, key_prefixes=("postings", "posting"), file=__file__)
+USER = CacheRegion("user", ttl_s=60, key_prefixes=("user",), file=__file__)
 
 # The group of all pages that list public profiles.
 LISTS = "profiles:listed"

@@ -8,9 +8,9 @@ from taxonomy.models import Epoch, EpochStage, Mask, Stage
 
 _TTL_S = 3600
 
-MASKS = CacheRegion("masks", _TTL_S, key_prefixes=("masks", "mask"))
-EPOCHS = CacheRegion("epochs", _TTL_S, key_prefixes=("epochs", "epoch"))
-STAGES = CacheRegion("stages", _TTL_S, key_prefixes=("stages", "stage"))
+MASKS = CacheRegion("masks", _TTL_S, key_prefixes=("masks", "mask"), file=__file__)
+EPOCHS = CacheRegion("epochs", _TTL_S, key_prefixes=("epochs", "epoch"), file=__file__)
+STAGES = CacheRegion("stages", _TTL_S, key_prefixes=("stages", "stage"), file=__file__)
 
 # There are few rows and they change rarely, so any change invalidates the whole region.
 # Epochs show their stages, and stages are listed by epoch.

@@ -48,8 +48,8 @@ def things(monkeypatch):
     """Two regions, and no others."""
     monkeypatch.setattr(regions, "_regions", {})
     return (
-        CacheRegion("things", ttl_s=60, key_prefixes=("thing", "things")),
-        CacheRegion("others", ttl_s=3600, key_prefixes=("other",)),
+        CacheRegion("things", ttl_s=60, key_prefixes=("thing", "things"), file=__file__),
+        CacheRegion("others", ttl_s=3600, key_prefixes=("other",), file=__file__),
     )
 
 

@@ -40,11 +40,13 @@ def thresholds(abort: Abort | None, plan: Scenario) -> dict[str, list[dict[str, 
     budget as well. Budgets of one route end none: k6 can't name every route.
     """
     found: dict[str, list[dict[str, Any]]] = {}
-    for bound in abort.bounds if abort else ():
+    if abort is None:
+        return found
+    for bound in abort.bounds:
         if not bound.route:
             metric, text = _written(bound)
             enough = requests_for(QUANTILES.get(bound.quantity, _SHARE)) / plan.session_requests
-            after_s = max(abort.after_s if abort else 0, Schedule(plan).start_of(enough) + _LATE_S)
+            after_s = max(abort.after_s, Schedule(plan).start_of(enough) + _LATE_S)
             how = {"abortOnFail": True, "delayAbortEval": f"{math.ceil(after_s)}s"}
             found.setdefault(metric, []).append({"threshold": text, **how})
     return found

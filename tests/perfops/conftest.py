@@ -51,6 +51,33 @@ class Handler(BaseHTTPRequestHandler):
         """Not a word: thousands of requests come."""
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """Answers by its path (/200, /302, /500), and keeps headers and bodies of what it was sent."""
+
+    def do_POST(self):
+        server = self.server
+        server.taken.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(int(self.path.split("/")[1]))
+        self.send_header("Location", f"{server.url}/200/moved")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Not a word."""
+
+
+@pytest.fixture
+def receiver():
+    """A server of webhooks at ``url``, with what it has ``taken``."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    server.taken, server.url = [], f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     # As many as k6 may open at once: a full queue makes each wait for a second.

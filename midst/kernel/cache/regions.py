@@ -1,11 +1,9 @@
 """The declared regions of the cache, and the result of a cached read."""
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from pathlib import Path
 
 from midst.telemetry import metrics
 
@@ -23,17 +21,17 @@ class CacheRegion:
     """Cached answers that share a lifetime and can be invalidated together.
 
     ``name`` is the label ``cache_type`` of the metrics, ``ttl_s`` is in seconds. ``key_prefixes``
-    lists what the keys of this region begin with, up to the first colon.
+    lists what the keys of this region begin with, up to the first colon. ``file`` is the
+    ``__file__`` of the module that declares it: there a reader looks for the cause of its misses.
     """
 
     name: str
     ttl_s: int
     key_prefixes: tuple[str, ...] = ()
+    file: str = field(kw_only=True)
 
     def __post_init__(self) -> None:
         _regions[self.name] = self
-        # Called by __init__, and that by the module that declares it.
-        _files[self.name] = sys._getframe(2).f_code.co_filename
         # Create the series now: an absent series can't be told from one that is 0.
         for counter in (metrics.CACHE_AUDITS, metrics.CACHE_STALE):
             counter.labels(self.name)
@@ -55,12 +53,6 @@ class CacheRegion:
 
 
 _regions: dict[str, CacheRegion] = {}
-_files: dict[str, str] = {}
-
-
-def declared_in(region: CacheRegion) -> Path:
-    """Return the file of the module that declares the region."""
-    return Path(_files[region.name])
 
 
 def all_regions() -> tuple[CacheRegion, ...]:

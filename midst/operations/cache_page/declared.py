@@ -1,9 +1,10 @@
 """Which region of the cache an answer came from: ``PERFOPS["CACHE_REGION_OF"]``."""
 
+from pathlib import Path
+
 from django.conf import settings
 from django.http import HttpResponse
 
-from midst.kernel.cache import regions
 from midst.kernel.http import Origin
 
 
@@ -13,6 +14,6 @@ def region_of(response: HttpResponse) -> tuple[str, str] | None:
     if origin is None:
         return None
     region = origin.source.region
-    file = regions.declared_in(region)
+    file = Path(region.file)
     here = settings.BASE_DIR
     return region.name, str(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -8,7 +8,7 @@ from redis.retry import Retry
 from midst.kernel import redis
 from midst.kernel.cache import CacheRegion, circuit, read, reading, versions
 
-REGION = CacheRegion("of tests", ttl_s=60)
+REGION = CacheRegion("of tests", ttl_s=60, file=__file__)
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """Webhooks: signed, to those who want the event, again with the same id; no run fails by one."""
 
 import re
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 from django.conf import settings as project
@@ -26,34 +24,16 @@ SECRET = "of the test"
 
 
 @pytest.fixture
-def hook(settings):
-    """A server that answers by its path, and what it took: headers and bodies."""
-    taken = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            taken.append((self.headers, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(int(self.path.split("/")[1]))
-            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/200/moved")
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+def hook(receiver, settings):
+    """Have the receiver as the webhook, at a path and for events; return what it has taken."""
 
     def wanted(path, *events):
-        url = f"http://127.0.0.1:{server.server_port}/{path}"
+        url = f"{receiver.url}/{path}"
         one = {"url": url, "secret": SECRET, **({"events": events} if events else {})}
         settings.PERFOPS = {**settings.PERFOPS, "WEBHOOKS": [one]}
-        return taken
+        return receiver.taken
 
-    yield wanted
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return wanted
 
 
 @pytest.fixture
