@@ -17,6 +17,7 @@ from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.budgets import selectors as budgets
+from perfops.budgets.against import same_build
 from perfops.budgets.selectors import Judgement
 from perfops.charts import Bound, Chart, Line, Meter, chart, meter
 from perfops.conf import conf
@@ -65,6 +66,8 @@ class Scalability:
 class RunPage:
     run: LoadRun
     badge: Badge
+    # What its verdict is worth.
+    noise: str
     # The verdict in the browser's tab.
     tab_title: str
     progress_text: str
@@ -88,7 +91,7 @@ class RunPage:
 
 
 def build(run: LoadRun) -> RunPage:
-    """Return the page of ``run``; nine queries, twelve while it runs."""
+    """Return the page of ``run``; ten queries, twelve while it runs."""
     judgements = budgets.of_run(run)
     progress = runs.progress(run) if run.is_active else None
     badge = badges.of_run(run)
@@ -96,6 +99,7 @@ def build(run: LoadRun) -> RunPage:
     return RunPage(
         run=run,
         badge=badge,
+        noise=same_build.of_run(run),
         tab_title=f"{badge.icon} {badge.text}{far} | Run {run.pk}: {run.scenario}",
         progress_text=_progress_text(run, progress),
         progress_percent=round(progress.share * 100) if progress else 100,

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from perfops.budgets import selectors as budgets
+from perfops.budgets.against import same_build
 from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text, ms_text, percent_text
@@ -39,7 +40,7 @@ def verdict(run: LoadRun) -> str:
 def run_as_text(run: LoadRun, console: Console) -> None:
     title = f"Run {run.pk} · {run.scenario} → {run.target}"
     console.print(f"\n{escape(title)}   {coloured(verdict(run).upper(), run.verdict or 'warn')}")
-    for reason in run.reasons:
+    for reason in filter(None, [*run.reasons, same_build.of_run(run)]):
         console.print(f"  {escape(reason)}")
     if run.summary:
         _figures(run, console)
@@ -136,6 +137,7 @@ def run_as_data(run: LoadRun) -> dict[str, Any]:
         "state": run.state,
         "verdict": run.verdict,
         "reasons": run.reasons,
+        "noise": same_build.of_run(run),
         "created_at": run.created_at,
         "started_at": run.started_at,
         "finished_at": run.finished_at,

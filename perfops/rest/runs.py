@@ -10,6 +10,7 @@ from django.utils import timezone
 from ninja import Path, Query
 
 from perfops.budgets import selectors as budgets
+from perfops.budgets.against import same_build
 from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.conf import conf
@@ -128,7 +129,8 @@ def _row(run: LoadRun) -> dict[str, Any]:
 
 
 def _detail(run: LoadRun) -> dict[str, Any]:
-    return {**_row(run), "budgets": [judged(each) for each in budgets.of_run(run)]}
+    judgements = [judged(each) for each in budgets.of_run(run)]
+    return {**_row(run), "noise": same_build.of_run(run), "budgets": judgements}
 
 
 def judged(each: Judgement) -> dict[str, Any]:

@@ -86,6 +86,9 @@ class RunRow(Schema):
 
 
 class Run(RunRow):
+    noise: str = Field(
+        description="What a verdict on this host is worth, as aa_test measured it; empty: not yet."
+    )
     budgets: list[Judged]
 
 

@@ -19,6 +19,7 @@ from perfops.conf import conf
 from perfops.load import k6, scenarios
 from perfops.load.slowdown import VARIABLE
 from perfops.models.noise import AATest
+from perfops.models.runs import LoadRun
 from perfops.statistics import false_alarms, gate, shifts
 from perfops.statistics.false_alarms import Pair
 
@@ -160,6 +161,11 @@ def of_host() -> list[str]:
     """Return what verdicts on this host are worth, as reports say it; empty: not measured."""
     found = newest()
     return [sentence(found)] if found else []
+
+
+def of_run(run: LoadRun) -> str:
+    """Return what its verdict is worth, as reports say it; "": it has none, or not measured."""
+    return " ".join(of_host()) if run.verdict else ""
 
 
 def sentence(found: AATest) -> str:

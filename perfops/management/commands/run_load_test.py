@@ -6,6 +6,7 @@ from typing import Any
 
 from perfops.budgets import services as budgets
 from perfops.budgets import verdicts
+from perfops.budgets.against import same_build
 from perfops.budgets.selectors import of_run
 from perfops.load import execution
 from perfops.load import services as runs
@@ -76,7 +77,8 @@ class Command(ReportCommand):
             console.print_json(report.run_as_data(run))
         elif options["format"] == "markdown":
             code = report.exit_code(run)
-            found = BudgetReport(run, code, run.reasons, of_run(run), subject="Verdict")
+            reasons = [*filter(None, [*run.reasons, same_build.of_run(run)])]
+            found = BudgetReport(run, code, reasons, of_run(run), subject="Verdict")
             self.stdout.write(as_markdown(found), ending="")
         else:
             report.run_as_text(run, console.out())

@@ -1,10 +1,12 @@
 """manage.py aa_test: what is recorded, what is stored, and where it is shown."""
 
 import platform
+from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.urls import reverse
+from rich.console import Console
 
 from perfops import tasks
 from perfops.budgets.against import checkouts, comparing, same_build
@@ -14,8 +16,12 @@ from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.same_build import Recorded
 from perfops.load.slowdown import VARIABLE
+from perfops.management import report
 from perfops.models.noise import AATest
+from perfops.models.runs import LoadRun
+from perfops.rest import runs
 from perfops.statistics.gate import Series, in_turn
+from tests.perfops.budgets.test_verdicts import run_with
 
 pytestmark = pytest.mark.django_db
 CPU = ("all routes", "CPU")
@@ -93,6 +99,28 @@ def test_verdicts_and_the_page_of_budgets_say_it_and_noise_asks_for_more_pairs(
     AATest.objects.update(host=f"not {platform.node()}")
     assert same_build.newest() is None
     assert same_build.pairs_for_host(12) == 12
+
+
+def test_each_report_of_a_run_that_was_judged_says_it_and_of_another_run_none_does(admin_client):
+    verdict, nothing = LoadRun.Verdict.PASSED, LoadRun.Verdict.NONE
+    run = run_with()
+    for word, is_said in ((verdict, False), (nothing, False), (verdict, True)):
+        LoadRun.objects.update(verdict=word)
+        if is_said:
+            rate = {"count": 0, "verdicts": 100, "low": 0.0, "high": 0.79}
+            AATest.objects.create(
+                host=platform.node(), cores=2, scenario="smoke", seconds=15, pairs=12,
+                slowdown_ms=1, false_alarms=rate, misses=rate, needed=30,
+            )  # fmt: skip
+        run.refresh_from_db()
+        out = Console(file=StringIO(), width=400)
+        report.run_as_text(run, out)
+        page = admin_client.get(reverse("admin:perfops_loadrun_change", args=[run.pk]))
+        texts = [
+            out.file.getvalue(), page.content.decode(), runs.one(None, run.pk)["noise"],
+            report.run_as_data(run)["noise"],
+        ]  # fmt: skip
+        assert ["false alarms 0 of 100" in text for text in texts] == [is_said] * 4
 
 
 def test_what_could_not_run_ends_with_2(monkeypatch, capsys):
