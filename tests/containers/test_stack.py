@@ -86,16 +86,14 @@ def test_the_admin_and_its_static_files_come_through_the_proxy(stack: Stack) -> 
 # Runs in beat, whose address is a client's as any other: this machine's is exempt here.
 CLIENT = """
 import http.client, json, socket, ssl
-tls = ssl._create_unverified_context()
+connection = http.client.HTTPSConnection("localhost")
+connection.sock = ssl._create_unverified_context().wrap_socket(
+    socket.create_connection(("proxy", 443)), server_hostname="localhost")
 def ask(method, path, body=None, claimed="203.0.113.1"):
-    sock = tls.wrap_socket(socket.create_connection(("proxy", 443)), server_hostname="localhost")
-    connection = http.client.HTTPSConnection("localhost")
-    connection.sock = sock
     headers = {"X-Forwarded-For": claimed, "Content-Type": "application/json"}
     connection.request(method, path, body and json.dumps(body), headers)
     answer = connection.getresponse()
     answer.read()
-    connection.close()
     return answer.status
 """
 CLAIM = """
