@@ -1,5 +1,6 @@
 """Budgets: a form to edit them, their history, and what is waived."""
 
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges, budget_history
-from perfops.admin.pages import CheckedAdmin, minute
+from perfops.admin.pages import CheckedAdmin, CheckedList, minute, sorted_by_column
 from perfops.budgets import history, selectors, waivers
 from perfops.budgets.against import same_build
 from perfops.budgets.metrics.metric import WrongValue
@@ -72,11 +73,42 @@ class BudgetForm(forms.ModelForm):
         return given
 
 
+class _Judged(CheckedList):
+    """Budgets with their latest judgement, in the order of the column that was asked for."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        judged: dict[int, Judgement] = getattr(request, "perfops_judgements", {})
+        rows: list[Any] = list(self.result_list)
+        for budget in rows:
+            budget.judgement = judged.get(budget.pk)
+        if self.get_ordering_field_columns():
+            rows = sorted_by_column(self, rows, _figure)
+        self.result_list = rows
+
+
+def _judgement_of(budget: Budget) -> Judgement | None:
+    return getattr(budget, "judgement", None)
+
+
+def _figure(column: str, budget: Budget) -> Any:
+    """Return what a column sorts by; what was not measured is beyond all bounds."""
+    found = _judgement_of(budget)
+    if column == "name":
+        return str(budget).lower()
+    if column == "margin":
+        return -math.inf if found is None or found.margin is None else found.margin
+    return (found.label if found else "") if column == "outcome" else budget.action
+
+
 @admin.register(Budget)
 class BudgetAdmin(CheckedAdmin):
     form = BudgetForm
     ordering = ["id"]
-    sortable_by = ()
+    list_display = [
+        "name", "target_text", "threshold_text", "action", "latest", "margin", "outcome",
+    ]  # fmt: skip
+    sortable_by = ("name", "action", "margin", "outcome")
     search_fields = ["metric", "route"]
     search_help_text = "In the name of the budget."
     change_list_template = "perfops/budget_list.html"
@@ -100,25 +132,23 @@ class BudgetAdmin(CheckedAdmin):
         named = [each.pk for each in Budget.objects.all() if term.lower() in str(each).lower()]
         return queryset.filter(pk__in=named), False
 
-    def get_list_display(self, request: HttpRequest) -> list[Any]:
-        judgements: dict[int, Judgement] = getattr(request, "perfops_judgements", {})
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return _Judged
 
-        @admin.display(description="Latest")
-        def latest(budget: Budget) -> str:
-            found = judgements.get(budget.pk)
-            return f"{found.value_text} (run {found.run_id})" if found else "-"
+    @admin.display(description="Latest", ordering="pk")
+    def latest(self, budget: Budget) -> str:
+        found = _judgement_of(budget)
+        return f"{found.value_text} (run {found.run_id})" if found else "-"
 
-        @admin.display(description="Value against bounds")
-        def margin(budget: Budget) -> SafeString | str:
-            found = judgements.get(budget.pk)
-            return _meter(found) if found else "-"
+    @admin.display(description="Value against bounds", ordering="pk")
+    def margin(self, budget: Budget) -> SafeString | str:
+        found = _judgement_of(budget)
+        return _meter(found) if found else "-"
 
-        @admin.display(description="Outcome")
-        def outcome(budget: Budget) -> SafeString | str:
-            found = judgements.get(budget.pk)
-            return badges.of_judgement(found).html() if found else "not measured yet"
-
-        return ["name", "target_text", "threshold_text", "action", latest, margin, outcome]
+    @admin.display(description="Outcome", ordering="pk")
+    def outcome(self, budget: Budget) -> SafeString | str:
+        found = _judgement_of(budget)
+        return badges.of_judgement(found).html() if found else "not measured yet"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -188,7 +218,7 @@ class BudgetAdmin(CheckedAdmin):
             record_deletion(budget, by=request.user)
         super().delete_queryset(request, queryset)
 
-    @admin.display(description="Budget")
+    @admin.display(description="Budget", ordering="pk")
     def name(self, budget: Budget) -> str:
         return str(budget)
 

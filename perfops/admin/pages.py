@@ -38,7 +38,7 @@ def minute(at: datetime) -> SafeString:
     )
 
 
-class _Checked(ChangeList):
+class CheckedList(ChangeList):
     """A list that answers odd parameters with its first page."""
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
@@ -49,7 +49,7 @@ class _Checked(ChangeList):
         super().__init__(request, *args, **kwargs)
 
 
-class _Narrow(_Checked):
+class _Narrow(CheckedList):
     """A list without what only the page of a row shows."""
 
     def get_queryset(self, *args: Any, **kwargs: Any) -> Any:
@@ -58,7 +58,7 @@ class _Narrow(_Checked):
 
 
 def sorted_by_column[T](
-    changes: ChangeList, rows: list[T], figure: Callable[[str, T], float]
+    changes: ChangeList, rows: list[T], figure: Callable[[str, T], Any]
 ) -> list[T]:
     """Return the rows of a list that is no query, in the order of the column that was asked for.
 
@@ -79,7 +79,7 @@ class CheckedAdmin(admin.ModelAdmin):
     """A list that refuses the parameters and keys that Django answers with a server error."""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
-        return _Checked
+        return CheckedList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Raises ``BadRequest`` where a form has selected what is no key of a row."""

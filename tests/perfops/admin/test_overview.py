@@ -22,6 +22,7 @@ from perfops.analysis.collectors.states import Connections, Session
 from perfops.analysis.incidents import Incident
 from perfops.analysis.sessions import Present
 from perfops.budgets import services as budgets
+from perfops.budgets.selectors import latest
 from perfops.models import (
     Analysis,
     Evaluation,
@@ -347,3 +348,19 @@ def test_what_a_panel_says_counts_on_the_page_and_in_the_terminal(settings):
     found = state.collect(panels.collect())
     assert found.kind == "bad"
     assert "Tasks: no worker." in {each.text for each in found.reasons}
+
+
+def test_budgets_are_sorted_by_the_columns_that_the_page_shows(admin_client, measured):
+    """Columns: the box to select, then the budget, target, threshold, action, latest, margin."""
+
+    def names(order):
+        page = admin_client.get(reverse("admin:perfops_budget_changelist"), {"o": order})
+        assert page.status_code == 200
+        return [str(each) for each in page.context["cl"].result_list]
+
+    by_name = sorted(names(""), key=str.lower)
+    assert names("1") == by_name
+    assert names("-1") == by_name[::-1]
+    margins = {each.name: each.margin for each in latest().values()}
+    measured_ones = [margins[name] for name in names("6") if margins.get(name) is not None]
+    assert measured_ones == sorted(measured_ones)
