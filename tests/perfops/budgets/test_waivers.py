@@ -2,21 +2,24 @@
 
 import json
 from datetime import timedelta
+from io import StringIO
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
+from rich.console import Console
 
-from perfops.budgets import verdicts, waivers
+from perfops.budgets import alert_formats, alerts, verdicts, waivers, webhook_events
 from perfops.budgets.against import comparing
 from perfops.budgets.against.comparing import Compared
 from perfops.budgets.selectors import against_before, of_run
 from perfops.budgets.services import evaluate
-from perfops.management import console
+from perfops.management import console, report
 from perfops.management.budget_report import code_of
 from perfops.models import Budget, Evaluation, LoadRun, Waiver
+from perfops.rest import runs as rest_runs
 from perfops.statistics.gate import Series, in_turn
 from tests.perfops.budgets.test_verdicts import LATENCY, run_with
 
@@ -44,7 +47,7 @@ def check(capsys, *words):
     return ended.value.code, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("form", ["text", "json", "markdown", "junit"])
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "junit", "sarif"])
 def test_a_waived_violation_fails_no_report_and_stands_in_it_and_an_ended_one_fails(form, capsys):
     slow_run()
     kept = waiver(P95, days=1)
@@ -58,6 +61,50 @@ def test_a_waived_violation_fails_no_report_and_stands_in_it_and_an_ended_one_fa
     assert code == 1
     assert "no longer counts" in out
     assert WHY in out
+
+
+def page_of(run, client):
+    return client.get(reverse("admin:perfops_loadrun_change", args=[run.pk])).content.decode()
+
+
+def terminal_of(run, client):
+    out = Console(file=StringIO(), width=400)
+    report.run_as_text(run, out)
+    return out.file.getvalue()
+
+
+def alert_after_a_violation(run):
+    """Return the alert of a run whose violation is waived, and was not in the run before it."""
+    later = slow_run()
+    evaluate(later)
+    Evaluation.objects.filter(run=run).update(created_at=timezone.now() - timedelta(days=20))
+    LoadRun.objects.update(verdict=LoadRun.Verdict.WARNED)
+    later.refresh_from_db()
+    return alerts.of_run(later)
+
+
+SHOWN = {
+    "page": page_of,
+    "terminal": terminal_of,
+    "run_load_test as JSON": lambda run, _: str(report.run_as_data(run)),
+    "REST": lambda run, _: str(rest_runs.one(None, run.pk)),
+    "webhook": lambda run, _: webhook_events.of_run(run)[0].body.decode(),
+    "e-mail": lambda run, _: "\n".join(alert_after_a_violation(run).lines),
+    "alert as JSON": lambda run, _: str(alert_formats.as_json(alert_after_a_violation(run))),
+    "Slack": lambda run, _: str(alert_formats.as_slack(alert_after_a_violation(run))),
+}
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_each_report_of_a_run_says_until_when_it_is_waived_and_why(shown, admin_client):
+    run = slow_run()
+    waiver(P95, days=1)
+    evaluate(run)
+    LoadRun.objects.update(verdict=LoadRun.Verdict.WARNED)
+    run.refresh_from_db()
+    text = SHOWN[shown](run, admin_client)
+    assert "Waived until" in text
+    assert WHY in text
 
 
 def test_a_run_whose_violations_are_waived_is_a_warning_and_others_still_fail():
