@@ -19,6 +19,7 @@ def as_json(alert: Alert) -> dict[str, object]:
         "violated": [as_data(each) for each in alert.begun],
         "causes": [asdict(each) for each in alert.causes],
         "over": [as_data(each) for each in alert.over],
+        "waived": [as_data(each) for each in alert.waived],
     }
 
 

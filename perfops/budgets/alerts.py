@@ -17,12 +17,14 @@ _ALERTING = (Budget.Action.FAIL, Budget.Action.ALERT)
 class Alert:
     """What a run changed: budgets that are violated since, and those that hold again.
 
-    ``causes``: of the violations that began.
+    ``waived``: violations that go on, and fail nothing since somebody has waived them. ``causes``:
+    of the violations that began.
     """
 
     run: LoadRun
     begun: tuple[Judgement, ...]
     over: tuple[Judgement, ...]
+    waived: tuple[Judgement, ...] = ()
     causes: tuple[AlertCause, ...] = ()
 
     @property
@@ -30,6 +32,7 @@ class Alert:
         parts = [
             *([f"{count_text(len(self.begun), 'budget')} violated"] if self.begun else []),
             *([f"{count_text(len(self.over), 'violation')} over"] if self.over else []),
+            *([f"{count_text(len(self.waived), 'violation')} waived"] if self.waived else []),
         ]
         return f"{self.run.scenario}: {', '.join(parts)} (run {self.run.pk})"
 
@@ -40,6 +43,7 @@ class Alert:
             *(f"VIOLATED: {_line(each)}" for each in self.begun),
             *(f"CAUSE: {each.line}" for each in self.causes),
             *(f"OVER: {_line(each)}" for each in self.over),
+            *(f"WAIVED: {_line(each)}" for each in self.waived),
         ]
 
 
@@ -55,7 +59,7 @@ def of_run(run: LoadRun) -> Alert | None:
     """
     if run.state != LoadRun.State.FINISHED or run.verdict in {"", LoadRun.Verdict.INVALID}:
         return None
-    begun, over = [], []
+    begun, over, waived = [], [], []
     broken_before = _broken_before(run)
     for each in selectors.of_run(run):
         if (
@@ -68,10 +72,11 @@ def of_run(run: LoadRun) -> Alert | None:
         if each.is_broken and not was_broken:
             begun.append(each)
         elif was_broken and not each.is_broken:
-            over.append(each)
-    if not begun and not over:
+            (waived if each.is_waived else over).append(each)
+    if not begun and not over and not waived:
         return None
-    return Alert(run, tuple(begun), tuple(over), alert_causes.of_run(run, begun))
+    causes = alert_causes.of_run(run, begun)
+    return Alert(run, tuple(begun), tuple(over), tuple(waived), causes)
 
 
 def _broken_before(run: LoadRun) -> set[int | None]:

@@ -47,16 +47,27 @@ def test_a_violation_is_said_once_and_again_when_it_is_over():
     assert changed(run()) is None
 
 
-def test_an_invalid_run_another_scenario_and_a_waiver_say_nothing():
+def test_an_invalid_run_and_another_scenario_say_nothing():
     run()
     assert changed(run(600.0, verdict="invalid")) is None
     run(600.0, scenario="other")
     assert changed(run(600.0)) == (["p95 latency"], [])
-    # Waived from now on, it is no violation that counts: that is its end.
-    Waiver.objects.create(
+
+
+def test_a_violation_that_is_waived_meanwhile_is_not_said_to_be_over():
+    run(600.0)
+    waiver = Waiver.objects.create(
         budget="p95 latency", reason="known", ends_at=timezone.now() + timedelta(days=1)
     )
-    assert changed(run(600.0)) == ([], ["p95 latency"])
+    found = alerts.of_run(run(600.0))
+    assert (found.begun, found.over, len(found.waived)) == ((), (), 1)
+    assert found.subject.startswith("api-load: 1 violation waived (run ")
+    assert any(line.startswith("WAIVED: p95 latency is 600 ms") for line in found.lines)
+    assert alert_formats.as_json(found)["waived"][0]["name"] == "p95 latency"
+    assert alerts.of_run(run(600.0)) is None
+    waiver.ends_at = timezone.now()
+    waiver.save()
+    assert changed(run(600.0)) == (["p95 latency"], [])
 
 
 def test_a_budget_that_only_warns_says_nothing():
