@@ -13,6 +13,7 @@ from midst.kernel import redis
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.regions import all_regions
 from midst.operations.cache_page import clearings
+from midst.operations.cache_page import views as cache_page
 from midst.operations.tasks_page import signs
 from midst.operations.tasks_page import views as tasks_page
 from midst.telemetry.exposition import totals
@@ -44,7 +45,7 @@ def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) ->
     elif cold := _cold():
         kind, text = "warning", cold
     rate = f"{hits / (hits + misses):.1%}" if hits + misses else "no reads yet"
-    may_see = request is not None and request.user.has_perm("operations.view_cache")
+    may_see = request is not None and cache_page.may_see(request)
     return {
         "title": "Cache",
         "kind": kind,

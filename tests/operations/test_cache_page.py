@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -166,6 +166,19 @@ def test_seeing_and_clearing_are_separate_rights(client, permissions, allowed):
     assert {name for name, answer in answers.items() if answer.status_code != 403} == allowed
     if "see" in allowed:
         assert (CLEAR in answers["see"].content.decode()) is ("clear" in allowed)
+
+
+@pytest.mark.parametrize(
+    ("role", "statuses"),
+    [("viewer", (200, 403)), ("operator", (200, 403)), ("administrator", (200, 200))],
+)
+def test_roles_see_the_page_and_administrators_clear(client, role, statuses):
+    user = someone()
+    user.groups.add(Group.objects.get(name=f"performance {role}"))
+    client.force_login(user)
+    asked = client.get(CLEAR, {"region": "things"})
+    assert (client.get(PAGE).status_code, asked.status_code) == statuses
+    assert panels.panels(client.get(PAGE).wsgi_request)[0]["url"] == PAGE
 
 
 def test_who_is_not_logged_in_sees_nothing(client):

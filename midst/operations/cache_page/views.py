@@ -58,7 +58,7 @@ def urls(site: AdminSite) -> list[URLPattern]:
 
 def app_entry(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the entry for the site's index and side bar; empty without the permission."""
-    if not _may_see(request):
+    if not may_see(request):
         return []
     url = reverse("admin:cache")
     entry = {
@@ -75,7 +75,7 @@ def app_entry(request: HttpRequest) -> list[dict[str, Any]]:
 
 def cache_view(site: AdminSite, request: HttpRequest) -> HttpResponse:
     """Show the state of the cache. Requires ``view_cache`` or ``clear_cache``."""
-    if not _may_see(request):
+    if not may_see(request):
         raise PermissionDenied
     page = texts.build(overview.collect())
     context = {"title": "Cache", "page": page, "can_clear": _may_clear(request)}
@@ -146,7 +146,8 @@ def _log(request: HttpRequest, what: str, message: str) -> None:
     )
 
 
-def _may_see(request: HttpRequest) -> bool:
+def may_see(request: HttpRequest) -> bool:
+    """Return whether the user may look at the cache's page."""
     return request.user.has_perm("operations.view_cache") or _may_clear(request)
 
 
