@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from benchmarks import load_pages
+from benchmarks import admin_pages
 from perfops.analysis import queries
 from perfops.conf import conf
 from perfops.models import (
@@ -123,13 +123,13 @@ def test_lists_read_no_wide_field_and_take_few_queries(admin_client):
 
 
 def test_the_pages_of_load_runs_take_twenty_queries_at_most(admin_client):
-    """`benchmarks.load_pages` says what they take in time, over a year of runs."""
-    newest = load_pages.fill(runs=30, routes=20, seconds=5)
-    for name, path in load_pages.asked(*newest).items():
+    """`benchmarks.admin_pages` says what they take in time, over a year of runs."""
+    newest = admin_pages.fill(runs=30, routes=20, seconds=5)
+    for name, path in admin_pages.asked(*newest).items():
         with CaptureQueriesContext(connection) as found:
             answer = admin_client.get(path)
         assert answer.status_code == 200
-        assert len(found) <= load_pages.MOST_QUERIES, name
+        assert len(found) <= admin_pages.MOST_QUERIES, name
     assert "route-19" in answer.content.decode()
 
 
