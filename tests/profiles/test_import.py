@@ -124,6 +124,7 @@ def written(run):
     return [q["sql"] for q in run if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=documents, second=documents)
 def test_any_profile_is_the_same_after_export_delete_and_import(first, second):

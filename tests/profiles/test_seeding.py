@@ -20,6 +20,7 @@ from profiles.models import (
 )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 300), st.integers(0, 50), st.integers(0, 2**31))
 def test_a_person_is_the_same_wherever_the_stretch_begins(start, length, seed):
     asked = list(seeding.people(seed=seed, start=start, stop=start + length, masks=[1, 2]))

@@ -145,6 +145,7 @@ methods = st.sampled_from(["GET", "GET", "GET", "HEAD", "OPTIONS", "DELETE"])
 hosts = st.sampled_from([HOST, (b"host", b"midst.example"), (b"host", b"not a host")])
 
 
+@pytest.mark.slow
 def test_through_and_around_are_the_same(sides):
     hits = []
 

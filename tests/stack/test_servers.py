@@ -73,6 +73,7 @@ def test_data_and_port_survive_kill_9(folder, running):
         assert connection.execute("SELECT n FROM kept").fetchone() == (1,)
 
 
+@pytest.mark.slow
 def test_a_killed_server_is_started_again_once_its_sessions_have_ended(folder, running):
     postgres = Postgres(folder / "pg", folder / "pg.log")
     first, url = postgres.start(death=signal.SIGINT)
@@ -90,6 +91,7 @@ def test_a_killed_server_is_started_again_once_its_sessions_have_ended(folder, r
     assert second.is_running()
 
 
+@pytest.mark.slow
 def test_a_half_made_cluster_is_made_anew(folder, running):
     (folder / "pg" / "data").mkdir(parents=True)
     (folder / "pg" / "data" / "base").mkdir()
@@ -98,6 +100,7 @@ def test_a_half_made_cluster_is_made_anew(folder, running):
     assert child.is_running()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(folder):
     postgres = Postgres(folder / "pg", folder / "pg.log", {"shared_buffers": "nonsense"})
     with pytest.raises(StackError, match="shared_buffers"):

@@ -27,6 +27,7 @@ def is_well(url):
         return False
 
 
+@pytest.mark.slow
 def test_it_serves_metrics_and_its_own_health(tmp_path):
     port = ports.choose(None)
     url = f"http://127.0.0.1:{port}"

@@ -207,6 +207,7 @@ def test_what_answered_and_answers_no_more_is_never_a_pass(capsys):
     assert "answered 200, and answers 500 now" in json.dumps(report)
 
 
+@pytest.mark.slow
 def test_a_route_that_only_users_may_see_is_named_until_a_user_asks(capsys, tmp_path):
     (tmp_path / "routes.json").write_text('{"/mine/": 1, "/readers/": 1}')
     code, report = check(capsys, "--update")
@@ -228,6 +229,7 @@ def test_all_urls_are_asked_for_where_no_file_names_them(capsys):
     assert "/of/\\{nobody" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_route_in_the_file_is_asked_for_by_its_paths_of_then_without_traffic(capsys):
     """All URLs: of ``/readers/{pk}/`` nobody knows the key without traffic, as in CI."""
     check(capsys, "--update")

@@ -49,6 +49,7 @@ def call_judged(capsys, *command):
     return called
 
 
+@pytest.mark.slow
 @WHOLE
 @pytest.mark.usefixtures("quick_enough")
 def test_run_load_test_here_reports_a_pass(capsys, scenario, site):

@@ -30,12 +30,14 @@ def run(*words):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_project_whose_connection_is_counted_already_runs_its_tests_alone_in_their_database():
     assert run() == {"failures": 0, "sessions": 0, "rows": 0}
     assert set(QueryTemplate.objects.values_list("text", flat=True)) == {BEFORE}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_what_tests_sent_is_noted_in_their_database_alone_where_that_was_asked_for():
     found = run("noted")

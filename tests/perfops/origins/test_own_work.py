@@ -72,6 +72,7 @@ def unused_index():
         cursor.execute("DROP TABLE own_unused")
 
 
+@pytest.mark.slow
 def test_an_index_stays_unused_however_often_we_analyse_and_plan(unused_index):
     for _ in range(2):
         analyses.analyse()
