@@ -167,7 +167,7 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         *reasons.of_budgets(runs, judgements),
         *reasons.waiting(active),
         *reasons.of_panels(shown, "bad"),
-        *reasons.of_findings(open_findings, "error", "Errors are open: see the incidents."),
+        *reasons.of_findings(open_findings, "error", "{}: see the incidents."),
     ]
     worth_a_look = [*taken, *reasons.near(judgements), *reasons.late(scheduled)]
     worth_a_look += reasons.of_findings(open_findings, "warning", "{}: see the incidents.")

@@ -168,7 +168,8 @@ def late(scheduled: Sequence[Timed]) -> list[Reason]:
         return []
     verb = "is" if len(names) == 1 else "are"
     number = count_text(len(names), "schedule")
-    text = f"{number} {verb} late, {names[0]}: is Celery beat running?"
+    others = " and others" if len(names) > 1 else ""
+    text = f"{number} {verb} late: {names[0]}{others}. Is Celery beat running?"
     return [Reason(text, "schedules")]
 
 

@@ -134,7 +134,7 @@ def test_an_acknowledged_problem_needs_no_attention(admin_client, measured):
 def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
     PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(days=40))
     page = overview(admin_client)
-    assert "is Celery beat running?" in page
+    assert "Is Celery beat running?" in page
     assert "late</span>" in page
     task = PeriodicTask.objects.exclude(name__startswith="celery.").earliest("name")
     form = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
@@ -187,12 +187,12 @@ def test_each_reason_leads_to_its_cause(admin_client, measured, monkeypatch):
         ("96 of 97 connections of default are taken.", "analysis_now", [], "?database=default"),
         ("1 session of default waits for a lock", "analysis_now", [], "?database=default"),
         ("p95 latency is 900 ms", "budget_change", [budget], ""),
-        ("Errors are open", "finding_changelist", [], "?severity=error"),
+        ("1 error is open", "finding_changelist", [], "?severity=error"),
         ("The last analysis was 20 days ago.", "analysis_changelist", [], ""),
     ):
         url = reverse(f"admin:perfops_{name}", args=args) + query
         assert re.search(rf'<a href="{re.escape(url)}">[^<]*{re.escape(text)}', page), text
-    assert re.search(r'<a href="#schedules">[^<]*is Celery beat running', page)
+    assert re.search(r'<a href="#schedules">[^<]*Is Celery beat running', page)
     assert 'id="schedules"' in page
     # The waiver has ended, and says so where the budget fails.
     assert re.search(r"its budget is &lt; 500 ms. Its waiver ended on .* known", page)
