@@ -59,7 +59,9 @@ def of_run(run: LoadRun) -> Alert | None:
     """
     if run.state != LoadRun.State.FINISHED or run.verdict in {"", LoadRun.Verdict.INVALID}:
         return None
-    begun, over, waived = [], [], []
+    begun: list[Judgement] = []
+    over: list[Judgement] = []
+    waived: list[Judgement] = []
     broken_before = _broken_before(run)
     for each in selectors.of_run(run):
         if (
