@@ -55,7 +55,7 @@ def of_run(run: LoadRun) -> Alert | None:
     """Return what ``run`` changed against the run that could tell before it; None for nothing.
 
     Runs of one scenario and target are one series. An invalid run proves nothing and says nothing;
-    what is waived, and budgets that only warn, say nothing.
+    what is waived for longer, and budgets that only warn, say nothing.
     """
     if run.state != LoadRun.State.FINISHED or run.verdict in {"", LoadRun.Verdict.INVALID}:
         return None
