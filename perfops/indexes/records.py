@@ -279,6 +279,19 @@ class Effect:
         )
         return all(are_alike(one, two) for one, two in figures)
 
+    def leaves_no_more_than(self, other: "Effect") -> bool:
+        """Say whether it leaves less to do than ``other``, or as much, by both of these figures.
+
+        False where they were not taken.
+        """
+        figures = (
+            (self.blocks_after, other.blocks_after),
+            (self.planned_after, other.planned_after),
+        )
+        return all(
+            mine is not None and theirs is not None and mine <= theirs for mine, theirs in figures
+        )
+
     @property
     def kept(self) -> float:
         """Return which share of its cost stays; 1 where the planner leaves the index alone.

@@ -152,8 +152,9 @@ def _size(proof: Proof) -> tuple[int, int, int, str]:
 def pooled(proofs: Sequence[Proof]) -> list[Proof]:
     """Return the proofs with the mean of all times that were measured for the same work.
 
-    A statement that does as much with one index of a table as with another takes as long:
-    measured apart, a busy machine makes one of them look better by a third.
+    A statement that does as much with one index of a table as with another takes as long, and one
+    that does less takes no longer: measured apart, a busy machine makes one of them look better by
+    a third, or the worse one look better.
     """
     measured: dict[tuple[str, Name], list[Effect]] = defaultdict(list)
     for proof in proofs:
@@ -171,8 +172,21 @@ def pooled(proofs: Sequence[Proof]) -> list[Proof]:
             after=fmean(each.after for each in alike),
         )
 
+    def bounded(effect: Effect, table: Name) -> Effect:
+        if not effect.is_used:
+            return effect
+        others = [e for e in measured[effect.queryid, table] if effect.leaves_no_more_than(e)]
+        shares = [e.after / e.before for e in (effect, *(mean(e, table) for e in others))]
+        return replace(effect, after=effect.before * min(shares))
+
     return [
-        replace(proof, effects=tuple(mean(e, proof.candidate.table) for e in proof.effects))
+        replace(
+            proof,
+            effects=tuple(
+                bounded(mean(e, proof.candidate.table), proof.candidate.table)
+                for e in proof.effects
+            ),
+        )
         for proof in proofs
     ]
 
