@@ -13,7 +13,6 @@ REGION = CacheRegion("of tests", ttl_s=60, file=__file__)
 
 @pytest.fixture(autouse=True)
 def fresh(empty_cache):
-    circuit.close()
     yield
     circuit.close()
 
