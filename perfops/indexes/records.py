@@ -273,23 +273,23 @@ class Effect:
         Both figures are the same at each run, however busy the machine is. False where they
         were not taken.
         """
-        figures = (
-            (self.blocks_after, other.blocks_after),
-            (self.planned_after, other.planned_after),
-        )
-        return all(are_alike(one, two) for one, two in figures)
+        return all(are_alike(mine, theirs) for mine, theirs in self._left(other))
 
     def leaves_no_more_than(self, other: "Effect") -> bool:
         """Say whether it leaves less to do than ``other``, or as much, by both of these figures.
 
         False where they were not taken.
         """
-        figures = (
+        return all(
+            mine is not None and theirs is not None and mine <= theirs
+            for mine, theirs in self._left(other)
+        )
+
+    def _left(self, other: "Effect") -> tuple[tuple[float | None, float | None], ...]:
+        """Return what both leave to do: blocks, and the planner's cost."""
+        return (
             (self.blocks_after, other.blocks_after),
             (self.planned_after, other.planned_after),
-        )
-        return all(
-            mine is not None and theirs is not None and mine <= theirs for mine, theirs in figures
         )
 
     @property

@@ -173,20 +173,15 @@ def pooled(proofs: Sequence[Proof]) -> list[Proof]:
         )
 
     def bounded(effect: Effect, table: Name) -> Effect:
-        if not effect.is_used:
+        worse = [e for e in measured[effect.queryid, table] if effect.leaves_no_more_than(e)]
+        effect = mean(effect, table)
+        if not (effect.is_used and worse):
             return effect
-        others = [e for e in measured[effect.queryid, table] if effect.leaves_no_more_than(e)]
-        shares = [e.after / e.before for e in (effect, *(mean(e, table) for e in others))]
-        return replace(effect, after=effect.before * min(shares))
+        share = min(each.after / each.before for each in (mean(e, table) for e in worse))
+        return replace(effect, after=min(effect.after, effect.before * share))
 
     return [
-        replace(
-            proof,
-            effects=tuple(
-                bounded(mean(e, proof.candidate.table), proof.candidate.table)
-                for e in proof.effects
-            ),
-        )
+        replace(proof, effects=tuple(bounded(e, proof.candidate.table) for e in proof.effects))
         for proof in proofs
     ]
 

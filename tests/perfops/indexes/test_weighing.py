@@ -257,6 +257,9 @@ def test_an_index_that_leaves_more_to_do_is_no_better_however_a_busy_machine_mea
         replace(each, effects=(replace(each.effects[0], blocks_after=None),)) for each in proofs
     ]
     assert weighing.pooled(planned) == planned
+    # Nor does one that the planner has for nothing break it.
+    free = [proof(index("customer"), Effect("1", 0.0, 0.0, True))]
+    assert weighing.pooled(free) == free
 
 
 def test_one_index_that_serves_two_statements_is_taken_instead_of_two():
