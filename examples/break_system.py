@@ -171,7 +171,7 @@ def dead_worker():
 
 @contextmanager
 def stale_beat():
-    """Beat of `make run` stands still, and has for two days by its schedules."""
+    """Beat of `make run` stands still, and has for forty days by its schedules."""
     from django.db.models import F
     from django_celery_beat.models import PeriodicTask
 

@@ -58,7 +58,7 @@ def _cache(request: HttpRequest | None, counted: dict[str, dict[str, float]]) ->
 def _cold() -> str:
     """Return who cleared what within the last minutes; "" for nobody."""
     try:
-        found = [each for each in clearings.recent() if each.age_s < clearings.COLD_S]
+        found = clearings.cold(clearings.recent())
     except RedisError:
         return ""
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from time import time
 
@@ -48,6 +49,11 @@ def recent() -> list[Clearing]:
         found.append(Clearing(what.decode(errors="replace"), noted["by"], noted["at"]))
     kept = [each for each in found if each.age_s < _KEPT_S]
     return sorted(kept, key=lambda each: -each.at)
+
+
+def cold(found: Iterable[Clearing]) -> list[Clearing]:
+    """Return those since which the cache may not have filled again."""
+    return [each for each in found if each.age_s < COLD_S]
 
 
 def sentences(found: list[Clearing]) -> list[str]:

@@ -79,10 +79,11 @@ def _badge(overview: Overview) -> Badge:
 
 def _explanations(overview: Overview) -> list[str]:
     if not overview.error and not overview.is_degraded:
+        cold = _cold(overview)
         return [
             "Redis is available and every process uses it.",
-            *_cold(overview),
-            *(["Until it is full again, answers are computed."] if _cold(overview) else []),
+            *cold,
+            *(["Until it is full again, answers are computed."] if cold else []),
         ]
     here = {
         State.CLOSED: "Another process does not use Redis at the moment."
@@ -100,7 +101,7 @@ def _explanations(overview: Overview) -> list[str]:
 
 def _cold(overview: Overview) -> list[str]:
     """Return who cleared what within the last minutes: it may hold few answers."""
-    return clearings.sentences([e for e in overview.clearings if e.age_s < clearings.COLD_S])
+    return clearings.sentences(clearings.cold(overview.clearings))
 
 
 def _figures(overview: Overview) -> list[Figure]:
