@@ -23,15 +23,9 @@ from perfops.budgets.against.server_cpu import with_cpu
 from perfops.load import targets
 from perfops.management import against_report
 from perfops.statistics.gate import Outcome, Series, in_turn
+from tests.perfops.repository import git
 
 pytestmark = pytest.mark.django_db
-
-
-def git(folder, *words):
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    return subprocess.run(
-        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """check_budget --bisect: the first bad commit, and clear words where there is none."""
 
-import subprocess
-
 import pytest
 from django.core.management import call_command
 from hypothesis import given
@@ -11,13 +9,7 @@ from perfops.budgets.against import bisecting
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.bisecting import Bisection, first_bad
 from perfops.budgets.against.databases import CouldNotCompare
-
-
-def git(folder, *words):
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    return subprocess.run(
-        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
+from tests.perfops.repository import git
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Of the commits that touched a file, those that changed the lines that cost more are first."""
 
-import subprocess
-
 import pytest
 
 from perfops.budgets.against import attribution, blame, function_lines
+from tests.perfops.repository import git
 
 SOURCE = '''"""A shop."""
 
@@ -28,13 +27,6 @@ class Order:
 def other():
     return 1
 '''
-
-
-def git(folder, *words):
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    return subprocess.run(
-        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture

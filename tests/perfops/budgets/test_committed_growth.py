@@ -1,6 +1,5 @@
 """Growth that a change of the committed file of counts states: as much of it fails nothing."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from perfops.budgets.against import committed_growth
 from perfops.budgets.against.committed_growth import CommittedGrowth
 from perfops.budgets.deterministic import comparing
 from perfops.budgets.deterministic.counts import Baseline, Counts, written
+from tests.perfops.repository import git
 
 FILE = Path("counts.json")
 EXACT = ("statements", "again", "rows")
@@ -104,13 +104,6 @@ def test_a_new_route_and_instructions_of_another_python_state_nothing():
     assert committed_growth.stated(Baseline({}), file()) == {}
     assert committed_growth.stated(file(), file(python="3.14", steps=90_000)) == {}
     assert [*committed_growth.stated(file(), file(steps=90_000))] == [name_of("steps")]
-
-
-def git(folder, *words):
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    return subprocess.run(
-        ["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout.strip()
 
 
 @pytest.fixture
