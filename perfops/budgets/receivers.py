@@ -5,7 +5,7 @@ import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -91,6 +91,8 @@ def post(url: str, body: bytes, headers: dict[str, str], *, about: str) -> str:
         with build_opener(_NoRedirects).open(request, timeout=conf().ALERT_TIMEOUT_S):
             return ""
     except (OSError, URLError, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()
         # Never the traceback: it has the URL.
         said = first_line(error).replace(url, host)
         log.error("%s was not taken by %s: %s", about, host, said)  # noqa: TRY400

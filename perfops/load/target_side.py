@@ -42,7 +42,8 @@ def ask(url: str, secret: str, *, query: str = "") -> dict[str, Any]:
         with targets.DIRECT.open(request, timeout=TIMEOUT_S) as answer:
             found = json.load(answer)
     except urllib.error.HTTPError as error:
-        raise NoFigures(_why(error)) from error
+        with error:
+            raise NoFigures(_why(error)) from error
     except (OSError, ValueError) as error:
         raise NoFigures(f"{target_endpoint.PATH} did not answer: {error}") from error
     if not isinstance(found, dict) or "cores" not in found:

@@ -113,7 +113,8 @@ def unreachable(url: str) -> str | None:
     """Return why nothing answers at ``url``; None when something does, whatever it says."""
     try:
         DIRECT.open(f"{url}/health", timeout=PREFLIGHT_TIMEOUT_S).close()
-    except urllib.error.HTTPError:
+    except urllib.error.HTTPError as error:
+        error.close()
         return None
     except urllib.error.URLError as error:
         return str(error.reason)

@@ -26,6 +26,7 @@ def get(url):
         with urlopen(url, timeout=30) as answer:
             return answer.status, answer.headers["X-Cache"]
     except HTTPError as error:
+        error.close()
         return error.code, None
 
 

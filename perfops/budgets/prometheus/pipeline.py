@@ -106,7 +106,8 @@ class Prometheus:
             with urlopen(Request(url), timeout=self.timeout_s) as answer:  # noqa: S310 -- checked
                 body: bytes = answer.read(_MOST_BYTES)
         except HTTPError as error:
-            raise NoAnswer(f"{self.address} answers {error.code}: {_reason(error)}") from error
+            with error:
+                raise NoAnswer(f"{self.address} answers {error.code}: {_reason(error)}") from error
         except TimeoutError as error:
             raise NoAnswer(f"{self.address} did not answer in {self.timeout_s:g} s") from error
         except (OSError, HTTPException, ValueError) as error:

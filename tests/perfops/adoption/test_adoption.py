@@ -167,6 +167,7 @@ def _status(client, url):
         with client.open(url, timeout=30) as answer:
             return answer.status
     except HTTPError as error:
+        error.close()
         return error.code
 
 

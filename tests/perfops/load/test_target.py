@@ -68,8 +68,9 @@ def test_a_generator_asks_once_a_second_and_a_target_that_says_nothing_is_a_blac
     watch.finish()
     assert "memory" in watch.looks[0].shares
     assert 0 <= watch.looks[1].shares["cpu"] <= 1
-    with pytest.raises(NoFigures, match="another PERFOPS"):
+    with pytest.raises(NoFigures, match="another PERFOPS") as refused:
         target_side.ask(live_server.url, "another secret")
+    assert refused.value.__cause__.fp.closed
     # A server that answers everything with something.
     with pytest.raises(NoFigures, match="did not answer with figures"):
         target_side.ask(site.url, secret)
