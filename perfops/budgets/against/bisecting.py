@@ -1,6 +1,5 @@
 """Which commit made it slower: by counts of requests where these differ, else by runs in turn."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +21,6 @@ from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
 from perfops.statistics.gate import Outcome
 
-_LOCK = "uv.lock"
 _FAILED = 1
 
 Say = Callable[[str], None]
@@ -209,18 +207,8 @@ def narrowed(causes: Sequence[Cause], suspects: Sequence[str]) -> list[Cause]:
 
 @contextmanager
 def checkout(commit: str, how: Recipe) -> Iterator[Side]:
-    """Yield a worktree of the commit, with a name for a database that is dropped at the end.
-
-    With an environment of its own only where its lock file is another one than ours.
-    """
-    with checkouts.worktree(commit) as (folder, scratch):
-        ours, its = (where / _LOCK for where in (Path.cwd(), folder))
-        is_same = ours.is_file() and its.is_file() and ours.read_bytes() == its.read_bytes()
-        python = sys.executable if is_same else how.python
-        side = checkouts.side_of(commit[:10], folder, scratch, python)
-        if not is_same:
-            for command in how.install:
-                side.run(command, how)
-        with ExitStack() as stack:
-            stack.callback(databases.drop, side.database)
-            yield side
+    """Yield a worktree of the commit, with a name for a database that is dropped at the end."""
+    with checkouts.worktree(commit) as (folder, scratch), ExitStack() as stack:
+        side = checkouts.side_of(commit[:10], folder, scratch, how)
+        stack.callback(databases.drop, side.database)
+        yield side

@@ -28,6 +28,7 @@ _HOST = "127.0.0.1"
 _LOG_LINES = 15
 # A runner that cancels a job, and a terminal that is closed, must be cleaned up after like Ctrl-C.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_LOCK = "uv.lock"
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,10 +181,8 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
     with ExitStack() as stack:
         folder, scratch = stack.enter_context(worktree(commit))
         names = [f"{SCRATCH}{os.getpid()}_{letter}" for letter in "ab"]
-        old = _side("old", folder, names[0], scratch, how.python)
+        old = side_of("old", folder, scratch, how, names[0])
         new = _side("new", Path.cwd(), names[1], scratch, sys.executable)
-        for command in how.install:
-            old.run(command, how)
         for name in names:
             stack.callback(databases.drop, name)
         databases.create(names[0])
@@ -235,9 +234,19 @@ def same(how: Recipe, names: Sequence[str]) -> Iterator[tuple[Side, ...]]:
         yield sides
 
 
-def side_of(name: str, folder: Path, scratch: Path, python: str) -> Side:
-    """Return a build whose database has a name of its own."""
-    return _side(name, folder, f"{SCRATCH}{os.getpid()}_{name}", scratch, python)
+def side_of(name: str, folder: Path, scratch: Path, how: Recipe, database: str = "") -> Side:
+    """Return a worktree's build; its database has a name of its own, where none is given.
+
+    With an environment of its own only where its lock file is another one than ours. Raises
+    ``CouldNotCompare``.
+    """
+    ours, its = (where / _LOCK for where in (Path.cwd(), folder))
+    is_same = ours.is_file() and its.is_file() and ours.read_bytes() == its.read_bytes()
+    database = database or f"{SCRATCH}{os.getpid()}_{name}"
+    side = _side(name, folder, database, scratch, sys.executable if is_same else how.python)
+    for command in () if is_same else how.install:
+        side.run(command, how)
+    return side
 
 
 def _side(name: str, folder: Path, database: str, scratch: Path, python: str) -> Side:

@@ -12,7 +12,15 @@ import psutil
 import pytest
 from django.core.management import call_command
 
-from perfops.budgets.against import attribution, checkouts, comparing, counted, databases, serving
+from perfops.budgets.against import (
+    attribution,
+    bisecting,
+    checkouts,
+    comparing,
+    counted,
+    databases,
+    serving,
+)
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.cache_use import CacheUse, fall
 from perfops.budgets.against.checkouts import Recipe
@@ -224,6 +232,22 @@ def test_what_can_not_be_prepared_says_which_command_and_its_last_words(reposito
         checkouts.prepared("HEAD~1", how),
     ):
         raise AssertionError("it was prepared")
+
+
+@pytest.mark.parametrize("lock", [None, "same", "other"])
+def test_an_environment_is_installed_only_where_the_lock_file_is_another(repository, lock):
+    for content in ("same", lock):
+        if lock is not None:
+            (repository / "uv.lock").write_text(content)
+            git(repository, "add", "uv.lock")
+            git(repository, "commit", "--quiet", "--allow-empty", "-m", "lock")
+    how = Recipe(install=("touch installed",), python="own/python", prepare=(), migrate=())
+    ref = "HEAD~1"
+    with checkouts.prepared(ref, how) as (old, _):
+        prepared = (old.folder / "installed").exists(), old.python == sys.executable
+    with bisecting.checkout(git(repository, "rev-parse", ref), how) as side:
+        tried = (side.folder / "installed").exists(), side.python == sys.executable
+    assert prepared == tried == (lock != "same", lock == "same")
 
 
 def test_a_commit_that_is_not_there_is_not_told(capsys, repository):
