@@ -11,6 +11,8 @@ WORKDIR /app
 # The packages first: they change less often than the code.
 COPY pyproject.toml uv.lock .python-version ./
 RUN uv sync --locked --no-dev --no-default-groups
+RUN uv export --quiet --locked --no-dev --no-default-groups --format cyclonedx1.5 \
+    --output-file sbom.cdx.json
 COPY manage.py ./
 COPY infra ./infra
 COPY midst ./midst

@@ -34,8 +34,8 @@ KINDS = ("killed", "frozen", "restarted")
 FROZEN_S = 10
 CALM_S = 10
 WELL_S = 120
-# What it takes to start is not what is asked here, and web-next is there during an upgrade alone.
-FAULTED = tuple(name for name in SERVICES if name not in {"migrate", "web-next"})
+# What it takes to start is not what is asked here.
+FAULTED = tuple(name for name in SERVICES if name != "migrate")
 # One fires always, and the addresses to which these alerts go lead nowhere.
 ALWAYS = "Watchdog|AlertsNotDelivered"
 ALERTS = f'max by (alertname, alertstate) (max_over_time(ALERTS{{alertname!~"{ALWAYS}"}}[%ds]))'

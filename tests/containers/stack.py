@@ -73,12 +73,12 @@ class Stack:
     def start(self, *profiles: str, services: Sequence[str] = (), **variables: str) -> None:
         """Start on images that are built (``python -m tests.containers``), wait for health.
 
-        Starts ``services`` alone where some are named; never ``web-next``: infra/upgrade does.
+        Starts ``services`` alone where some are named.
 
         Raises ``NotWell`` with the last lines of each service when it is not healthy in 4 minutes.
         """
         self.env.write_text(fill_in((ROOT / ".env.example").read_text(), **variables))
-        services = services or [name for name in SERVICES if name != "web-next"]
+        services = services or list(SERVICES)
         self._flags = [flag for profile in profiles for flag in ("--profile", profile)]
         # A run that was killed leaves containers in a network that is gone, and other passwords.
         self.engine.remove_left_over()

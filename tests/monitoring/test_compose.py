@@ -15,7 +15,7 @@ SERVICES = COMPOSE["services"]
 OURS = {name for name, service in SERVICES.items() if "midst:" in service["image"]}
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 PORTS = {
-    "web": {3001}, "metrics": {9464}, "prometheus": {9090}, "grafana": {3003},
+    "web": {3001}, "web-2": {3002}, "metrics": {9464}, "prometheus": {9090}, "grafana": {3003},
     "jaeger": {16686, 4318}, "redis-exporter": {9121},
     "postgres-exporter": {9187}, "alertmanager": {9093}, "proxy": {80, 443},
 }  # fmt: skip
@@ -80,7 +80,7 @@ def test_our_processes_are_no_superuser_of_the_database():
         for name in OURS
     }
     assert roles == {
-        "web": "midst_app", "web-next": "midst_app", "beat": "midst_app", "metrics": "midst_app",
+        "web": "midst_app", "web-2": "midst_app", "beat": "midst_app", "metrics": "midst_app",
         "worker": "midst_analysis", "migrate": "midst_owner",
     }  # fmt: skip
     assert SERVICES["pgbouncer"]["environment"]["DB_USER"] == "midst_app"
@@ -229,10 +229,7 @@ def test_the_image_is_locked_small_and_not_root():
 
 
 def test_the_connections_that_are_asked_for_fit():
-    """pgbouncer's pool, the worker's processes, beat, the exporter, and room for a person.
-
-    While web is replaced there are two of them.
-    """
+    """pgbouncer's pool, the worker's processes, beat, the exporter, and room for a person."""
     command = " ".join(SERVICES["postgres"]["command"])
     (most,) = re.findall(r"max_connections=(\d+)", command)
     pool = int(SERVICES["pgbouncer"]["environment"]["DEFAULT_POOL_SIZE"])
@@ -241,10 +238,10 @@ def test_the_connections_that_are_asked_for_fit():
     assert 2 * int(web["DATABASE_POOL_SIZE"]) * int(web["WEB_CONCURRENCY"]) <= pool
 
 
-def test_a_second_web_is_the_first_without_its_port():
-    web, following = SERVICES["web"], SERVICES["web-next"]
-    named = {"default": {"aliases": ["web"]}}
-    assert following == {**web, "ports": [], "profiles": ["upgrade"], "networks": named}
+def test_the_second_web_is_the_first_with_another_port_and_the_proxy_asks_both():
+    assert SERVICES["web-2"] == {**SERVICES["web"], "ports": ["127.0.0.1:3002:3001"]}
+    proxied = (ROOT / "infra" / "caddy" / "Caddyfile").read_text()
+    assert re.findall(r"reverse_proxy (.*) \{", proxied) == ["web:3001 web-2:3001"]
 
 
 def test_the_proxy_ends_idle_connections_before_web_does():
