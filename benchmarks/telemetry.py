@@ -1,10 +1,10 @@
 """What telemetry costs: CPU time per request, side by side in one run.
 
     .venv/bin/python -m benchmarks.telemetry [--processes 2] [--rounds 4] [--requests 80]
-        [--only cached] [--variant "all at 10%" ...]
+        [--only cached] [--variant "all at 10%" ...] [--write]
 
-More than six minutes on an idle machine; the table is that of docs/monitoring.md. A busy machine
-makes the request itself dearer, so the shares lower: the load is told with the table.
+More than six minutes on an idle machine; ``--write`` puts the table into docs/monitoring.md. A busy
+machine makes the request itself dearer, so the shares lower: the load is told with the table.
 
 Starts its own PostgreSQL and Valkey, and processes for each variant, all on the same data. Each
 process answers requests with and without what its variant turns on, in turn (A B B A): where its
@@ -19,6 +19,7 @@ import argparse
 import itertools
 import json
 import os
+import platform
 import secrets
 import signal
 import statistics
@@ -28,13 +29,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any, cast
 
+from benchmarks import documents
 from midst.stack import process, servers
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "monitoring.md"
 VARIANTS = (
     "nothing", "metrics", "metrics, log line", "metrics, tracing 10%", "metrics, tracing 100%",
     "metrics, stock tracing 10%", "metrics, Sentry", "metrics, Sentry tracing 10%", "all at 10%",
@@ -240,7 +244,8 @@ class Variant:
 
 def run(
     variants: list[Variant], processes: int, rounds: int, requests: int, kinds: list[str]
-) -> int:
+) -> str:
+    """Measure, and return how the machine was."""
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -272,8 +277,11 @@ def run(
             for child in reversed(started.children):
                 process.stop(child)
     load.append(os.getloadavg()[0])
-    print("load average at the start and the end: {:.1f}, {:.1f}".format(*load))
-    return report(variants, kinds)
+    return (
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores {platform.machine()}, "
+        f"load average {load[0]:.1f} at the start and {load[1]:.1f} at the end; medians of "
+        f"{processes * rounds * len(_ROUND)} pairs of {requests} requests each."
+    )
 
 
 def prepare(environment: dict[str, str]) -> None:
@@ -287,10 +295,9 @@ def prepare(environment: dict[str, str]) -> None:
     )
 
 
-def report(variants: list[Variant], kinds: list[str]) -> int:
-    """Print medians, and the median of what each pair says; return 1 when a bound does not hold."""
-    print("| CPU ms per request | " + " | ".join(kinds) + " |")
-    print("|---" * (1 + len(kinds)) + "|")
+def table(variants: list[Variant], kinds: list[str]) -> tuple[str, bool]:
+    """Return medians, and the median of what each pair says, as Markdown; do the bounds hold?"""
+    lines = ["| CPU per request, ms | " + " | ".join(kinds) + " |", "|---" * (1 + len(kinds)) + "|"]
     fine = True
     for variant in variants:
         cells = []
@@ -298,13 +305,11 @@ def report(variants: list[Variant], kinds: list[str]) -> int:
             pairs = variant.figures[kind]
             without, having = map(statistics.median, zip(*pairs, strict=True))
             price = statistics.median(having / without for without, having in pairs) - 1
-            cells.append(f"{without:.2f} to {having:.2f}: {price:+.1%}")
+            bound = f", bound {BOUNDS[kind]:+.0%}" if variant.name == ALL else ""
+            cells.append(f"{without:.2f} to {having:.2f}: **{price:+.0%}**{bound}")
             fine = fine and (variant.name != ALL or price <= BOUNDS[kind])
-        print(f"| {variant.name} | " + " | ".join(cells) + " |")
-    bounds = ", ".join(f"{kind} {bound:.0%}" for kind, bound in BOUNDS.items())
-    print(f"bound for all at 10%: {bounds}: {'holds' if fine else 'DOES NOT HOLD'}")
-    print(json.dumps({each.name: each.figures for each in variants}), file=sys.stderr)
-    return 0 if fine else 1
+        lines.append(f"| {variant.name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines), fine
 
 
 def main() -> int:
@@ -316,6 +321,7 @@ def main() -> int:
     parser.add_argument(
         "--variant", choices=VARIANTS, action="append", help="not all; may be repeated"
     )
+    parser.add_argument("--write", action="store_true", help="into docs/monitoring.md")
     parser.add_argument("--serve", choices=VARIANTS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -323,7 +329,13 @@ def main() -> int:
         return 0
     kinds = [options.only] if options.only else list(BOUNDS)
     variants = [Variant(each) for each in options.variant or VARIANTS]
-    return run(variants, options.processes, options.rounds, options.requests, kinds)
+    heading = run(variants, options.processes, options.rounds, options.requests, kinds)
+    text, fine = table(variants, kinds)
+    print(heading, text, f"The bounds {'hold' if fine else 'DO NOT HOLD'}.", sep="\n\n")
+    print(json.dumps({each.name: each.figures for each in variants}), file=sys.stderr)
+    if options.write:
+        documents.write(DOCUMENT, "telemetry", f"{heading}\n\n{text}")
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

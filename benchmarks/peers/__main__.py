@@ -27,7 +27,7 @@ from pathlib import Path
 import psycopg
 import redis
 
-from benchmarks import databases
+from benchmarks import databases, documents
 from benchmarks.pace import calibrate
 from benchmarks.peers import rows, sides
 from midst.stack import process, servers
@@ -35,7 +35,6 @@ from midst.stack import process, servers
 PROFILES = 4000
 WARM_UP = 500
 DOCUMENT = sides.ROOT / "docs" / "performance.md"
-_BEGIN, _END = "<!-- peers: begin -->", "<!-- peers: end -->"
 
 Figures = dict[tuple[str, str], list[float]]
 
@@ -104,14 +103,6 @@ def table(figures: Figures, pace_s: float, names: list[str]) -> str:
     return "\n".join(lines)
 
 
-def write(text: str, heading: str) -> None:
-    """Put the table where the document has its place for it."""
-    whole = DOCUMENT.read_text()
-    before, _, rest = whole.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    DOCUMENT.write_text(f"{before}{_BEGIN}\n{heading}\n\n{text}\n{_END}{after}")
-
-
 def compared(folder: Path, sink: str) -> list[sides.Side]:
     off, on = "telemetry off", "telemetry on"
     found = [
@@ -162,7 +153,7 @@ def main() -> int:
     )
     print(heading, text, sep="\n\n")
     if options.write:
-        write(text, heading)
+        documents.write(DOCUMENT, "peers", f"{heading}\n\n{text}")
     return 0
 
 

@@ -7,6 +7,7 @@ Formats: prometheus.io/docs/instrumenting/exposition_formats, and OpenMetrics 1.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from functools import lru_cache, partial, reduce
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import REGISTRY, CollectorRegistry, exposition
+from prometheus_client import CollectorRegistry, exposition
 from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
@@ -37,12 +38,8 @@ def render(accept: str) -> tuple[bytes, str]:
     rest = CollectorRegistry(support_collectors_without_names=True)
     for collector in at_scrape:
         rest.register(collector)
-    folder = directory()
-    if folder is None:
-        rest.register(REGISTRY)
-        return encode(rest), content_type
     openmetrics = content_type.startswith("application/openmetrics-text")
-    shared = encode_totals(aggregate.totals(folder), openmetrics=openmetrics)
+    shared = encode_totals(aggregate.totals(directory()), openmetrics=openmetrics)
     return shared + encode(rest), content_type
 
 
@@ -52,37 +49,20 @@ def totals(names: Collection[str], *, label: str) -> dict[str, dict[str, float]]
     A sample without that label counts under ``""``; a name that was never counted is empty. What
     is known at a scrape alone is not asked for.
     """
+    # Few of some thousand keys are asked for: only these are read.
+    asked = re.compile(b"|".join(re.escape(json.dumps(name).encode()) for name in names))
+    samples: dict[tuple[Any, ...], float] = {}
+    for key, number in aggregate.totals(directory()).numbers.items():
+        if asked.search(key):
+            *_, name, labels, values, _ = json.loads(key)
+            sample = name, *zip(labels, values, strict=True)
+            known = samples.get(sample)
+            samples[sample] = number if known is None else combine(key, known, number)
     found: dict[str, dict[str, float]] = {name: defaultdict(float) for name in names}
-    for (name, labels), number in _counted(names).items():
-        found[name][dict(labels).get(label, "")] += number
-    return {name: dict(values) for name, values in found.items()}
-
-
-_Sample = tuple[str, tuple[tuple[str, str], ...]]
-
-
-def _counted(names: Collection[str]) -> dict[_Sample, float]:
-    """Return the samples called ``names``, by name and labels; of all processes that share them."""
-    folder = directory()
-    if folder is None:
-        return {
-            (sample.name, tuple(sample.labels.items())): sample.value
-            for family in REGISTRY.restricted_registry(names).collect()
-            for sample in family.samples
-            if sample.name in names
-        }
-    found: dict[_Sample, float] = {}
-    for key, number in aggregate.totals(folder).numbers.items():
-        sample = _sample(key)
-        if sample[0] in names:
-            found[sample] = combine(key, found[sample], number) if sample in found else number
+    for (name, *pairs), number in samples.items():
+        if name in found:
+            found[name][dict(pairs).get(label, "")] += number
     return found
-
-
-@lru_cache(maxsize=16384)
-def _sample(key: bytes) -> _Sample:
-    _, _, _, name, labels, values, _ = json.loads(key)
-    return name, tuple(zip(labels, values, strict=True))
 
 
 _ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

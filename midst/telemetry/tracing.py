@@ -245,9 +245,6 @@ def _leave_publishing(**_: Any) -> None:
 
 def resource() -> Resource:
     """Return who we are; ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` go before."""
-    given = OTELResourceDetector().detect().attributes
-    ours = {
-        "service.name": os.environ.get("MIDST_SERVICE", "midst"),
-        "service.version": settings.VERSION,
-    }
-    return Resource.create({name: each for name, each in ours.items() if name not in given})
+    name = os.environ.get("MIDST_SERVICE", "midst")
+    ours = Resource.create({"service.name": name, "service.version": settings.VERSION})
+    return ours.merge(OTELResourceDetector().detect())

@@ -67,6 +67,13 @@ class Live:
     url: str = ""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
+    def start_web(self, name: str, port: int, **environment: str) -> str:
+        """Start one more web beside the first, counted with it; return its address."""
+        web = [str(Path(sys.executable).parent / "gunicorn"), "-c", "infra/gunicorn.conf.py"]
+        address = f"127.0.0.1:{port}"
+        self.start(name, *web, listens=address, BIND=address, **environment)
+        return f"http://{address}"
+
     def start(self, name: str, *command: str, listens: str = "", **environment: str) -> None:
         """Start a program that dies with us; wait until it listens."""
         with (self.folder / f"{name}.log").open("wb") as log:

@@ -6,6 +6,7 @@ Load is driven, then every panel must show something, then faults are made and t
 import contextlib
 import math
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,8 @@ from celery import Celery
 from midst.stack import process
 from perfops.budgets.metrics import registry
 from perfops.models.budgets import Budget
+from tests.e2e.conftest import free_port
+from tests.monitoring import community
 from tests.monitoring.live import live, until
 from tests.monitoring.queries import asked
 
@@ -41,8 +44,8 @@ def stack(request):
 class Load:
     """Requests without a pause, by some clients, until the ``with`` ends; who waits asks anew."""
 
-    def __init__(self, stack, *paths, clients=4, patience_s=30):
-        self.stack, self.paths, self.clients = stack, paths, clients
+    def __init__(self, stack, *paths, clients=4, patience_s=30, url=""):
+        self.url, self.paths, self.clients = url or stack.url, paths, clients
         self.patience_s = patience_s
         self.ended, self.pool = threading.Event(), ThreadPoolExecutor(clients)
 
@@ -53,7 +56,7 @@ class Load:
     def run(self):
         while not self.ended.is_set():
             for path in self.paths:
-                address = self.stack.url + path.format(now=time.monotonic_ns() % 90 + 10)
+                address = self.url + path.format(now=time.monotonic_ns() % 90 + 10)
                 # Answers that are errors are welcome here, and so is none.
                 with contextlib.suppress(OSError):
                     urllib.request.urlopen(address, timeout=self.patience_s).close()
@@ -97,19 +100,43 @@ def a_judged_run(stack):
 
 def test_every_panel_shows_something_under_load(stack):
     a_judged_run(stack)
-    empty = asked(window="15s")
-    assert len(empty) > 60
+    queries = asked(window="15s")
+    assert len(queries) > 60
+    with Load(stack, *EVERYTHING):
+        all_show_something(stack, queries)
+
+
+def all_show_something(stack, queries):
+    """``queries``: (where it is shown, what is asked)."""
+    empty = queries
 
     def nothing_is_empty():
         nonlocal empty
         empty = [(where, expr) for where, expr in empty if not shows_something(stack, expr)]
         return not empty
 
-    with Load(stack, *EVERYTHING):
-        try:
-            until(nothing_is_empty, what="every panel shows something")
-        except AssertionError:
-            pytest.fail("These panels show nothing:\n" + "\n".join(map(" -- ".join, empty)))
+    try:
+        until(nothing_is_empty, what="every panel shows something")
+    except AssertionError:
+        pytest.fail("These panels show nothing:\n" + "\n".join(map(" -- ".join, empty)))
+
+
+def test_the_communitys_dashboards_and_alerts_for_django_prometheus_get_answers(stack):
+    """One more web has the option on; its numbers are scraped with all others."""
+    option = {"DJANGO_PROMETHEUS_MIDDLEWARE": "1"}
+    url = stack.start_web("community", free_port(), **option)
+    stack.start(
+        "site", sys.executable, "manage.py", "shell", "-c", community.SITE,
+        DJANGO_SETTINGS_MODULE="tests.telemetry.site", **option,
+    )  # fmt: skip
+    try:
+        # It listens before its workers can answer.
+        urllib.request.urlopen(f"{url}/health", timeout=120).close()
+        with Load(stack, *community.PATHS, clients=2, url=url):
+            all_show_something(stack, community.ASKED)
+    finally:
+        stack.stop("site")
+        stack.stop("community")
 
 
 # Those that Prometheus shows.

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -62,31 +62,40 @@ class Totals:
                     self.exemplars[key[1:]] = exemplar
 
 
-def totals(folder: Path) -> Totals:
+def totals(folder: Path | None) -> Totals:
     """Return every number over all processes, living and ended; folds on the way.
 
-    A file that can't be read, or is none of ours, is left out and counted.
+    A file that can't be read, or is none of ours, is left out and counted. Without a ``folder``
+    this process counts alone.
     """
-    with _alone(folder):
-        result, read = _fold(folder)
-        skipped, paths = 0, _files(folder)
-        # Another reader may have folded what this one knew.
-        for name in _layouts.keys() - {path.name for path in paths} - {_ARCHIVE, _OWN}:
-            del _layouts[name]
-        for path in paths:
-            if path.name in read:
-                continue
-            found = _read(path)
-            if found is None:
-                skipped += 1
-            else:
-                result.add(*found)
+    result = Totals()
+    with _alone(folder) if folder else nullcontext():
+        if folder:
+            result, skipped = _others(folder)
+            result.numbers[_SKIPPED] = skipped
         if process.segment is not None and folder == directory():
             with process.lock:
                 content = process.segment.content()
             result.add(_layout(_OWN, content), content)
-        result.numbers[_SKIPPED] = skipped
-        return result
+    return result
+
+
+def _others(folder: Path) -> tuple[Totals, int]:
+    """Return the numbers of all processes but this one, and how many files were left out."""
+    result, read = _fold(folder)
+    skipped, paths = 0, _files(folder)
+    # Another reader may have folded what this one knew.
+    for name in _layouts.keys() - {path.name for path in paths} - {_ARCHIVE, _OWN}:
+        del _layouts[name]
+    for path in paths:
+        if path.name in read:
+            continue
+        found = _read(path)
+        if found is None:
+            skipped += 1
+        else:
+            result.add(*found)
+    return result, skipped
 
 
 def fold_if_many() -> None:
@@ -170,7 +179,7 @@ def _fold(folder: Path) -> tuple[Totals, set[str]]:
                 (folder / name).unlink(missing_ok=True)
     ended: list[str] = []
     for path in _files(folder):
-        if _has_ended(path) and (found := _read(path)) is not None:
+        if segment.has_ended(path) and (found := _read(path)) is not None:
             kept.add(*found, ended=True)
             ended.append(path.name)
     if ended:
@@ -184,13 +193,6 @@ def _fold(folder: Path) -> tuple[Totals, set[str]]:
             (folder / name).unlink(missing_ok=True)
             _layouts.pop(name, None)
     return kept, set(ended)
-
-
-def _has_ended(path: Path) -> bool:
-    try:
-        return segment.is_dead(path)
-    except OSError:
-        return False
 
 
 def _taken_in(layout: Layout) -> list[str]:

@@ -178,13 +178,11 @@ def write(path: Path, records: Iterable[tuple[bytes, tuple[float, ...]]]) -> Non
         raise
 
 
-def is_dead(path: Path) -> bool:
+def has_ended(path: Path) -> bool:
     """Say whether the writer of ``path`` has ended; it may not be this process itself."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        with path.open("rb+") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
         return False
-    finally:
-        os.close(file)
     return True

@@ -129,13 +129,8 @@ class SharedValue:
                 cells[first + offset] = cell
             cells[first] = float(exemplar.timestamp or 0)
 
-    def get_exemplar(self) -> Exemplar | None:
-        if not self.exemplar_index:
-            return None
-        first = self.exemplar_index
-        with process.lock:
-            cells = process.segment.cells[first : first + EXEMPLAR_CELLS]  # type: ignore[union-attr]
-            return exemplar_of(tuple(cells))
+    def get_exemplar(self) -> None:
+        """The library asks for its own text formats; ``exposition`` shows exemplars instead."""
 
 
 def exemplar_of(cells: Sequence[float]) -> Exemplar:
