@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest
-from opentelemetry.context import Context, attach, detach, get_current, get_value, set_value
+from opentelemetry.context import Context, get_current, get_value, set_value
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult
@@ -33,17 +33,8 @@ _HEADERS = {
 # A context's key: the request is sampled.
 _DECIDED = "midst.decided"
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
-
-
-def _suppressed() -> Context:
-    token = attach(Context())
-    with suppress_instrumentation():
-        found = get_current()
-    detach(token)
-    return found
-
-
-_SUPPRESSED = _suppressed()
+with suppress_instrumentation():
+    _SUPPRESSED = get_current()
 _SAMPLED = set_value(_DECIDED, True, Context())
 
 

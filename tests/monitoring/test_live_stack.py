@@ -248,6 +248,15 @@ def test_too_many_connections_are_told(stack):
             connection.close()
 
 
+def test_a_task_that_fails_is_told(stack):
+    calm(stack, "TasksFailing")
+    with Celery(broker=f"{stack.servers.urls['REDIS_URL']}/1") as app:
+        app.send_task("accounts.clear_expired", kwargs={"unknown": True})
+    wait_until_told(stack, "TasksFailing")
+    (message,) = messages(stack, "TasksFailing", to="alert_url_warning")[:1]
+    assert "accounts.clear_expired" in message
+
+
 def test_a_worker_and_a_beat_that_are_gone_are_told_and_the_queue_that_grows(stack):
     calm(stack, "QueueGrowing", "WorkerMissing", "BeatLate")
     for name in ("worker", "beat"):
