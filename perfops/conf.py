@@ -121,6 +121,8 @@ class Conf:
     SNAPSHOT_STATEMENTS: int = 500
     # Without --since: the window reaches back to an analysis at least this old (s).
     WINDOW_MIN_S: float = 3600.0
+    # How many bytes a database may take, by its alias: what capacity reviews measure its size by.
+    DISK_BYTES: Mapping[str, float] = field(default_factory=dict)
     # How long raw snapshots are kept (days): the hourly ones, and how many of analyses.
     KEEP_HOURLY_DAYS: int = 8
     KEEP_ANALYSES: int = 30

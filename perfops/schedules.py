@@ -51,6 +51,12 @@ SCHEDULES = (
         {"scenario": "stress"},
     ),
     Schedule(
+        "perfops: quarterly capacity review", "20 5 1 1,4,7,10 *", "perfops.capacity_review",
+        "capacity_report --keep",
+        "How fast the database grows, how much room is left, and what is full first.",
+        {"database": "default"},
+    ),
+    Schedule(
         "perfops: daily clearing of old series", "30 4 * * *", "perfops.expire_samples",
         "perfops_task expire_samples",
         "Drops per-second series past their retention; summaries stay for ever.",

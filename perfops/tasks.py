@@ -7,6 +7,7 @@ from celery import shared_task, signals
 
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
+from perfops.analysis.capacity import review
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
 from perfops.budgets import alerts, deliveries, verdicts, webhook_events, webhooks
@@ -165,6 +166,12 @@ def analyse_database(
 def take_snapshot(database: str = "default") -> None:
     """Keep the counters of ``database`` as they stand: the beginning of some later window."""
     snapshots.take_hourly(database)
+
+
+@shared_task(name="perfops.capacity_review", time_limit=600)
+def capacity_review(database: str = "default") -> None:
+    """Make a capacity review from what is stored, and keep it for its page."""
+    review.review_quarter(database)
 
 
 # A server needs a second to notice that the rehearsal it works for was killed.

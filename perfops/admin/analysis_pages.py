@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 
-from perfops.admin import badges, columns, statements
+from perfops.admin import badges, capacity, columns, statements
 from perfops.admin.columns import listing
 from perfops.admin.pages import MeasuredAdmin
 from perfops.analysis import differences as inside
@@ -32,6 +32,7 @@ class InsidePages(MeasuredAdmin):
         name = "perfops_analysis_{}".format
         return [
             path("now/", self.looking(self.now_view), name=name("now")),
+            path("capacity/", wrap(self.capacity_view), name=name("capacity")),
             path("<int:analysis_id>/tables/", wrap(self.tables_view), name=name("tables")),
             path("<int:analysis_id>/indexes/", wrap(self.indexes_view), name=name("indexes")),
             path(
@@ -115,6 +116,12 @@ class InsidePages(MeasuredAdmin):
                 first="transaction",
             ),
         )  # fmt: skip
+
+    def capacity_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = capacity.context(request)
+        return self.page(request, "perfops/capacity.html", "Capacity", **context)
 
     def _listing(
         self, request: HttpRequest, analysis: Analysis, title: str, shown: Any, window: Any

@@ -36,6 +36,7 @@ _PAGES = (
     ("Queries", "perfops_querytemplate_changelist", "view_querytemplate"),
     ("Statements per request", "perfops_scopetotal_changelist", "view_scopetotal"),
     ("Connections and locks", "perfops_analysis_now", "view_analysis"),
+    ("Capacity", "perfops_analysis_capacity", "view_analysis"),
     ("Monitoring", "perfops_pipeline", "view_loadrun"),
 )
 

@@ -26,6 +26,11 @@ manage.py budget_rules                                     print the rules
 manage.py budget_rules --output infra/prometheus/budgets.yml
 manage.py budget_rules --check infra/prometheus/budgets.yml  exit code 1 unless it is in step
 """,
+    "capacity_report": """
+manage.py capacity_report                      growth, room that is left, what is full first
+manage.py capacity_report --days 365           of a year
+manage.py capacity_report --keep --format markdown
+""",
     "check_budget": """
 manage.py check_budget                               the newest run against the budgets
 manage.py check_budget --scenario smoke --format markdown

@@ -2,6 +2,7 @@
 
 from perfops.models.analyses import Analysis, Finding, Occurrence, Recommendation, StoredSnapshot
 from perfops.models.budgets import AlertDelivery, Budget, Evaluation
+from perfops.models.capacity import CapacityReview
 from perfops.models.decisions import BudgetChange, FindingEvent, Waiver
 from perfops.models.noise import AATest
 from perfops.models.origins import (
@@ -20,6 +21,7 @@ __all__ = [
     "Analysis",
     "Budget",
     "BudgetChange",
+    "CapacityReview",
     "Evaluation",
     "Finding",
     "FindingEvent",

@@ -134,10 +134,13 @@ def new_token() -> str:
 
 
 def _run(groups: Collection[str], token: str, *, fresh: str) -> None:
+    global _written_at  # noqa: PLW0603
     keys = [version_key(group) for group in sorted(groups)]
     arguments = [token, fresh, str(PENDING_S), str(_VERSION_TTL_S)]
     client = redis.client()
     client.register_script(_SCRIPT)(keys=keys, args=arguments, client=client)
+    # As good as the test write of a look-up.
+    _written_at = monotonic()
 
 
 _written_at = 0.0

@@ -70,11 +70,35 @@ def compare(
         written = report_of(old, how, f"--update {words}")
         if written["exit_code"]:
             return _uncounted(written)
-        data = report_of(new, how, f"--deterministic --since {ref} {words}")
+        counting = f"--deterministic --since {ref} {words}"
+        data = report_of(new, how, counting)
+        if any(map(is_violated, data["budgets"])):
+            data = confirmed(data, report_of(new, how, counting))
         growth = committed_growth.between(Path(how.counts), ref, "HEAD")
     except CouldNotCompare as error:
         return Exact(reasons=[f"Requests were not counted: {error}"])
     return judged(data, waived, growth)
+
+
+def is_violated(row: dict[str, Any]) -> bool:
+    return bool(row["outcome"] == Evaluation.Outcome.VIOLATED)
+
+
+def confirmed(first: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
+    """Return the first report without violations that the same build's second one has not.
+
+    What a machine under load makes a request do, such as to try a connection once more, is no cost
+    of the build: that comes again.
+    """
+    held = {row["name"]: row for row in again["budgets"] if not is_violated(row)}
+    rows = [held.get(row["name"], row) if is_violated(row) else row for row in first["budgets"]]
+    names = [row["name"] for row in rows if is_violated(row)]
+    causes = [
+        each
+        for each in first["causes"]
+        if any(name.endswith(f" of {each['route']}") for name in names)
+    ]
+    return {**first, "budgets": rows, "causes": causes, "exit_code": max(map(is_violated, rows))}
 
 
 def judged(data: dict[str, Any], waived: Waivers, growth: CommittedGrowth) -> Exact:

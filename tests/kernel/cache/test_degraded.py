@@ -149,6 +149,17 @@ def test_a_server_that_takes_no_writes_any_more_is_found_out(ask, monkeypatch):
     assert ask(b"truth").body == b"truth"
 
 
+def test_an_invalidation_is_a_test_write_too(ask, monkeypatch):
+    """Counting instructions takes a busy machine seconds: each request had a test write in it."""
+    ask(b"old")
+    monkeypatch.setattr(versions, "_written_at", 0.0)
+    monkeypatch.setattr(versions, "monotonic", lambda: 1000.0)
+    cache.invalidate(["a"])
+    client = redis.client()
+    monkeypatch.setattr(client, "pipeline", lambda **_: pytest.fail("a test write"))
+    versions.look_up("key", ("a",))
+
+
 def test_memory_is_bounded_in_bytes_and_the_least_used_goes_first(settings):
     settings.CACHE_MEMORY_BYTES = 4 * (1000 + 500)
     store = memory.Memory()

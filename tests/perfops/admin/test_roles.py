@@ -37,6 +37,7 @@ PAGES = {
     "budget_runs": SEEN,
     "analysis_start": (POST_ONLY, OPERATOR),
     "analysis_now": SEEN,
+    "analysis_capacity": SEEN,
     "analysis_live": SEEN,
     "finding_migration": SEEN,
     **{f"finding_{each}": (POST_ONLY, OPERATOR)

@@ -104,3 +104,12 @@ class Yielding:
 
     def __exit__(self, *_):
         return None
+
+
+def test_what_a_second_count_of_the_build_does_not_show_is_no_violation():
+    first, met = data(), data("met")
+    assert exact.confirmed(first, data()) == {**first, "exit_code": True}
+    again = exact.confirmed(first, met)
+    assert (again["exit_code"], again["causes"]) == (False, [])
+    assert [each["outcome"] for each in again["budgets"]] == ["met", "met"]
+    assert not exact.judged(again, waivers.read(), CommittedGrowth()).is_broken
