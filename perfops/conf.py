@@ -59,6 +59,9 @@ class Conf:
     OUTPUT_FORMATS: tuple[str, ...] = ()
     # Functions whose panels the overview shows: see perfops/panels.py.
     OVERVIEW_PANELS: tuple[str, ...] = ()
+    # Pages of the project beside perfops' own, in their navigation: (name, name of the URL, the
+    # permission that shows it), like ("Cache", "admin:cache", "shop.view_cache").
+    NAVIGATION: tuple[tuple[str, str, str], ...] = ()
     # Models of the project ("shop.order") that the search of perfops' pages looks through, as their
     # own list in the admin does.
     SEARCHED_MODELS: tuple[str, ...] = ()
@@ -269,8 +272,8 @@ class Conf:
 _TUPLES = (
     "ALLOWED_TARGETS", "SAMPLE_NEVER", "SET_APART_COMMANDS", "HELPER_MODULES", "LATENCY_EDGES_S",
     "ADVISORS", "BUDGET_METRICS", "SCENARIO_DIRS", "OUTPUT_FORMATS",
-    "OVERVIEW_PANELS", "SEARCHED_MODELS", "ALERT_EMAILS", "ALERT_WEBHOOKS", "ALERT_SLACK_WEBHOOKS",
-    "WEBHOOKS",
+    "OVERVIEW_PANELS", "NAVIGATION", "SEARCHED_MODELS", "ALERT_EMAILS", "ALERT_WEBHOOKS",
+    "ALERT_SLACK_WEBHOOKS", "WEBHOOKS",
 )  # fmt: skip
 
 

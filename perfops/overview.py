@@ -93,11 +93,11 @@ class Scheduled:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What to do next. ``action``: "run", "analyse", or "" where no button can do it."""
+    """What to do next. ``action``: run or analyse, by a button; work or administer, by hand."""
 
     text: str
     command: str
-    action: str = ""
+    action: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,10 +318,12 @@ def _steps(
             )
         )  # fmt: skip
     if reasons.waiting(active):
-        found.append(Step("Start a worker: work waits for one.", "celery -A <project> worker", ""))
+        found.append(
+            Step("Start a worker: work waits for one.", "celery -A <project> worker", "work")
+        )
     missing = msgspec.convert(analysis.missing if analysis else [], list[UnavailableSource])
     lacking = (
-        Step(f"{each.source}: {each.reason}. {each.cost}", each.remedy)
+        Step(f"{each.source}: {each.reason}. {each.cost}", each.remedy, "administer")
         for each in missing
         if each.remedy
     )

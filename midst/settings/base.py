@@ -261,6 +261,10 @@ PERFOPS = {
         },
     },
     "OVERVIEW_PANELS": ["midst.operations.panels.panels"],
+    "NAVIGATION": [
+        ("Cache", "admin:cache", "operations.view_cache"),
+        ("Tasks", "admin:tasks", "perfops.view_analysis"),
+    ],
     "SEARCHED_MODELS": ["profiles.profile"],
     "K6_BINARY": env.str("K6_BINARY", ""),
     "ORIGINS": env.bool("PERFOPS_ORIGINS", True),

@@ -14,10 +14,11 @@ from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
 from perfops.analysis.sessions import Present
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
+from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text, severities_text, share_text, time_text
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
-from perfops.overview import Incident, Overview, RunFigures, Scheduled
+from perfops.overview import Incident, Overview, RunFigures, Scheduled, Step
 from perfops.reasons import Reason
 
 _BADGES = {
@@ -59,15 +60,23 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         return []
     home = reverse("admin:app_list", args=["perfops"])
     found = [{"name": "Overview", "url": home, "is_here": request.path == home}]
-    urls = [(name, reverse(f"admin:{page}"), may) for name, page, may in _PAGES]
+    urls = [(name, reverse(f"admin:{page}"), f"perfops.{may}") for name, page, may in _PAGES]
+    urls += [(name, url, may) for name, page, may in conf().NAVIGATION if (url := _found(page))]
     here = max((url for _, url, _ in urls if request.path.startswith(url)), key=len, default="")
     if request.path == reverse("admin:perfops_search"):
         here = ""
     return found + [
         {"name": name, "url": url, "is_here": url == here}
         for name, url, permission in urls
-        if user.has_perm(f"perfops.{permission}")
+        if user.has_perm(permission)
     ]
+
+
+def _found(name: str) -> str:
+    """Return the address of a project's page; "" where it has none of that name."""
+    with suppress(NoReverseMatch):
+        return reverse(name)
+    return ""
 
 
 def build(request: HttpRequest) -> dict[str, Any] | None:
@@ -89,19 +98,7 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         },
         "reasons": [(each.text, _reason_url(each, user)) for each in state.others],
         "at": minute(state.at),
-        "steps": [
-            {
-                "text": each.text,
-                "command": each.command,
-                "run_url": reverse("admin:perfops_loadrun_start")
-                if each.action == "run" and user.has_perm("perfops.run_loadrun")
-                else "",
-                "analyse_url": reverse("admin:perfops_analysis_start")
-                if each.action == "analyse" and user.has_perm("perfops.run_analysis")
-                else "",
-            }
-            for each in state.steps
-        ],
+        "steps": [_step(each, user) for each in state.steps],
         "figures": _figures(state),
         "incidents": [_incident(each) for each in state.incidents],
         "findings_url": reverse("admin:perfops_finding_changelist"),
@@ -120,6 +117,28 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         "panels": [_panel(each) for each in shown],
         "scheduled": [_scheduled(each, user) for each in state.scheduled],
     }
+
+
+# Of each ``Step.action``: the permission of who does it, and of whom others ask. That an extension is
+# made is no permission of Django's: it is for who may also change the budgets.
+_DOERS = {
+    "run": ("run_loadrun", "an operator"),
+    "analyse": ("run_analysis", "an operator"),
+    "work": ("run_loadrun", "an operator"),
+    "administer": ("change_budget", "an administrator"),
+}
+_BUTTONS = {"run": "admin:perfops_loadrun_start", "analyse": "admin:perfops_analysis_start"}
+
+
+def _step(step: Step, user: Any) -> dict[str, str]:
+    """Return what to do, by button or command, for who may; for others, whom to ask."""
+    permission, whom = _DOERS[step.action]
+    shown = {"text": step.text, "command": "", "run_url": "", "analyse_url": "", "ask": ""}
+    if not user.has_perm(f"perfops.{permission}"):
+        return {**shown, "ask": f"Ask {whom}."}
+    if step.action in _BUTTONS:
+        shown[f"{step.action}_url"] = reverse(_BUTTONS[step.action])
+    return {**shown, "command": step.command}
 
 
 # Of each ``Reason.page``: the page, and the parameter that its key is, "" for a part of the path.

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from midst.kernel import redis
 from midst.kernel.cache import versions
+from perfops.formatting import time_text
 
 log = logging.getLogger(__name__)
 # After that, what was cleared has been computed again.
@@ -58,11 +59,7 @@ def cold(found: Iterable[Clearing]) -> list[Clearing]:
 
 def sentences(found: list[Clearing]) -> list[str]:
     """Return one sentence for what each cleared."""
-    return [f"{each.by} cleared {each.what} {_age_text(each.age_s)} ago." for each in found]
-
-
-def _age_text(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
+    return [f"{each.by} cleared {each.what} {time_text(each.age_s)} ago." for each in found]
 
 
 def _key() -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import time
 
+from perfops.formatting import time_text
+
 _WORKER = "celery_worker_heartbeat_timestamp_seconds"
 _BEAT = "celery_beat_heartbeat_timestamp_seconds"
 NAMES = (_WORKER, _BEAT)
@@ -27,7 +29,7 @@ class Sign:
     def age_text(self) -> str:
         if self.age_s is None:
             return "no sign of life"
-        return f"{'silent for' if self.is_silent else 'alive'} {_text(self.age_s)}" + (
+        return f"{'silent for' if self.is_silent else 'alive'} {time_text(self.age_s)}" + (
             "" if self.is_silent else " ago"
         )
 
@@ -41,9 +43,3 @@ def read(counted: Mapping[str, Mapping[str, float]]) -> list[Sign]:
         found.append(Sign(name, age_s, _SILENT_S[metric]))
     return found
 
-
-def _text(seconds: float) -> str:
-    for length, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:,.0f} {unit}"
-    return f"{seconds:,.0f} s"

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, timedelta
 
+import msgspec
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
@@ -18,6 +19,7 @@ from django_celery_beat.models import PeriodicTask
 from perfops import overview as state
 from perfops import panels
 from perfops.analysis import findings, triage
+from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.states import Connections, Session
 from perfops.analysis.incidents import Incident
 from perfops.analysis.sessions import Present
@@ -77,6 +79,36 @@ def test_an_overview_of_nothing_says_what_to_do_first(admin_client):
     assert f'action="{reverse("admin:perfops_analysis_start")}"' in page
     assert f'href="{reverse("admin:perfops_loadrun_start")}">Start a load run</a>' in page
     assert "manage.py run_load_test smoke" in page
+
+
+LACKING = UnavailableSource(
+    "statements", "pg_stat_statements is not installed", "No queries are seen.",
+    "CREATE EXTENSION pg_stat_statements;",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("role", "commands", "whom"),
+    [
+        ("viewer", [False, False], {"an operator", "an administrator"}),
+        ("operator", [True, False], {"an administrator"}),
+        ("administrator", [True, True], set()),
+    ],
+)
+def test_a_step_is_for_who_can_do_it_and_others_are_told_whom_to_ask(
+    client, role, commands, whom
+):
+    Analysis.objects.create(
+        state="finished", finished_at=timezone.now(), missing=msgspec.to_builtins([LACKING])
+    )
+    user = User.objects.create_user("someone", password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=f"performance {role}"))
+    client.force_login(user)
+    page = overview(client)
+    assert "pg_stat_statements is not installed" in page
+    shown = ["manage.py run_load_test smoke" in page, "CREATE EXTENSION" in page]
+    assert shown == commands
+    assert {each for each in ("an operator", "an administrator") if f"Ask {each}." in page} == whom
 
 
 @pytest.mark.usefixtures("punctual")
@@ -287,6 +319,25 @@ def test_every_page_leads_to_every_other_one_and_says_where_it_is(admin_client, 
     for other, url in PAGES.items():
         here = ' aria-current="page"' if other == name else " "
         assert f'<a href="{reverse(f"admin:perfops_{url}")}"{here}' in page, other
+
+
+@pytest.mark.parametrize(("name", "page"), [("Cache", "cache"), ("Tasks", "tasks")])
+def test_the_projects_own_pages_are_in_the_navigation_for_who_may_see_them(
+    admin_client, client, name, page
+):
+    here = f'<a href="{reverse(f"admin:{page}")}" aria-current="page">{name}</a>'
+    assert here in admin_client.get(reverse(f"admin:{page}")).content.decode()
+    user = User.objects.create_user("someone", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_budget"))
+    client.force_login(user)
+    budgets = client.get(reverse("admin:perfops_budget_changelist")).content.decode()
+    assert 'class="po-nav"' in budgets
+    assert f'href="{reverse(f"admin:{page}")}"' not in budgets
+
+
+def test_a_page_of_the_project_that_is_not_there_is_left_out(admin_client, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "NAVIGATION": [("Gone", "shop:gone", "a.b")]}
+    assert "Gone" not in overview(admin_client)
 
 
 def test_pages_below_a_list_have_the_navigation_too(admin_client, measured):
