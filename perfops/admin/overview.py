@@ -119,8 +119,8 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
     }
 
 
-# Of each ``Step.action``: the permission of who does it, and of whom others ask. That an extension is
-# made is no permission of Django's: it is for who may also change the budgets.
+# Of each ``Step.action``: the permission of who does it, and whom others ask. To make an extension
+# is no permission of Django's: it is for who may also change the budgets.
 _DOERS = {
     "run": ("run_loadrun", "an operator"),
     "analyse": ("run_analysis", "an operator"),

@@ -42,4 +42,3 @@ def read(counted: Mapping[str, Mapping[str, float]]) -> list[Sign]:
         age_s = max(0.0, time() - newest) if newest else None
         found.append(Sign(name, age_s, _SILENT_S[metric]))
     return found
-

@@ -95,9 +95,7 @@ LACKING = UnavailableSource(
         ("administrator", [True, True], set()),
     ],
 )
-def test_a_step_is_for_who_can_do_it_and_others_are_told_whom_to_ask(
-    client, role, commands, whom
-):
+def test_a_step_is_for_who_can_do_it_and_others_are_told_whom_to_ask(client, role, commands, whom):
     Analysis.objects.create(
         state="finished", finished_at=timezone.now(), missing=msgspec.to_builtins([LACKING])
     )

@@ -49,6 +49,14 @@ def test_far_too_many_are_an_error():
     assert "does not grow" in found.why
 
 
+def test_a_command_of_perfops_that_waits_for_a_run_is_none():
+    site = "perfops/jobs/lifecycle.py:185"
+    for kind in ("command", "task"):
+        assert advice(kind=kind, name="run_load_test", site=site, calls=900) == []
+    assert advice(kind="command", name="bill", site="shop/bills.py:3", calls=900) != []
+    assert advice(site=site) != []
+
+
 def test_ten_requests_among_a_thousand_are_found():
     (found,) = advice(
         calls=2_990, executions=1_000, repeated_executions=10, repeated_calls=2_000,
