@@ -27,8 +27,8 @@ MEANINGS = {
     Scope.TAXONOMY_WRITE: "Change masks, epochs and stages (staff).",
     Scope.PERFOPS_READ: "Read load runs, findings and budgets (staff with the permission).",
     Scope.PERFOPS_RUN: (
-        "Start and cancel load runs, acknowledge and mute findings (staff with the permission); "
-        "needs perfops:read as well."
+        "Start and cancel load runs, acknowledge and mute findings, waive budgets (staff with the "
+        "permission); needs perfops:read as well."
     ),
 }
 

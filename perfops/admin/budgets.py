@@ -1,7 +1,7 @@
 """Budgets: a form to edit them, their history, and what is waived."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -29,7 +29,6 @@ from perfops.models.decisions import Waiver
 from perfops.models.noise import AATest
 
 _BOUNDS = ("target", "threshold")
-LONGEST = timedelta(days=366)
 # Runs of the chart beside the form; the page of the history has more.
 _SHOWN = 50
 _WAIVERS = 10
@@ -243,27 +242,19 @@ class WaiverForm(forms.ModelForm):
                 widget.attrs["aria-label"] = label
 
     def clean_budget(self) -> str:
-        given: str = self.cleaned_data["budget"]
-        budgets = sorted(str(each) for each in Budget.objects.filter(enabled=True))
-        _, route = waivers.figure_and_route(given)
-        if given in budgets or route:
-            return given
-        raise forms.ValidationError(
-            f"No report names {given!r}. Budgets: {', '.join(budgets)}. Of two builds and "
-            f"of counts: {', '.join(waivers.FIGURES)} of a route, such as: p95 of /api/orders."
-        )
+        try:
+            return waivers.checked_name(self.cleaned_data["budget"])
+        except waivers.NotWaivable as error:
+            raise forms.ValidationError(str(error)) from error
 
     def clean_ends_at(self) -> datetime:
         given: datetime = self.cleaned_data["ends_at"]
-        now = timezone.now()
-        if given <= now and given != self.instance.ends_at:
-            raise forms.ValidationError("It must end in the future.")
-        if given > now + LONGEST:
-            raise forms.ValidationError(
-                f"It must end within {LONGEST.days} days: what is accepted for longer is another "
-                "threshold."
-            )
-        return given
+        if given == self.instance.ends_at and given <= timezone.now():
+            return given
+        try:
+            return waivers.checked_end(given)
+        except waivers.NotWaivable as error:
+            raise forms.ValidationError(str(error)) from error
 
 
 class CountsFilter(admin.SimpleListFilter):
@@ -314,11 +305,9 @@ class WaiverAdmin(CheckedAdmin):
 
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:
-        now = timezone.now()
-        for waiver in queryset.filter(ends_at__gt=now):
-            waiver.ends_at = now
-            waiver.save(update_fields=["ends_at"])
-            self.log_change(request, waiver, "Ended early.")
+        for waiver in queryset:
+            if waivers.end_now(waiver.pk):
+                self.log_change(request, waiver, "Ended early.")
 
     def save_model(self, request: HttpRequest, obj: Waiver, form: Any, change: bool) -> None:
         if not change:

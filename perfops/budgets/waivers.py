@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from perfops.models.budgets import Budget
 from perfops.models.decisions import Waiver
 
 # What has no row among the budgets: counts of requests, and two builds in turn.
@@ -15,6 +16,11 @@ COUNTS = (
 )  # fmt: skip
 TIMES = ("p50", "p95", "p99", "CPU")
 FIGURES = (*COUNTS, *TIMES)
+LONGEST = timedelta(days=366)
+
+
+class NotWaivable(ValueError):
+    """No report has that name, or the waiver would end too early or too late."""
 
 
 def figure_and_route(name: str) -> tuple[str, str]:
@@ -23,6 +29,37 @@ def figure_and_route(name: str) -> tuple[str, str]:
         if name.startswith(f"{figure} of "):
             return figure, name.removeprefix(f"{figure} of ").strip()
     return "", ""
+
+
+def checked_name(name: str) -> str:
+    """Return ``name`` when a report may have it. Raises ``NotWaivable``, with the names."""
+    budgets = sorted(str(each) for each in Budget.objects.filter(enabled=True))
+    _, route = figure_and_route(name)
+    if name in budgets or route:
+        return name
+    raise NotWaivable(
+        f"No report names {name!r}. Budgets: {', '.join(budgets)}. Of two builds and "
+        f"of counts: {', '.join(FIGURES)} of a route, such as: p95 of /api/orders."
+    )
+
+
+def checked_end(ends_at: datetime) -> datetime:
+    """Return ``ends_at`` when a new waiver may end then. Raises ``NotWaivable``."""
+    now = timezone.now()
+    if ends_at <= now:
+        raise NotWaivable("It must end in the future.")
+    if ends_at > now + LONGEST:
+        raise NotWaivable(
+            f"It must end within {LONGEST.days} days: what is accepted for longer is another "
+            "threshold."
+        )
+    return ends_at
+
+
+def end_now(waiver_id: int) -> bool:
+    """End a waiver that still counts; False for one that has ended."""
+    now = timezone.now()
+    return bool(Waiver.objects.filter(pk=waiver_id, ends_at__gt=now).update(ends_at=now))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ninja import Router
 
-from perfops.rest import budgets, findings, runs, schemas
+from perfops.rest import budgets, findings, runs, schemas, waivers
 from perfops.rest.access import Guard
 
 _PROBLEM: dict[str, Any] = {
@@ -76,6 +76,15 @@ OPERATIONS = (
     _Operation("GET", "/budgets", budgets.listed, "view_budget", schemas.Budgets, "List budgets"),
     _Operation(
         "GET", "/budgets/{int:id}", budgets.one, "view_budget", schemas.BudgetRow, "Show a budget"
+    ),
+    _Operation("GET", "/waivers", waivers.listed, "view_waiver", schemas.Waivers, "List waivers"),
+    _Operation(
+        "POST", "/waivers", waivers.waive, "add_waiver", {201: schemas.WaiverRow},
+        "Accept a budget's violations until a time",
+    ),
+    _Operation(
+        "POST", "/waivers/{int:id}/end", waivers.end, "change_waiver", schemas.WaiverRow,
+        "End a waiver", True,
     ),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 State = Literal["queued", "running", "judging", "finished", "canceled", "failed", "lost"]
 Verdict = Literal["pass", "warn", "fail", "invalid"]
@@ -45,6 +45,14 @@ class Mute(_Input):
 
     until: date
     reason: Annotated[Text, Field(min_length=1, max_length=300)]
+
+
+class NewWaiver(_Input):
+    """``budget``: as reports name it. ``ends_at``: with its zone, a year from now at most."""
+
+    budget: Annotated[Text, Field(min_length=1, max_length=300, examples=["p95 latency"])]
+    reason: Annotated[Text, Field(min_length=1, max_length=2000)]
+    ends_at: AwareDatetime
 
 
 class Judged(Schema):
@@ -161,4 +169,21 @@ class Findings(Schema):
 
 class Budgets(Schema):
     results: list[BudgetRow]
+    next: str | None
+
+
+class WaiverRow(Schema):
+    """``counts``: it has not ended yet."""
+
+    id: int
+    budget: str
+    reason: str
+    ends_at: datetime
+    counts: bool
+    created_by: str | None
+    created_at: datetime
+
+
+class Waivers(Schema):
+    results: list[WaiverRow]
     next: str | None

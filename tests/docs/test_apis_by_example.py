@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from datetime import timedelta
 from string import Template
 
 import pytest
@@ -53,8 +54,10 @@ def test_each_example_is_answered_as_it_says():
         database="default", fingerprint="f", advisor="unused_indexes", object="public.x",
         severity="error", title="x", why="w", remedy="r", first_seen_at=now, last_seen_at=now,
     )  # fmt: skip
-    access = accounts.start_session(member("operator")).access
-    follow(PAGE, {"MIDST": HOST, "ACCESS": access, "FINDING": finding.pk})
+    access = accounts.start_session(member("administrator")).access
+    tomorrow = (now + timedelta(days=1)).isoformat()
+    known = {"MIDST": HOST, "ACCESS": access, "FINDING": finding.pk, "TOMORROW": tomorrow}
+    follow(PAGE, known)
 
 
 @pytest.mark.django_db
@@ -79,6 +82,8 @@ def follow(page, known):
             known["TOKEN"] = found["token"]
         if "Location" in answer and status == "201" and "runs" in answer["Location"]:
             known["RUN"] = found["id"]
+        if "counts" in found:
+            known["WAIVER"] = found["id"]
 
 
 @pytest.mark.django_db

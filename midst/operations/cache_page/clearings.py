@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from midst.kernel import redis
 from midst.kernel.cache import versions
-from perfops.formatting import time_text
+from midst.operations.durations import duration_text
 
 log = logging.getLogger(__name__)
 # After that, what was cleared has been computed again.
@@ -59,7 +59,7 @@ def cold(found: Iterable[Clearing]) -> list[Clearing]:
 
 def sentences(found: list[Clearing]) -> list[str]:
     """Return one sentence for what each cleared."""
-    return [f"{each.by} cleared {each.what} {time_text(each.age_s)} ago." for each in found]
+    return [f"{each.by} cleared {each.what} {duration_text(each.age_s)} ago." for each in found]
 
 
 def _key() -> str:

@@ -18,6 +18,7 @@ from midst.operations.cache_page.overview import (
     State,
     Use,
 )
+from midst.operations.durations import duration_text
 
 _UNKNOWN = "-"
 
@@ -147,7 +148,7 @@ def _server_figures(server: Server) -> list[Figure]:
             _rate(server.lookups),
             f"of {_reads(server.lookups):,}, the whole server",
         ),
-        Figure("Server", server.version, f"up for {_duration(server.up_s)}"),
+        Figure("Server", server.version, f"up for {duration_text(server.up_s)}"),
     ]
 
 
@@ -158,7 +159,7 @@ def _row(region: RegionOverview) -> RegionRow:
         name=region.name,
         clear_url=f"{reverse('admin:cache_clear')}?{urlencode({'region': region.name})}",
         cells=(
-            _duration(region.ttl_s),
+            duration_text(region.ttl_s),
             _rate(region.use),
             f"{region.use.hits:,}",
             f"{region.use.misses:,}",
@@ -200,11 +201,3 @@ def _reads(use: Use) -> int:
 
 def _rate(use: Use) -> str:
     return _UNKNOWN if use.hit_rate is None else f"{use.hit_rate:.1%}"
-
-
-def _duration(seconds: int) -> str:
-    for length, unit in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds} s"

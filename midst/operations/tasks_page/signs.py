@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from time import time
 
-from perfops.formatting import time_text
+from midst.operations.durations import duration_text
 
 _WORKER = "celery_worker_heartbeat_timestamp_seconds"
 _BEAT = "celery_beat_heartbeat_timestamp_seconds"
@@ -29,7 +29,7 @@ class Sign:
     def age_text(self) -> str:
         if self.age_s is None:
             return "no sign of life"
-        return f"{'silent for' if self.is_silent else 'alive'} {time_text(self.age_s)}" + (
+        return f"{'silent for' if self.is_silent else 'alive'} {duration_text(self.age_s)}" + (
             "" if self.is_silent else " ago"
         )
 

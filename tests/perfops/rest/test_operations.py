@@ -14,8 +14,10 @@ from perfops.analysis import findings, triage
 from perfops.analysis.advisors.detection import DetectedIssue
 from perfops.analysis.incidents import Incident
 from perfops.budgets import services as budgets
+from perfops.budgets import waivers
 from perfops.load import services as runs
 from perfops.models import Analysis, Budget, Finding, LoadRun
+from perfops.models.decisions import Waiver
 from perfops.rest import urls
 from tests.perfops.budgets.test_verdicts import run_with
 from tests.world import Someone, personal
@@ -142,6 +144,46 @@ def test_a_finding_is_muted_with_a_reason_and_an_end(finding):
     assert someone.post(f"{url}/reopen", None).json()["status"] == "open"
     assert someone.get(url).json()["statement"] == "DROP INDEX x"
     assert finding.events.filter(actor_name="operator").count() == 2
+
+
+def test_a_violation_is_waived_by_administrators_and_the_waiver_ended_once():
+    admin, ends_at = bot("administrator"), timezone.now() + timedelta(days=1)
+    body = {"budget": "p95 latency", "reason": "known", "ends_at": ends_at.isoformat()}
+    made = admin.post("/perfops/waivers", body)
+    assert (made.status_code, made.json()["counts"]) == (201, True)
+    (shown,) = bot("viewer").get("/perfops/waivers").json()["results"]
+    assert (shown["created_by"], shown["reason"]) == ("administrator", "known")
+    assert waivers.read().covers("p95 latency", timezone.now())
+    url = f"/perfops/waivers/{made.json()['id']}/end"
+    operator = bot("operator")
+    assert operator.post("/perfops/waivers", body).status_code == 403
+    assert operator.post(url, None).status_code == 403
+    assert admin.post(url, None).json()["counts"] is False
+    assert admin.post(url, None).status_code == 409
+    assert admin.post("/perfops/waivers/999/end", None).status_code == 404
+    actions = AuditEvent.objects.filter(event="operation").order_by("pk")
+    assert [row.details["action"] for row in actions] == ["waive a budget", "end a waiver"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("budget", "p95 latencies", "Budgets: "),
+        ("ends_at", "2001-01-01T00:00:00Z", "in the future"),
+        ("ends_at", "2999-01-01T00:00:00Z", "within 366 days"),
+        ("ends_at", "2999-01-01T00:00:00", ""),
+        ("reason", " ", ""),
+        ("created_by", "me", ""),
+    ],
+)
+def test_a_waiver_has_a_name_a_reason_and_an_end(field, value, said):
+    ends_at = (timezone.now() + timedelta(days=1)).isoformat()
+    body = {"budget": "p95 latency", "reason": "x", "ends_at": ends_at, field: value}
+    answer = bot("administrator").post("/perfops/waivers", body)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == f"body.{field}"
+    assert said in answer.json()["detail"]
+    assert not Waiver.objects.exists()
 
 
 def test_findings_with_one_cause_are_one_incident():
