@@ -288,14 +288,20 @@ def _scheduled() -> tuple[Scheduled, ...]:
     return tuple(_times(row) for row in rows.order_by("name")[:_TASKS])
 
 
+def next_time(row: Any) -> datetime | None:
+    """Return when beat sends a task next; None for one that is off, or of another kind."""
+    if not row.enabled or not (row.crontab or row.interval):
+        return None
+    since = row.last_run_at or row.date_changed
+    # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
+    at = timezone.now() + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
+    found: datetime = at.replace(microsecond=0)
+    return found
+
+
 def _times(row: Any) -> Scheduled:
-    now, next_at = timezone.now(), None
-    if row.enabled and (row.crontab or row.interval):
-        since = row.last_run_at or row.date_changed
-        # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
-        at = now + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
-        next_at = at.replace(microsecond=0)
-    is_late = next_at is not None and next_at < now - _LATE
+    next_at = next_time(row)
+    is_late = next_at is not None and next_at < timezone.now() - _LATE
     return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, next_at, is_late)
 
 

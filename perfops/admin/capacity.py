@@ -8,13 +8,14 @@ from django.http import Http404, HttpRequest
 from perfops.admin.pages import minute
 from perfops.analysis import sessions
 from perfops.analysis.capacity import review as reviews
-from perfops.analysis.capacity.records import Figure, Review
+from perfops.analysis.capacity.records import BYTES, RATE, Figure, Review
 from perfops.charts import Bound, Chart, Line, chart
 from perfops.models.capacity import CapacityReview
 
 _NOW = "now"
 # Two years of quarters.
 _LISTED = 8
+_DRAWN_IN = {BYTES: (1024.0**2, "MB"), RATE: (1.0, RATE)}
 
 
 def context(request: HttpRequest) -> dict[str, Any]:
@@ -64,13 +65,15 @@ def drawn(figure: Figure, review: Review) -> Chart | None:
     """Return the readings over the days, with the limit; None for fewer than two."""
     if len(figure.points) < 2:
         return None
-    bounds = [] if figure.limit is None else [Bound("limit", "po-threshold", figure.limit)]
+    factor, unit = _DRAWN_IN.get(figure.unit, (1.0, ""))
+    limit = figure.limit
+    bounds = [] if limit is None else [Bound("limit", "po-threshold", limit / factor)]
     return chart(
-        f"{figure.name}, {figure.unit}",
+        f"{figure.name}, in {unit}" if unit else figure.name,
         xs=[day for day, _ in figure.points],
         x_text=lambda day: f"{review.at + timedelta(days=day):%Y-%m-%d}",
-        y_text=figure.text,
-        lines=[Line(figure.name, "po-line-1", [value for _, value in figure.points])],
+        y_text=lambda value: figure.text(value * factor),
+        lines=[Line(figure.name, "po-line-1", [value / factor for _, value in figure.points])],
         bounds=bounds,
         x_label="day",
         from_zero=False,

@@ -22,6 +22,8 @@ _CODES = {
     Outcome.FAIL: console.NOT_FINE,
     Outcome.INCONCLUSIVE: console.COULD_NOT_TELL,
 }
+# Nobody waits for more: half a minute each.
+_MOST_PAIRS = 100
 _WORST_FIRST = (console.NOT_FINE, console.COULD_NOT_TELL, console.FINE)
 _OUTCOMES = {
     Outcome.PASS: Evaluation.Outcome.MET,
@@ -78,6 +80,8 @@ def more_pairs(needed: int, pairs: int) -> str:
     whole = f"With this noise 10% takes about {count_text(needed, 'pair')}"
     if needed <= pairs:
         return f"{whole}, as many as were run: run it again."
+    if needed > _MOST_PAIRS:
+        return f"{whole}: use a quieter host, or run it when this one is quieter."
     return f"{whole}, {needed - pairs:,} more than were run: --pairs {needed} --minutes ..."
 
 

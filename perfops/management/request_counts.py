@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from perfops.budgets import waivers
-from perfops.budgets.against import databases
+from perfops.budgets.against import databases, executed
 from perfops.budgets.deterministic import causes, comparing, counting, steps
 from perfops.budgets.deterministic.comparing import Verdict
 from perfops.budgets.deterministic.counts import (
@@ -36,12 +36,14 @@ def report(
     update: bool,
     vacuum: bool = False,
     since: str = "",
+    note_executed: Path | None = None,
 ) -> BudgetReport:
     """Count requests, and compare with ``file`` or, with ``update``, write it.
 
     ``routes``: a routes.json; None for the URLs of the project. ``vacuum``: vacuum and analyse the
     default database before. ``since``: the commit after which changes are looked for, instead of
-    the last one of ``file``. Never raises for bad input: the report says what to do.
+    the last one of ``file``. ``note_executed``: a file for what each request executed.
+    Never raises for bad input: the report says what to do.
     """
     try:
         baseline = None if update else read(file.read_bytes())
@@ -56,8 +58,7 @@ def report(
             listed = _as_before(listed, baseline, whole=routes is None)
         if vacuum:
             databases.analyse("")
-        with counting.client_of(user) as client:
-            counts = counting.count(listed, client)
+        counts = _counted(listed, user, note_executed)
     except (UnusableRoutes, LookupError) as error:
         return _could_not(str(error))
     if baseline is None:
@@ -88,6 +89,15 @@ def report(
     violated = [each for each in found if each.outcome == "violated"]
     why = causes.causes(violated, baseline.routes, counts, file, since)
     return dataclasses.replace(result, causes=why)
+
+
+def _counted(listed: list[Listed], user: str, note_executed: Path | None) -> dict[str, Counts]:
+    """Count, and note what was executed. Raises ``LookupError`` where there is no such user."""
+    with counting.client_of(user) as client:
+        counts = counting.count(listed, client)
+    if note_executed is not None:
+        executed.write(note_executed, counts)
+    return counts
 
 
 def _could_not(reason: str) -> BudgetReport:

@@ -10,6 +10,7 @@ from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
 from perfops.models import Budget, BudgetChange, Waiver
 from tests.browser.test_perfops_pages import CONTRAST
+from tests.perfops.analysis.test_capacity import keep_half_a_year
 from tests.perfops.budgets.test_history import fill
 
 pytestmark = [
@@ -27,16 +28,23 @@ def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, schem
     waiver = Waiver.objects.create(
         budget="p95 latency", reason="known", ends_at=timezone.now() + timedelta(days=1)
     )
+    keep_half_a_year()
     page = open_admin(scheme, width)
     for name, pk in (
+        ("perfops_budget_changelist", None),
         ("perfops_budget_runs", budget.pk),
+        ("perfops_waiver_changelist", None),
         ("perfops_waiver_change", waiver.pk),
+        ("perfops_analysis_capacity", None),
         ("django_celery_beat_periodictask_changelist", None),
     ):
         page.goto(live_server.url + reverse(f"admin:{name}", args=[pk] if pk else []))
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshot(path=f"{folder}/{name}-{scheme}-{width}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+    # The last of them: each schedule in words, not as five fields.
+    assert "At 03:00" in page.inner_text("#result_list")
+    assert "(m/h/dM/MY/d)" not in page.inner_text("#result_list")
     page.goto(live_server.url + reverse("admin:perfops_budget_runs", args=[budget.pk]))
     assert page.locator(".po-event.po-line-bad").count() == 2
     for selector in (".po-badge", ".po-note", ".po-key", ".po-table td"):

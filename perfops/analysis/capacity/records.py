@@ -107,10 +107,12 @@ class Review(msgspec.Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """What breaks first, or why that can't be told."""
+        open_ones = [each.name for each in self.figures if each.days is None]
+        rest = f" Not known: {', '.join(open_ones)}." if open_ones else ""
         if self.first is not None:
-            return f"{self.first.name} is full first: {self.first.full_text(self.at)}."
+            return f"{self.first.name} is full first: {self.first.full_text(self.at)}.{rest}"
         if self.is_known:
-            return "Nothing that has a known limit reaches it within three years at this pace."
+            return f"Nothing whose limit is known reaches it within three years at this pace.{rest}"
         return "Could not tell what is full first: no figure has both a known growth and a limit."
 
 

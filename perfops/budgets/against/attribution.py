@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from perfops.budgets.against import blame, counted
+from perfops.budgets.against import blame, counted, executed
 from perfops.budgets.against.cache_use import CacheUse, fall, files_of_key
 from perfops.budgets.against.checkouts import Side, git
 from perfops.budgets.against.counted import Counted
+from perfops.budgets.against.executed import NOTHING, Executed
 from perfops.budgets.against.server_cpu import ALL_ROUTES
 from perfops.formatting import cut
 
@@ -46,17 +47,23 @@ def attribute(
         return []
     old, new = ({} if (its := counted.counts(side)) is None else its for side in pair)
     changed = tuple(git("diff", "--name-only", "--relative", ref).splitlines())
+    known = executed.read(pair[1].scratch)
     found = []
     for route in slower:
         causes = []
-        for name in sorted(requests[pair[1].name]) if route == ALL_ROUTES else [route]:
+        names = sorted(requests[pair[1].name]) if route == ALL_ROUTES else [route]
+        for name in names:
             sent = [requests[side.name].get(name, 0) for side in pair]
             before = counted.of_route(old, name, sent[0])
             after = counted.of_route(new, name, sent[1])
             missed = fall(name, *(cached[side.name] for side in pair))
-            causes += of_statements(name, before, after, pair, changed, ref, missed=missed)
+            causes += of_statements(
+                name, before, after, pair, changed, ref,
+                missed=missed, its=known.get(name, NOTHING),
+            )  # fmt: skip
         causes.sort(key=lambda cause: -(cause.ms or 0))
-        found += causes[:_CAUSES] or [_in_python(route, changed, ref)]
+        ran = executed.together(known.get(name, NOTHING) for name in names)
+        found += causes[:_CAUSES] or [_in_python(route, changed, ref, ran)]
     return list(dict.fromkeys(found))
 
 
@@ -69,10 +76,12 @@ def of_statements(
     ref: str,
     *,
     missed: str = "",
+    its: Executed = NOTHING,
 ) -> list[Cause]:
     """Return the statements (by text) that made the route slower, the costliest first.
 
     ``missed``: what became of its cache, where less is found there: its key may have changed.
+    ``its``: what a request of the route executes.
     """
     found = []
     for text, now in after.items():
@@ -89,21 +98,25 @@ def of_statements(
         else:
             continue
         through = _through(now)
-        files = files_through(through, changed)
-        its = commits(files, ref, now.site if "calls:" in what else "")
+        files = its.changed(through, changed)[:_FILES] or changed[:_FILES]
+        said = commits(files, ref, now.site if "calls:" in what else "", its.functions)
         if missed:
-            files = files_of_key(through, changed)[:_FILES] or files
-            its = ranked(files, ref)
+            near = tuple(file for file in its.files if file not in through and file in changed)
+            files = (near or files_of_key(through, changed))[:_FILES] or files
+            said = ranked(files, ref, its.functions)
             what = f"{missed}; {what}"
-            what += f"; {len(its)} commits may be it, the likeliest first" * (len(its) > 1)
-        found.append(Cause(route, what, cut(text, _LONGEST), now.site, added, files, its))
+            what += f"; {len(said)} commits may be it, the likeliest first" * (len(said) > 1)
+        found.append(Cause(route, what, cut(text, _LONGEST), now.site, added, files, said))
     return sorted(found, key=lambda cause: -(cause.ms or 0))[:_CAUSES]
 
 
-def _in_python(route: str, changed: tuple[str, ...], ref: str) -> Cause:
+def _in_python(route: str, changed: tuple[str, ...], ref: str, its: Executed) -> Cause:
     what = "its statements are as before: the time is spent elsewhere, in Python or waiting"
-    files = changed[:_FILES]
-    return Cause(route, what, "", "", 0.0, files, commits(files, ref))
+    files = its.changed((), changed)[:_FILES]
+    if its.files and changed and not files:
+        what += "; no changed file was executed by the request"
+    files = files or changed[:_FILES]
+    return Cause(route, what, "", "", 0.0, files, commits(files, ref, executed=its.functions))
 
 
 def _through(sent: Counted) -> list[str]:

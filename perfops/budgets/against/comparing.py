@@ -18,6 +18,7 @@ from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.server_cpu import with_cpu
 from perfops.budgets.against.serving import serving
 from perfops.conf import conf
+from perfops.formatting import count_text
 from perfops.load import k6, scenarios
 from perfops.statistics import gate
 from perfops.statistics.gate import Decision, Outcome, Series
@@ -112,7 +113,8 @@ def in_turn(
     Raises ``CouldNotCompare`` when one of them can't be measured.
     """
     runs: dict[str, list[Measured]] = defaultdict(list)
-    began, notes = time.monotonic(), []
+    began = time.monotonic()
+    notes: list[str] = []
     spoiled = 0
     while True:
         done = len(runs["new"])
@@ -125,8 +127,8 @@ def in_turn(
             return broken
         if generator:
             spoiled += 1
-            notes.append(f"A pair was left out: {generator}")
-            say(notes[-1])
+            say(f"A pair was left out: {generator}")
+            notes = [f"Left out: {count_text(spoiled, 'pair')}. {generator}"]
         else:
             for name, each in both.items():
                 runs[name].append(each)
@@ -135,7 +137,8 @@ def in_turn(
         decision = gate.in_turn(_series(runs), most=wanted.pairs, is_last=is_last)
         if decision is not None:
             if is_last:
-                notes.append(f"It ended after {len(runs['new'])} pairs: the time is over.")
+                why = "the time is over" if is_late else "as many as are wanted were left out"
+                notes.append(f"It ended after {count_text(len(runs['new']), 'pair')}: {why}.")
             return Compared(decision, len(runs["new"]), notes)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from subprocess import PIPE
 from typing import Any
 
-from perfops.budgets.against import checkouts, committed_growth
+from perfops.budgets.against import checkouts, committed_growth, executed
 from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import Recipe, Side
 from perfops.budgets.against.committed_growth import CommittedGrowth
@@ -70,7 +70,7 @@ def compare(
         written = report_of(old, how, f"--update {words}")
         if written["exit_code"]:
             return _uncounted(written)
-        counting = f"--deterministic --since {ref} {words}"
+        counting = f"--deterministic --since {ref} --executed {new.scratch / executed.FILE} {words}"
         data = report_of(new, how, counting)
         if any(map(is_violated, data["budgets"])):
             data = confirmed(data, report_of(new, how, counting))

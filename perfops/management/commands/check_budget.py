@@ -66,6 +66,10 @@ class Command(ReportCommand):
             "--since", default="", metavar="REF",
             help="name changes since this commit, not since the file was committed",
         )  # fmt: skip
+        counts.add_argument(
+            "--executed", type=Path, metavar="FILE",
+            help="write the files and functions that each request executed",
+        )  # fmt: skip
         counts.add_argument("--user", default="", help="who asks; without it, nobody is logged in")
 
         turn = parser.add_argument_group(
@@ -95,6 +99,7 @@ class Command(ReportCommand):
             found = request_counts.report(
                 options["baseline"], options["routes"], options["user"],
                 update=options["update"], vacuum=options["vacuum"], since=options["since"],
+                note_executed=options["executed"],
             )  # fmt: skip
         else:
             run = _run(options["run"], options["scenario"])

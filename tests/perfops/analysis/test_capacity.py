@@ -41,8 +41,12 @@ def taken(at, day, draw):
 
 @pytest.fixture
 def half_a_year(settings):
-    """A reading of the size each day, an analysis each week, requests that become more."""
     settings.PERFOPS = {**settings.PERFOPS, "DISK_BYTES": {"default": 4_000 * MB}}
+    return keep_half_a_year()
+
+
+def keep_half_a_year():
+    """A reading of the size each day, an analysis each week, requests that become more."""
     draw, now = random.Random(3), timezone.now()
     for day in range(DAYS + 1):
         at = now - timedelta(days=DAYS - day, minutes=5)
@@ -131,6 +135,7 @@ def test_a_quarter_is_the_time_to_the_next_review(half_a_year, settings, capsys)
 def test_what_is_not_known_is_said_and_never_guessed(half_a_year, settings, capsys):
     settings.PERFOPS = {**settings.PERFOPS, "DISK_BYTES": {}}
     text = say(capsys)[1]
+    assert "Not known: Size of the database, Requests in the busiest hour." in text
     assert 'limit: not known: set PERFOPS["DISK_BYTES"]' in text
     assert "limit: not known: no stress run has found the most that is served" in text
     StoredSnapshot.objects.filter(taken_at__lt=half_a_year - timedelta(days=30)).delete()

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
 
 import psutil
 import pytest
 from django.core.management import call_command
+from msgspec.structs import replace
 
 from perfops.budgets.against import (
     attribution,
@@ -19,6 +21,7 @@ from perfops.budgets.against import (
     comparing,
     counted,
     databases,
+    executed,
     serving,
 )
 from perfops.budgets.against.attribution import Cause
@@ -28,6 +31,7 @@ from perfops.budgets.against.comparing import Compared
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.server_cpu import with_cpu
+from perfops.budgets.deterministic.counts import Counts
 from perfops.load import targets
 from perfops.management import against_report
 from perfops.statistics.gate import Outcome, Series, in_turn
@@ -93,7 +97,10 @@ def test_a_dead_server_and_a_starved_generator_are_never_a_pass():
     )
     assert found.decision.outcome is Outcome.INCONCLUSIVE
     assert len(order) == 6
-    assert "A pair was left out: k6 was starved." in found.notes
+    assert found.notes == [
+        "Left out: 3 pairs. k6 was starved.",
+        "It ended after 0 pairs: as many as are wanted were left out.",
+    ]
 
 
 def sent(site, per_request, ms, stack=""):
@@ -140,6 +147,35 @@ def test_a_key_that_hits_no_more_names_the_commits_of_the_key_first(repository):
     assert found.files == ("shop/key.py", "shop/view.py")
     assert [each.split(" ", 1)[1] for each in found.commits] == ["shop/key.py", "shop/view.py"]
     assert found.what.endswith("a request; 2 commits may be it, the likeliest first")
+
+
+def test_time_in_python_names_changed_files_that_the_requests_executed(
+    repository, tmp_path, monkeypatch
+):
+    """As the counts of requests do: an innocent change to another file was named first."""
+    names = ("shop/serialiser.py", "shop/tasks.py", "docs.md")
+    for name in names:
+        (repository / name).parent.mkdir(exist_ok=True)
+        (repository / name).write_text("def f():\n    return 1\n")
+        git(repository, "add", name)
+        git(repository, "commit", "--quiet", "-m", name)
+    monkeypatch.setattr(counted, "counts", lambda side: {})
+    sides = [checkouts.Side(name, None, name, tmp_path, 1, "") for name in ("old", "new")]
+    nothing = {side.name: Counter() for side in sides}
+    cached = {side.name: CacheUse() for side in sides}
+
+    def causes():
+        return attribution.attribute(["/list"], tuple(sides), nothing, cached, "HEAD~3")
+
+    assert causes()[0].files == tuple(sorted(names))
+    counts = Counts((), 200, 0, 0, 0, 0, (), {}, executed=("shop/serialiser.py",),
+                    called=("shop/serialiser.py f",))  # fmt: skip
+    executed.write(tmp_path / executed.FILE, {"/list?limit=100": counts})
+    (cause,) = causes()
+    assert cause.files == ("shop/serialiser.py",)
+    assert [each.split(" ", 1)[1] for each in cause.commits] == ["shop/serialiser.py"]
+    executed.write(tmp_path / executed.FILE, {"/list": replace(counts, executed=("other.py",))})
+    assert causes()[0].what.endswith("no changed file was executed by the request")
 
 
 def left_over():
@@ -305,6 +341,7 @@ def test_cpu_is_a_figure_beside_the_times_and_names_what_the_routes_send(reposit
 
 def test_what_is_left_open_says_how_many_more_pairs_it_takes():
     assert "takes about 20 pairs, 8 more than were run" in against_report.more_pairs(20, 12)
+    assert against_report.more_pairs(2139, 8).endswith("run it when this one is quieter.")
     assert against_report.more_pairs(12, 12).endswith("as many as were run: run it again.")
 
 
