@@ -23,7 +23,7 @@ ROUNDS = 15
 
 def get(url):
     try:
-        with urlopen(url, timeout=30) as answer:
+        with urlopen(url, timeout=120) as answer:
             return answer.status, answer.headers["X-Cache"]
     except HTTPError as error:
         error.close()
