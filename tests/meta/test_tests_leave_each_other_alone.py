@@ -9,7 +9,7 @@ EMPTIES_ALL = re.compile(r"\bcache\.clear\(\)|\.flushdb\b|\.flushall\b")
 # These have a server of their own.
 OWN_SERVER = {
     "kernel/cache/test_faults.py", "monitoring/test_live_stack.py",
-    "operations/test_cache_overview.py",
+    "operations/test_cache_overview.py", "operations/test_cache_page.py",
 }  # fmt: skip
 
 

@@ -191,6 +191,23 @@ def test_a_form_of_another_site_clears_nothing(admin_user):
     assert strict.post(CLEAR, {"region": "things"}).status_code == 403
 
 
+def test_a_cache_that_was_flushed_is_cold(admin_client, things):
+    """Nobody of ours did it, and nobody noted it."""
+    keep(things[0], "thing:1")
+    client = redis.client()
+    client.flushall()
+    try:
+        assert keep(things[0], "thing:1") is Outcome.MISS
+        (flushed,) = clearings.recent()
+        assert (flushed.what, flushed.by) == ("everything", "FLUSHALL")
+        assert flushed.age_s < clearings.COLD_S
+        assert "FLUSHALL cleared everything" in admin_client.get(PAGE).content.decode()
+        assert panels.panels(None)[0]["text"] == "cold, FLUSHALL cleared everything"
+    finally:
+        client.config_resetstat()
+    assert clearings.recent() == []
+
+
 def test_who_cleared_what_is_said_on_the_page_and_on_the_overview(admin_client, things):
     assert clearings.recent() == []
     clearing.clear_region(things[0], by="deploy-script")

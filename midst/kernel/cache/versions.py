@@ -188,6 +188,20 @@ def entry_key(key: str) -> str:
     return f"{key_prefix()}:{key}"
 
 
+def emptied_age_s() -> float | None:
+    """Return for how long (s) the cache has been there, when a FLUSHALL or FLUSHDB emptied it.
+
+    Every entry's group gets a version at the first read after that, for ``_VERSION_TTL_S``. None:
+    the server was not flushed since its start, or nothing was read since. One round trip.
+    """
+    pipeline = redis.client().pipeline(transaction=False)
+    pipeline.ttl(version_key(ALL))
+    pipeline.info("commandstats")
+    left_s, counted = pipeline.execute()
+    was_flushed = {"cmdstat_flushall", "cmdstat_flushdb"} & set(counted)
+    return float(_VERSION_TTL_S - left_s) if was_flushed and left_s >= 0 else None
+
+
 def version_key(group: str) -> str:
     """Return the name in Redis of the version of ``group``. Raises ``RedisError``."""
     return f"{key_prefix()}:version:{group}"

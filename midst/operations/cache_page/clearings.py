@@ -43,11 +43,16 @@ def note(what: str, by: str) -> None:
 
 
 def recent() -> list[Clearing]:
-    """Return the clearings of the last hour, the newest first. Raises ``RedisError``."""
+    """Return the clearings of the last hour, the newest first. Raises ``RedisError``.
+
+    FLUSHALL is one of them, by its own name: the server does not say who sent it.
+    """
     found = []
     for what, text in redis.client().hgetall(_key()).items():
         noted = json.loads(text)
         found.append(Clearing(what.decode(errors="replace"), noted["by"], noted["at"]))
+    if (age_s := versions.emptied_age_s()) is not None:
+        found.append(Clearing("everything", "FLUSHALL", time() - age_s))
     kept = [each for each in found if each.age_s < _KEPT_S]
     return sorted(kept, key=lambda each: -each.at)
 
