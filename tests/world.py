@@ -16,7 +16,7 @@ from django.test import Client
 
 from midst.accounts import services as accounts
 from midst.accounts.models import Scope
-from perfops.models import Analysis, Budget, Finding, LoadRun
+from perfops.models import Analysis, Budget, Finding, LoadRun, Waiver
 from profiles import models
 from profiles.collections import CV
 from taxonomy.models import Epoch, Mask, Stage
@@ -189,6 +189,9 @@ def make_world():
     finding.occurrences.create(analysis=analysis, severity="warning")
     parts["findings"] = finding.pk
     parts["budgets"] = Budget.objects.earliest("pk").pk
+    parts["waivers"] = Waiver.objects.create(
+        budget="p99 latency", reason="x", ends_at=now + timedelta(days=1)
+    ).pk
     # Nothing is in the way of their end.
     Mask.objects.create(
         slug="spare", name="Spare", ontology="cognitive", position=99, compression_ratio="0.5"

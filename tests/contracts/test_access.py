@@ -1,6 +1,7 @@
 """Every endpoint, and who gets which status from it; an endpoint without a row fails."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -155,6 +156,10 @@ MATRIX = [
     ("POST", f"{OPS}/findings/{{id}}/reopen", staff_write(409), None),
     ("GET", f"{OPS}/budgets", staff_read(200), None),
     ("GET", f"{OPS}/budgets/{{id}}", staff_read(200), None),
+    ("GET", f"{OPS}/waivers", staff_read(200), None),
+    ("POST", f"{OPS}/waivers", staff_write(201),
+     {"budget": "p95 latency", "reason": "x", "ends_at": "{tomorrow}"}),
+    ("POST", f"{OPS}/waivers/{{id}}/end", staff_write(200), None),
 ]  # fmt: skip
 ROWS = {(method, path): (statuses, body) for method, path, statuses, body in MATRIX}
 
@@ -184,7 +189,10 @@ def address(world, path):
 
 
 def filled(world, body):
-    known = {"{refresh}": world.refresh, "{free}": str(world.free.pk)}
+    known = {
+        "{refresh}": world.refresh, "{free}": str(world.free.pk),
+        "{tomorrow}": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    }  # fmt: skip
     return {name: known.get(str(value), value) for name, value in body.items()}
 
 
