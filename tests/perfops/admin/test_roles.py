@@ -86,7 +86,7 @@ def keys():
 
 def address(name, keys):
     model, _, page = name.partition("_")
-    whole = page in {"changelist", "add", "start", "now", ""}
+    whole = page in {"changelist", "add", "start", "now", "capacity", ""}
     return reverse(f"admin:perfops_{name}", args=[] if whole else [keys[model]])
 
 
