@@ -59,8 +59,9 @@ format: install ## put the code in its form
 
 # perfops is for projects on Django 6.0 as well: its requests, models, forms, migrations and commands.
 # What is left out starts servers, or never asks Django; real projects on 6.0 and 6.1 come beside it.
-ON_DJANGO := $(addprefix tests/,accounts operations taxonomy \
-  $(addprefix perfops/,admin indexes/test_migrations.py jobs management origins plugins test_checks.py test_migrations.py test_schedules.py))
+# Midst itself runs on the Django of the lock file.
+ON_DJANGO := $(addprefix tests/perfops/,admin indexes/test_migrations.py jobs management origins \
+  plugins test_checks.py test_migrations.py test_schedules.py)
 
 test-django-6: install ## the tests (but the random ones) that go through Django, on Django 6.0 in an environment of its own
 	@UV_PROJECT_ENVIRONMENT=.midst/django-6 $(UV) sync --locked --quiet

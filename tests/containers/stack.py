@@ -19,6 +19,8 @@ BEFORE = os.environ.get("UPGRADE_FROM", f"{IMAGE}-before")
 # beat has nothing to ask for its health, and migrate ends.
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 HEALTHY_S = 240
+# Between two looks at all containers: each takes podman half a second of CPU.
+LOOK_S = 2
 # What is healthy is asked again: each question takes up to a second of a busy machine.
 HEALTHY_AGAIN_S = 30
 # A service that ends more often than that stays ended. The tests end beat once.
@@ -138,7 +140,7 @@ class Stack:
                     else "too late"
                 )
                 raise NotWell(f"{why} ({seconds:.0f} s): {self.unwell()}\n{self.last_lines()}")
-            time.sleep(1)
+            time.sleep(LOOK_S)
         return time.monotonic() - began
 
     def last_lines(self) -> str:
@@ -188,7 +190,7 @@ class Stack:
         where ``migrate`` has ended.
         """
         due: dict[str, float] = {}
-        while not self._done.wait(1):
+        while not self._done.wait(LOOK_S):
             try:
                 containers = self.engine.containers()
             except RuntimeError:
