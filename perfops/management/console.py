@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error
+from django.db import Error, connections
 from rich.console import Console
 from rich.text import Text
 
@@ -65,6 +65,17 @@ def print_json(data: Any) -> None:
     """Write ``data`` on stdout, and nothing else."""
     json.dump(data, sys.stdout, indent=2, default=str)
     sys.stdout.write("\n")
+
+
+def known_database(alias: str) -> str:
+    """Return ``alias`` when ``DATABASES`` has it. Raises ``CommandError``, which ends with 2."""
+    if alias not in connections:
+        known = ", ".join(connections)
+        raise CommandError(
+            f"There is no database {alias!r} in DATABASES; there is: {known}.",
+            returncode=COULD_NOT_TELL,
+        )
+    return alias
 
 
 class ReportCommand(BaseCommand):

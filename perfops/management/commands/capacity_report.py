@@ -5,8 +5,6 @@ from argparse import ArgumentParser
 from typing import Any
 
 import msgspec
-from django.core.management.base import CommandError
-from django.db import connections
 
 from perfops.analysis.capacity import review as reviews
 from perfops.management import capacity_text, console
@@ -29,12 +27,7 @@ class Command(ReportCommand):
         parser.add_argument("--format", choices=["text", "json", "markdown"], default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        database = options["database"]
-        if database not in connections:
-            known = ", ".join(connections)
-            raise CommandError(
-                f"There is no database {database!r} in DATABASES; there is: {known}.", returncode=2
-            )
+        database = console.known_database(options["database"])
         found = reviews.build(database, days=options["days"])
         if options["keep"]:
             reviews.keep(found)

@@ -6,15 +6,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-from django.db import connections
-
 from perfops import schedules
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.jobs import lifecycle
 from perfops.load import services as runs
-from perfops.management.console import ReportCommand
+from perfops.management.console import ReportCommand, known_database
 from perfops.origins import store
 
 # What to call, and whether it is about one database.
@@ -46,9 +43,5 @@ class Command(ReportCommand):
 
     def _run(self, name: str, database: str) -> None:
         function, of_one = TASKS[name]
-        if database not in connections:
-            known = ", ".join(connections)
-            raise CommandError(
-                f"There is no database {database!r} in DATABASES; there is: {known}.", returncode=2
-            )
+        known_database(database)
         function(database) if of_one else function()
