@@ -10,7 +10,7 @@ from midst.accounts.models import ApiToken
 from midst.api import api
 from midst.kernel import cache
 from midst.kernel.cache.regions import all_regions
-from perfops.models import Analysis, Budget, Finding, LoadRun, Occurrence
+from perfops.models import Analysis, Budget, Finding, LoadRun, Occurrence, Waiver
 from profiles.collections import CV, NARRATIVES, TIMELINE
 from profiles.models import JobApplication, JobPosting, Profile
 from tests.contracts.test_access import MATRIX, P, address
@@ -54,6 +54,7 @@ STAFF = {
     "/perfops/findings/{id}": 4,
     "/perfops/budgets": 6,  # the newest judgements; waivers
     "/perfops/budgets/{id}": 6,
+    "/perfops/waivers": 4,
 }
 READS = [path for method, path, *_ in MATRIX if method == "GET"]
 
@@ -85,6 +86,7 @@ def fill(world):
     )
     budget = Budget.objects.get(pk=world.parts["budgets"])
     Budget.objects.bulk_create(copies(budget, route="/"))
+    Waiver.objects.bulk_create(copies(Waiver.objects.get()))
     JobApplication.objects.bulk_create(
         JobApplication(profile=world.profile, posting=posting) for posting in postings
     )
