@@ -157,6 +157,15 @@ def crontab(program: str) -> str:
     )
 
 
+def lines(program: str) -> list[dict[str, Any]]:
+    """Return the lines of ``crontab`` for a program; ``is_on``: whether it is no comment there."""
+    return [
+        {"name": each.name, "cron": each.cron, "command": f"{program} {each.command}",
+         "description": each.description, "is_on": _is_possible(each)}
+        for each in SCHEDULES
+    ]  # fmt: skip
+
+
 def _is_possible(schedule: Schedule) -> bool:
     """Say whether it is on at first: that of a load run where the project has the scenario."""
     if not schedule.is_on:

@@ -167,8 +167,8 @@ def _where_to_look(plan: Plan, password: str | None, codes: dict[str, int]) -> s
     )
 
 
-def up() -> list[str]:
-    """Start the servers and leave them running; return a line per server."""
+def up() -> list[process.Child]:
+    """Start the servers and leave them running; return them."""
     with state.only_one():
         if any(child.is_running() for child in process.remembered(state.PROCESSES)):
             return status()
@@ -188,10 +188,6 @@ def down() -> list[str]:
         return process.stop_remembered(state.PROCESSES)
 
 
-def status() -> list[str]:
-    """Return a line for each process: its name, number and log."""
-    return [
-        f"{child.name:<10} {'running' if child.is_running() else 'ended':<8} "
-        f"pid {child.pid:<8} {child.log}"
-        for child in process.remembered(state.PROCESSES)
-    ]
+def status() -> list[process.Child]:
+    """Return what was started, whether it still runs or not."""
+    return process.remembered(state.PROCESSES)

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
+from perfops.budgets.prometheus import rule_file
 from perfops.budgets.prometheus import rules as rules_of_budgets
-from perfops.budgets.prometheus.rule_file import render
+from perfops.budgets.prometheus.rule_file import Group, render
 from perfops.budgets.waivers import Waivers
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
@@ -156,8 +158,16 @@ def _judged(rows: QuerySet[Evaluation]) -> QuerySet[Evaluation]:
 
 def rules() -> str:
     """Return the rules file that Prometheus reads, made from every enabled budget. One query."""
-    budgets = Budget.objects.filter(enabled=True).order_by("id")
-    return render(rules_of_budgets.groups(budgets), comment=rules_of_budgets.COMMENT)
+    return render(_rule_groups(), comment=rules_of_budgets.COMMENT)
+
+
+def rules_as_data() -> list[dict[str, Any]]:
+    """Return the groups of ``rules()`` in Prometheus' own words, for a program. One query."""
+    return list(map(rule_file.as_data, _rule_groups()))
+
+
+def _rule_groups() -> list[Group]:
+    return rules_of_budgets.groups(Budget.objects.filter(enabled=True).order_by("id"))
 
 
 def judgement(row: Evaluation, waived: Waivers) -> Judgement:

@@ -25,6 +25,7 @@ manage.py analyze_db --fail-on warning --no-store     in CI: exit code 1 for a w
 manage.py budget_rules                                     print the rules
 manage.py budget_rules --output infra/prometheus/budgets.yml
 manage.py budget_rules --check infra/prometheus/budgets.yml  exit code 1 unless it is in step
+manage.py budget_rules --format json                       the groups, for a program
 """,
     "capacity_report": """
 manage.py capacity_report                      growth, room that is left, what is full first
@@ -46,6 +47,7 @@ manage.py k6_scenario shop --replace --format json    again; what was written, f
     "list_routes": """
 manage.py list_routes > routes.json                   all URLs that can be asked for by GET
 manage.py list_routes --observed --days 3             with the shares of the traffic of three days
+manage.py list_routes --format text                   a line for each route
 """,
     "perfops": """
 manage.py perfops                  five lines: fine or not, last run, budgets, findings, now
@@ -62,6 +64,7 @@ manage.py perfops_start --format json         the same for a program
 manage.py perfops_task > perfops.cron      all of it as lines of a crontab
 manage.py perfops_task take_snapshot       keep the counters of this hour
 manage.py perfops_task expire_samples      drop what is past its retention
+manage.py perfops_task --format json       the schedules for a program
 """,
     "run_load_test": """
 manage.py run_load_test smoke                      by a Celery worker, watched to its verdict

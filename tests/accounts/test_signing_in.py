@@ -1,5 +1,6 @@
 """`/api/v1/auth/token`, `/api/v1/auth/refresh`, `/api/v1/auth/revoke`: a session's life."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
@@ -163,9 +164,11 @@ def test_old_sessions_are_cleared_and_no_others(sign_in):
     assert RefreshToken.objects.count() == 1
 
 
-def test_an_account_is_made_by_a_command(monkeypatch, post):
+def test_an_account_is_made_by_a_command(monkeypatch, post, capsys):
     monkeypatch.setattr("sys.stdin", StringIO(f"{PASSWORD}\n"))
-    call_command("create_account", "grace", staff=True)
+    call_command("create_account", "grace", staff=True, format="json")
+    made = {"username": "grace", "email": "", "staff": True}
+    assert json.loads(capsys.readouterr().out) == made
     assert get_user_model().objects.get(username="grace").is_staff
     assert post("/token", {"username": "grace", "password": PASSWORD}).status_code == 200
     for name, password in (

@@ -368,8 +368,9 @@ def test_operators_restore_without_the_plans_limits(world, tmp_path, capsys):
     path.write_text(json.dumps(document))
     call_command("import_profile", path, owner="owner")
     assert "created, rows added: 9, removed: 0" in capsys.readouterr().out
-    call_command("import_profile", path, owner="owner")
-    assert "unchanged" in capsys.readouterr().out
+    call_command("import_profile", path, owner="owner", format="json")
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["outcome"], printed["slug"], printed["added"]) == ("unchanged", "new", {})
     path.write_text(json.dumps({**document, "narratives": []}))
     with pytest.raises(CommandError, match="--replace"):
         call_command("import_profile", path, owner="owner")

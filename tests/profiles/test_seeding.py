@@ -1,5 +1,6 @@
 """`manage.py seed`: repeatable, and taken up where it stopped."""
 
+import json
 from itertools import islice
 
 import pytest
@@ -29,10 +30,12 @@ def test_a_person_is_the_same_wherever_the_stretch_begins(start, length, seed):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_seeding_tops_up_and_keeps_what_is_there():
+def test_seeding_tops_up_and_keeps_what_is_there(capsys):
     call_command("seed", profiles=30)
     first = set(Profile.objects.values_list("pk", "slug", "owner_id"))
-    call_command("seed", profiles=50)
+    capsys.readouterr()
+    call_command("seed", profiles=50, format="json")
+    assert json.loads(capsys.readouterr().out)["added"] == 20
     call_command("seed", profiles=50)
     now = set(Profile.objects.values_list("pk", "slug", "owner_id"))
     by_hand = 2

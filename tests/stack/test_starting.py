@@ -59,7 +59,8 @@ def test_up_status_and_down_and_settings_find_the_servers(folder):
         environment = folder / "environment.json"
         assert stat.S_IMODE(environment.stat().st_mode) == 0o600
         assert manage(folder, "check", "--database", "default").returncode == 0
-        assert manage(folder, "stack", "status").stdout.count("running") == 2
+        running = json.loads(manage(folder, "stack", "status", "--format", "json").stdout)
+        assert [each["running"] for each in running["processes"]] == [True, True]
         assert manage(folder, "stack", "up").stdout == up.stdout, "a second `up` starts nothing"
     finally:
         down = manage(folder, "stack", "down")
@@ -132,12 +133,14 @@ def test_an_outside_server_that_is_away_is_a_sentence(folder):
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_an_empty_database_is_prepared_once(monkeypatch):
+def test_an_empty_database_is_prepared_once(monkeypatch, capsys):
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a-long-secret")
     call_command("prepare", profiles=20, admin="admin")
     assert User.objects.get(is_superuser=True).check_password("a-long-secret")
     with pytest.raises(SystemExit) as ended:
-        call_command("prepare", profiles=40, admin="other")
+        call_command("prepare", profiles=40, admin="other", format="json")
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed == {"admin": "other", "admin_made": False}
     assert ended.value.code == HAD_ADMIN
     assert User.objects.filter(is_superuser=True).count() == 1
     assert Profile.objects.filter(owner__username__startswith="seed-").count() == 20

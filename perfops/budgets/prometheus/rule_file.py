@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from perfops.conf import conf
 from perfops.models.budgets import Budget
@@ -48,6 +49,17 @@ def render(groups: list[Group], *, comment: str) -> str:
         for rule in group.rules:
             lines += _rule(rule)
     return "\n".join(lines) + "\n"
+
+
+def as_data(group: Group) -> dict[str, Any]:
+    """Return the group with the names that a rules file has."""
+    rules = []
+    for each in group.rules:
+        rule = asdict(each)
+        if isinstance(each, Alert):
+            rule["for"] = rule.pop("lasting")
+        rules.append({name: value for name, value in rule.items() if value})
+    return {"name": group.name, "interval": group.interval, "rules": rules}
 
 
 def quoted(text: str) -> str:

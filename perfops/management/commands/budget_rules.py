@@ -19,19 +19,27 @@ class Command(ReportCommand):
         what = parser.add_mutually_exclusive_group()
         what.add_argument("--output", type=Path, help="write this file; then reload Prometheus")
         what.add_argument("--check", type=Path, help="exit with 1 unless this file is in step")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, output: Path | None, check: Path | None, **options: Any) -> None:
-        text = budgets.rules()
+        text, as_json = budgets.rules(), options["format"] == "json"
+        if output is None and check is None:
+            if as_json:
+                console.print_json({"groups": budgets.rules_as_data()})
+            else:
+                self.stdout.write(text, ending="")
+            return
         try:
             if output is not None:
                 output.write_text(text)
-            elif check is None:
-                self.stdout.write(text, ending="")
-            elif check.read_text() != text:
-                self.stderr.write(
-                    f"{check} is not what the budgets say: run "
-                    f"`manage.py budget_rules --output {check}` and reload Prometheus."
-                )
-                sys.exit(console.NOT_FINE)
+            in_step = check is None or check.read_text() == text
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}.") from error
+        if as_json:
+            console.print_json({"file": output or check, "in_step": in_step})
+        if not in_step:
+            self.stderr.write(
+                f"{check} is not what the budgets say: run "
+                f"`manage.py budget_rules --output {check}` and reload Prometheus."
+            )
+            sys.exit(console.NOT_FINE)

@@ -34,11 +34,16 @@ class Command(ReportCommand):
             "--filled", type=Path, metavar="FILE",
             help="a routes.json with every path written out from this database's rows",
         )  # fmt: skip
+        parser.add_argument(
+            "--format", choices=["json", "text"], default="json",
+            help="json, as load runs read it; text: a line for each route, with its share",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
+        show = console.print_json if options["format"] == "json" else _print_lines
         if options["filled"]:
             listed = routes.filled(routes.read(options["filled"]))
-            console.print_json(msgspec.to_builtins(listed))
+            show(msgspec.to_builtins(listed))
             return
         executions = None
         if options["observed"]:
@@ -48,7 +53,7 @@ class Command(ReportCommand):
                 if each.name.startswith("GET ")
             }
         found = routes.discovered(executions)
-        console.print_json(found.routes)
+        show(found.routes)
         for path, fields in found.unfilled.items():
             names = ", ".join(f"{{{name}}}" for name in fields)
             console.err().print(
@@ -58,6 +63,13 @@ class Command(ReportCommand):
             )
         if not found.routes:
             console.err().print("No route was found: no traffic was counted yet.", markup=False)
+
+
+def _print_lines(found: dict[str, Any]) -> None:
+    for path, entry in found.items():
+        share = entry["share"] if isinstance(entry, dict) else entry
+        model = entry.get("model", "") if isinstance(entry, dict) else ""
+        console.out().print(f"{share:>7g}  {path}  {model}".rstrip(), markup=False)
 
 
 def days(text: str) -> int:

@@ -11,7 +11,7 @@ from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
 from perfops.jobs import lifecycle
 from perfops.load import services as runs
-from perfops.management.console import ReportCommand, known_database
+from perfops.management.console import ReportCommand, known_database, print_json
 from perfops.origins import store
 
 # What to call, and whether it is about one database.
@@ -33,15 +33,25 @@ class Command(ReportCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", nargs="?", choices=TASKS)
         parser.add_argument("--database", default="default", help="alias in DATABASES")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, name: str | None, **options: Any) -> None:
+        as_json = options["format"] == "json"
         if name is not None:
-            self._run(name, options["database"])
+            database = _run(name, options["database"])
+            if as_json:
+                print_json({"task": name, "database": database, "done": True})
+            return
+        program = shlex.join([sys.executable, str(Path(sys.argv[0]).absolute())])
+        if as_json:
+            print_json({"schedules": schedules.lines(program)})
         else:
-            program = shlex.join([sys.executable, str(Path(sys.argv[0]).absolute())])
             self.stdout.write(schedules.crontab(program), ending="")
 
-    def _run(self, name: str, database: str) -> None:
-        function, of_one = TASKS[name]
-        known_database(database)
-        function(database) if of_one else function()
+
+def _run(name: str, database: str) -> str | None:
+    """Do it, and return its database; None when it is about all of perfops."""
+    function, of_one = TASKS[name]
+    known_database(database)
+    function(database) if of_one else function()
+    return database if of_one else None

@@ -1,5 +1,6 @@
 """``manage.py import_profile``: what operators restore counts against nobody's plan."""
 
+import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from pathlib import Path
@@ -15,11 +16,14 @@ from profiles.collections.export import ProfileImport
 from profiles.services import exports
 
 _MOST_BYTES = 50_000_000
+# There may be millions of users: a few that begin alike.
+_ALIKE_BY, _MOST_NAMES = 2, 5
 
 _EXAMPLES = """examples:
   manage.py import_profile ada.json --owner ada              a profile that is gone
   manage.py import_profile ada.json --owner ada --replace    back to what the export has
   manage.py import_profile - --owner ada < ada.json          from standard input
+  manage.py import_profile ada.json --owner ada --format json
 """
 
 
@@ -33,11 +37,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--replace", action="store_true", help="also when the profile is there and differs"
         )
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, file: Path, owner: str, replace: bool, **options: Any) -> None:
-        user = get_user_model()._default_manager.filter(username=owner).first()
+        users = get_user_model()._default_manager
+        user = users.filter(username=owner).first()
         if user is None:
-            raise CommandError(f"There is no user {owner!r}.")
+            alike = users.filter(username__istartswith=owner[:_ALIKE_BY]).order_by("username")
+            names = ", ".join(alike.values_list("username", flat=True)[:_MOST_NAMES])
+            raise CommandError(f"There is no user {owner!r}; there is: {names or 'none like it'}.")
         data = _read(file)
         try:
             result = exports.restore(user, data, replace=replace, limited=False)
@@ -46,6 +54,9 @@ class Command(BaseCommand):
             raise CommandError(
                 errors or problem.detail.replace("replace=true", "--replace")
             ) from problem
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(result, default=str))
+            return
         added, removed = sum(result["added"].values()), sum(result["removed"].values())
         self.stdout.write(
             f"Profile {result['slug']} ({result['id']}): {result['outcome']}, "

@@ -1,5 +1,6 @@
 """``manage.py seed``: development data."""
 
+import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
@@ -14,6 +15,7 @@ _EXAMPLES = """examples:
   manage.py seed                             10,000 profiles
   manage.py seed --profiles 200 --seed 7     other ones
   manage.py seed --if-empty                  only when there is none yet
+  manage.py seed --format json               how many were added, for a program
 """
 
 
@@ -25,11 +27,15 @@ class Command(BaseCommand):
         parser.add_argument("--profiles", type=int, default=10_000)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--if-empty", action="store_true", help="only when there is none yet")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, profiles: int, seed: int, if_empty: bool, **options: Any) -> None:
         if profiles < 0 or seed < 0:
             raise CommandError("--profiles and --seed can't be negative.")
+        as_json = options["format"] == "json"
         if if_empty and seeding.any_profiles():
+            if as_json:
+                self._print({"seed": seed, "added": 0, "made_by_hand": []})
             return
         by_hand = seeding.handmade()
         console = Console(file=sys.stderr)
@@ -41,8 +47,14 @@ class Command(BaseCommand):
             added = seeding.seed(
                 profiles=profiles, seed=seed, progress=lambda rows: bar.advance(task, rows)
             )
+        if as_json:
+            self._print({"seed": seed, "added": added, "made_by_hand": by_hand})
+            return
         if by_hand:
             self.stdout.write(f"Made by hand: {', '.join(by_hand)}.")
         self.stdout.write(
             f"Seed {seed}: profiles added: {added:,}, there before: {profiles - added:,}."
         )
+
+    def _print(self, data: dict[str, Any]) -> None:
+        self.stdout.write(json.dumps(data))

@@ -232,6 +232,8 @@ def test_observed_routes_have_the_shares_and_ids_of_the_traffic(capsys, tmp_path
 
 @pytest.mark.django_db
 def test_the_command_prints_them_without_the_admin(capsys):
+    call_command("list_routes", "--format", "text")
+    assert "      1  /health" in capsys.readouterr().out.splitlines()
     call_command("list_routes")
     found = json.loads(capsys.readouterr().out)
     assert found["/health"] == 1

@@ -1,6 +1,7 @@
 """``manage.py create_account``: sign-up is ours to do."""
 
 import getpass
+import json
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from typing import Any
@@ -13,6 +14,7 @@ from midst.accounts import services
 _EXAMPLES = """examples:
   manage.py create_account ada --email ada@example.org          asks for the password
   manage.py create_account ada --staff < password.txt           reads it from standard input
+  manage.py create_account ada --format json < password.txt     for a program
 """
 
 
@@ -24,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("username")
         parser.add_argument("--email", default="")
         parser.add_argument("--staff", action="store_true", help="may enter the admin")
+        parser.add_argument("--format", choices=["text", "json"], default="text")
 
     def handle(self, *args: Any, username: str, email: str, staff: bool, **options: Any) -> None:
         try:
@@ -32,6 +35,9 @@ class Command(BaseCommand):
             )
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
+        if options["format"] == "json":
+            self.stdout.write(json.dumps({"username": username, "email": email, "staff": staff}))
+            return
         self.stdout.write(f"The account {username} is there.")
 
 
