@@ -299,10 +299,14 @@ def next_time(row: Any) -> datetime | None:
     return found
 
 
+def is_late(next_at: datetime | None) -> bool:
+    """Say whether what was due at ``next_at`` should have been sent by now."""
+    return next_at is not None and next_at < timezone.now() - _LATE
+
+
 def _times(row: Any) -> Scheduled:
-    next_at = next_time(row)
-    is_late = next_at is not None and next_at < timezone.now() - _LATE
-    return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, next_at, is_late)
+    at = next_time(row)
+    return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, at, is_late(at))
 
 
 def _steps(

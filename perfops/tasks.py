@@ -4,6 +4,8 @@ import logging
 from typing import Any
 
 from celery import shared_task, signals
+from django.db import close_old_connections
+from django.utils import timezone
 
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
@@ -17,7 +19,7 @@ from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.webhook_events import Event
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
-from perfops.jobs import lifecycle
+from perfops.jobs import lifecycle, scheduled
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.load.sizing import Size
@@ -189,3 +191,11 @@ def _sweep_after_start(**_: object) -> None:
     """A task, so that the start waits for no database; Celery logs what goes wrong here."""
     if conf().REHEARSE_ON:
         sweep_rehearsals.apply_async(countdown=_NOTICED_S, retry=False)
+
+
+@signals.task_postrun.connect(dispatch_uid="perfops.note_schedule")
+def _note_schedule(task: Any = None, state: str = "", retval: object = None, **_: object) -> None:
+    """For the list of schedules. Celery logs what goes wrong here; the task has ended by then."""
+    if scheduled.note(task.request, state, retval, timezone.now()):
+        # Celery has closed the task's already, and would keep this one until the next task.
+        close_old_connections()

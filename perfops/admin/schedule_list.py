@@ -1,13 +1,38 @@
 """The list of schedules in words: django-celery-beat's shows a crontab's five fields."""
 
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
+from perfops.admin import badges
+from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
-from perfops.overview import next_time
+from perfops.jobs import scheduled
+from perfops.jobs.scheduled import Outcome, Sending, State
+from perfops.models.jobs import Trigger
+from perfops.models.runs import LoadRun
+from perfops.overview import is_late, next_time
+
+_BADGES = {
+    State.OK: ("good", "✓"),
+    State.FAILED: ("bad", "✗"),
+    State.MISSED: ("warning", "!"),
+    State.UNDER_WAY: ("calm", "●"),
+    State.NEVER: ("calm", "●"),
+    State.UNKNOWN: ("odd", "?"),
+}
+_RUN_TASK = "perfops.scheduled_run"
+# A run is queued before the task that does it has ended.
+_JUST_BEFORE = timedelta(minutes=1)
 
 
 def register() -> None:
@@ -18,16 +43,30 @@ def register() -> None:
     from django_celery_beat.models import PeriodicTask
 
     class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]  # it has no types
-        list_display = ("name", "enabled", "when", "last", "next")
-        list_filter = ("enabled",)
+        change_list_template = "perfops/change_list.html"
+        list_display = ("name", "outcome", "next", "when", "last", "enabled")
+        list_filter = ()
         list_select_related = ("crontab", "interval", "solar", "clocked")
+        date_hierarchy = None
+
+        class Media:
+            css = {"all": ["perfops/perfops.css"]}
 
         def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
             return super().changelist_view(request, {"title": "Schedules", **(extra_context or {})})
 
+        def get_changelist_instance(self, request: HttpRequest) -> Any:
+            found = super().get_changelist_instance(request)
+            found.result_list = with_outcomes(found.result_list, timezone.now())
+            return found
+
         @admin.display(description="When")
         def when(self, task: Any) -> str:
             return str(task.crontab.human_readable if task.crontab else task.scheduler)
+
+        @admin.display(description="Outcome")
+        def outcome(self, task: Any) -> Any:
+            return _shown(task.outcome, task.run)
 
         @admin.display(description="Last sent", ordering="last_run_at", empty_value="never")
         def last(self, task: Any) -> Any:
@@ -42,3 +81,47 @@ def register() -> None:
     if is_there and type(admin.site.get_model_admin(PeriodicTask)) is PeriodicTaskAdmin:
         admin.site.unregister(PeriodicTask)
         admin.site.register(PeriodicTask, ScheduleAdmin)
+
+
+def with_outcomes(tasks: Sequence[Any], now: datetime) -> list[Any]:
+    """Return django-celery-beat's tasks, each with its ``outcome`` and the ``run`` it queued."""
+    ended = scheduled.ended(task.name for task in tasks)
+    scenarios = {task.pk: _scenario(task) for task in tasks}
+    runs = _newest_runs({name for name in scenarios.values() if name})
+    found = list(tasks)
+    for task in found:
+        at = next_time(task)
+        sending = Sending(task.last_run_at, at, is_late(at))
+        task.outcome = scheduled.outcome_of(sending, ended.get(task.name), now)
+        run = runs.get(scenarios[task.pk])
+        queued = task.outcome.state is State.OK and task.outcome.at
+        task.run = run if run and queued and run.created_at >= queued - _JUST_BEFORE else None
+    return found
+
+
+def _scenario(task: Any) -> str:
+    """Return the scenario of a scheduled load run; "" of another task."""
+    if task.task != _RUN_TASK:
+        return ""
+    try:
+        return str(json.loads(task.kwargs or "{}").get("scenario", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _newest_runs(scenarios: set[str]) -> dict[str, LoadRun]:
+    """Return the newest scheduled run of each scenario."""
+    if not scenarios:
+        return {}
+    rows = LoadRun.objects.filter(trigger=Trigger.SCHEDULE, scenario__in=scenarios)
+    newest = rows.order_by("scenario", "-created_at", "-id").distinct("scenario")
+    return {run.scenario: run for run in newest.defer("plan", "fingerprint", "summary", "log")}
+
+
+def _shown(outcome: Outcome, run: LoadRun | None) -> SafeString:
+    """Return the outcome as HTML: a badge, and why; of a load run its verdict, as a link."""
+    if run is not None:
+        url = reverse("admin:perfops_loadrun_change", args=[run.pk])
+        return format_html('{} <a href="{}">Run {}</a>', badges.of_run(run).html(), url, run.pk)
+    badge = Badge(*_BADGES[outcome.state], str(outcome.state)).html()
+    return format_html("{} {}", badge, outcome.why) if outcome.why else badge

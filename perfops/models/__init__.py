@@ -14,6 +14,7 @@ from perfops.models.origins import (
     ScopeTotal,
 )
 from perfops.models.runs import LoadRun, RouteResult, Sample
+from perfops.models.schedules import ScheduleOutcome
 
 __all__ = [
     "AATest",
@@ -35,6 +36,7 @@ __all__ = [
     "RunRoute",
     "RunStatement",
     "Sample",
+    "ScheduleOutcome",
     "ScopeTotal",
     "StoredSnapshot",
     "Waiver",

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, PeriodicTask
 
-from perfops.models import Budget, BudgetChange, Waiver
+from perfops.models import Budget, BudgetChange, ScheduleOutcome, Waiver
 from tests.browser.test_perfops_pages import CONTRAST
 from tests.perfops.analysis.test_capacity import keep_half_a_year
 from tests.perfops.budgets.test_history import fill
@@ -20,6 +20,14 @@ pytestmark = [
 ]
 
 
+# By how many pixels the cells stand beyond their list, which scrolls.
+BEYOND = """() => {
+    const right = document.querySelector("#result_list").closest(".results")
+        .getBoundingClientRect().right;
+    const cells = document.querySelectorAll("#result_list :is(.field-next, .field-outcome)");
+    return Math.max(...[...cells].map((cell) => cell.getBoundingClientRect().right - right)); }"""
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, scheme, width):
     budget = Budget.objects.get(metric="latency_p95")
@@ -29,6 +37,10 @@ def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, schem
         budget="p95 latency", reason="known", ends_at=timezone.now() + timedelta(days=1)
     )
     keep_half_a_year()
+    task = PeriodicTask.objects.filter(task="perfops.analyse_database").earliest("pk")
+    now = timezone.now()
+    PeriodicTask.objects.filter(pk=task.pk).update(last_run_at=now)
+    ScheduleOutcome.objects.create(name=task.name, ended_at=now, error="OSError: " + "long " * 40)
     page = open_admin(scheme, width)
     for name, pk in (
         ("perfops_budget_changelist", None),
@@ -42,7 +54,9 @@ def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, schem
         if folder := os.environ.get("SCREENSHOTS"):
             page.screenshot(path=f"{folder}/{name}-{scheme}-{width}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-    # The last of them: each schedule in words, not as five fields.
+    # The last of them: each schedule in words, not as five fields, and nothing has to be scrolled.
+    assert page.locator("#result_list .field-next").first.is_visible()
+    assert page.evaluate(BEYOND) <= 0
     assert "At 03:00" in page.inner_text("#result_list")
     assert "(m/h/dM/MY/d)" not in page.inner_text("#result_list")
     page.goto(live_server.url + reverse("admin:perfops_budget_runs", args=[budget.pk]))

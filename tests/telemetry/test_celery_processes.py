@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
+from perfops.models import ScheduleOutcome
 from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import PATIENCE_S, environment
 from tests.telemetry.receivers import receiver
@@ -72,6 +73,8 @@ def test_what_beat_sends_is_a_trace_that_the_worker_goes_on_with(celery, every_s
         ):
             wait_for(lambda: log().count("raised unexpected") >= 2, "two tasks")
 
+    # For the list of schedules.
+    assert ScheduleOutcome.objects.get(name="often").error == "ValueError: as asked"
     sent = {span.id: span for span in collector.spans if span.name == "apply_async/breaking.fail"}
     run = [span for span in collector.spans if span.name == "run/breaking.fail"]
     assert len(run) >= 2
