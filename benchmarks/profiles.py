@@ -68,7 +68,7 @@ def served(url: str, side: str) -> Iterator[http.client.HTTPConnection]:
             "--workers=1", "--threads=2", "--keep-alive=3600", "--no-control-socket",
         ],
         environment={
-            **databases.environment(url), "DATABASE_POOL_SIZE": "2", "CACHE_MEMORY_BYTES": "1",
+            **databases.environment(url), "DATABASE_POOL_SIZE": "2",
             "RATE_LIMIT_TOKEN": "1000000",
         },
         folder=databases.ROOT,

@@ -148,8 +148,6 @@ def _serving(name: str, folder: Path, urls: dict[str, str]) -> Iterator[Variant]
             {
                 **urls,
                 "CACHE_PREFIX": folder.name,
-                # What a worker keeps of answers must not look like spans that pile up.
-                "CACHE_MEMORY_BYTES": "100000",
                 "LOG_FORMAT": "json",
                 "OTEL_EXPORTER_OTLP_ENDPOINT": address,
                 "OTEL_TRACES_SAMPLER": "always_on",

@@ -141,8 +141,6 @@ CACHES: dict[str, Any] = {
 
 # The share of cache hits that is compared with the database; one stale read is an error.
 CACHE_AUDIT_RATE = environment.share("CACHE_AUDIT_RATE", 0.001)
-# Each process's own cache, for as long as Redis is away.
-CACHE_MEMORY_BYTES = environment.positive_int("CACHE_MEMORY_BYTES", 16 * 1024 * 1024)
 
 # Whether the asgi worker's event loop answers itself what the cache has for everybody, and for how
 # many addresses each process remembers where that is (about 1 kB each).

@@ -1,21 +1,22 @@
 """A circuit breaker: requests do not wait for a Redis that is not available.
 
 *Closed*: Redis is used. *Open*, after a few failures in a row or an invalidation that was not
-delivered: this process does not use Redis. A thread probes it; when Redis replies, what was not
-delivered is sent and writes go to it again (*settling*). Reads are answered from it only when
-every process has had the time to notice, and never with entries from before.
+delivered: this process does not use Redis, and reads are answered by the database. A thread tries
+to deliver what was not delivered; when that succeeds, writes go to Redis again (*settling*). Reads
+are answered from it only when every process has had the time to notice.
 """
 
 import atexit
 import logging
 from collections.abc import Collection
 from enum import Enum
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread, current_thread
+from time import monotonic
 
 from redis.exceptions import RedisError
 
 from midst.kernel import redis
-from midst.kernel.cache import memory, versions
+from midst.kernel.cache import versions
 from midst.telemetry import metrics
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,13 @@ _FAILURES = 3
 # More groups than this cost more than to invalidate everything once.
 _MOST_QUEUED = 10_000
 PROBE_INTERVAL_S = 0.1
+# A group of no entry: with nothing to deliver, a Redis that takes no writes is found out all the same.
+_PROBE = "probe"
 # More than a probe and its longest timeout: by then every process knows that Redis is back.
 SETTLE_S = 1.0
+# For so long a writer waits for an attempt to deliver what it has changed. Refused or delivered it
+# takes a few ms; only a Redis that hangs takes longer.
+_ATTEMPT_S = 0.05
 
 
 class _State(Enum):
@@ -45,6 +51,8 @@ class Circuit:
         self._lock = Lock()
         self._prober: Thread | None = None
         self._wake = Event()
+        self._attempts = Condition()
+        self._attempts_begun = self._attempts_ended = 0
 
     def is_open(self) -> bool:
         """Say whether reads should leave Redis alone."""
@@ -66,13 +74,21 @@ class Circuit:
                 self._open(error)
 
     def enqueue(self, groups: Collection[str], error: RedisError) -> None:
-        """Queue an invalidation that was not delivered; the circuit stays open until it is."""
+        """Queue an invalidation that was not delivered; the circuit stays open until it is.
+
+        One attempt is made before this returns, unless Redis hangs: a server that was restarted
+        meanwhile may already be used by another process.
+        """
         redis.patience.note(error)
+        with self._attempts:
+            # One that has begun already may have gone without these.
+            awaited = self._attempts_begun + 1
         with self._lock:
-            self._queue.update(groups)
-            if len(self._queue) > _MOST_QUEUED:
-                self._queue = {versions.ALL}
+            self._add(groups)
             self._open(error)
+        self._wake.set()
+        with self._attempts:
+            self._attempts.wait_for(lambda: self._attempts_ended >= awaited, _ATTEMPT_S)
 
     def close(self) -> None:
         """Reset to the initial state, and drop the queue."""
@@ -84,7 +100,6 @@ class Circuit:
             log.warning("Redis is not available, reads go to the database: %s", error)
             metrics.CACHE_DEGRADED.set(1)
             metrics.CACHE_CIRCUIT_OPENED.inc()
-            memory.store.clear()
         self._state = _State.OPEN
         # A forked process does not inherit its parent's thread.
         if self._prober is None or not self._prober.is_alive():
@@ -96,24 +111,41 @@ class Circuit:
             log.warning("Redis is available again")
         self._state, self._failures = _State.CLOSED, 0
         self._queue.clear()
+        # It ends; whoever opens the circuit from now on starts another one.
+        self._prober = None
+        self._wake.set()
         metrics.CACHE_DEGRADED.set(0)
-        memory.store.clear()
+
+    def _add(self, groups: Collection[str]) -> None:
+        self._queue.update(groups)
+        if len(self._queue) > _MOST_QUEUED:
+            self._queue = {versions.ALL}
 
     def _probe(self) -> None:
-        while self.is_open():
+        while self._prober is current_thread():
             self._wake.wait(PROBE_INTERVAL_S)
+            self._wake.clear()
             try:
-                redis.client().ping()
                 self.flush_invalidations()
             except RedisError as error:
                 redis.patience.note(error)
                 log.debug("Redis is still not available: %s", error)
                 continue
-            self._wake.wait(SETTLE_S)
-            with self._lock:
-                # A write that was not delivered meanwhile has opened it again.
-                if self._state is _State.SETTLING:
-                    self._close()
+            self._settle()
+
+    def _settle(self) -> None:
+        """Close the circuit after ``SETTLE_S``, or return when it has opened again."""
+        until = monotonic() + SETTLE_S
+        while self._is_settling() and (left := until - monotonic()) > 0:
+            self._wake.wait(left)
+            self._wake.clear()
+        with self._lock:
+            if self._is_settling():
+                self._close()
+
+    def _is_settling(self) -> bool:
+        # A write that was not delivered opens it again; who closes it does so for good.
+        return self._state is _State.SETTLING and self._prober is current_thread()
 
     def flush_invalidations(self) -> None:
         """Send the queued invalidations, and settle. Raises ``RedisError``.
@@ -122,14 +154,31 @@ class Circuit:
         Only what this process has changed: the other processes send their own, and a Redis that
         was restarted has another run id. To invalidate everything whenever one process had
         waited in vain would empty the cache of all processes just when they are busiest.
-        Holds the lock, so that an ``enqueue`` meanwhile is not lost.
         """
+        with self._attempts:
+            self._attempts_begun += 1
+        try:
+            while not self._flush():
+                pass
+        finally:
+            with self._attempts:
+                self._attempts_ended = self._attempts_begun
+                self._attempts.notify_all()
+
+    def _flush(self) -> bool:
+        """Return whether all is sent. Not under the lock: a Redis that hangs holds up no writer."""
         with self._lock:
-            if self._queue:
-                versions.invalidate(self._queue, versions.new_token())
-                self._queue.clear()
-            if self.is_open():
+            sent, self._queue = self._queue, set()
+        try:
+            versions.invalidate(sent or {_PROBE}, versions.new_token())
+        except RedisError:
+            with self._lock:
+                self._add(sent)
+            raise
+        with self._lock:
+            if not self._queue and self.is_open():
                 self._state = _State.SETTLING
+            return not self._queue
 
 
 circuit = Circuit()

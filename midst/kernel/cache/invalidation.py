@@ -10,7 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from redis.exceptions import RedisError
 
-from midst.kernel.cache import memory, versions
+from midst.kernel.cache import versions
 from midst.kernel.cache.circuit import circuit
 
 
@@ -71,7 +71,6 @@ def _waiting(connection: BaseDatabaseWrapper) -> list[_Invalidation]:
 
 
 def _invalidate(groups: frozenset[str], token: str) -> None:
-    memory.store.clear()
     if not circuit.takes_writes():
         circuit.enqueue(groups, _NotSent("Redis is not available"))
         return

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from redis.exceptions import RedisError
 
-from midst.kernel.cache import invalidation, memory, versions
+from midst.kernel.cache import invalidation, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import Entry, tag_of
 from midst.kernel.cache.regions import Answer, CacheRegion, Outcome, Source
@@ -31,8 +31,6 @@ _MISSING_TTL_S = 30
 # How early a hot entry is recomputed: Vattani, Chierichetti, Lowenstein, "Optimal
 # Probabilistic Cache Stampede Prevention", VLDB 2015; 1 is their optimum.
 _EAGERNESS = 1.0
-# The label of reads from this process's memory, whatever their region.
-_MEMORY = "memory"
 # Outside a transaction PostgreSQL commits a moment before the writer can invalidate.
 _GRACE_S = 0.05
 
@@ -54,7 +52,7 @@ def read(
     if invalidation.changed_in_transaction(groups):
         return bypass(compute)
     if circuit.is_open():
-        return _from_memory(key, compute)
+        return _without_redis(key, compute)
     try:
         found = versions.look_up(key, groups)
         circuit.record_success()
@@ -65,7 +63,7 @@ def read(
             hit, entry = False, _compute_and_store(region, key, found.versions, compute)
     except RedisError as error:
         circuit.record_failure(error)
-        return bypass(compute)
+        return _without_redis(key, compute)
     if not hit:
         region.count_miss()
         source = Source(region, key, groups, (before, _statements()))
@@ -93,7 +91,7 @@ def _statements() -> int:
 
 
 def bypass(compute: Compute) -> Answer:
-    """Compute an answer that is not cached: a private view, or Redis is not available."""
+    """Compute an answer that is not cached, as of a private view."""
     body = compute()
     return Answer(body, tag_of(body), Outcome.BYPASS)
 
@@ -160,23 +158,10 @@ def is_due(entry: Entry) -> bool:
     return time() + ahead >= entry.expires_at
 
 
-def _from_memory(key: str, compute: Compute) -> Answer:
-    cached = memory.store.get(key)
-    if cached is not None:
-        metrics.CACHE_HITS.labels(_MEMORY).inc()
-        return _answer(cached, Outcome.HIT)
-    with memory.store.single_flight(key):
-        cached = memory.store.get(key)
-        if cached is None:
-            metrics.CACHE_MISSES.labels(_MEMORY).inc()
-            generation = memory.store.generation
-            entry = _computed(compute)
-            until = monotonic() + memory.TTL_S
-            cached = Entry(entry.body, entry.tag, entry.missing, until)
-            memory.store.put(key, cached, generation=generation)
-            return _answer(cached, Outcome.MISS)
-    metrics.CACHE_HITS.labels(_MEMORY).inc()
-    return _answer(cached, Outcome.HIT)
+def _without_redis(key: str, compute: Compute) -> Answer:
+    """Share a computation that starts now: nothing from before is served."""
+    entry = shared_computations.share(key, lambda: _computed(compute))
+    return _answer(entry, Outcome.BYPASS)
 
 
 def _answer(entry: Entry, outcome: Outcome, source: Source | None = None) -> Answer:

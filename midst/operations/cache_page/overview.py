@@ -11,7 +11,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from midst.kernel import redis
-from midst.kernel.cache import memory, regions, versions
+from midst.kernel.cache import regions, versions
 from midst.kernel.cache.circuit import circuit
 from midst.kernel.cache.entries import UnexpectedReply
 from midst.kernel.cache.regions import region_names_by_prefix
@@ -101,8 +101,6 @@ def _share(client: Any, keys: list[bytes], each_stands_for: float, until: float)
 _HITS, _MISSES = "cache_hits_total", "cache_misses_total"
 _AUDITS, _STALE = "cache_audits_total", "cache_stale_total"
 _DEGRADED = "cache_degraded"
-# The label of reads from a process's memory while Redis was not available.
-_MEMORY = "memory"
 
 
 class State(StrEnum):
@@ -160,8 +158,7 @@ class RegionOverview:
 class Overview:
     """``error`` says why ``server`` or ``sample`` is None.
 
-    ``state`` and ``memory_bytes`` are of this process; ``is_degraded`` is true when any process
-    is degraded. ``fallback``: reads of all processes while Redis was not available.
+    ``state`` is of this process; ``is_degraded`` is true when any process is degraded.
     """
 
     state: State
@@ -170,9 +167,6 @@ class Overview:
     server: Server | None
     sample: Sample | None
     regions: tuple[RegionOverview, ...]
-    fallback: Use
-    memory_bytes: int
-    memory_max_bytes: int
     # Of the last hour, the newest first.
     clearings: tuple[Clearing, ...] = ()
 
@@ -199,9 +193,6 @@ def collect() -> Overview:
         server=server,
         sample=sampled,
         regions=tuple(_region(each, counted, sampled) for each in regions.all_regions()),
-        fallback=_use(counted, _MEMORY),
-        memory_bytes=memory.store.bytes,
-        memory_max_bytes=settings.CACHE_MEMORY_BYTES,
         clearings=tuple(cleared),
     )
 

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 
-from midst.kernel.cache.memory import TTL_S as MEMORY_TTL_S
 from midst.operations.cache_page import clearings
 from midst.operations.cache_page.overview import (
     Overview,
@@ -94,8 +93,8 @@ def _explanations(overview: Overview) -> list[str]:
         State.SETTLING: "Redis is back; this process uses it again within a second.",
     }[overview.state]
     meanwhile = (
-        "Without Redis, answers come from the database and from each process's memory, "
-        f"where they are at most {MEMORY_TTL_S:g} s old."
+        "Without Redis, answers come from the database: they are current, and cost more. Readers "
+        "of a process that want the same at once share one."
     )
     return [text for text in (overview.error, here, meanwhile) if text]
 
@@ -116,16 +115,6 @@ def _figures(overview: Overview) -> list[Figure]:
             f"in {sum(region.audits for region in overview.regions):,} audited hits; must stay 0",
         ),
         *(_server_figures(overview.server) if overview.server else ()),
-        Figure(
-            "Memory fallback",
-            filesizeformat(overview.memory_bytes),
-            f"of {filesizeformat(overview.memory_max_bytes)}, this process",
-        ),
-        Figure(
-            "Fallback hit rate",
-            _rate(overview.fallback),
-            f"of {_reads(overview.fallback):,} reads without Redis",
-        ),
     ]
     if overview.sample is not None:
         about = "" if overview.sample.is_whole else "≈ "

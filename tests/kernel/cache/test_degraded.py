@@ -1,7 +1,9 @@
-"""Without Redis a small memory of each process goes on, and nothing of it outlives the outage."""
+"""Without Redis the database answers, and what changed meanwhile is delivered once it is back."""
 
+import importlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,12 +14,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from midst.kernel import cache, redis
-from midst.kernel.cache import Outcome, memory, versions
-from midst.kernel.cache.circuit import SETTLE_S
-from midst.kernel.cache.entries import Entry
+from midst.kernel.cache import Outcome, reading, versions
+from midst.kernel.problems import NOT_FOUND, Problem
 from midst.telemetry import metrics
 from tests.kernel.cache.proxy import Proxy
-from tests.valkey import forget_cached
+
+# The package's name of it is the process's own circuit.
+circuit = importlib.import_module("midst.kernel.cache.circuit")
 
 
 def until(condition):
@@ -35,45 +38,42 @@ def outage(away, ask):
 
 
 @pytest.mark.usefixtures("outage")
-def test_an_outage_is_bridged_from_memory(ask, monkeypatch):
-    monkeypatch.setattr(memory, "TTL_S", 60.0)
-    assert ask(b"one").outcome == Outcome.MISS
-    assert ask(b"two").body == b"one"
+def test_without_redis_every_read_is_current(ask):
+    """Another process may have changed it: a memory of this one would not know."""
+    assert ask(b"one").outcome == Outcome.BYPASS
+    assert ask(b"two").body == b"two"
     assert metrics.CACHE_DEGRADED._value.get() == 1
 
 
 @pytest.mark.usefixtures("outage")
-def test_a_test_begins_with_an_empty_memory(ask, monkeypatch):
-    """Redis was too slow for an earlier one on a busy machine."""
-    monkeypatch.setattr(memory, "TTL_S", 60.0)
-    ask(b"of the test before")
-    forget_cached()
-    assert ask(b"own").body == b"own"
+def test_without_redis_readers_at_once_share_a_computation(ask):
+    """Ten readers while one computes: they share the next, which starts after they came."""
+    computed, go_on = [], threading.Event()
 
-
-@pytest.mark.usefixtures("outage")
-def test_memory_never_hides_what_this_process_has_changed(ask):
-    ask(b"old")
-    cache.invalidate(["a"])
-    assert ask(b"new").body == b"new"
-
-
-@pytest.mark.usefixtures("outage")
-def test_an_answer_computed_before_a_change_is_not_remembered(ask):
     def compute():
-        cache.invalidate(["a"])
-        return b"old"
+        computed.append(1)
+        go_on.wait(60)
+        return b"body"
 
-    ask(compute=compute)
-    assert ask(b"new").body == b"new"
+    with ThreadPoolExecutor(11) as readers:
+        first = readers.submit(ask, compute=compute)
+        until(lambda: computed)
+        others = [readers.submit(ask, compute=compute) for _ in range(10)]
+        until(lambda: reading.shared_computations.waiting("key") == 10)
+        go_on.set()
+        assert {each.result().body for each in (first, *others)} == {b"body"}
+    assert len(computed) == 2
 
 
 @pytest.mark.usefixtures("outage")
-def test_memory_forgets_after_its_bound(ask, monkeypatch):
-    ask(b"old")
-    now = time.monotonic() + memory.TTL_S + 0.1
-    monkeypatch.setattr(memory, "monotonic", lambda: now)
-    assert ask(b"new").body == b"new"
+def test_without_redis_what_does_not_exist_is_a_404_each_time(ask):
+    def compute():
+        raise Problem(NOT_FOUND, "no such thing")
+
+    for _ in range(2):
+        with pytest.raises(Problem, match="no such thing"):
+            ask(compute=compute)
+    assert ask(b"there").body == b"there"
 
 
 def test_a_single_failure_is_no_outage(ask, away):
@@ -110,13 +110,7 @@ def test_a_queued_invalidation_is_sent_before_redis_is_used_again(ask, monkeypat
 
 def test_a_queued_invalidation_is_sent_as_soon_as_redis_replies(ask, monkeypatch):
     """Others may be reading from it all the time: they need not wait until this process does."""
-    settled = threading.Event()
-
-    class Wake:
-        def wait(self, seconds):
-            settled.wait(60) if seconds == SETTLE_S else time.sleep(seconds)
-
-    monkeypatch.setattr(cache.circuit, "_wake", Wake())
+    monkeypatch.setattr(circuit, "SETTLE_S", 3600.0)
     ask(b"old", groups=("a",))
     before = versions.look_up("key", ("a",)).versions
     with monkeypatch.context() as away:
@@ -124,8 +118,6 @@ def test_a_queued_invalidation_is_sent_as_soon_as_redis_replies(ask, monkeypatch
         cache.invalidate(["a"])
     until(lambda: versions.look_up("key", ("a",)).versions != before)
     assert cache.circuit.is_open()
-    settled.set()
-    until(lambda: not cache.circuit.is_open())
 
 
 def nobody():
@@ -160,23 +152,37 @@ def test_an_invalidation_is_a_test_write_too(ask, monkeypatch):
     versions.look_up("key", ("a",))
 
 
-def test_memory_is_bounded_in_bytes_and_the_least_used_goes_first(settings):
-    settings.CACHE_MEMORY_BYTES = 4 * (1000 + 500)
-    store = memory.Memory()
-    for number in range(4):
-        put(store, f"key {number}")
-    store.get("key 0")
-    put(store, "one more")
-    assert store.bytes <= settings.CACHE_MEMORY_BYTES
-    assert store.get("key 0") is not None
-    assert store.get("key 1") is None
-    store.clear()
-    assert store.bytes == 0
+def test_a_change_is_delivered_before_it_is_acknowledged_when_redis_is_back(ask, monkeypatch):
+    """Another process that uses it already would else answer with what was there before."""
+    ask(b"old", groups=("a",))
+    before = versions.look_up("key", ("a",)).versions
+    monkeypatch.setattr(circuit, "PROBE_INTERVAL_S", 60.0)
+    monkeypatch.setattr(circuit, "_ATTEMPT_S", 60.0)
+    with monkeypatch.context() as away:
+        away.setattr(redis, "client", nobody)
+        cache.invalidate(["b"])
+    cache.invalidate(["a"])
+    assert versions.look_up("key", ("a",)).versions != before
 
 
-def put(store, key):
-    entry = Entry(b"x" * 1000, "0" * 16, expires_at=time.monotonic() + 60)
-    store.put(key, entry, generation=store.generation)
+def test_a_redis_that_hangs_does_not_hold_up_a_writer(monkeypatch):
+    """It waits for one attempt, for 50 ms: here the attempt never ends, and no lock is held."""
+    hangs = threading.Event()
+    monkeypatch.setattr(versions, "invalidate", lambda *_: hangs.wait(60) and nobody())
+    cache.circuit.enqueue(["a"], RedisTimeoutError("late"))
+    cache.circuit.enqueue(["b"], RedisTimeoutError("late"))
+    hangs.set()
+
+
+def test_what_an_attempt_could_not_deliver_is_queued_again(ask, monkeypatch):
+    ask(b"old", groups=("a",))
+    before = versions.look_up("key", ("a",)).versions
+    with monkeypatch.context() as away:
+        away.setattr(redis, "client", nobody)
+        cache.invalidate(["a"])
+        with pytest.raises(RedisConnectionError):
+            cache.circuit.flush_invalidations()
+    until(lambda: versions.look_up("key", ("a",)).versions != before)
 
 
 @pytest.fixture
