@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from midst.health import ALIVE
+from midst.server import probes
 from midst.server.connections import Receive, Scope, Send
 from midst.server.threads import Answer, Busy, Threads
 
@@ -53,17 +53,6 @@ _SLOW = problem(
 
 # In the environ: how many bytes of its body are counted as buffered.
 _HELD = "midst.held"
-_HEALTH = "/health"
-
-
-def is_probe(scope: Scope) -> bool:
-    return scope["path"] == _HEALTH and scope["method"] in {"GET", "HEAD"}
-
-
-def alive(scope: Scope) -> Answer:
-    """Answer the question whether the process is alive: busy is alive."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ALIVE))]
-    return Answer(200, headers, b"" if scope["method"] == "HEAD" else ALIVE)
 
 
 class Gone(Exception):
@@ -88,9 +77,9 @@ class Server:
         if scope["type"] != "http":
             await refuse(scope, send)
             return
-        if self._threads.are_all_taken and is_probe(scope):
-            # Django's answer would wait, and whoever asks would end a process that works.
-            await send_answer(alive(scope), send)
+        alive = probes.answer(scope, is_busy=self._threads.are_all_taken)
+        if alive is not None:
+            await send_answer(alive, send)
             return
         decided: dict[str, Any] = {}
         found = await self._hot_path.answer(scope, decided) if self._hot_path else None

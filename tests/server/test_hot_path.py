@@ -177,6 +177,25 @@ def test_through_and_around_are_the_same(sides):
     assert {("GET", 200), ("HEAD", 200), ("GET", 304)} <= set(hits)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("host", [HOST, (b"host", b"not a host")])
+def test_a_probe_is_answered_as_django_does_and_never_asks_it(sides, method, host):
+    """With a trace's header Django answers: in pieces, for it sends no length here."""
+    caller = (b"traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    found = [
+        counted_and_logged(
+            sides, lambda given=given: send(sides, sides.through, method, b"/health", b"", given)
+        )
+        for given in ([host], [host, caller])
+    ]
+    assert [answer[3] for answer, *_ in found] == [False, True]
+    assert [answer[0] for answer, *_ in found] == [200, 200]
+    assert [dict(answer[1])[b"content-type"] for answer, *_ in found] == [b"application/json"] * 2
+    assert found[0][0][2] == (found[1][0][2] if method == "GET" else b"")
+    assert found[0][1:] == found[1][1:]
+    assert found[0][1]
+
+
 def test_an_answer_is_never_older_than_the_last_commit(sides):
     mask = Mask.objects.get(slug="architect")
     for number in range(4):
