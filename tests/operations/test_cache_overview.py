@@ -7,7 +7,6 @@ import pytest
 
 from midst.kernel import redis
 from midst.kernel.cache import circuit, read, versions
-from midst.kernel.cache.entries import Entry
 from midst.operations.cache_page import overview
 from midst.operations.cache_page.overview import State
 

@@ -26,7 +26,7 @@ _FAILURES = 3
 # More groups than this cost more than to invalidate everything once.
 _MOST_QUEUED = 10_000
 PROBE_INTERVAL_S = 0.1
-# A group of no entry: with nothing to deliver, a Redis that takes no writes is found out all the same.
+# A group of no entry: a Redis that takes no writes is found out with nothing to deliver, too.
 _PROBE = "probe"
 # More than a probe and its longest timeout: by then every process knows that Redis is back.
 SETTLE_S = 1.0

@@ -1,8 +1,9 @@
 """Readers of one process share computations while nothing can be stored.
 
 Since a writer commits (with many writers a group is pending much of the time), or since Redis is
-not available. Without this every reader of a list would compute it then. A reader takes part only in a computation that starts after it came: one that is
-running may have read before a commit that this reader has to see.
+not available. Without this every reader of a list would compute it then. A reader takes part only
+in a computation that starts after it came: one that is running may have read before a commit that
+this reader has to see.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,6 @@ from enum import StrEnum
 from time import monotonic
 from typing import Any
 
-from django.conf import settings
 from redis.exceptions import RedisError
 
 from midst.kernel import redis
