@@ -136,6 +136,11 @@ def count_text(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def closed(text: str) -> str:
+    """Return ``text``, which a person wrote, as a sentence that another one may follow."""
+    return text if text.rstrip().endswith((".", "!", "?", "…", ":", ";")) else f"{text.rstrip()}."
+
+
 # What people call the severities.
 _SEVERITIES = {"error": "error", "warning": "warning", "info": "hint"}
 

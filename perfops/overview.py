@@ -23,6 +23,7 @@ from perfops.analysis.selectors import Seen
 from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
+from perfops.formatting import severities_text
 from perfops.models.analyses import Analysis, Finding, Recommendation
 from perfops.models.origins import QueryOrigin, ScopeTotal
 from perfops.models.runs import LoadRun
@@ -104,6 +105,7 @@ class Step:
 class Overview:
     """``kind``: good, warning, bad or odd (nothing is known yet); ``summary``: in few words.
 
+    ``set_apart``: of the open findings, those of seeding and the like, which no incident shows.
     ``reasons``: the worst first. ``runs``: of the newest one's scenario and target, newest first.
     """
 
@@ -116,6 +118,7 @@ class Overview:
     judgements: tuple[Judgement, ...]
     analysis: Analysis | None
     open_findings: dict[str, int]
+    set_apart: int
     incidents: tuple[Incident, ...]
     hours: tuple[Hour, ...]
     present: dict[str, Present]
@@ -135,6 +138,13 @@ class Overview:
     def more(self) -> str:
         """How many reasons the headline does not name."""
         return f"And {len(self.others)} more below." if self.first and self.others else ""
+
+    @property
+    def findings_text(self) -> str:
+        """How many are open: "1 warning, 2 hints open, 1 of them set apart"; "" for none."""
+        found = severities_text(self.open_findings)
+        apart = f", {self.set_apart} of them set apart" if self.set_apart else ""
+        return f"{found} open{apart}" if found else ""
 
     @property
     def headline(self) -> str:
@@ -157,7 +167,10 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     analysing = [each for each in newest if each.is_active]
     active: tuple[LoadRun | Analysis, ...] = (*_active_runs(), *analysing)
     hours = _hours()
-    incidents = _incidents(analysis, sum(each.total_ms for each in hours) / 1000)
+    seen = selectors.findings_of(analysis, limit=_FINDINGS) if analysis else []
+    still_open = [each for each in seen if each.finding.status == Finding.Status.OPEN]
+    ours = [each for each in still_open if not each.apart]
+    incidents = _incidents(ours, sum(each.total_ms for each in hours) / 1000)
     open_findings = _open_findings()
     present = {name: sessions.now(name) for name in sessions.databases()}
     scheduled = _scheduled()
@@ -167,10 +180,10 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         *reasons.of_budgets(runs, judgements),
         *reasons.waiting(active),
         *reasons.of_panels(shown, "bad"),
-        *reasons.of_findings(open_findings, "error", "{}: see the incidents."),
+        *reasons.of_findings(open_findings, "error"),
     ]
     worth_a_look = [*taken, *reasons.near(judgements), *reasons.late(scheduled)]
-    worth_a_look += reasons.of_findings(open_findings, "warning", "{}: see the incidents.")
+    worth_a_look += reasons.of_findings(open_findings, "warning")
     known = bool(runs or analysis)
     if known:
         worth_a_look += reasons.unseen(runs, analysis, unjudged)
@@ -186,6 +199,7 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         judgements=judgements,
         analysis=analysis,
         open_findings=open_findings,
+        set_apart=len(still_open) - len(ours),
         incidents=incidents,
         hours=hours,
         present=present,
@@ -245,15 +259,12 @@ def _hours() -> tuple[Hour, ...]:
     return tuple(Hour(row["hour"], row["number"], row["ms"]) for row in by_hour.order_by("hour"))
 
 
-def _incidents(analysis: Analysis | None, day_s: float) -> tuple[Incident, ...]:
-    """Return the application's ``_TOP`` open incidents of ``analysis``, by what they would save."""
-    if analysis is None:
-        return ()
+def _incidents(seen: list[Seen], day_s: float) -> tuple[Incident, ...]:
+    """Return the ``_TOP`` incidents of the open findings ``seen``, by what they would save."""
     groups: defaultdict[object, list[Seen]] = defaultdict(list)
-    for each in selectors.findings_of(analysis, limit=_FINDINGS):
-        if each.finding.status == Finding.Status.OPEN and not each.apart:
-            key = ("alone", each.finding.pk) if each.incident is None else each.incident
-            groups[key].append(each)
+    for each in seen:
+        key = ("alone", each.finding.pk) if each.incident is None else each.incident
+        groups[key].append(each)
     pks = [each.finding.pk for its in groups.values() for each in its]
     proved = Recommendation.objects.filter(finding__in=pks).values_list("finding", "gain")
     gains = dict(proved)

@@ -76,7 +76,7 @@ def of_databases(present: dict[str, Present]) -> tuple[list[Reason], list[Reason
         used = each.connections
         share = used.used / used.available if used and used.available > 0 else 0.0
         if used and share >= conf().CONNECTIONS_WARNING:
-            text = f"{used.used} of {used.available} connections of {name} are taken."
+            text = f"{used.used_text} connections of {name} are taken."
             (bad if share >= conf().CONNECTIONS_ERROR else worth_a_look).append(
                 Reason(text, *_at(name))
             )
@@ -120,14 +120,14 @@ def near(judgements: tuple[Judgement, ...]) -> list[Reason]:
     ]
 
 
-def of_findings(open_findings: dict[str, int], severity: str, text: str) -> list[Reason]:
-    """Return that findings of ``severity`` are open: ``text``, with their number for ``{}``."""
+def of_findings(open_findings: dict[str, int], severity: str) -> list[Reason]:
+    """Return how many findings of ``severity`` are open: as many as their list then shows."""
     number = open_findings.get(severity, 0)
     if not number:
         return []
     counted = count_text(number, severity)
-    return [Reason(text.format(f"{counted} {'is' if number == 1 else 'are'} open"), "findings",
-                   severity)]  # fmt: skip
+    verb = "is" if number == 1 else "are"
+    return [Reason(f"{counted} {verb} open: see the findings.", "findings", severity)]
 
 
 def waiting(active: tuple[LoadRun | Analysis, ...]) -> list[Reason]:

@@ -144,7 +144,7 @@ def _usage(found: present.Present) -> list[tuple[str, Any]]:
     if used is None:
         return []
     return [
-        ("In use", f"{used.used} of {used.available}"),
+        ("In use", used.used_text),
         ("Idle", used.idle),
         ("max_connections", used.maximum),
         ("Reserved for superusers", used.reserved),

@@ -15,7 +15,7 @@ from perfops.admin.pages import minute
 from perfops.analysis.sessions import Present
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
 from perfops.conf import conf
-from perfops.formatting import ms_text, percent_text, severities_text, share_text, time_text
+from perfops.formatting import ms_text, percent_text, share_text, time_text
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
 from perfops.overview import Incident, Overview, RunFigures, Scheduled, Step
@@ -102,7 +102,7 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         "figures": _figures(state),
         "incidents": [_incident(each) for each in state.incidents],
         "findings_url": reverse("admin:perfops_finding_changelist"),
-        "open_findings": severities_text(state.open_findings),
+        "open_findings": state.findings_text,
         "analysis": _analysis(state),
         "budgets": _budgets(state),
         "budgets_url": reverse("admin:perfops_budget_changelist"),
@@ -299,7 +299,7 @@ def _database(name: str, present: Present) -> dict[str, Any]:
         "name": name,
         "badge": badge,
         "facts": [
-            ("Connections", f"{used.used} of {used.available}"),
+            ("Connections", used.used_text),
             ("Waiting for a lock", waiting),
             ("Idle in transaction", idle),
         ],

@@ -6,6 +6,7 @@ import msgspec
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from perfops.budgets.metrics import registry
 from perfops.budgets.metrics.metric import Reading, WrongValue
 from perfops.budgets.metrics.registry import metric_of
 from perfops.load.aborting import Abort
@@ -111,6 +112,9 @@ def record_deletion(budget: Budget, *, by: Any) -> BudgetChange:
 
 def _checked(each: Wanted) -> Budget:
     name = f"{each.metric} of {each.route}" if each.route else each.metric
+    known = registry.every()
+    if each.metric not in known:
+        raise UnusableBudgets(f"there is no metric {each.metric!r}; there is: {', '.join(known)}.")
     budget = Budget(metric=each.metric, route=each.route, action=each.action)
     try:
         budget.clean_fields(exclude=["target", "threshold"])

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from perfops.formatting import closed
 from perfops.models.budgets import Budget
 from perfops.models.decisions import Waiver
 
@@ -84,8 +85,8 @@ class Waivers:
             return ""
         end = f"{timezone.localtime(waiver.ends_at):%Y-%m-%d %H:%M %Z}"
         if at < waiver.ends_at:
-            return f"Waived until {end}: {waiver.reason}"
-        return f"Its waiver ended on {end} and no longer counts: {waiver.reason}" * violated
+            return closed(f"Waived until {end}: {waiver.reason}")
+        return closed(f"Its waiver ended on {end} and no longer counts: {waiver.reason}") * violated
 
 
 def read() -> Waivers:

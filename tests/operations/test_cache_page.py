@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from midst.kernel import redis
-from midst.kernel.cache import Outcome, read
+from midst.kernel.cache import Outcome, read, versions
 from midst.operations import panels
 from midst.operations.cache_page import clearing, clearings
 from midst.telemetry import metrics
@@ -203,6 +203,12 @@ def test_a_cache_that_was_flushed_is_cold(admin_client, things):
         assert flushed.age_s < clearings.COLD_S
         assert "FLUSHALL cleared everything" in admin_client.get(PAGE).content.decode()
         assert panels.panels(None)[0]["text"] == "cold, FLUSHALL cleared everything"
+        # An hour later it says nothing new, and costs no statistics of all commands.
+        version = versions.version_key(versions.ALL)
+        client.expire(version, client.ttl(version) - 3601)
+        before = client.info("commandstats")["cmdstat_info"]["calls"]
+        assert clearings.recent() == []
+        assert client.info("commandstats")["cmdstat_info"]["calls"] == before + 1
     finally:
         client.config_resetstat()
     assert clearings.recent() == []

@@ -188,18 +188,20 @@ def entry_key(key: str) -> str:
     return f"{key_prefix()}:{key}"
 
 
-def emptied_age_s() -> float | None:
+def emptied_age_s(within_s: float) -> float | None:
     """Return for how long (s) the cache has been there, when a FLUSHALL or FLUSHDB emptied it.
 
     Every entry's group gets a version at the first read after that, for ``_VERSION_TTL_S``. None:
-    the server was not flushed since its start, or nothing was read since. One round trip.
+    it is older than ``within_s``, the server was not flushed since its start, or nothing was read
+    since. One TTL; the statistics of all commands are asked for in those seconds alone.
     """
-    pipeline = redis.client().pipeline(transaction=False)
-    pipeline.ttl(version_key(ALL))
-    pipeline.info("commandstats")
-    left_s, counted = pipeline.execute()
-    was_flushed = {"cmdstat_flushall", "cmdstat_flushdb"} & set(counted)
-    return float(_VERSION_TTL_S - left_s) if was_flushed and left_s >= 0 else None
+    client = redis.client()
+    left_s = client.ttl(version_key(ALL))
+    age_s = float(_VERSION_TTL_S - left_s)
+    if left_s < 0 or age_s >= within_s:
+        return None
+    was_flushed = {"cmdstat_flushall", "cmdstat_flushdb"} & set(client.info("commandstats"))
+    return age_s if was_flushed else None
 
 
 def version_key(group: str) -> str:

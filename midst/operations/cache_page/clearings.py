@@ -51,7 +51,7 @@ def recent() -> list[Clearing]:
     for what, text in redis.client().hgetall(_key()).items():
         noted = json.loads(text)
         found.append(Clearing(what.decode(errors="replace"), noted["by"], noted["at"]))
-    if (age_s := versions.emptied_age_s()) is not None:
+    if (age_s := versions.emptied_age_s(_KEPT_S)) is not None:
         found.append(Clearing("everything", "FLUSHALL", time() - age_s))
     kept = [each for each in found if each.age_s < _KEPT_S]
     return sorted(kept, key=lambda each: -each.at)

@@ -34,11 +34,12 @@ def _used(found: Connections, limits: Conf) -> DetectedIssue | None:
     severity = _severity(share, limits)
     if severity is None:
         return None
+    percent = f" ({share:.0%})" if share <= 1 else ""
     return DetectedIssue(
         advisor=ID,
         object="connections in use",
         severity=severity,
-        title=f"{found.used} of {found.available} connections are taken ({share:.0%})",
+        title=f"{found.used_text} connections are taken{percent}",
         evidence={
             "in use": found.used,
             "of them idle": found.idle,

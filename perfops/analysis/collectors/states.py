@@ -102,6 +102,13 @@ class Connections(msgspec.Struct, frozen=True):
     def available(self) -> int:
         return self.maximum - self.reserved
 
+    @property
+    def used_text(self) -> str:
+        """How many are used of those there are: superusers may use the reserved ones too."""
+        if self.used <= self.available:
+            return f"{self.used} of {self.available}"
+        return f"{self.used} of {self.maximum} ({self.reserved} of them reserved for superusers)"
+
 
 class Replica(msgspec.Struct, frozen=True):
     """A standby as its primary sees it, or (``name`` empty) as it sees itself.

@@ -16,7 +16,7 @@ from perfops.budgets.against import (
     exact,
 )
 from perfops.budgets.against.attribution import Cause
-from perfops.budgets.against.checkouts import Recipe, Side, git
+from perfops.budgets.against.checkouts import Recipe, Side, commit_of, git
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.against.measuring import Wanted
 from perfops.statistics.gate import Outcome
@@ -57,7 +57,7 @@ def first_bad(commits: Sequence[str], test: Callable[[str], bool | None]) -> lis
 
 def commits_between(good: str, bad: str) -> tuple[str, list[str]]:
     """Return the commit GOOD and those after it up to BAD. Raises ``CouldNotCompare``."""
-    old, new = (_commit(each) for each in (good, bad))
+    old, new = (commit_of(each) for each in (good, bad))
     if git("status", "--porcelain", "--untracked-files=no"):
         raise CouldNotCompare("The checkout has changes: commit or stash them, then bisect.")
     if old == new:
@@ -65,13 +65,6 @@ def commits_between(good: str, bad: str) -> tuple[str, list[str]]:
     if git("merge-base", old, new) != old:
         raise CouldNotCompare(f"{good} is not an ancestor of {bad}: name an earlier commit of it.")
     return old, git("rev-list", "--reverse", "--first-parent", f"{old}..{new}").splitlines()
-
-
-def _commit(ref: str) -> str:
-    try:
-        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    except CouldNotCompare as error:
-        raise CouldNotCompare(f"There is no commit {ref}.") from error
 
 
 class Bisection:

@@ -29,6 +29,7 @@ _LOG_LINES = 15
 # A runner that cancels a job, and a terminal that is closed, must be cleaned up after like Ctrl-C.
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LOCK = "uv.lock"
+_MOST_NAMES = 10
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -170,6 +171,19 @@ def git(*words: str, folder: Path | None = None) -> str:
     return done.stdout.strip()
 
 
+def commit_of(ref: str) -> str:
+    """Return the commit's hash. Raises ``CouldNotCompare``, with names that there are."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    except CouldNotCompare as error:
+        names = git(
+            "for-each-ref", "--format=%(refname:short)", f"--count={_MOST_NAMES}",
+            "--sort=-creatordate", "refs/heads", "refs/tags", "refs/remotes",
+        ).split()  # fmt: skip
+        known = f" Branches and tags, the newest first: {', '.join(names)}." if names else ""
+        raise CouldNotCompare(f"There is no commit {ref}.{known}") from error
+
+
 @contextmanager
 def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
     """Yield the build of ``ref`` and that of this checkout, each with its database.
@@ -177,7 +191,7 @@ def prepared(ref: str, how: Recipe) -> Iterator[tuple[Side, Side]]:
     Both databases hold the same rows: the older build fills one, the newer one migrates a copy.
     Raises ``CouldNotCompare``.
     """
-    commit = git("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    commit = commit_of(ref)
     with ExitStack() as stack:
         folder, scratch = stack.enter_context(worktree(commit))
         names = [f"{SCRATCH}{os.getpid()}_{letter}" for letter in "ab"]

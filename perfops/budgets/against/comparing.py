@@ -20,6 +20,7 @@ from perfops.budgets.against.serving import serving
 from perfops.conf import conf
 from perfops.formatting import count_text
 from perfops.load import k6, scenarios
+from perfops.load.scenarios import Plan
 from perfops.statistics import gate
 from perfops.statistics.gate import Decision, Outcome, Series
 
@@ -48,6 +49,8 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
     """
     # First: a database without our tables is known at once, and not after all the builds.
     how, waived = checkouts.recipe(), waivers.read()
+    # So is a scenario that there is not.
+    _plan_of(wanted)
     say(f"Preparing the build of {ref} and a database for each ...")
     with checkouts.prepared(ref, how) as pair:
         say("Counting what single requests cost in both ...")
@@ -60,14 +63,18 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
     return found
 
 
+def _plan_of(wanted: Wanted) -> Plan:
+    try:
+        return measuring.plan_of(wanted)
+    except scenarios.UnknownScenario as error:
+        raise CouldNotCompare(str(error)) from error
+
+
 def _routes(wanted: Wanted, new: Side, how: Recipe) -> Path | None:
     """Return what the scenario asks for as a file; None where it does not say. Raises
     ``CouldNotCompare``.
     """
-    try:
-        routes = measuring.filled(measuring.plan_of(wanted), new, how).routes
-    except scenarios.UnknownScenario as error:
-        raise CouldNotCompare(str(error)) from error
+    routes = measuring.filled(_plan_of(wanted), new, how).routes
     return routes if routes is not None and routes.suffix == ".json" else None
 
 
@@ -79,8 +86,8 @@ def compare_pair(
     ``ref``: since which commits and files are named.
     """
     try:
-        plan, binary = measuring.plan_of(wanted), k6.binary(conf().K6_BINARY)
-    except (k6.NoK6, scenarios.UnknownScenario) as error:
+        plan, binary = _plan_of(wanted), k6.binary(conf().K6_BINARY)
+    except k6.NoK6 as error:
         raise CouldNotCompare(str(error)) from error
     plan = measuring.filled(plan, pair[1], how)
     requests: dict[str, Counter[str]] = {side.name: Counter() for side in pair}

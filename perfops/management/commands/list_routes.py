@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from django.core.management.base import CommandError
 
 from perfops.analysis import queries
 from perfops.analysis.collectors import origins
@@ -42,7 +43,10 @@ class Command(ReportCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         show = console.print_json if options["format"] == "json" else _print_lines
         if options["filled"]:
-            listed = routes.filled(routes.read(options["filled"]))
+            try:
+                listed = routes.filled(routes.read(options["filled"]))
+            except routes.UnusableRoutes as error:
+                raise CommandError(str(error), returncode=console.COULD_NOT_TELL) from error
             show(msgspec.to_builtins(listed))
             return
         executions = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from perfops import overview, panels, reasons
 from perfops.analysis.sessions import Present
-from perfops.formatting import count_text, severities_text
+from perfops.formatting import count_text
 from perfops.management.console import (
     COULD_NOT_TELL,
     FINE,
@@ -62,7 +62,7 @@ def _lines(state: overview.Overview) -> list[str]:
     found = "no analysis yet; start one by manage.py analyze_db."
     if state.analysis:
         age = reasons.age_text(state.analysis.created_at, state.at)
-        problems = severities_text(state.open_findings) or "no problem is open"
+        problems = state.findings_text or "no problem is open"
         found = f"{problems}; analysis {state.analysis.pk}, {age}."
     late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")
     jobs = count_text(len(state.active), "job")
@@ -82,6 +82,6 @@ def _now_text(present: dict[str, Present]) -> str:
             parts.append(f"{name} does not answer")
             continue
         waiting = sum(bool(session.blocked_by) for session in each.sessions)
-        used = f"{each.connections.used} of {each.connections.available} connections"
+        used = f"{each.connections.used_text} connections"
         parts.append(f"{name} has {used}, {count_text(waiting, 'session')} waiting for a lock")
     return ", ".join(parts)

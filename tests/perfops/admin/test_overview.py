@@ -9,6 +9,7 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.test.utils import CaptureQueriesContext
@@ -361,6 +362,23 @@ def test_under_a_theme_without_django_s_block_above_the_title_the_navigation_is_
     without = admin_client.get(page).content.decode().partition('<div id="content"')[0]
     assert without.count('class="po-nav"') == 1
     assert '<h1 class="po-heading">Monitoring pipeline</h1>' in without
+
+
+def test_as_many_findings_are_open_as_their_list_shows(admin_client, measured, capsys):
+    """No incident shows what is set apart: the number says so, and is the list's."""
+    seeding = replace(ADVICE, object="public.seeded")
+    findings.record(
+        Analysis.objects.create(state="finished"), [ADVICE, seeding],
+        incidents=[Incident((ADVICE,), 0.5, ""), Incident((seeding,), None, "seed")],
+    )  # fmt: skip
+    page = overview(admin_client)
+    assert "2 warnings open, 1 of them set apart" in page
+    assert page.count('<article class="po-card') == 1
+    with pytest.raises(SystemExit):
+        call_command("perfops")
+    assert "Findings: 2 warnings open, 1 of them set apart; " in capsys.readouterr().out
+    listed = admin_client.get(reverse("admin:perfops_finding_changelist"))
+    assert listed.context["cl"].result_count == 2
 
 
 def test_who_may_see_a_part_sees_links_to_it_and_no_overview(client):

@@ -166,6 +166,14 @@ def test_connections_are_held_against_what_is_not_reserved(used, severity):
     assert severities(found) == ([severity] if severity else [])
 
 
+def test_superusers_may_take_more_than_there_are_for_others():
+    (found,) = connections.run(window(connections=Connections(100, 3, 97, 0)), LIMITS)
+    assert found.title == "97 of 97 connections are taken (100%)"
+    (found,) = connections.run(window(connections=Connections(100, 3, 99, 0)), LIMITS)
+    text = "99 of 100 (3 of them reserved for superusers) connections are taken"
+    assert found.title == text
+
+
 @pytest.mark.parametrize(
     ("aliases", "workers", "ill"), [(1, 17, False), (1, 18, True), (2, 9, True)]
 )

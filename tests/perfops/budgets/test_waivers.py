@@ -16,6 +16,7 @@ from perfops.budgets.against import comparing
 from perfops.budgets.against.comparing import Compared
 from perfops.budgets.selectors import against_before, of_run
 from perfops.budgets.services import evaluate
+from perfops.formatting import closed
 from perfops.management import console, report
 from perfops.management.budget_report import code_of
 from perfops.models import Budget, Evaluation, LoadRun, Waiver
@@ -124,6 +125,12 @@ def test_what_was_no_violation_shows_its_waiver_only_while_it_counts():
     (told,) = [each for each in of_run(run) if each.name == P95]
     assert (told.outcome, told.is_waived) == ("met", False)
     assert told.reason.startswith("Waived until")
+    # Another sentence may follow what a person wrote.
+    assert [closed("known"), closed(WHY)] == ["known.", WHY]
+    kept.reason = "known "
+    kept.save()
+    (told,) = [each for each in of_run(run) if each.name == P95]
+    assert told.reason.endswith(": known.")
     kept.ends_at = timezone.now() - timedelta(days=1)
     kept.save()
     assert not any(each.reason for each in of_run(run) if each.name == P95)

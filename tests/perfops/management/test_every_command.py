@@ -88,6 +88,9 @@ def called(*words):
         ("clear_cache --region nothing", "profiles"),
         ("import_profile - --owner grave", "'grave'; there is: grace."),
         ("stack nothing", "status"),
+        ("check_budget --against nothing", "the newest first: "),
+        ("check_budget --against HEAD --scenario nothing", "smoke"),
+        ("list_routes --filled nothing.json", "No such file"),
     ],
 )
 def test_a_wrong_name_says_what_there_is_and_leaves_nothing_behind(words, known, capsys):
