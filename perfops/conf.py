@@ -49,7 +49,8 @@ class Conf:
     # requests are: {"threads": 0.75, "queue": 0.0}.
     SATURATION: str = ""
     # How another build of the project is installed, filled and served for check_budget --against:
-    # install, python, prepare, migrate, serve, environment, counts. See perfops/budgets/against.
+    # install, python, prepare, migrate, serve, environment, counts, routes. See
+    # perfops/budgets/against.
     AGAINST: Mapping[str, object] = field(default_factory=dict)
     # Dotted paths of what the project adds, beside the entry points of installed packages: modules
     # of advisors, budget metrics, folders of scenarios, output formats. See perfops/plugins.py.

@@ -249,6 +249,7 @@ PERFOPS = {
             "{python} manage.py seed --profiles 1000",
         ],
         "counts": "infra/k6/counts.json",
+        "routes": "infra/k6/counted.json",
         "serve": "{python} -m gunicorn -c infra/gunicorn.conf.py",
         "environment": {
             "DATABASE_URL": "{database_url}",

@@ -1,6 +1,7 @@
 """``check_budget --deterministic``: the counts of requests as a report of budgets."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import msgspec
@@ -20,12 +21,12 @@ from perfops.budgets.selectors import against_before
 from perfops.formatting import count_text
 from perfops.load import routes as load_routes
 from perfops.load.routes import Listed, Route, UnusableRoutes
-from perfops.management import console
+from perfops.management import console, quiet_logs
 from perfops.management.budget_report import BudgetReport, code_of
 from perfops.models.budgets import Evaluation
 
 _SUBJECT = "Counts of requests"
-_LAST_FINE_STATUS = 299
+_LAST_FINE_STATUS, _FIRST_ERROR = 299, 500
 
 
 def report(
@@ -92,9 +93,15 @@ def report(
 
 
 def _counted(listed: list[Listed], user: str, note_executed: Path | None) -> dict[str, Counts]:
-    """Count, and note what was executed. Raises ``LookupError`` where there is no such user."""
-    with counting.client_of(user) as client:
+    """Count, and note what was executed. Raises ``LookupError`` where there is no such user.
+
+    Each request's log lines would hide the verdict: they are shown where one is answered by an
+    error of the server.
+    """
+    with quiet_logs.kept() as said, counting.client_of(user) as client:
         counts = counting.count(listed, client)
+    if any(each.status >= _FIRST_ERROR for each in counts.values()):
+        sys.stderr.write(said.getvalue())
     if note_executed is not None:
         executed.write(note_executed, counts)
     return counts

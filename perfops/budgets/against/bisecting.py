@@ -1,5 +1,6 @@
 """Which commit made it slower: by counts of requests where these differ, else by runs in turn."""
 
+import shlex
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -115,9 +116,12 @@ class Bisection:
 def bisect(good: str, bad: str, wanted: Wanted, options: str, say: Say) -> Found:
     """Return the commit between the two that costs more. Raises ``CouldNotCompare``.
 
-    ``options``: more words for ``check_budget --deterministic``, such as ``--user reader``.
+    ``options``: more words for ``check_budget --deterministic``, such as ``--user reader``; what is
+    counted is the recipe's file, where they name none.
     """
     how = checkouts.recipe()
+    if how.routes and "--routes" not in shlex.split(options):
+        options = f"{options} --routes {shlex.quote(str(Path(how.routes).absolute()))}"
     old, commits = commits_between(good, bad)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perfops-")))

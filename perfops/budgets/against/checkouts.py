@@ -39,7 +39,8 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``{scratch}`` (an empty folder), ``{side}`` (a name of its own) and ``{database_url}`` are
     filled in. ``install``: in the other build's checkout. ``prepare``: fills its empty database.
     ``migrate``: this build's migrations on a copy of that. ``counts``: the committed file of
-    ``check_budget --deterministic``.
+    ``check_budget --deterministic``; ``routes``: a routes.json of what is counted, in this build's
+    checkout, instead of the scenario's.
     """
 
     install: tuple[str, ...] = ()
@@ -47,6 +48,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prepare: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
     migrate: tuple[str, ...] = ("{python} manage.py migrate --no-input",)
     counts: str = "perfops-counts.json"
+    routes: str = ""
     serve: str = "{python} manage.py runserver --noreload {port}"
     environment: dict[str, str] = msgspec.field(
         default_factory=lambda: {"DATABASE_URL": "{database_url}"}

@@ -54,7 +54,7 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
     say(f"Preparing the build of {ref} and a database for each ...")
     with checkouts.prepared(ref, how) as pair:
         say("Counting what single requests cost in both ...")
-        counts = exact.compare(pair, how, _routes(wanted, pair[1], how), ref, waived)
+        counts = exact.compare(pair, how, routes_of(wanted, how), ref, waived)
         if counts.is_broken:
             reason = "A single request costs more: the builds were not loaded."
             return Compared(Decision(Outcome.FAIL, (reason,), ()), 0, exact=counts)
@@ -70,12 +70,16 @@ def _plan_of(wanted: Wanted) -> Plan:
         raise CouldNotCompare(str(error)) from error
 
 
-def _routes(wanted: Wanted, new: Side, how: Recipe) -> Path | None:
-    """Return what the scenario asks for as a file; None where it does not say. Raises
+def routes_of(wanted: Wanted, how: Recipe) -> Path | None:
+    """Return the file of what is counted: the recipe's, else the scenario's where it is JSON.
+
+    None: neither says it. Each build fills it in from the rows that both have. Raises
     ``CouldNotCompare``.
     """
-    routes = measuring.filled(_plan_of(wanted), new, how).routes
-    return routes if routes is not None and routes.suffix == ".json" else None
+    if how.routes:
+        return Path(how.routes).absolute()
+    routes = _plan_of(wanted).routes
+    return routes.absolute() if routes is not None and routes.suffix == ".json" else None
 
 
 def compare_pair(

@@ -5,6 +5,7 @@ that never hits behind a proxy that remembers the answer.
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,7 @@ def compare(
     """
     old, new = pair
     file = new.scratch / "counts.json"
-    words = f"--baseline {file}" + (f" --routes {routes}" if routes else "")
+    words = f"--baseline {file}" + (f" --routes {shlex.quote(str(routes))}" if routes else "")
     try:
         written = report_of(old, how, f"--update {words}")
         if written["exit_code"]:

@@ -11,6 +11,7 @@ from perfops.budgets.against import checkouts, comparing, exact
 from perfops.budgets.against.checkouts import Recipe
 from perfops.budgets.against.committed_growth import CommittedGrowth
 from perfops.budgets.against.measuring import Wanted
+from perfops.load import routes
 from perfops.management import against_report, console
 from perfops.models.decisions import Waiver
 from perfops.statistics.gate import Decision, Outcome
@@ -84,10 +85,27 @@ def test_a_build_says_in_json_what_its_requests_cost(tmp_path):
     assert exact.report_of(side, Recipe(environment={}), "--update") == data()
 
 
+def test_what_is_counted_is_the_recipes_file_else_the_scenarios_and_can_be_read(settings, tmp_path):
+    """A scenario's file with its paths written out was none that could be counted by."""
+    (tmp_path / "routes.json").write_text('{"/a": 1}')
+    (tmp_path / "scenarios.json").write_text(
+        '{"smoke": {"title": "t", "start_rate": 1, "stages": [{"seconds": 5, "rate": 1}],'
+        ' "max_vus": 1}}'
+    )
+    settings.PERFOPS = {**settings.PERFOPS, "SCENARIO_DIR": tmp_path}
+    found = comparing.routes_of(Wanted(), Recipe())
+    assert list(routes.read(found)) == ["/a"]
+    own = comparing.routes_of(Wanted(), Recipe(routes="infra/k6/counted.json"))
+    assert own.is_absolute()
+    assert "/api/v1/profiles?limit=100" in routes.read(own)
+    (tmp_path / "routes.json").rename(tmp_path / "routes.js")
+    assert comparing.routes_of(Wanted(), Recipe()) is None
+
+
 def test_what_grew_is_not_loaded(monkeypatch, tmp_path):
     pair = checkouts.Side("old", tmp_path, "a", tmp_path, 1, ""), None
     monkeypatch.setattr(checkouts, "prepared", lambda ref, how: Yielding(pair))
-    monkeypatch.setattr(comparing, "_routes", lambda *_: None)
+    monkeypatch.setattr(comparing, "routes_of", lambda *_: None)
     monkeypatch.setattr(
         exact, "compare", lambda *_: exact.judged(data(), waivers.read(), CommittedGrowth())
     )
