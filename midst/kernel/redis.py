@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.dispatch import Signal
 from django_redis import get_redis_connection
 from redis import exceptions
 
@@ -18,6 +19,8 @@ MOST_PATIENCE = 3.0
 # After so many seconds without a late reply half of the additional patience is gone.
 _HALF_LIFE_S = 30.0
 
+# Sent by whoever of this process is the first to meet another server than the known one.
+server_changed = Signal()
 _run_id: str | None = None
 
 
@@ -106,4 +109,6 @@ def _remember(found: str) -> None:
     global _run_id
     known, _run_id = _run_id, found
     if known is not None and known != found:
-        raise ServerChanged("Redis was restarted")
+        error = ServerChanged("Redis was restarted")
+        server_changed.send(ServerChanged, error=error)
+        raise error

@@ -1,7 +1,7 @@
 """A circuit breaker: requests do not wait for a Redis that is not available.
 
-*Closed*: Redis is used. *Open*, after a few failures in a row or an invalidation that was not
-delivered: this process does not use Redis, and reads are answered by the database. A thread tries
+*Closed*: Redis is used. *Open*, after a few failures in a row, an invalidation that was not
+delivered, or when Redis was restarted: this process does not use Redis, and reads are answered by the database. A thread tries
 to deliver what was not delivered; when that succeeds, writes go to Redis again (*settling*). Reads
 are answered from it only when every process has had the time to notice.
 """
@@ -33,6 +33,9 @@ SETTLE_S = 1.0
 # For so long a writer waits for an attempt to deliver what it has changed. Refused or delivered it
 # takes a few ms; only a Redis that hangs takes longer.
 _ATTEMPT_S = 0.05
+# An attempt that takes longer hangs where no timeout holds, as in the name's resolution: another
+# thread makes the next one.
+_HUNG_S = 2.0
 
 
 class _State(Enum):
@@ -47,12 +50,15 @@ class Circuit:
     def __init__(self) -> None:
         self._state = _State.CLOSED
         self._failures = 0
-        self._queue: set[str] = set()
+        # The groups to invalidate, each with the number of its latest change.
+        self._queue: dict[str, int] = {}
+        self._enqueued = 0
         self._lock = Lock()
         self._prober: Thread | None = None
         self._wake = Event()
         self._attempts = Condition()
         self._attempts_begun = self._attempts_ended = 0
+        self._attempt_since = 0.0
 
     def is_open(self) -> bool:
         """Say whether reads should leave Redis alone."""
@@ -73,6 +79,14 @@ class Circuit:
             if self._failures >= _FAILURES:
                 self._open(error)
 
+    def note_restart(self, error: RedisError, **_: object) -> None:
+        """Open the circuit: another process may have changes that this server was not told of.
+
+        It tells it within a second, if it can reach it (``SETTLE_S``).
+        """
+        with self._lock:
+            self._open(error)
+
     def enqueue(self, groups: Collection[str], error: RedisError) -> None:
         """Queue an invalidation that was not delivered; the circuit stays open until it is.
 
@@ -84,7 +98,10 @@ class Circuit:
             # One that has begun already may have gone without these.
             awaited = self._attempts_begun + 1
         with self._lock:
-            self._add(groups)
+            self._enqueued += 1
+            self._queue |= dict.fromkeys(groups, self._enqueued)
+            if len(self._queue) > _MOST_QUEUED:
+                self._queue = {versions.ALL: self._enqueued}
             self._open(error)
         self._wake.set()
         with self._attempts:
@@ -102,9 +119,13 @@ class Circuit:
             metrics.CACHE_CIRCUIT_OPENED.inc()
         self._state = _State.OPEN
         # A forked process does not inherit its parent's thread.
-        if self._prober is None or not self._prober.is_alive():
+        if self._prober is None or not self._prober.is_alive() or self._hangs():
+            self._attempt_since = 0.0
             self._prober = Thread(target=self._probe, name="cache-prober", daemon=True)
             self._prober.start()
+
+    def _hangs(self) -> bool:
+        return bool(self._attempt_since) and monotonic() - self._attempt_since > _HUNG_S
 
     def _close(self) -> None:
         if self._state is not _State.CLOSED:
@@ -115,11 +136,6 @@ class Circuit:
         self._prober = None
         self._wake.set()
         metrics.CACHE_DEGRADED.set(0)
-
-    def _add(self, groups: Collection[str]) -> None:
-        self._queue.update(groups)
-        if len(self._queue) > _MOST_QUEUED:
-            self._queue = {versions.ALL}
 
     def _probe(self) -> None:
         while self._prober is current_thread():
@@ -157,31 +173,31 @@ class Circuit:
         """
         with self._attempts:
             self._attempts_begun += 1
+            self._attempt_since = monotonic()
         try:
             while not self._flush():
                 pass
         finally:
             with self._attempts:
                 self._attempts_ended = self._attempts_begun
+                self._attempt_since = 0.0
                 self._attempts.notify_all()
 
     def _flush(self) -> bool:
         """Return whether all is sent. Not under the lock: a Redis that hangs holds up no writer."""
         with self._lock:
-            sent, self._queue = self._queue, set()
-        try:
-            versions.invalidate(sent or {_PROBE}, versions.new_token())
-        except RedisError:
-            with self._lock:
-                self._add(sent)
-            raise
+            sent = dict(self._queue)
+        versions.invalidate(sent or {_PROBE}, versions.new_token())
         with self._lock:
+            # What was changed again meanwhile is sent again.
+            self._queue = {each: n for each, n in self._queue.items() if sent.get(each) != n}
             if not self._queue and self.is_open():
                 self._state = _State.SETTLING
             return not self._queue
 
 
 circuit = Circuit()
+redis.server_changed.connect(circuit.note_restart)
 
 
 @atexit.register

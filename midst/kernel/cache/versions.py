@@ -135,10 +135,13 @@ def new_token() -> str:
 
 def _run(groups: Collection[str], token: str, *, fresh: str) -> None:
     global _written_at  # noqa: PLW0603
+    run_id = redis.server_run_id()
     keys = [version_key(group) for group in sorted(groups)]
     arguments = [token, fresh, str(PENDING_S), str(_VERSION_TTL_S)]
     client = redis.client()
     client.register_script(_SCRIPT)(keys=keys, args=arguments, client=client)
+    if redis.server_run_id() != run_id:
+        raise redis.ServerChanged("Redis was restarted meanwhile: these keys mean nothing to it")
     # As good as the test write of a look-up.
     _written_at = monotonic()
 

@@ -174,6 +174,47 @@ def test_a_redis_that_hangs_does_not_hold_up_a_writer(monkeypatch):
     hangs.set()
 
 
+def test_an_attempt_that_hangs_is_not_waited_for_and_what_it_had_is_sent(ask, monkeypatch):
+    """The resolution of a name has no timeout."""
+    ask(b"old", groups=("a",))
+    before = versions.look_up("key", ("a",)).versions
+    monkeypatch.setattr(circuit, "_HUNG_S", 0.0)
+    hangs, over, send = threading.Event(), threading.Event(), versions.invalidate
+
+    def invalidate(groups, token):
+        if not hangs.is_set():
+            hangs.set()
+            over.wait(60)
+            nobody()
+        send(groups, token)
+
+    monkeypatch.setattr(versions, "invalidate", invalidate)
+    cache.circuit.enqueue(["a"], RedisTimeoutError("late"))
+    until(hangs.is_set)
+    cache.circuit.enqueue(["b"], RedisTimeoutError("late"))
+    until(lambda: versions.look_up("key", ("a",)).versions != before)
+    over.set()
+
+
+def test_a_redis_that_was_restarted_is_not_read_from_at_once(ask, monkeypatch):
+    """Another process may have changes that it could not tell the new server of yet."""
+    ask(b"old")
+    monkeypatch.setattr(redis, "_run_id", "another1")
+    redis.client().connection_pool.disconnect()
+    assert ask(b"new").outcome == Outcome.BYPASS
+    assert cache.circuit.is_open()
+    assert ask(b"newer").body == b"newer"
+    until(lambda: not cache.circuit.is_open())
+    assert ask(b"newest").outcome == Outcome.HIT
+
+
+def test_an_invalidation_by_keys_of_the_server_before_is_not_delivered(monkeypatch):
+    ids = iter(["before", "before", "after"])
+    monkeypatch.setattr(redis, "server_run_id", lambda: next(ids))
+    with pytest.raises(redis.ServerChanged):
+        versions.invalidate(["a"], "")
+
+
 def test_what_an_attempt_could_not_deliver_is_queued_again(ask, monkeypatch):
     ask(b"old", groups=("a",))
     before = versions.look_up("key", ("a",)).versions
