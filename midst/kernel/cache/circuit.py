@@ -1,9 +1,10 @@
 """A circuit breaker: requests do not wait for a Redis that is not available.
 
 *Closed*: Redis is used. *Open*, after a few failures in a row, an invalidation that was not
-delivered, or when Redis was restarted: this process does not use Redis, and reads are answered by the database. A thread tries
-to deliver what was not delivered; when that succeeds, writes go to Redis again (*settling*). Reads
-are answered from it only when every process has had the time to notice.
+delivered, or when Redis was restarted: this process does not use Redis, and reads are answered by
+the database. A thread tries to deliver what was not delivered; when that succeeds, writes go to
+Redis again (*settling*). Reads are answered from it only when every process has had the time to
+notice.
 """
 
 import atexit
