@@ -23,6 +23,7 @@ from perfops.jobs import lifecycle
 from perfops.jobs.lifecycle import CancelRequested, ClaimLost
 from perfops.load import (
     aborting,
+    accounts,
     bottleneck,
     fingerprint,
     k6,
@@ -125,7 +126,7 @@ def _execute(run: LoadRun, judge: Judge) -> None:
     black_box = _ask_who(run)
     run.save(update_fields=["fingerprint"])
     recording = Recording(Schedule(plan.spec))
-    with _prepared(run) as environment, routes.ready(plan.routes) as file:
+    with _prepared(run, plan) as environment, routes.ready(plan.routes) as file:
         # Afterwards: what fills in the routes is no part of the load.
         before = _look(run)
         lifecycle.renew(run)
@@ -209,24 +210,34 @@ class _Load:
 
 
 @contextmanager
-def _prepared(run: LoadRun) -> Iterator[Mapping[str, str]]:
-    """Make what the scenario works on, by ``PERFOPS["AROUND_RUN"]``; remove it afterwards.
+def _prepared(run: LoadRun, plan: Plan) -> Iterator[Mapping[str, str]]:
+    """Make what the scenario works on, by ``PERFOPS["AROUND_RUN"]`` and by the plan's own users;
+    remove it afterwards, with what the run wrote.
 
-    What fails in removing it is logged: the run is measured. Yields the script's variables.
+    What fails in removing it is logged: the run is measured. Yields the script's variables. Raises
+    ``_Unusable`` for what would write where nobody could remove it.
     """
-    name = conf().AROUND_RUN
-    if not name or not _is_ours(run):
+    if not _is_ours(run):
+        if accounts.writes_or_signs_in(plan):
+            raise _Unusable(
+                f"{plan.scenario} signs in or writes, and the database of {run.target} is not "
+                "ours: nobody could remove it. Is it one of PERFOPS['OWN_TARGETS']?"
+            )
         yield {}
         return
+    variables: dict[str, str] = {}
     stack = ExitStack()
-    variables = stack.enter_context(resolve_name(name)(run.scenario, run.pk))
     try:
+        if name := conf().AROUND_RUN:
+            variables |= stack.enter_context(resolve_name(name)(run.scenario, run.pk))
+        made = accounts.around(run, plan, needs_people="PEOPLE" not in variables)
+        variables |= stack.enter_context(made)
         yield variables
     finally:
         try:
             stack.close()
         except Exception:
-            log.exception("%s could not remove what run %s worked on", name, run.pk)
+            log.exception("%s: could not remove what run %s worked on", plan.scenario, run.pk)
 
 
 def _conclude(

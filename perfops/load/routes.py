@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import msgspec
@@ -42,6 +42,8 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``model``: "app.Model" whose rows (those that ``where`` lets pass, newest first) fill in the
     ``{field}`` of a path. ``statuses``: those that are as expected; without them 200 to 299.
+    A POST has a ``body`` (JSON, or a ``form``'s fields), in which the run's own text stands for
+    "{mark}"; ``made``: "app.Model.field" whose rows begin with it, and are removed after the run.
     """
 
     share: Share = 1.0
@@ -49,6 +51,10 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str = ""
     where: Fields = {}
     statuses: tuple[Status, ...] = ()
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, Any] = {}
+    form: bool = False
+    made: str = ""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -58,6 +64,9 @@ class Listed(msgspec.Struct, frozen=True):
     share: float
     paths: tuple[str, ...]
     statuses: tuple[int, ...] = ()
+    method: str = "GET"
+    body: dict[str, Any] = {}
+    form: bool = False
 
 
 def read(file: Path) -> dict[str, Route]:
@@ -92,9 +101,12 @@ def _whole(found: Mapping[str, float | Route]) -> dict[str, Route]:
 def filled(routes: dict[str, Route]) -> list[Listed]:
     """Return the routes with every path written out; reads rows. Raises ``UnusableRoutes``."""
     return [
-        Listed(name, route.share, _paths(name, route), route.statuses)
+        Listed(
+            name, route.share, _paths(name, route), route.statuses, route.method, route.body,
+            route.form,
+        )
         for name, route in routes.items()
-    ]
+    ]  # fmt: skip
 
 
 @contextmanager
@@ -151,7 +163,7 @@ def _rows(name: str, route: Route, fields: list[str]) -> list[tuple[Any, ...]]:
 _NOT_THEIRS = "admin"
 # Monitoring, what signs people in or out, and what may take something away: no load may ask for
 # them unasked.
-_LEFT_OUT = re.compile(
+LEFT_OUT = re.compile(
     r"(^|[/_.-])(metrics|perfops|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt"
     r"|delete|remove|revoke|unsubscribe|cancel)($|[/_.-])"
 )
@@ -185,7 +197,7 @@ def discovered(executions: Mapping[str, int] | None = None) -> Found:
         path = template(route)
         if _NOT_THEIRS in (namespaces or ()) or not _answers(view) or path in routes:
             continue
-        if _LEFT_OUT.search(path.lower()) or (executions is not None and path not in seen):
+        if LEFT_OUT.search(path.lower()) or (executions is not None and path not in seen):
             continue
         share = max(0.01, round(100 * seen[path] / whole, 2)) if executions is not None else 1
         entry = _entry(path, view, share)

@@ -30,13 +30,26 @@ class Stage(msgspec.Struct, frozen=True):
     rate: float
 
 
+class SignIn(msgspec.Struct, frozen=True):
+    """Where a user signs in: for a token by JSON, or by a form for a session's cookie.
+
+    ``refresh``: where a token is exchanged for the next; "": by signing in again. ``username``:
+    what the field of the user's name is called in JSON.
+    """
+
+    path: str
+    is_form: bool = False
+    refresh: str = ""
+    username: str = "username"
+
+
 class Scenario(msgspec.Struct, frozen=True):
     """A scenario as ``scenarios.json`` has it. ``judged``: budgets apply to it.
 
     ``room_s``: how long each answer may take until k6 needs more VUs than it begins with.
     ``routes``: the file that says what is asked for, where it is not ``routes.js`` or
     ``routes.json``. ``session_requests``: how many requests follow from one arrival; the rates are
-    those of arrivals.
+    those of arrivals. ``sign_in``: requests of ``routes.json`` are those of users who do so.
     """
 
     title: str
@@ -47,6 +60,7 @@ class Scenario(msgspec.Struct, frozen=True):
     room_s: float = 0.5
     routes: str = ""
     session_requests: int = 1
+    sign_in: SignIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

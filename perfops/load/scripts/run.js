@@ -24,7 +24,7 @@ export function ask(plan, requestOf) {
 }
 
 // One iteration is a session of several requests. session(n, data, ask) calls ask({ method, name,
-// path, headers, body, statuses, expects }) for each; the first is due when the session is.
+// path, headers, body, form, statuses, expects }) for each; the first is due when the session is.
 export function askInSession(plan, session, data) {
   let due = dueOf(plan);
   session(exec.scenario.iterationInTest, data, (request) => {
@@ -43,8 +43,9 @@ function dueOf(plan) {
 
 // `expects`: says of the body, as JSON, whether it is what was asked for. Returns { status, json },
 // json only where something is expected of it.
-function send({ method = 'GET', name, path, headers: own, body = null, statuses, expects }, due) {
-  const json = body === null ? {} : { 'Content-Type': 'application/json' };
+function send(request, due) {
+  const { method = 'GET', name, path, headers: own, body = null, form, statuses, expects } = request;
+  const json = body === null || form ? {} : { 'Content-Type': 'application/json' };
   const headers = { ...json, ...own, ...baggage };
   const expected = http.expectedStatuses(...(statuses && statuses.length ? statuses : EXPECTED));
   const options = {
@@ -52,7 +53,8 @@ function send({ method = 'GET', name, path, headers: own, body = null, statuses,
     responseType: expects ? 'text' : 'none',
   };
   const at = Date.now();
-  const text = body === null ? null : JSON.stringify(body);
+  // k6 writes an object as the fields of a form.
+  const text = body === null || form ? body : JSON.stringify(body);
   noteSent(at, due);
   sent.add(1, { name });
   const answer = http.request(method, target + path, text, options);

@@ -6,7 +6,7 @@ import { optionsOf } from './plan.js';
 import { ask, askInSession, target } from './run.js';
 
 const plan = JSON.parse(__ENV.PLAN);
-const routes = __ENV.ROUTES.endsWith('.json') ? listed(__ENV.ROUTES) : require(__ENV.ROUTES);
+const routes = __ENV.ROUTES.endsWith('.json') ? listed(__ENV.ROUTES, plan) : require(__ENV.ROUTES);
 
 export const options = optionsOf(plan);
 

@@ -7,11 +7,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from perfops.analysis import queries
 from perfops.analysis.collectors import origins
 from perfops.conf import conf
-from perfops.load import routes, scenario_files
-from perfops.load.scenarios import SCRIPTS
+from perfops.load import accounts, routes, scenario_files, trial, writes
+from perfops.load.scenarios import SCRIPTS, SignIn
+from perfops.load.writes import Writes
 from perfops.management import console
 from perfops.management.commands.list_routes import days
 from perfops.management.console import ReportCommand
@@ -23,8 +26,9 @@ _FILE = "scenarios.json"
 class Command(ReportCommand):
     help = (
         "Write a first scenario into PERFOPS['SCENARIO_DIR']: routes of the URLconf that are read "
-        "by GET, with the shares of the traffic that was counted; without traffic, all alike. The "
-        "admin lists it at once. Exit codes: 0 written, 2 could not."
+        "by GET, with the shares of the traffic that was counted; without traffic, all alike. Its "
+        "requests are those of users who sign in, where the project has such a path. The admin "
+        "lists it at once. Exit codes: 0 written, 2 could not."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -32,6 +36,15 @@ class Command(ReportCommand):
         parser.add_argument("--rate", type=int, default=20, help="requests a second (20)")
         parser.add_argument("--seconds", type=int, default=60, help="how long it is held (60)")
         parser.add_argument("--days", type=days, default=7, help="how many days of traffic (7)")
+        signing_in = parser.add_mutually_exclusive_group()
+        signing_in.add_argument(
+            "--log-in", metavar="PATH", help="where users sign in, where the URLs do not say"
+        )
+        signing_in.add_argument("--anonymous", action="store_true", help="nobody signs in")
+        parser.add_argument(
+            "--writes", action="store_true",
+            help="POSTs as well, whose rows are recognised and removed after each run",
+        )  # fmt: skip
         parser.add_argument("--replace", action="store_true", help="replace the one that is there")
         parser.add_argument("--format", choices=["text", "json"], default="text")
 
@@ -53,6 +66,13 @@ class Command(ReportCommand):
         found, basis = _discovered(options["days"])
         if not found.routes:
             raise _Refused("No route can be asked for by GET as it is: see manage.py list_routes.")
+        sign_in = _sign_in(options)
+        written = writes.discovered() if options["writes"] else Writes()
+        every, failed = trial.tried({**found.routes, **written.routes}, sign_in)
+        left_out = [*(f"{path}: nobody knows its ids" for path in found.unfilled)]
+        left_out += [*written.left_out, *failed]
+        if not every:
+            raise _Refused("\n  ".join(["No route answers as expected:", *left_out]))
         file = f"{name}-routes.json"
         known[name] = {
             "title": f"Written by k6_scenario: {basis}.",
@@ -60,17 +80,36 @@ class Command(ReportCommand):
             "stages": [{"seconds": options["seconds"], "rate": options["rate"]}],
             "max_vus": max(40, 2 * options["rate"]),
             "routes": file,
+            **({"sign_in": msgspec.to_builtins(sign_in)} if sign_in else {}),
         }
-        scenario_files.write_all(folder, {file: found.routes, _FILE: known})
+        scenario_files.write_all(folder, {file: every, _FILE: known})
         if options["format"] == "json":
-            written = {"file": str(folder / file), "routes": found.routes, "basis": basis}
-            console.print_json({**written, "left_out": list(found.unfilled)})
+            said = {"file": str(folder / file), "routes": every, "basis": basis}
+            signed = sign_in.path if sign_in else None
+            console.print_json({**said, "sign_in": signed, "left_out": left_out})
             return
         out = console.out()
-        out.print(f"{folder / file}: {len(found.routes)} routes, {basis}.", markup=False)
-        for path in found.unfilled:
-            out.print(f"  Left out, as nobody knows its ids: {path}", markup=False)
+        out.print(f"{folder / file}: {len(every)} routes, {basis}.", markup=False)
+        if sign_in is not None:
+            out.print(
+                f"  {accounts.ACCOUNTS} users of each run's own sign in at {sign_in.path}; "
+                "--anonymous: nobody does.",
+                markup=False,
+            )
+        for each in filter(written.routes.get, every):
+            out.print(f"  Writes, and removes it after the run: {each}", markup=False)
+        for each in left_out:
+            out.print(f"  Left out: {each}", markup=False)
         out.print(f"Next: manage.py run_load_test {name} --here", markup=False)
+
+
+def _sign_in(options: dict[str, Any]) -> SignIn | None:
+    if options["anonymous"]:
+        return None
+    path = options["log_in"]
+    if path and not path.startswith("/"):
+        raise _Refused(f"--log-in is a path: /{path}?")
+    return accounts.of_path(path) if path else accounts.discovered()
 
 
 class _Refused(ValueError):

@@ -31,16 +31,26 @@ AUTH_USER_MODEL = "shop.Person"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = False
 TIME_ZONE = "Asia/Kolkata"
-PERFOPS = {"SCENARIO_DIR": BASE_DIR / "load"}
+PERFOPS = {
+    "SCENARIO_DIR": BASE_DIR / "load", "OWN_TARGETS": os.environ.get("OWN_TARGETS", "").split(),
+}
 """
 URLS = """
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.views import LoginView
 from django.http import HttpResponse
-from shop.models import Order
+from django.views.generic import CreateView
+from shop.models import Note, Order
 
 def order(request, pk):
     return HttpResponse(Order.objects.get(pk=pk).state)
 
+class NewNote(LoginRequiredMixin, CreateView):
+    model, fields, success_url = Note, ("text",), "/"
+
 urlpatterns += [
+    path("login/", LoginView.as_view(template_name="admin/login.html")),
+    path("notes/new/", NewNote.as_view(template_name="admin/login.html")),
     path("", lambda request: HttpResponse("welcome")),
     path("orders/<int:pk>/", order),
 ]
@@ -62,6 +72,9 @@ class Order(models.Model):
     buyer = models.ForeignKey(Person, models.CASCADE)
     state = models.CharField(max_length=10)
     placed = models.DateTimeField()
+
+class Note(models.Model):
+    text = models.CharField(max_length=100)
 
 class Router:
     def db_for_read(self, model, **hints):

@@ -99,6 +99,7 @@ def test_a_plain_project_adopts_perfops(project):
         for page in PAGES:
             assert _status(client, admin + page) == 200, f"{page}: {project.log()}"
         asked = _load(project, port)
+        _write_and_remove(project, port)
         # Without Celery the page says how to do it by hand.
         page = _post(client, f"{admin}perfops/analysis/", "start/")
         assert "Celery is not installed" in page
@@ -146,6 +147,31 @@ def _sent(project, name):
     with _database(project) as database:
         rows = "SELECT sum(calls) FROM perfops_queryorigin WHERE kind = 'request' AND name = %s"
         return database.execute(rows, [name]).fetchone()[0]
+
+
+def _write_and_remove(project, port):
+    """Users sign in by its form and write; nothing of it is left."""
+    made = ("k6_scenario", "notes", "--writes", "--rate=20", "--seconds=2", "--format=json")
+    written = json.loads(project.manage(*made).stdout)
+    assert written["sign_in"] == "/login/"
+    assert "POST /notes/new/" in written["routes"]
+    target = f"http://127.0.0.1:{port}"
+    project.environment["OWN_TARGETS"] = target
+    command = ("run_load_test", "notes", "--here", "--format=json", "--target", target)
+    # So few requests are no verdict.
+    run = json.loads(project.manage(*command, codes=(2,)).stdout)
+    found = {each["route"]: each for each in run["routes"]}
+    assert "POST /notes/new/" in found, run
+    assert found["POST /notes/new/"]["requests"] > 0, run
+    assert found["POST /notes/new/"]["errors"] == 0, run
+    with _database(project) as database:
+        (left,) = database.execute("SELECT count(*) FROM shop_note").fetchone()
+        assert left == 0
+        # Rows were there: their ids are used up.
+        (used,) = database.execute("SELECT last_value FROM shop_note_id_seq").fetchone()
+        assert used >= found["POST /notes/new/"]["requests"]
+        (users,) = database.execute("SELECT count(*) FROM shop_person").fetchone()
+        assert users == 1
 
 
 def _database(project):

@@ -1,13 +1,26 @@
 """``k6_scenario`` writes a scenario that is found, without hiding those that were there."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.mixins import LoginRequiredMixin
+from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.views import LoginView
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
+from django.http import HttpResponse, HttpResponseRedirect
+from django.test import override_settings
+from django.urls import path
+from django.views.generic import CreateView
 
 from perfops.analysis.collectors import origins
-from perfops.load import routes
+from perfops.load import accounts, routes
 from perfops.load import scenarios as plans
+from perfops.load.routes import Route
+from perfops.load.scenarios import SignIn
+from perfops.models import LoadRun
 
 
 @pytest.fixture
@@ -55,6 +68,93 @@ def test_what_it_cannot_write_it_says_and_leaves_alone(folder, capsys, arguments
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
     assert [file.name for file in folder.iterdir()] == (["scenarios.json"] if content else [])
+
+
+class NewGroup(CreateView):
+    model = Group
+    fields = ("name",)
+    success_url = "/"
+
+
+class NewPermission(LoginRequiredMixin, CreateView):
+    model = Permission
+    fields = ("name", "content_type", "codename")
+    success_url = "/"
+    raise_exception = True
+
+
+class NewKind(CreateView):
+    model = ContentType
+    fields = ("app_label",)
+
+    def form_valid(self, form):
+        return HttpResponseRedirect("/")
+
+
+urlpatterns = [
+    path("", lambda request: HttpResponse("welcome")),
+    path("groups/new/", NewGroup.as_view()),
+    path("permissions/new/", NewPermission.as_view()),
+    path("kinds/new/", NewKind.as_view()),
+    path("gone/", lambda request: HttpResponse(status=410)),
+    path("sign-in/", LoginView.as_view()),
+]
+
+
+@pytest.mark.django_db
+@override_settings(ROOT_URLCONF=__name__)
+def test_it_writes_what_can_be_made_by_who_signs_in_and_found_again(folder, capsys):
+    """Each POST is tried, and rolled back."""
+    call_command("k6_scenario", "first", "--writes")
+    said = capsys.readouterr().out
+    plan = plans.find("first")
+    assert plan.spec.sign_in == SignIn("/sign-in/", is_form=True)
+    found = routes.read(plan.routes)
+    assert found["POST /groups/new/"] == Route(
+        paths=("/groups/new/",), method="POST", body={"name": "{mark}"}, form=True,
+        made="auth.Group.name", statuses=(302,),
+    )  # fmt: skip
+    assert found["POST /permissions/new/"].made == "auth.Permission.name"
+    assert "Left out: POST /kinds/new/: it makes no contenttypes.ContentType.app_label" in said
+    assert "Left out: /gone/: a first try answered 410" in said
+    assert not Group.objects.filter(name__startswith="perfops").exists()
+    call_command("k6_scenario", "first", "--writes", "--anonymous", "--replace")
+    said = capsys.readouterr().out
+    assert plans.find("first").spec.sign_in is None
+    assert "POST /permissions/new/: a first try answered 403" in said
+    call_command("k6_scenario", "first", "--log-in", "/other/token", "--replace")
+    assert plans.find("first").spec.sign_in == SignIn("/other/token")
+    assert not any(name.startswith("POST") for name in routes.read(plans.find("first").routes))
+
+
+@pytest.mark.django_db
+def test_an_api_says_itself_what_it_takes(folder):
+    """Midst's own: an ordinary user may make profiles, and no masks."""
+    call_command("k6_scenario", "first", "--writes")
+    plan = plans.find("first")
+    assert plan.spec.sign_in == SignIn("/api/v1/auth/token", refresh="/api/v1/auth/refresh")
+    found = routes.read(plan.routes)
+    written = {name: each.made for name, each in found.items() if each.method == "POST"}
+    assert written == {"POST /api/v1/profiles": "profiles.Profile.slug"}
+
+
+@pytest.mark.django_db
+def test_what_a_killed_run_left_goes_with_the_next_and_nothing_else_does(folder, settings):
+    call_command("k6_scenario", "first", "--writes")
+    plan = plans.find("first")
+    made = LoadRun.objects.create(scenario="first", target="http://127.0.0.1:1", plan={})
+    other = LoadRun.objects.create(scenario="other", target="http://127.0.0.1:2", plan={})
+    users = get_user_model()._default_manager
+    left, theirs, real = (
+        users.create(username=name)
+        for name in ("perfops-load-0-1", f"perfops-load-{other.pk}-1", "perfops-loader")
+    )
+    with accounts.around(made, plan, needs_people=True) as variables:
+        people = json.loads(variables["PEOPLE"])
+        assert users.filter(username__in=people["names"]).count() == len(people["names"]) == 10
+        assert all(name.startswith(variables["MARK"]) for name in people["names"])
+    assert set(users.filter(username__startswith="perfops")) == {theirs, real}
+    assert left not in users.all()
 
 
 @pytest.mark.django_db
