@@ -23,6 +23,9 @@ class Conf:
     OWN_TARGETS: tuple[str, ...] = ()
     # Addresses, networks and host names a load generator may be pointed at.
     ALLOWED_TARGETS: tuple[str, ...] = ("127.0.0.0/8", "::1", "localhost")
+    # No run, search, schedule or form sends more requests a second than this, or for longer (s).
+    MAX_RATE: float = 10_000.0
+    MAX_SECONDS: float = 7_200.0
     # The folder that says what a load run asks for: routes.json, scenarios.json.
     SCENARIO_DIR: Path = Path("load")
     # "package.module:function", called before each request that check_budget --deterministic

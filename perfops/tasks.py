@@ -99,16 +99,21 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 def scheduled_run(
     scenario: str, *, rate: float | None = None, seconds: float | None = None,
     find_limit: bool = False, up_to: float = 2000, minutes: float = 8,
+    abort_after: float | None = None,
 ) -> None:  # fmt: skip
     """Queue ``scenario`` against the default target, judged like any other run.
 
     ``rate`` (the highest, requests/s) and ``seconds``: where not as the scenario says.
     ``find_limit``: seek the highest rate within the budgets, no higher than ``up_to`` (requests/s)
-    and for ``minutes`` at most.
+    and for ``minutes`` at most. ``abort_after``: end it early, and no sooner than after so many
+    seconds, when it breaks a budget that fails it.
     """
+    abort = None if abort_after is None else budgets.abort(abort_after)
     limit = budgets.limit_search(ceiling=up_to, minutes=minutes) if find_limit else None
     size = Size(rate, seconds)
-    runs.request_run(scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size)
+    runs.request_run(
+        scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size, abort=abort
+    )
 
 
 @shared_task(name="perfops.aa_test", time_limit=3600)

@@ -5,10 +5,11 @@ from typing import Any
 from django import forms
 
 from perfops.budgets import services as budgets
+from perfops.load.aborting import Abort
 from perfops.load.limit_search import Search
-from perfops.load.sizing import MOST_RATE, MOST_SECONDS, Size
+from perfops.load.sizing import Size, SizeRefused, check_caps
 
-_UP_TO, _MINUTES, _MOST_MINUTES = 2000, 8, 60
+_UP_TO, _MINUTES = 2000, 8
 
 
 class StartForm(forms.Form):
@@ -17,23 +18,28 @@ class StartForm(forms.Form):
     scenario = forms.ChoiceField()
     target = forms.CharField(max_length=200, help_text="A base URL on the list of allowed targets.")
     rate = forms.FloatField(
-        required=False, min_value=1, max_value=MOST_RATE, label="Highest rate",
+        required=False, min_value=1, label="Highest rate",
         help_text="Requests/s; all of the scenario's rates follow. Empty: as its file says.",
     )  # fmt: skip
     seconds = forms.FloatField(
-        required=False, min_value=1, max_value=MOST_SECONDS, label="Duration",
+        required=False, min_value=1, label="Duration",
         help_text="Seconds; all of the scenario's stages follow. Empty: as its file says.",
+    )  # fmt: skip
+    abort_after = forms.FloatField(
+        required=False, min_value=0, label="End it early after",
+        help_text="Seconds: as soon as it breaks a budget that fails it, but not before. Empty: it "
+        "goes on to its end.",
     )  # fmt: skip
     find_limit = forms.BooleanField(
         required=False, label="Seek the highest rate that keeps the budgets",
         help_text="Instead of the plan: a ramp, then holds above and below the likely limit.",
     )  # fmt: skip
     up_to = forms.FloatField(
-        required=False, min_value=1, max_value=MOST_RATE, label="Seek up to",
+        required=False, min_value=1, label="Seek up to",
         help_text=f"Requests/s, when the highest rate is sought. Empty: {_UP_TO:,}.",
     )  # fmt: skip
     minutes = forms.FloatField(
-        required=False, min_value=1, max_value=_MOST_MINUTES, label="Seek for",
+        required=False, min_value=1, label="Seek for",
         help_text=f"Minutes at most, when the highest rate is sought. Empty: {_MINUTES}.",
     )  # fmt: skip
 
@@ -45,7 +51,12 @@ class StartForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        sizes = [name for name in ("rate", "seconds") if given.get(name) is not None]
+        minutes = given.get("minutes")
+        self._check_cap("rate", given.get("rate"), None)
+        self._check_cap("seconds", None, given.get("seconds"))
+        self._check_cap("up_to", given.get("up_to"), None)
+        self._check_cap("minutes", None, None if minutes is None else minutes * 60)
+        sizes = [name for name in ("rate", "seconds", "abort_after") if given.get(name) is not None]
         bounds = [name for name in ("up_to", "minutes") if given.get(name) is not None]
         if given.get("find_limit"):
             for name in sizes:
@@ -54,6 +65,17 @@ class StartForm(forms.Form):
             for name in bounds:
                 self.add_error(name, "Only where the highest rate is sought: tick that, or empty.")
         return given
+
+    def _check_cap(self, name: str, rate: float | None, seconds: float | None) -> None:
+        try:
+            check_caps(rate, seconds)
+        except SizeRefused as error:
+            self.add_error(name, str(error))
+
+    def abort(self) -> Abort | None:
+        """Return what ends the run early; None where nothing does."""
+        after_s = self.cleaned_data["abort_after"]
+        return None if after_s is None else budgets.abort(after_s)
 
     def size(self) -> Size:
         """Return in which size the scenario is wanted."""

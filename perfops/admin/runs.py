@@ -143,7 +143,7 @@ class LoadRunAdmin(MeasuredAdmin):
                 run = runs.request_run(
                     scenario=form.cleaned_data["scenario"], target=form.cleaned_data["target"],
                     trigger=Trigger.ADMIN, user=request.user, size=form.size(),
-                    limit=form.limit(),
+                    limit=form.limit(), abort=form.abort(),
                 )  # fmt: skip
             except runs.RunRefused as error:
                 form.add_error(None, str(error))

@@ -1,10 +1,12 @@
-"""k6's thresholds, made of budgets: they end a run early that breaks one of them."""
+"""What ends a run early that breaks a budget: k6's thresholds, and a watch over single routes."""
 
 import math
+import time
 from typing import Any
 
 import msgspec
 
+from perfops.load.recording import Recording
 from perfops.load.scenarios import Scenario
 from perfops.load.schedule import Schedule
 from perfops.load.validity import requests_for
@@ -37,7 +39,7 @@ def thresholds(abort: Abort | None, plan: Scenario) -> dict[str, list[dict[str, 
 
     The time is that from sending on: k6 does not know how late a request was sent where others
     were dropped. It is never above the time that budgets judge, so what ends a run breaks its
-    budget as well. Budgets of one route end none: k6 can't name every route.
+    budget as well. Budgets of one route are watched by ``Watch``: k6 can't name every route.
     """
     found: dict[str, list[dict[str, Any]]] = {}
     if abort is None:
@@ -50,6 +52,33 @@ def thresholds(abort: Abort | None, plan: Scenario) -> dict[str, list[dict[str, 
             how = {"abortOnFail": True, "delayAbortEval": f"{math.ceil(after_s)}s"}
             found.setdefault(metric, []).append({"threshold": text, **how})
     return found
+
+
+class Watch:
+    """Says whether a run that goes on has broken a budget of one route: asked once a second.
+
+    By the same figure as budgets are: from the scheduled start, of all that was measured so far.
+    ``broken``: as a sentence, "" while none is.
+    """
+
+    def __init__(self, abort: Abort | None, recording: Recording) -> None:
+        self.broken = ""
+        self._recording = recording
+        self._after_s = abort.after_s if abort else 0.0
+        self._bounds = [each for each in abort.bounds if each.route] if abort else []
+
+    def is_broken(self) -> bool:
+        began = self._recording.first_at
+        if self.broken or began is None or time.time() - began < self._after_s:
+            return bool(self.broken)
+        for bound in self._bounds:
+            cell = self._recording.so_far(bound.route)
+            if cell.requests >= requests_for(QUANTILES.get(bound.quantity, _SHARE)):
+                value = bound.value(cell)
+                if value is not None and value >= bound.most:
+                    self.broken = f"{bound.name} was {bound.text(value)}"
+                    return True
+        return False
 
 
 def _written(bound: Bound) -> tuple[str, str]:

@@ -60,6 +60,10 @@ _OVERTIME_S = 240
 _SPARK_POINTS = 40
 
 
+# Why a run can't be had: its outcome is the sentence.
+_REFUSALS = (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, sizing.SizeRefused)
+
+
 class Judge(Protocol):
     """Decides the verdict on a measured run (``perfops.budgets.verdicts.decide``).
 
@@ -86,7 +90,7 @@ def execute(run_id: int, judge: Judge) -> None:
         lifecycle.end(LoadRun, run_id, State.CANCELED, "Canceled while it ran.")
     except ClaimLost:
         log.warning("run %s was called lost while this worker was silent", run_id)
-    except (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, _Unusable) as error:
+    except (*_REFUSALS, _Unusable) as error:
         lifecycle.end(LoadRun, run_id, State.FAILED, str(error))
     except Exception as error:
         log.exception("run %s failed", run_id)
@@ -115,7 +119,10 @@ def _claim(run_id: int) -> LoadRun | None:
 
 def _execute(run: LoadRun, judge: Judge) -> None:
     plan = sizing.of_run(plans.find(run.scenario), run.plan)
-    plan = replace(plan, thresholds=aborting.thresholds(aborting.of_plan(run.plan), plan.spec))
+    # Its file may have been changed since it was asked for.
+    sizing.check_caps(plan.peak_rate, plan.duration_s)
+    abort = aborting.of_plan(run.plan)
+    plan = replace(plan, thresholds=aborting.thresholds(abort, plan.spec))
     path = k6.binary(conf().K6_BINARY)
     away = targets.unreachable(run.target)
     if away is not None:
@@ -145,7 +152,10 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         storage.start()
         try:
             if search is None:
-                load.send(plan)
+                watch_budgets = aborting.Watch(abort, recording)
+                load.send(plan, may_end=watch_budgets.is_broken)
+                if watch_budgets.broken:
+                    load.exit_code = k6.CROSSED_THRESHOLD
             else:
                 if _is_ours(run):
                     waits.start()

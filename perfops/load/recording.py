@@ -193,6 +193,13 @@ class Recording:
         yield ALL, _sum(self._totals.values())
         yield from sorted(self._totals.items())
 
+    def so_far(self, route: str) -> Cell:
+        """Return what was measured of ``route`` until now, open seconds included."""
+        with self._lock:
+            cells = [each.routes[route] for each in self._open.values() if route in each.routes]
+            closed = [self._totals[route]] if route in self._totals else []
+            return _sum([*closed, *cells])
+
     def over_time(self) -> tuple[list[int], list[float | None]]:
         """Return, for each second with a request, the good answers and the p95 in ms."""
         closed = [self.per_second[number] for number in sorted(self.per_second)]

@@ -68,6 +68,7 @@ def request_run(
     try:
         found = plans.find(scenario)
         plan = sizing.as_row(found, size) if limit is None else limit_search.planned(found, limit)
+        sizing.check_caps(plan["peak_rate"], plan["duration_s"])
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
         if abort is not None:
             plan["abort"] = msgspec.to_builtins(abort)

@@ -6,11 +6,9 @@ from typing import Any
 
 import msgspec
 
+from perfops.conf import conf
 from perfops.load.scenarios import Plan, Stage
 
-# A form or a schedule asks for no more than this by mistake.
-MOST_RATE = 10_000.0
-MOST_SECONDS = 7_200.0
 _MOST_VUS = 4_000
 _SHORTEST_S = 0.001
 
@@ -37,10 +35,9 @@ def sized(plan: Plan, size: Size) -> Plan:
 
     Raises ``SizeRefused``.
     """
-    rates = 1.0 if size.rate is None else _within(size.rate, 1, MOST_RATE, "rate") / plan.peak_rate
-    times = 1.0 if size.seconds is None else (
-        _within(size.seconds, 1, MOST_SECONDS, "duration") / plan.duration_s
-    )  # fmt: skip
+    check_caps(size.rate, size.seconds)
+    rates = 1.0 if size.rate is None else size.rate / plan.peak_rate
+    times = 1.0 if size.seconds is None else size.seconds / plan.duration_s
     # Tenths: as the script can have it.
     stages = tuple(
         Stage(max(_SHORTEST_S, round(stage.seconds * times, 3)), round(stage.rate * rates, 1))
@@ -67,8 +64,20 @@ def of_run(plan: Plan, row: dict[str, Any]) -> Plan:
     return plan if stored is None else sized(plan, msgspec.convert(stored, Size))
 
 
-def _within(value: float, least: float, most: float, name: str) -> float:
-    if not least <= value <= most:
-        unit = "req/s" if name == "rate" else "s"
-        raise SizeRefused(f"The {name} must be from {least:,.0f} to {most:,.0f} {unit}.")
-    return value
+def check_caps(rate: float | None, seconds: float | None) -> None:
+    """Refuse load above ``PERFOPS["MAX_RATE"]`` or longer than ``PERFOPS["MAX_SECONDS"]``.
+
+    Whatever starts load comes by here: the highest rate (requests/s) that a plan sends or a search
+    tries, and its duration (s). None is not asked for. Raises ``SizeRefused``.
+    """
+    _within(rate, conf().MAX_RATE, "rate", "req/s", "MAX_RATE")
+    _within(seconds, conf().MAX_SECONDS, "duration", "s", "MAX_SECONDS")
+
+
+def _within(value: float | None, most: float, name: str, unit: str, setting: str) -> None:
+    # NaN is not within either.
+    if value is not None and not 1 <= value <= most:
+        raise SizeRefused(
+            f"The {name} must be from 1 to {most:,.0f} {unit}, and {value:,g} was asked for "
+            f"(PERFOPS[{setting!r}])."
+        )

@@ -214,6 +214,7 @@ FIELDS = {
         "target",
         "rate",
         "seconds",
+        "abort_after",
         "find_limit",
         "up_to",
         "minutes",

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import msgspec
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops import tasks
+from perfops.budgets import verdicts
+from perfops.load import execution, sizing
 from perfops.load import scenarios as plans
 from perfops.load import services as runs
-from perfops.load import sizing
 from perfops.load.scenarios import Plan, Scenario, Stage
 from perfops.load.sizing import Size
 from perfops.models import LoadRun
@@ -68,3 +70,44 @@ def test_a_size_and_a_search_for_the_limit_are_no_pair():
         tasks.scheduled_run("smoke", find_limit=True, rate=5)
     with pytest.raises(runs.RunRefused, match="must be from"):
         runs.request_run(scenario="smoke", size=Size(rate=99_999))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("wanted", "setting"),
+    [
+        ({"rate": 301}, "MAX_RATE"),
+        ({"rate": float("nan")}, "MAX_RATE"),
+        ({"seconds": 301}, "MAX_SECONDS"),
+        ({"find_limit": True, "up_to": 301, "minutes": 2}, "MAX_RATE"),
+        ({"find_limit": True, "up_to": 200, "minutes": 6}, "MAX_SECONDS"),
+        ({"scenario": "stress"}, "MAX_RATE"),
+    ],
+)
+def test_the_caps_hold_for_whatever_starts_load(settings, capsys, admin_client, wanted, setting):
+    """Schedules, the form and the command line; a scenario as its file has it, too."""
+    settings.PERFOPS = {**settings.PERFOPS, "MAX_RATE": 300, "MAX_SECONDS": 300}
+    scenario = wanted.pop("scenario", "smoke")
+    with pytest.raises(runs.RunRefused, match=setting):
+        tasks.scheduled_run(scenario, **wanted)
+    form = {"scenario": scenario, "target": "http://127.0.0.1:3001", **wanted}
+    page = admin_client.post("/admin/perfops/loadrun/start/", form).content.decode()
+    # Django's own field refuses what is no number.
+    assert setting in page or "Enter a number" in page
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]
+    words = [word.removesuffix("=True") for word in words]
+    with pytest.raises(SystemExit) as ended:
+        call_command("run_load_test", scenario, *words)
+    assert ended.value.code == 2
+    assert setting in capsys.readouterr().err
+    assert not LoadRun.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_file_that_was_changed_meanwhile_is_held_against_the_caps(settings):
+    run = runs.request_run(scenario="smoke", enqueue=False)
+    settings.PERFOPS = {**settings.PERFOPS, "MAX_RATE": 30}
+    execution.execute(run.pk, verdicts.decide)
+    run.refresh_from_db()
+    assert run.state == LoadRun.State.FAILED
+    assert "MAX_RATE" in run.reasons[0]
