@@ -74,13 +74,15 @@ def test_the_guides_collection_declares_what_its_model_has():
 
 
 def test_the_guides_scenario_can_be_loaded_with_its_routes(tmp_path):
-    of_routes, of_scenarios = blocks("add-a-scenario.md", "json")
+    of_routes, of_scenarios, of_writes = blocks("add-a-scenario.md", "json")
     (tmp_path / "routes.json").write_text(of_routes)
     (tmp_path / "scenarios.json").write_text(of_scenarios)
     plan = scenarios.load(tmp_path, "lunch")
     assert (plan.duration_s, plan.peak_rate) == (150, 200)
     assert set(msgspec.json.decode(of_routes)) == {"/", "/orders/{pk}/"}
     assert routes.read(plan.routes)
+    (tmp_path / "routes.json").write_text(of_writes)
+    assert [each.made for each in routes.read(plan.routes).values()] == ["shop.Note.text"]
 
 
 # `file.py` or `file.py: symbol, symbol` at the head of a stop.

@@ -19,7 +19,7 @@ from perfops.budgets.against.server_cpu import with_cpu
 from perfops.budgets.against.serving import serving
 from perfops.conf import conf
 from perfops.formatting import count_text
-from perfops.load import k6, scenarios
+from perfops.load import k6, scenarios, sizing
 from perfops.load.scenarios import Plan
 from perfops.statistics import gate
 from perfops.statistics.gate import Decision, Outcome, Series
@@ -66,7 +66,7 @@ def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
 def _plan_of(wanted: Wanted) -> Plan:
     try:
         return measuring.plan_of(wanted)
-    except scenarios.UnknownScenario as error:
+    except (scenarios.UnknownScenario, sizing.SizeRefused) as error:
         raise CouldNotCompare(str(error)) from error
 
 

@@ -8,7 +8,7 @@ import msgspec
 from perfops.budgets.against.checkouts import Recipe, Side
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.conf import conf
-from perfops.load import k6, parser, scenarios
+from perfops.load import k6, parser, scenarios, sizing
 from perfops.load.recording import ALL, Recording
 from perfops.load.scenarios import Plan, Stage
 from perfops.load.schedule import Schedule
@@ -51,8 +51,10 @@ class Measured:
 
 
 def plan_of(wanted: Wanted) -> Plan:
+    """Return the plan of one run. Raises ``UnknownScenario`` and ``SizeRefused``."""
     plan = scenarios.find(wanted.scenario)
     rate = wanted.rate or plan.peak_rate
+    sizing.check_caps(rate, wanted.seconds)
     stages = (Stage(wanted.seconds, rate),)
     return replace(plan, spec=msgspec.structs.replace(plan.spec, start_rate=rate, stages=stages))
 

@@ -16,7 +16,7 @@ from perfops.budgets.against.measuring import Measured, Wanted
 from perfops.budgets.against.server_cpu import ALL_ROUTES, CPU, with_cpu
 from perfops.budgets.against.serving import serving
 from perfops.conf import conf
-from perfops.load import k6, scenarios
+from perfops.load import k6, scenarios, sizing
 from perfops.load.slowdown import VARIABLE
 from perfops.models.noise import AATest
 from perfops.models.runs import LoadRun
@@ -94,7 +94,7 @@ def record(wanted: Wanted, slowdown_ms: float, say: Say) -> Recorded:
     how = checkouts.recipe()
     try:
         plan, binary = measuring.plan_of(wanted), k6.binary(conf().K6_BINARY)
-    except (k6.NoK6, scenarios.UnknownScenario) as error:
+    except (k6.NoK6, scenarios.UnknownScenario, sizing.SizeRefused) as error:
         raise CouldNotCompare(str(error)) from error
     say("Preparing three databases of this build ...")
     with checkouts.same(how, _NAMES) as sides, ExitStack() as stack:
