@@ -106,6 +106,8 @@ class Connection(asyncio.Protocol):
                 self.phase = Phase.APPLICATION
             return message
 
+        if self._registry.drains:
+            send = _the_last(send)
         try:
             await self._application(scope, body, send)
         finally:
@@ -142,6 +144,17 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
 
 
+def _the_last(send: Send) -> Send:
+    """Return ``send`` with ``Connection: close``: a proxy then takes another for its next."""
+
+    async def last(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return last
+
+
 class Connections:
     """All of a worker. ``is_alive`` says whether the worker goes on serving."""
 
@@ -152,6 +165,8 @@ class Connections:
         self.now = now
         self._is_alive = is_alive
         self._open: set[Connection] = set()
+        # The worker ends soon: each answer is the last one of its connection.
+        self.drains = False
 
     def add(self, connection: Connection) -> None:
         self._open.add(connection)

@@ -35,7 +35,7 @@ class _Loop(uvloop.Loop):
 class Worker(ASGIWorker):  # type: ignore[misc]
     """``gunicorn -k midst.server.worker.Worker midst.asgi``."""
 
-    loop: asyncio.AbstractEventLoop
+    loop: _Loop
 
     def init_signals(self) -> None:
         """The first step after the worker has made its loop, and the last before it is used."""
@@ -44,6 +44,19 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         loop.connections = Connections(self._limits(), loop.time, lambda: self.alive)
         asyncio.set_event_loop(loop)
         super().init_signals()
+
+    def handle_exit_signal(self) -> None:
+        """Serve on for ``WEB_DRAIN_S``, then end as gunicorn does it; at once the second time.
+
+        Each answer says meanwhile that its connection ends. Without that a proxy may send a write
+        into a connection that is just being closed, and can't know whether it was done.
+        """
+        drain_s = float(os.environ.get("WEB_DRAIN_S", "0"))
+        if drain_s and not self.loop.connections.drains:
+            self.loop.connections.drains = True
+            self.loop.call_later(drain_s, super().handle_exit_signal)
+        else:
+            super().handle_exit_signal()
 
     def _limits(self) -> Limits:
         usual = Limits()

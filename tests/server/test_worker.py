@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import signal
 
+import psutil
 import pytest
 
 from tests.server.conftest import PATIENCE_S, connect, rest
@@ -35,6 +37,34 @@ def test_a_client_that_rests_does_not_hold_up_the_end(server):
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
     # The server has ended by now: it would have waited 20 s for the client.
     rest(client)
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_told_to_end_says_so_to_proxies_and_serves_on(server):
+    """By SIGTERM; a second one ends it at once, as the fixture does it here."""
+    with server(WEB_DRAIN_S="3600") as address:
+        kept, other = (http.client.HTTPConnection(*address, timeout=PATIENCE_S) for _ in range(2))
+        assert ends(kept) is None
+        (master,) = (
+            each for each in psutil.Process().children()
+            if f"--bind=127.0.0.1:{address[1]}" in each.cmdline()
+        )  # fmt: skip
+        (worker,) = master.children()
+        worker.send_signal(signal.SIGTERM)
+        # It takes new connections; http.client makes one where the last one was closed.
+        while ends(other) is None:
+            assert worker.is_running()
+        assert [ends(each) for each in (kept, kept, other)] == ["close"] * 3
+        kept.close()
+        other.close()
+
+
+def ends(client):
+    """Return what an answer says of its connection."""
+    client.request("GET", "/health")
+    answer = client.getresponse()
+    assert (answer.status, answer.read()) == (200, b'{"status":"ok"}')
+    return answer.headers["Connection"]
 
 
 def test_a_body_larger_than_the_limit_is_refused_by_its_length(served):
