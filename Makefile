@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 UV_VERSION := 0.13.9
+# Of the authors of Material for MkDocs, which gets no new features any more; it reads mkdocs.yml.
+ZENSICAL_VERSION := 0.0.73
 # The one on PATH, else one of our own.
 UV := $(or $(shell command -v uv 2>/dev/null),.midst/uv/bin/uv)
 PYTHON := .venv/bin/python
@@ -9,7 +11,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test test-slow coverage lint format test-django-6 compose-test counts clean
+.PHONY: help install run up down test test-slow coverage lint format docs test-django-6 compose-test counts clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +58,9 @@ lint: install ## ruff, mypy, djade, import contracts, missing migrations
 
 format: install ## put the code in its form
 	@$(PYTHON) -m ruff check --fix --quiet . ; $(PYTHON) -m ruff format .
+
+docs: $(filter .midst/%,$(UV)) ## build a site from docs/ in site/; a link that leads nowhere fails it
+	@$(UV) tool run --from zensical==$(ZENSICAL_VERSION) zensical build --strict
 
 # perfops is for projects on Django 6.0 as well: its requests, models, forms, migrations and commands.
 # What is left out starts servers, or never asks Django; real projects on 6.0 and 6.1 come beside it.

@@ -102,5 +102,14 @@ def test_the_page_of_settings_has_each_variable_that_is_read():
     assert documented - BY_LIBRARIES == read - NO_SETTINGS
 
 
+def test_the_site_s_navigation_has_each_page():
+    """``make docs`` builds it: what is in no menu is found by the search alone."""
+    text = (ROOT / "mkdocs.yml").read_text()
+    listed = re.findall(r"^ +- ([\w/-]+\.md)$", text.partition("\nnav:\n")[2], re.M)
+    assert sorted(listed) == sorted(
+        str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")
+    )
+
+
 def test_the_front_door_is_two_screens_at_most():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 90

@@ -6,6 +6,7 @@ import json
 import re
 import traceback
 from contextlib import redirect_stdout
+from xml.etree import ElementTree as ET
 
 import pytest
 from django.core.management import call_command
@@ -39,6 +40,8 @@ class Site:
         # It judges the newest run again, and says the same.
         self.judged = json.loads(printed("check_budget", format="json"))
         self.markdown = printed("check_budget", format="markdown")
+        self.junit = ET.fromstring(printed("check_budget", format="junit"))
+        self.sarif = json.loads(printed("check_budget", format="sarif"))["runs"][0]
         self.said = json.loads(printed("perfops", format="json"))
         self.run = self.page("perfops_loadrun_change", runs[-1].pk)
         asked = {"with": runs[-2].pk}
@@ -191,6 +194,39 @@ def figures_of_budgets(site):
     assert site.judged["exit_code"] == codes[site.runs[-1].verdict]
 
 
+def files_for_ci(site):
+    """JUnit and SARIF name the budgets that the run's page calls violated or unknown, and no other,
+    with the figures of that page; markdown has its verdict.
+    """
+    rows = {row["Budget"]: row for row in site.run.rows("Budgets")}
+    stored = {row["name"]: row for row in site.judged["budgets"]}
+    cases = {case.get("name"): case for case in site.junit.iter("testcase")}
+    verdict = cases.pop("verdict")
+    assert cases.keys() == rows.keys()
+    by_outcome = {"failure": "violated", "error": "unknown"}
+    for name, case in cases.items():
+        (said,) = case
+        text = said.get("message") or said.text
+        outcome = stored[name]["outcome"]
+        if said.tag in by_outcome:
+            assert by_outcome[said.tag] == outcome
+        elif outcome in by_outcome.values():
+            assert stored[name]["action"] == "warn"
+        if said.tag != "error":
+            assert f"{rows[name]['Value']}; it must be {rows[name]['Threshold']}." in text
+    kinds = {0: set(), 1: {"failure"}, 2: {"error"}}
+    assert {each.tag for each in verdict} == kinds[site.judged["exit_code"]]
+    violated = {each["partialFingerprints"]["perfops/v1"]: each["message"]["text"]
+                for each in site.sarif["results"]}  # fmt: skip
+    assert violated.keys() == {n for n, each in stored.items() if each["outcome"] == "violated"}
+    for name, text in violated.items():
+        row = rows[name]
+        assert row["Outcome"].startswith("violated")
+        assert text.startswith(f"{name} is {row['Value']}; it must be {row['Threshold']}.")
+    words = {0: "PASS", 1: "FAIL", 2: "COULD NOT TELL"}
+    assert site.markdown.startswith(f"## {words[site.judged['exit_code']]}: ")
+
+
 def what_is_open(site):
     rows = Finding.objects.filter(status="open")
     counted = {s: rows.filter(severity=s).count() for s in ("error", "warning", "info")}
@@ -246,6 +282,7 @@ def figures_of_statements(site):
 
 
 CHECKS = (
-    figures_of_runs, figures_of_routes_and_statements, figures_of_budgets, what_is_open,
+    figures_of_runs, figures_of_routes_and_statements, figures_of_budgets, files_for_ci,
+    what_is_open,
     figures_of_statements,
 )  # fmt: skip
