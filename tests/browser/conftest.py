@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.db import connections
 from playwright.sync_api import sync_playwright
 
@@ -41,14 +41,18 @@ def chromium(django_db_setup):
 
 @pytest.fixture
 def open_admin(chromium, live_server, transactional_db, empty_cache):
-    """Return a function that gives a logged-in page: (scheme, width, zone) -> page.
+    """Return a function that gives a logged-in page: (scheme, width, zone, role) -> page.
 
-    What is cached is forgotten, for else the tests together would sign in too often.
+    ``role``: of perfops, "" for a superuser. What is cached is forgotten, for else the tests
+    together would sign in too often.
     """
     User.objects.create_superuser("chief", password="chief-of-all")
     contexts, complaints = [], []
 
-    def opened(scheme="light", width=1280, zone="UTC"):
+    def opened(scheme="light", width=1280, zone="UTC", role=""):
+        if role:
+            user = User.objects.create_user(role, password="chief-of-all", is_staff=True)
+            user.groups.add(Group.objects.get(name=f"performance {role}"))
         context = chromium.new_context(
             color_scheme=scheme, viewport={"width": width, "height": 900}, timezone_id=zone
         )
@@ -61,7 +65,7 @@ def open_admin(chromium, live_server, transactional_db, empty_cache):
             lambda message: complaints.append(message.text) if message.type == "error" else None,
         )
         page.goto(f"{live_server.url}/admin/login/")
-        page.fill("#id_username", "chief")
+        page.fill("#id_username", role or "chief")
         page.fill("#id_password", "chief-of-all")
         page.click("[type=submit]")
         page.wait_for_selector("#logout-form")

@@ -31,10 +31,19 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-# All six take twice as long, and no rule looks at a theme and a width together. At 768 the rules
-# that a width changes have been asked at a narrower and a wider one: only what does not fit is new.
+# All six take twice as long, and no rule looks at a theme and a width together.
 LOOKED_AT = (("light", 1440), ("dark", 360), ("light", 768))
-WITHOUT_AXE = 768
+# What axe-core says at this width it is asked on the roles' pages: half of all, which is enough.
+BY_ROLES = 768
+# What each role gets is tests/perfops/admin/test_roles.py's: these are not among it.
+NOT_VIEWERS = (
+    "_add", "_delete", "loadrun_start", "cache_clear", "django_celery_beat_periodictask_changelist",
+    "django_celery_beat_periodictask_change",
+)  # fmt: skip
+NOT_FOR = {
+    "viewer": NOT_VIEWERS,
+    "operator": tuple(each for each in NOT_VIEWERS if each != "loadrun_start"),
+}
 # What a theme or a width can change; all other rules are asked once a page.
 LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size", "link-in-text-block")
 SERIOUS = ("serious", "critical")
@@ -50,10 +59,16 @@ AXE = f"""async (looks) => {{
     `${{each.id}}: ` + each.nodes.slice(0, 3).map((node) => node.html.slice(0, 150)).join(" | "));
 }}"""
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+# On phones alone the search is below the navigation.
+SEARCH_IS_BESIDE = """() => {
+  const [list, search] = [".po-nav ul", ".po-nav form"].map((each) => document.querySelector(each));
+  return !list || window.innerWidth < 768 ||
+    search.getBoundingClientRect().top < list.getBoundingClientRect().bottom;
+}"""
 
 
-def ours():
-    """The pages that this project wrote."""
+def ours(role=""):
+    """The pages that this project wrote, as far as ``role`` gets them; "": a superuser."""
     run, analysis, earlier = LoadRun.objects.get(), *Analysis.objects.order_by("-pk")[:2]
     budget, finding = Budget.objects.earliest("pk").pk, Finding.objects.earliest("pk").pk
     waiver = Waiver.objects.create(budget="p95 latency", reason="known", ends_at=timezone.now())
@@ -79,7 +94,8 @@ def ours():
         ("django_celery_beat_periodictask_changelist",),
         ("django_celery_beat_periodictask_change", task.pk), ("password_change",),
     ):  # fmt: skip
-        yield reverse(f"admin:{name}", args=arguments)
+        if not name.endswith(NOT_FOR.get(role, ())):
+            yield reverse(f"admin:{name}", args=arguments)
     search = reverse("admin:perfops_search")
     yield from ("/", search, f"{search}?q=shelves", f"{search}?q=nothing")
 
@@ -100,21 +116,42 @@ def test_no_page_has_anything_serious_in_any_theme_or_width(
     page.click("[name=index]")
     page.wait_for_selector("[name=until]")
     wrong += [f"mute {each}" for each in looked_at(page, script, "/mute/")]
+    wrong += [said for role in NOT_FOR for said in walked_as(role, open_admin, live_server, script)]
     assert wrong == []
     outside = [url for url in answers if not url.startswith((live_server.url, "data:"))]
     assert outside == []
 
 
-def looked_at(page, script, path):
-    """Return what is wrong with the page that is open, in every theme and at every width."""
+def walked_as(role, open_admin, live_server, script):
+    """Yield what is wrong with the pages of a role, each in one theme and width, in rotation.
+
+    Every other page, and the next role the others: templates are the same ones.
+    """
+    page, turn = open_admin(role=role), list(NOT_FOR).index(role)
+    for number, path in enumerate(ours(role)):
+        if number % 2 != turn:
+            continue
+        answer = page.goto(live_server.url + path)
+        if not answer.ok:
+            yield f"{role} {path} {answer.status}"
+        look = LOOKED_AT[number % len(LOOKED_AT)]
+        for each in looked_at(page, script, f"{role}{path}", [look]):
+            yield f"{role} {path} {each}"
+        if not page.evaluate(SEARCH_IS_BESIDE):
+            yield f"{role} {path} {look}: the search is below the navigation"
+
+
+def looked_at(page, script, path, looks=LOOKED_AT):
+    """Return what is wrong with the page that is open, in each of ``looks``."""
     page.evaluate(script)
     # A colour is looked at when it has changed, not while it does.
     page.add_style_tag(content="* { transition: none !important; }")
     rules, wrong = [], []
-    for theme, width in LOOKED_AT:
+    for theme, width in looks:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
-        found = [] if width == WITHOUT_AXE else page.evaluate(AXE, rules)
+        by_roles = looks is LOOKED_AT and width == BY_ROLES
+        found = [] if by_roles else page.evaluate(AXE, rules)
         rules = list(LOOKS)
         if not page.evaluate(FITS):
             found.append("wider than its window")
@@ -182,6 +219,6 @@ def test_times_are_in_the_readers_zone_with_utc_when_pointed_at(
 
 def keep(page, path, theme, width):
     folder = os.environ.get("PICTURES")
-    if folder and width != 768:
+    if folder:
         name = path.strip("/").replace("/", "-").replace("?", "-") or "start"
         page.screenshot(path=Path(folder) / f"{name}-{theme}-{width}.png", full_page=True)
