@@ -22,6 +22,7 @@ from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import lifecycle, scheduled
 from perfops.load import execution
 from perfops.load import services as runs
+from perfops.load.parameters import Parameters
 from perfops.load.sizing import Size
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
@@ -99,21 +100,24 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 def scheduled_run(
     scenario: str, *, rate: float | None = None, seconds: float | None = None,
     find_limit: bool = False, up_to: float = 2000, minutes: float = 8,
-    abort_after: float | None = None,
+    abort_after: float | None = None, mix: dict[str, float] | None = None,
+    rows: int | None = None, data_set: str = "",
 ) -> None:  # fmt: skip
     """Queue ``scenario`` against the default target, judged like any other run.
 
     ``rate`` (the highest, requests/s) and ``seconds``: where not as the scenario says.
     ``find_limit``: seek the highest rate within the budgets, no higher than ``up_to`` (requests/s)
     and for ``minutes`` at most. ``abort_after``: end it early, and no sooner than after so many
-    seconds, when it breaks a budget that fails it.
+    seconds, when it breaks a budget that fails it. ``mix``, ``rows``, ``data_set``: as in
+    ``perfops.load.parameters``.
     """
     abort = None if abort_after is None else budgets.abort(abort_after)
     limit = budgets.limit_search(ceiling=up_to, minutes=minutes) if find_limit else None
     size = Size(rate, seconds)
     runs.request_run(
-        scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size, abort=abort
-    )
+        scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size, abort=abort,
+        changed=Parameters(mix or {}, rows, data_set),
+    )  # fmt: skip
 
 
 @shared_task(name="perfops.aa_test", time_limit=3600)

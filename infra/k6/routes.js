@@ -3,13 +3,16 @@ import http from 'k6/http';
 import { fail, sleep } from 'k6';
 
 const API = '/api/v1';
-const PAGES = 20;
+// Profiles and their slugs come twenty a page.
+const PER_PAGE = 20;
+const USUAL_ROWS = 400;
 
 // Ids that exist, from the target itself.
-export function findIds(target) {
+export function findIds(target, plan = {}) {
+  const most = Math.ceil((plan.rows || USUAL_ROWS) / PER_PAGE);
   const profiles = [];
   const pages = [`${API}/profiles?limit=20`];
-  for (let page = 0; page < PAGES && pages.length === page + 1; page += 1) {
+  for (let page = 0; page < most && pages.length === page + 1; page += 1) {
     const body = read(target, pages[page]);
     body.results.forEach((profile) => profiles.push(profile.id, profile.slug));
     if (body.next) pages.push(body.next);
@@ -54,14 +57,16 @@ function pick(list, u) {
   return list[Math.floor(list.length * u * u * u)];
 }
 
-// Share in percent, and what to ask: [name, path] from ids and a number in [0, 1).
-const MIX = [
-  [40, () => ['/health', '/health']],
-  [30, (ids, u) => [`${API}/profiles`, pick(ids.pages, u)]],
-  [15, (ids, u) => profile(ids, u)],
-  [10, (ids, u) => taxonomy[Math.floor(u * 997) % taxonomy.length](ids, u)],
-  [5, () => ['/ready', '/ready']],
-];
+// The parts of the mix (their shares are those of the plan, else these in percent) and what each
+// asks for: [name, path] from ids and a number in [0, 1).
+const MIX = { health: 40, profiles: 30, profile: 15, taxonomy: 10, ready: 5 };
+const PARTS = {
+  health: () => ['/health', '/health'],
+  profiles: (ids, u) => [`${API}/profiles`, pick(ids.pages, u)],
+  profile: (ids, u) => profile(ids, u),
+  taxonomy: (ids, u) => taxonomy[Math.floor(u * 997) % taxonomy.length](ids, u),
+  ready: () => ['/ready', '/ready'],
+};
 
 function profile(ids, u) {
   // An empty database has no profile to show; the list says so just as well.
@@ -72,10 +77,13 @@ function profile(ids, u) {
 }
 
 // The request of iteration `n`: every hundred in a row hold the mix exactly, well stirred.
-export function requestOf(n, ids) {
-  let slot = (n * 37) % 100;
-  for (const [share, make] of MIX) {
-    if (slot < share) return make(ids, fraction(n));
+export function requestOf(n, ids, plan = {}) {
+  const mix = plan.mix && Object.keys(plan.mix).length ? plan.mix : MIX;
+  const whole = Object.values(mix).reduce((sum, share) => sum + share, 0);
+  let slot = (((n * 37) % 100) * whole) / 100;
+  const last = Object.keys(mix).pop();
+  for (const [part, share] of Object.entries(mix)) {
+    if (slot < share || part === last) return PARTS[part](ids, fraction(n));
     slot -= share;
   }
   return null;

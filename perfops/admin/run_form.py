@@ -7,6 +7,13 @@ from django import forms
 from perfops.budgets import services as budgets
 from perfops.load.aborting import Abort
 from perfops.load.limit_search import Search
+from perfops.load.parameters import (
+    MOST_ROWS,
+    ORDERS,
+    Parameters,
+    ParametersRefused,
+    parse_mix,
+)
 from perfops.load.sizing import Size, SizeRefused, check_caps
 
 _UP_TO, _MINUTES = 2000, 8
@@ -24,6 +31,21 @@ class StartForm(forms.Form):
     seconds = forms.FloatField(
         required=False, min_value=1, label="Duration",
         help_text="Seconds; all of the scenario's stages follow. Empty: as its file says.",
+    )  # fmt: skip
+    mix = forms.CharField(
+        required=False, widget=forms.Textarea(attrs={"rows": 5}), label="Mix",
+        help_text="One line each: a part of the scenario and its share. What is not named is not "
+        "asked for. Empty: as its file says.",
+    )  # fmt: skip
+    data_set = forms.ChoiceField(
+        required=False, label="Data set",
+        choices=[("", "as its file says"), *((each, each) for each in ORDERS)],
+        help_text="Which rows fill in the paths of routes.json.",
+    )  # fmt: skip
+    rows = forms.IntegerField(
+        required=False, min_value=1, max_value=MOST_ROWS, label="Rows",
+        help_text="How many different ones: more of them are colder caches. Empty: as its file "
+        "says.",
     )  # fmt: skip
     abort_after = forms.FloatField(
         required=False, min_value=0, label="End it early after",
@@ -65,6 +87,17 @@ class StartForm(forms.Form):
             for name in bounds:
                 self.add_error(name, "Only where the highest rate is sought: tick that, or empty.")
         return given
+
+    def clean_mix(self) -> dict[str, float]:
+        try:
+            return parse_mix(self.cleaned_data["mix"])
+        except ParametersRefused as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def changed(self) -> Parameters:
+        """Return the mix and the data set, where not as the scenario says."""
+        given = self.cleaned_data
+        return Parameters(given["mix"], given["rows"], given["data_set"])
 
     def _check_cap(self, name: str, rate: float | None, seconds: float | None) -> None:
         try:

@@ -243,6 +243,8 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
         if "find_limit" in run.plan:
             planned = f"seek the highest rate for {run.plan['duration_s'] / 60:.0f} min at most"
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
+    if "parameters" in run.plan:
+        facts.append(("Not as its file says", _flat(run.plan["parameters"])))
     if run.worker:
         facts.append(("Worker", run.worker))
     if run.started_at:

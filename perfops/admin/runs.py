@@ -27,9 +27,10 @@ from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text, time_text
 from perfops.jobs import lifecycle
-from perfops.load import comparison
+from perfops.load import comparison, parameters
 from perfops.load import scenarios as plans
 from perfops.load import services as runs
+from perfops.load.routes import UnusableRoutes
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 
@@ -143,13 +144,13 @@ class LoadRunAdmin(MeasuredAdmin):
                 run = runs.request_run(
                     scenario=form.cleaned_data["scenario"], target=form.cleaned_data["target"],
                     trigger=Trigger.ADMIN, user=request.user, size=form.size(),
-                    limit=form.limit(), abort=form.abort(),
+                    limit=form.limit(), abort=form.abort(), changed=form.changed(),
                 )  # fmt: skip
             except runs.RunRefused as error:
                 form.add_error(None, str(error))
             else:
                 return self.back_to(run.pk)
-        described = [(name, scenario.title) for name, scenario in scenarios.items()]
+        described = [(name, f"{each.title} {_mix_of(name)}") for name, each in scenarios.items()]
         return self.page(
             request, "perfops/start_run.html", "Start a load run", form=form, scenarios=described
         )
@@ -217,6 +218,16 @@ class LoadRunAdmin(MeasuredAdmin):
         size = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}
         label = f"p95 latency of run {run.pk} over time"
         return render_to_string("perfops/_spark.html", {"points": points, "label": label, **size})
+
+
+def _mix_of(scenario: str) -> str:
+    """Return the parts of the scenario's mix as a sentence; "" where its script decides."""
+    try:
+        found = parameters.parts(plans.find(scenario))
+    except (plans.UnknownScenario, UnusableRoutes):
+        return ""
+    several = ", ".join(f"{name} {share:g}" for name, share in found.items())
+    return f"Mix: {several}." if found else ""
 
 
 _NOT_CONFIGURED = (

@@ -28,6 +28,7 @@ from perfops.load import (
     fingerprint,
     k6,
     limit_search,
+    parameters,
     routes,
     sizing,
     storing,
@@ -61,7 +62,8 @@ _SPARK_POINTS = 40
 
 
 # Why a run can't be had: its outcome is the sentence.
-_REFUSALS = (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, sizing.SizeRefused)
+_REFUSALS = (k6.NoK6, plans.UnknownScenario, routes.UnusableRoutes, sizing.SizeRefused,
+             parameters.ParametersRefused)  # fmt: skip
 
 
 class Judge(Protocol):
@@ -118,7 +120,7 @@ def _claim(run_id: int) -> LoadRun | None:
 
 
 def _execute(run: LoadRun, judge: Judge) -> None:
-    plan = sizing.of_run(plans.find(run.scenario), run.plan)
+    plan = sizing.of_run(parameters.of_run(plans.find(run.scenario), run.plan), run.plan)
     # Its file may have been changed since it was asked for.
     sizing.check_caps(plan.peak_rate, plan.duration_s)
     abort = aborting.of_plan(run.plan)
@@ -133,7 +135,7 @@ def _execute(run: LoadRun, judge: Judge) -> None:
     black_box = _ask_who(run)
     run.save(update_fields=["fingerprint"])
     recording = Recording(Schedule(plan.spec))
-    with _prepared(run, plan) as environment, routes.ready(plan.routes) as file:
+    with _prepared(run, plan) as environment, _routes(plan) as file:
         # Afterwards: what fills in the routes is no part of the load.
         before = _look(run)
         lifecycle.renew(run)
@@ -217,6 +219,11 @@ class _Load:
         if not self.recording.first_at and code:
             last_line = next(reversed(self.log.strip().splitlines()), "it said nothing")
             raise _Unusable(f"k6 could not run {plan.scenario} (exit code {code}): {last_line}")
+
+
+def _routes(plan: Plan) -> AbstractContextManager[str]:
+    which = routes.Rows(plan.spec.rows or routes.USUAL_ROWS, plan.spec.data_set)
+    return routes.ready(plan.routes, plan.spec.mix, which)
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from django.urls import get_resolver
 from perfops.models.origins import QueryTemplate
 from perfops.origins.middleware import template
 
-# More different paths of one route say nothing more.
-_MOST_ROWS = 500
+# More different paths of one route say little more.
+USUAL_ROWS = 500
+_ORDERS = {"newest": "-pk", "oldest": "pk", "random": "?"}
 _LONGEST_NAME = 200
 # What a row fills in.
 FIELD = re.compile(r"\{(\w+)\}")
@@ -55,6 +56,13 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: dict[str, Any] = {}
     form: bool = False
     made: str = ""
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """How many different rows fill in a path, and which: the newest, the oldest or random ones."""
+
+    number: int = USUAL_ROWS
+    data_set: str = "newest"
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -98,11 +106,11 @@ def _whole(found: Mapping[str, float | Route]) -> dict[str, Route]:
     }
 
 
-def filled(routes: dict[str, Route]) -> list[Listed]:
+def filled(routes: dict[str, Route], which: Rows = Rows()) -> list[Listed]:  # noqa: B008 -- frozen
     """Return the routes with every path written out; reads rows. Raises ``UnusableRoutes``."""
     return [
         Listed(
-            name, route.share, _paths(name, route), route.statuses, route.method, route.body,
+            name, route.share, _paths(name, route, which), route.statuses, route.method, route.body,
             route.form,
         )
         for name, route in routes.items()
@@ -110,30 +118,38 @@ def filled(routes: dict[str, Route]) -> list[Listed]:
 
 
 @contextmanager
-def ready(file: Path | None) -> Iterator[str]:
+def ready(
+    file: Path | None, mix: Mapping[str, float] | None = None, which: Rows = Rows(),  # noqa: B008 -- frozen
+) -> Iterator[str]:  # fmt: skip
     """Yield where the script finds what to ask for, for as long as the block lasts.
 
-    Raises ``UnusableRoutes``.
+    ``mix``: shares by route, those alone; without it as the file says. Raises ``UnusableRoutes``.
     """
     if file is None or file.suffix != ".json":
         yield str(file or "")
         return
     with tempfile.NamedTemporaryFile(suffix=".json") as made:
-        made.write(msgspec.json.encode(filled(read(file))))
+        found = read(file)
+        if mix:
+            found = {
+                name: msgspec.structs.replace(route, share=mix[name])
+                for name, route in found.items() if name in mix
+            }  # fmt: skip
+        made.write(msgspec.json.encode(filled(found, which)))
         made.flush()
         yield made.name
 
 
-def _paths(name: str, route: Route) -> tuple[str, ...]:
+def _paths(name: str, route: Route, which: Rows) -> tuple[str, ...]:
     templates = route.paths or (name,)
-    found = [path for template in templates for path in _written(name, route, template)]
+    found = [path for template in templates for path in _written(name, route, template, which)]
     for path in found:
         if not path.startswith("/"):
             raise UnusableRoutes(f"{path!r} of {name} is no path: it must begin with a slash.")
     return tuple(found)
 
 
-def _written(name: str, route: Route, template: str) -> list[str]:
+def _written(name: str, route: Route, template: str, which: Rows) -> list[str]:
     fields = list(dict.fromkeys(FIELD.findall(template)))
     if not fields:
         return [template]
@@ -142,7 +158,7 @@ def _written(name: str, route: Route, template: str) -> list[str]:
             f"{template} has {{{fields[0]}}} to be filled in: give {name} a model whose rows do, "
             "or write its paths out."
         )
-    rows = [row for row in _rows(name, route, fields) if None not in row]
+    rows = [row for row in _rows(name, route, fields, which) if None not in row]
     if not rows:
         raise UnusableRoutes(f"{route.model} has no rows that fill in {template}.")
     return [_fill(template, dict(zip(fields, row, strict=True))) for row in rows]
@@ -152,10 +168,11 @@ def _fill(template: str, row: dict[str, Any]) -> str:
     return FIELD.sub(lambda field: quote(str(row[field[1]])), template)
 
 
-def _rows(name: str, route: Route, fields: list[str]) -> list[tuple[Any, ...]]:
+def _rows(name: str, route: Route, fields: list[str], which: Rows) -> list[tuple[Any, ...]]:
     try:
-        rows = apps.get_model(route.model)._default_manager.filter(**route.where).order_by("-pk")
-        return list(rows.values_list(*fields)[:_MOST_ROWS])
+        rows = apps.get_model(route.model)._default_manager.filter(**route.where)
+        rows = rows.order_by(_ORDERS[which.data_set])
+        return list(rows.values_list(*fields)[: which.number])
     except (LookupError, ValueError, FieldError) as error:
         raise UnusableRoutes(f"{name} can't be filled in from {route.model}: {error}") from error
 

@@ -50,6 +50,8 @@ class Scenario(msgspec.Struct, frozen=True):
     ``routes``: the file that says what is asked for, where it is not ``routes.js`` or
     ``routes.json``. ``session_requests``: how many requests follow from one arrival; the rates are
     those of arrivals. ``sign_in``: requests of ``routes.json`` are those of users who do so.
+    ``mix``: shares by part that a script follows, or by route. ``rows``: how many different rows
+    fill in paths (0: as usual); ``data_set``: the newest, the oldest or random ones.
     """
 
     title: str
@@ -61,6 +63,9 @@ class Scenario(msgspec.Struct, frozen=True):
     routes: str = ""
     session_requests: int = 1
     sign_in: SignIn | None = None
+    mix: dict[str, float] = {}
+    rows: int = 0
+    data_set: str = "newest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from perfops.conf import conf
 from perfops.jobs import lifecycle
-from perfops.load import limit_search, sizing, targets
+from perfops.load import limit_search, parameters, sizing, targets
 from perfops.load import scenarios as plans
 from perfops.load.aborting import Abort
 from perfops.load.limit_search import LimitRefused, Search
+from perfops.load.parameters import Parameters
 from perfops.load.sizing import Size
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun, Sample
@@ -49,12 +50,13 @@ def request_run(
     limit: Search | None = None,
     size: Size = Size(),  # noqa: B008 -- frozen
     abort: Abort | None = None,
+    changed: Parameters = Parameters(),  # noqa: B008 -- frozen
 ) -> LoadRun:
     """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
 
     ``limit``: seek the highest rate within its bounds, with what the scenario asks for.
     ``size``: at which rate and for how long, where not as the scenario says.
-    ``abort``: what ends it early. With
+    ``abort``: what ends it early. ``changed``: its mix and data set, where not as it says. With
     ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
     not run*, it raises nothing. Raises ``RunRefused``, for a target that is being loaded
     ``TargetBusy``. Who ask at the same time wait for each other: one of them gets the run.
@@ -68,6 +70,7 @@ def request_run(
     try:
         found = plans.find(scenario)
         plan = sizing.as_row(found, size) if limit is None else limit_search.planned(found, limit)
+        plan |= parameters.as_row(found, changed)
         sizing.check_caps(plan["peak_rate"], plan["duration_s"])
         url = targets.check(target or conf().DEFAULT_TARGET, conf().ALLOWED_TARGETS)
         if abort is not None:
@@ -76,6 +79,7 @@ def request_run(
         plans.UnknownScenario,
         LimitRefused,
         sizing.SizeRefused,
+        parameters.ParametersRefused,
         targets.TargetRefused,
     ) as error:
         raise RunRefused(str(error)) from error

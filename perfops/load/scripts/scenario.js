@@ -11,10 +11,10 @@ const routes = __ENV.ROUTES.endsWith('.json') ? listed(__ENV.ROUTES, plan) : req
 export const options = optionsOf(plan);
 
 export function setup() {
-  return routes.findIds ? routes.findIds(target) : {};
+  return routes.findIds ? routes.findIds(target, plan) : {};
 }
 
 export default function (data) {
   if (routes.session) askInSession(plan, routes.session, data);
-  else ask(plan, (n) => routes.requestOf(n, data));
+  else ask(plan, (n) => routes.requestOf(n, data, plan));
 }
