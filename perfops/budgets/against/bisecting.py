@@ -132,27 +132,30 @@ def bisect(good: str, bad: str, wanted: Wanted, options: str, say: Say) -> Found
             side.run(command, how)
         work = Bisection(side, old, how, options, scratch)
         work.count_good()
-        worst = violated(work.counts_of(commits[-1]))
-        if worst:
+        last = work.counts_of(commits[-1])
+        if worst := violated(last):
             say(f"Counts differ: {', '.join(sorted(worst))}.")
-            return _by_counts(work, commits, worst, say)
+            return _by_counts(work, commits, last, say)
         say("No count differs: the builds are run in turn.")
         return _in_turn(work, commits, wanted, say)
 
 
-def _by_counts(work: Bisection, commits: Sequence[str], worst: set[str], say: Say) -> Found:
+def _by_counts(work: Bisection, commits: Sequence[str], last: dict[str, Any], say: Say) -> Found:
+    """``last``: the report of the last commit, whose violated counts are looked for."""
+    worst, reports = violated(last), {commits[-1]: last}
+
     def test(commit: str) -> bool | None:
         try:
-            said = bool(violated(work.counts_of(commit)) & worst)
+            reports[commit] = work.counts_of(commit)
         except CouldNotCompare as error:
             say(f"{commit[:10]} can't be tested: {error}")
             return None
+        said = bool(violated(reports[commit]) & worst)
         say(f"{commit[:10]} is {'bad' if said else 'good'}.")
         return said
 
     suspects = first_bad(commits, test)
-    data = work.counts_of(suspects[-1])
-    causes = exact.causes_of(data["causes"])
+    causes = exact.causes_of(reports[suspects[-1]]["causes"])
     return Found(suspects, "counts of requests", narrowed(causes, suspects))
 
 

@@ -81,7 +81,7 @@ class Command(ReportCommand):
         turn.add_argument("--against", metavar="REF", help="the commit, tag or branch")
         turn.add_argument("--seconds", type=float, default=usual.seconds, help="of one run (15)")
         turn.add_argument("--rate", type=float, help="requests a second; the scenario's highest")
-        turn.add_argument("--pairs", type=int, help="at most (12, or as aa_test says)")
+        turn.add_argument("--pairs", type=int, help="at most (20, or as aa_test says)")
         turn.add_argument("--minutes", type=float, default=usual.minutes, help="at most (30)")
 
         turn.add_argument(

@@ -78,7 +78,7 @@ def test_counts_lead_to_the_commit_its_statement_and_its_files(shop, monkeypatch
     reports = dict(zip(shop[1:], (data("rows of /b"), bad, bad), strict=True))
     monkeypatch.setattr(Bisection, "counts_of", lambda self, commit: reports[commit])
     work = Bisection(None, "", None, "", bisecting.Path())
-    found = bisecting._by_counts(work, shop[1:], {"statements of /a"}, lambda _: None)
+    found = bisecting._by_counts(work, shop[1:], bad, lambda _: None)
     assert found.suspects == [shop[2]]
     commits = (f"{shop[2][:7]} Shop is 2",)
     assert found.causes == [

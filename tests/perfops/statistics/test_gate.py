@@ -5,7 +5,16 @@ import random
 import pytest
 
 from benchmarks import gate_rules
-from perfops.statistics.gate import MAX_PAIRS, Outcome, Series, against_history, in_turn
+from perfops.statistics.gate import (
+    MAX_PAIRS,
+    Outcome,
+    Series,
+    against_history,
+    in_turn,
+    is_look,
+    level,
+)
+from perfops.statistics.shifts import ALPHA
 
 
 def runs(number, factor=1.0, noise=0.02, seed="a"):
@@ -64,7 +73,7 @@ def test_two_builds_in_turn_end_as_soon_as_it_can_be_told():
     assert in_turn([Series("/a", "p95", runs(6), runs(6, 2.0))]).outcome is Outcome.FAIL
     quiet = in_turn([Series("/a", "p95", runs(6), runs(6, seed="b"))])
     assert quiet.outcome is Outcome.PASS
-    loud = [runs(number, noise=0.3, seed=seed) for number in (6, MAX_PAIRS) for seed in "ab"]
+    loud = [runs(number, noise=0.6) for number in (6, 6, MAX_PAIRS, MAX_PAIRS)]
     assert in_turn([Series("/a", "p95", *loud[:2])]) is None
     last = in_turn([Series("/a", "p95", *loud[2:])])
     assert last.outcome is Outcome.INCONCLUSIVE
@@ -72,10 +81,19 @@ def test_two_builds_in_turn_end_as_soon_as_it_can_be_told():
 
 
 def test_what_may_still_be_ten_percent_is_told_as_that():
-    wide = Series("/a", "p95", (100.0,) * 5 + (90.0,), (103.0,) * 5 + (112.0,))
-    decision = in_turn([wide, Series("/b", "p95", (100.0,) * 6, (200.0,) * 6)])
+    wide = Series("/a", "p95", (100.0,) * 7 + (90.0,), (103.0,) * 7 + (112.0,))
+    decision = in_turn([wide, Series("/b", "p95", (100.0,) * 8, (200.0,) * 8)])
     assert decision.outcome is Outcome.FAIL
     assert decision.judged[1].reason.endswith("but it may be 10% or more.")
+
+
+@pytest.mark.parametrize("most", range(1, 41))
+def test_all_looks_together_may_be_wrong_as_often_as_one_and_early_ends_too(most):
+    looks = [number for number in range(1, most + 1) if is_look(number, most)]
+    assert looks[-1] == most
+    for ended in range(1, most + 1):
+        spent = [level(number, most, is_last=False) for number in looks if number < ended]
+        assert sum(spent) + level(ended, most, is_last=True) <= ALPHA + 1e-12
 
 
 def test_too_few_pairs_to_prove_anything_are_inconclusive():
