@@ -15,6 +15,8 @@ from typing import Any
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+# In the scope of a request: the worker has been told to end.
+ENDING = "midst.ending"
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -107,6 +109,7 @@ class Connection(asyncio.Protocol):
             return message
 
         if self._registry.drains:
+            scope[ENDING] = True
             send = _the_last(send)
         try:
             await self._application(scope, body, send)

@@ -2,15 +2,18 @@
 
 Counted, timed, logged and named as Django does it, by the same functions; never traced. Who sends a
 trace's or a run's header, or what makes another answer, gets Django's while a thread is free.
+503 once the worker has been told to end: a proxy that asks sends its requests elsewhere, before the
+first connection is refused.
 """
 
 from typing import Any
 
 from midst.health import ALIVE
-from midst.server.connections import Scope
+from midst.server.connections import ENDING, Scope
 from midst.server.threads import Answer
 from midst.telemetry import request_context, requests
 
+_LEAVING = b'{"status":"ending"}'
 _PATH, _ROUTE = "/health", "health"
 _DJANGOS = frozenset(
     {b"baggage", b"content-length", b"expect", b"origin", b"traceparent", b"transfer-encoding"}
@@ -26,7 +29,7 @@ def answer(scope: Scope, *, is_busy: bool) -> Answer | None:
         return None
     given: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
-        if not is_busy and (name in _DJANGOS or name in given):
+        if not is_busy and ENDING not in scope and (name in _DJANGOS or name in given):
             return None
         given[name] = value
     meta: dict[str, Any] = {}
@@ -34,10 +37,11 @@ def answer(scope: Scope, *, is_busy: bool) -> Answer | None:
         meta["HTTP_X_REQUEST_ID"] = given[b"x-request-id"].decode("latin-1")
     observed = request_context.Request(request_context.identify(meta), scope["method"])
     requests.begin(observed)
-    requests.end(observed, _PATH, _ROUTE, 200, None)
+    status, body = (503, _LEAVING) if ENDING in scope else (200, ALIVE)
+    requests.end(observed, _PATH, _ROUTE, status, None)
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(ALIVE)),
+        (b"content-length", b"%d" % len(body)),
         (request_context.HEADER.lower().encode(), observed.id.encode()),
     ]
-    return Answer(200, headers, b"" if scope["method"] == "HEAD" else ALIVE)
+    return Answer(status, headers, b"" if scope["method"] == "HEAD" else body)

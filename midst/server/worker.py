@@ -48,8 +48,9 @@ class Worker(ASGIWorker):  # type: ignore[misc]
     def handle_exit_signal(self) -> None:
         """Serve on for ``WEB_DRAIN_S``, then end as gunicorn does it; at once the second time.
 
-        Each answer says meanwhile that its connection ends. Without that a proxy may send a write
-        into a connection that is just being closed, and can't know whether it was done.
+        Meanwhile ``/health`` is 503 and each answer says that its connection ends. Without that a
+        proxy may send a write into a connection that is just being closed, and can't know whether
+        it was done.
         """
         drain_s = float(os.environ.get("WEB_DRAIN_S", "0"))
         if drain_s and not self.loop.connections.drains:
