@@ -150,8 +150,8 @@ def test_an_old_run_keeps_what_was_waived_in_its_time():
 
 
 def test_two_builds_pass_where_all_that_is_slower_is_waived(capsys, monkeypatch):
-    slower = [Series(route, "p95", (10.0,) * 6, (20.0,) * 6) for route in ("/a", "/b")]
-    monkeypatch.setattr(comparing, "compare", lambda *_: Compared(in_turn(slower), 6))
+    slower = [Series(route, "p95", (10.0,) * 8, (20.0,) * 8) for route in ("/a", "/b")]
+    monkeypatch.setattr(comparing, "compare", lambda *_: Compared(in_turn(slower), 8))
     waiver("p95 of /a", days=1)
     code, out = check(capsys, "--against", "HEAD", "--format", "json")
     assert code == 1
