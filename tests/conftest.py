@@ -17,7 +17,7 @@ __all__ = [
 _SHARED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
 hypothesis.settings.register_profile("same", derandomize=True, max_examples=50, **_SHARED)
 hypothesis.settings.register_profile(
-    "random", max_examples=40, print_blob=True, database=None, **_SHARED
+    "random", max_examples=30, print_blob=True, database=None, **_SHARED
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
