@@ -39,6 +39,8 @@ class Worker(ASGIWorker):  # type: ignore[misc]
 
     def init_signals(self) -> None:
         """The first step after the worker has made its loop, and the last before it is used."""
+        # Read here: a wrong value ends the start, and not the handler of a signal.
+        self._drain_s = float(os.environ.get("WEB_DRAIN_S", "0"))
         self.loop.close()
         self.loop = loop = _Loop()
         loop.connections = Connections(self._limits(), loop.time, lambda: self.alive)
@@ -52,10 +54,9 @@ class Worker(ASGIWorker):  # type: ignore[misc]
         proxy may send a write into a connection that is just being closed, and can't know whether
         it was done.
         """
-        drain_s = float(os.environ.get("WEB_DRAIN_S", "0"))
-        if drain_s and not self.loop.connections.drains:
+        if self._drain_s and not self.loop.connections.drains:
             self.loop.connections.drains = True
-            self.loop.call_later(drain_s, super().handle_exit_signal)
+            self.loop.call_later(self._drain_s, super().handle_exit_signal)
         else:
             super().handle_exit_signal()
 
