@@ -118,9 +118,12 @@ def record(wanted: Wanted, slowdown_ms: float, say: Say) -> Recorded:
 def in_turn(
     sides: tuple[Side, ...], wanted: Wanted, measure: Callable[[Side, float], Measured], say: Say
 ) -> Recorded:
-    """Run first, second, slowed and then the other way round. Raises ``CouldNotCompare``."""
+    """Run first, second, slowed and then the other way round. Raises ``CouldNotCompare``.
+
+    A round that is left out is made up for, until as many as are wanted were left out.
+    """
     found, began, tried = Recorded(), time.monotonic(), 0
-    while tried < wanted.pairs:
+    while len(found.same) < wanted.pairs and tried < len(found.same) + wanted.pairs:
         order = sides if tried % 2 == 0 else tuple(reversed(sides))
         runs = {side.name: measure(side, wanted.seconds) for side in order}
         tried += 1
@@ -134,7 +137,7 @@ def in_turn(
             first, second, slowed = (runs[name].figures for name in _NAMES)
             found.same.append((first, second))
             found.slowed.append((first, slowed))
-            say(f"Round {tried} of at most {wanted.pairs}.")
+            say(f"Round {len(found.same)} of at most {wanted.pairs}.")
         if time.monotonic() - began > wanted.minutes * 60:
             say("The time is over.")
             break

@@ -33,11 +33,13 @@ def recorded(pairs=12, spread=0.0):
     return Recorded(same, [({CPU: each}, {CPU: each * 1.5}) for each in values])
 
 
-def in_turns(generator="", errors=0, pairs=3):
+def in_turns(starved=0, errors=0, pairs=3):
+    """Return what was recorded, and in which order; ``starved``: so many runs of the first."""
     order = []
 
     def measure(side, seconds):
         order.append(side.name)
+        generator = "k6 was starved." if order.count("first") <= starved else ""
         return Measured({"/a": 100}, {"/a": errors}, {CPU: 1.0}, 0, generator)
 
     names = ("first", "second", "slowed")
@@ -46,11 +48,14 @@ def in_turns(generator="", errors=0, pairs=3):
     return found, [name[:2] for name in order]
 
 
-def test_the_three_run_forth_and_back_and_a_starved_round_is_left_out():
+def test_the_three_run_forth_and_back_and_a_starved_round_is_left_out_and_made_up_for():
     found, order = in_turns()
     assert order == ["fi", "se", "sl", "sl", "se", "fi", "fi", "se", "sl"]
     assert (len(found.same), len(found.slowed)) == (3, 3)
-    assert in_turns(generator="k6 was starved.")[0].same == []
+    found, order = in_turns(starved=2)
+    assert (len(found.same), len(order)) == (3, 5 * 3)
+    found, order = in_turns(starved=99)
+    assert (found.same, len(order)) == ([], 3 * 3)
     with pytest.raises(CouldNotCompare, match="no measure"):
         in_turns(errors=50)
 

@@ -60,10 +60,11 @@ def commit(folder, message, **files):
     git(folder, "commit", "--quiet", "-m", message)
 
 
-def make(folder, settings):
-    """Make the repository, and have perfops' commands know how it is built."""
+def make(folder, settings, **more):
+    """Make the repository, and have perfops' commands know how it is built; ``more``: settings."""
     git(folder, "init", "--quiet", "--initial-branch=main")
     (folder / "routes.json").write_text('{"/groups/": 1}')
     (folder / "scenarios.json").write_text(SCENARIOS)
     commit(folder, "A shop", manage=MANAGE, shop=SHOP)
-    settings.PERFOPS = {**settings.PERFOPS, "AGAINST": AGAINST, "SCENARIO_DIR": folder}
+    ours = {"AGAINST": AGAINST, "SCENARIO_DIR": folder}
+    settings.PERFOPS = {**settings.PERFOPS, **ours, **more}
