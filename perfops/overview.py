@@ -7,11 +7,9 @@ depends on the last day, the last runs and the last analysis, never on how much 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 import msgspec
-from django.apps import apps
 from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncHour
 from django.utils import timezone
@@ -24,6 +22,8 @@ from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import severities_text
+from perfops.jobs import scheduled
+from perfops.jobs.scheduled import Scheduled
 from perfops.models.analyses import Analysis, Finding, Recommendation
 from perfops.models.origins import QueryOrigin, ScopeTotal
 from perfops.models.runs import LoadRun
@@ -35,12 +35,6 @@ _ANALYSES = 20
 _TREND = 20
 _TOP = 3
 _FINDINGS = 200
-_TASKS = 50
-# django-celery-beat writes every three minutes what it sent.
-_LATE = timedelta(minutes=10)
-_WAITED_LONG_S = 30.0
-# The schedule analyses once a week and runs load each day: two analyses were missed.
-_OLD = timedelta(days=15)
 _RANK = {"error": 0, "warning": 1, "info": 2}
 
 
@@ -71,8 +65,8 @@ class Hour:
 class Incident:
     """Open findings with one cause, the worst first.
 
-    ``impact``: the share of the database's time that its statements took in the analysis.
-    ``saves_s``: seconds of the last day's database time that its fix would save at most.
+    ``impact``: the share of its database's time that its statements took in the analysis.
+    ``saves_s``: seconds of the last day's time of it that its fix would save at most.
     """
 
     findings: tuple[Finding, ...]
@@ -81,15 +75,9 @@ class Incident:
     saves_s: float | None
     is_proved: bool
 
-
-@dataclass(frozen=True, slots=True)
-class Scheduled:
-    pk: int
-    name: str
-    is_enabled: bool
-    last_at: datetime | None
-    next_at: datetime | None
-    is_late: bool
+    @property
+    def database(self) -> str:
+        return self.findings[0].database
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +95,7 @@ class Overview:
 
     ``set_apart``: of the open findings, those of seeding and the like, which no incident shows.
     ``reasons``: the worst first. ``runs``: of the newest one's scenario and target, newest first.
+    ``analyses``: the newest of each database, the newest first.
     """
 
     at: datetime
@@ -116,7 +105,7 @@ class Overview:
     runs: tuple[RunFigures, ...]
     active: tuple[LoadRun | Analysis, ...]
     judgements: tuple[Judgement, ...]
-    analysis: Analysis | None
+    analyses: tuple[Analysis, ...]
     open_findings: dict[str, int]
     set_apart: int
     incidents: tuple[Incident, ...]
@@ -124,6 +113,11 @@ class Overview:
     present: dict[str, Present]
     scheduled: tuple[Scheduled, ...]
     steps: tuple[Step, ...]
+
+    def name_of(self, analysis: Analysis) -> str:
+        """Its name, with that of its database where several are analysed."""
+        of = f" of {analysis.database}" if len(self.analyses) > 1 else ""
+        return f"analysis {analysis.pk}{of}"
 
     @property
     def first(self) -> Reason | None:
@@ -157,23 +151,21 @@ class Overview:
 def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     """Return the state; ``shown``: the project's panels, which count in it.
 
-    11 queries at most, and one connection to each database that is looked at.
+    11 queries at most, two more for each further database, and one connection to each.
 
     Raises ``django.db.Error`` when perfops' own tables can't be read.
     """
     runs, (judgements, unjudged) = _runs(), _judgements()
-    newest = list(Analysis.objects.order_by("-pk")[:_ANALYSES])
-    analysis = next((e for e in newest if e.state == Analysis.State.FINISHED), None)
-    analysing = [each for each in newest if each.is_active]
+    databases = sessions.databases()
+    analyses, analysing = _analyses(databases)
     active: tuple[LoadRun | Analysis, ...] = (*_active_runs(), *analysing)
-    hours = _hours()
-    seen = selectors.findings_of(analysis, limit=_FINDINGS) if analysis else []
+    hours, day_s = _hours()
+    seen = [s for each in analyses for s in selectors.findings_of(each, limit=_FINDINGS)]
     still_open = [each for each in seen if each.finding.status == Finding.Status.OPEN]
     ours = [each for each in still_open if not each.apart]
-    incidents = _incidents(ours, sum(each.total_ms for each in hours) / 1000)
     open_findings = _open_findings()
-    present = {name: sessions.now(name) for name in sessions.databases()}
-    scheduled = _scheduled()
+    present = {name: sessions.now(name) for name in databases}
+    tasks = scheduled.read(timezone.now())
     broken, taken = reasons.of_databases(present)
     bad = [
         *broken,
@@ -182,11 +174,12 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         *reasons.of_panels(shown, "bad"),
         *reasons.of_findings(open_findings, "error"),
     ]
-    worth_a_look = [*taken, *reasons.near(judgements), *reasons.late(scheduled)]
+    worth_a_look = [*taken, *reasons.near(judgements), *reasons.late(tasks)]
+    worth_a_look += reasons.not_done(tasks)
     worth_a_look += reasons.of_findings(open_findings, "warning")
-    known = bool(runs or analysis)
+    known = bool(runs or analyses)
     if known:
-        worth_a_look += reasons.unseen(runs, analysis, unjudged)
+        worth_a_look += reasons.unseen(runs, analyses, unjudged)
     worth_a_look += reasons.of_panels(shown, "warning", "odd")
     kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
     return Overview(
@@ -197,14 +190,14 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         runs=runs,
         active=active,
         judgements=judgements,
-        analysis=analysis,
+        analyses=analyses,
         open_findings=open_findings,
         set_apart=len(still_open) - len(ours),
-        incidents=incidents,
+        incidents=_incidents(ours, day_s),
         hours=hours,
         present=present,
-        scheduled=scheduled,
-        steps=_steps(runs, analysis, active),
+        scheduled=tasks,
+        steps=_steps(runs, analyses, active),
     )
 
 
@@ -251,26 +244,55 @@ def _open_findings() -> dict[str, int]:
     return dict(rows.annotate(number=Count("pk")).order_by())
 
 
-def _hours() -> tuple[Hour, ...]:
+def _analyses(databases: list[str]) -> tuple[tuple[Analysis, ...], list[Analysis]]:
+    """Return the newest finished analysis of each database, and those that are under way."""
+    newest = list(Analysis.objects.order_by("-pk")[:_ANALYSES])
+    found: dict[str, Analysis] = {}
+    for each in newest:
+        if each.state == Analysis.State.FINISHED and each.database in databases:
+            found.setdefault(each.database, each)
+    if len(newest) == _ANALYSES:
+        for name in databases:
+            # One that is analysed less often than the others.
+            if name not in found and (older := selectors.newest(name)):
+                found[name] = older
+    ordered = sorted(found.values(), key=lambda each: each.created_at, reverse=True)
+    return tuple(ordered), [each for each in newest if each.is_active]
+
+
+def _hours() -> tuple[tuple[Hour, ...], dict[str, float]]:
+    """Return the last day's hours, and the seconds of it by database."""
     rows = ScopeTotal.objects.filter(at__gte=queries.begin(1), kind=QueryOrigin.Kind.REQUEST)
-    by_hour = rows.values(hour=TruncHour("at")).annotate(
+    by_hour = rows.values("database", hour=TruncHour("at")).annotate(
         number=Sum("executions"), ms=Sum("total_ms")
     )
-    return tuple(Hour(row["hour"], row["number"], row["ms"]) for row in by_hour.order_by("hour"))
+    hours: defaultdict[datetime, list[float]] = defaultdict(lambda: [0, 0.0])
+    day_s: defaultdict[str, float] = defaultdict(float)
+    for row in by_hour:
+        hours[row["hour"]][0] += row["number"]
+        hours[row["hour"]][1] += row["ms"]
+        day_s[row["database"]] += row["ms"] / 1000
+    return tuple(Hour(at, int(n), ms) for at, (n, ms) in sorted(hours.items())), day_s
 
 
-def _incidents(seen: list[Seen], day_s: float) -> tuple[Incident, ...]:
-    """Return the ``_TOP`` incidents of the open findings ``seen``, by what they would save."""
+def _incidents(seen: list[Seen], day_s: dict[str, float]) -> tuple[Incident, ...]:
+    """Return the ``_TOP`` incidents of the open findings ``seen``, by what they would save.
+
+    Of each database at least the first. ``day_s``: seconds of the last day by database.
+    """
     groups: defaultdict[object, list[Seen]] = defaultdict(list)
     for each in seen:
         key = ("alone", each.finding.pk) if each.incident is None else each.incident
-        groups[key].append(each)
+        groups[each.finding.database, key].append(each)
     pks = [each.finding.pk for its in groups.values() for each in its]
     proved = Recommendation.objects.filter(finding__in=pks).values_list("finding", "gain")
     gains = dict(proved)
-    found = [_incident(its, gains, day_s) for its in groups.values()]
+    found = [
+        _incident(its, gains, day_s.get(its[0].finding.database, 0.0)) for its in groups.values()
+    ]
     found.sort(key=lambda e: (-(e.saves_s or 0.0), _RANK[e.severity], -(e.impact or 0.0)))
-    return tuple(found[:_TOP])
+    firsts = {each.database: each for each in reversed(found)}
+    return tuple(e for n, e in enumerate(found) if n < _TOP or firsts[e.database] is e)
 
 
 def _incident(its: list[Seen], gains: dict[int, float], day_s: float) -> Incident:
@@ -287,44 +309,13 @@ def _incident(its: list[Seen], gains: dict[int, float], day_s: float) -> Inciden
     )
 
 
-def _scheduled() -> tuple[Scheduled, ...]:
-    """Return the tasks of django-celery-beat, where it is installed."""
-    try:
-        model = apps.get_model("django_celery_beat", "PeriodicTask")
-    except LookupError:
-        return ()
-    rows = model._default_manager.select_related("crontab", "interval").exclude(
-        name__startswith="celery."
-    )
-    return tuple(_times(row) for row in rows.order_by("name")[:_TASKS])
-
-
-def next_time(row: Any) -> datetime | None:
-    """Return when beat sends a task next; None for one that is off, or of another kind."""
-    if not row.enabled or not (row.crontab or row.interval):
-        return None
-    since = row.last_run_at or row.date_changed
-    # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
-    at = timezone.now() + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
-    found: datetime = at.replace(microsecond=0)
-    return found
-
-
-def is_late(next_at: datetime | None) -> bool:
-    """Say whether what was due at ``next_at`` should have been sent by now."""
-    return next_at is not None and next_at < timezone.now() - _LATE
-
-
-def _times(row: Any) -> Scheduled:
-    at = next_time(row)
-    return Scheduled(row.pk, row.name, row.enabled, row.last_run_at, at, is_late(at))
-
-
 def _steps(
-    runs: tuple[RunFigures, ...], analysis: Analysis | None, active: tuple[LoadRun | Analysis, ...]
+    runs: tuple[RunFigures, ...],
+    analyses: tuple[Analysis, ...],
+    active: tuple[LoadRun | Analysis, ...],
 ) -> tuple[Step, ...]:
     found = []
-    if analysis is None and not any(isinstance(each, Analysis) for each in active):
+    if not analyses and not any(isinstance(each, Analysis) for each in active):
         found.append(
             Step(
                 "Analyse the database: it shows what is slow, and what fixes it.",
@@ -342,10 +333,11 @@ def _steps(
         found.append(
             Step("Start a worker: work waits for one.", "celery -A <project> worker", "work")
         )
-    missing = msgspec.convert(analysis.missing if analysis else [], list[UnavailableSource])
-    lacking = (
-        Step(f"{each.source}: {each.reason}. {each.cost}", each.remedy, "administer")
-        for each in missing
-        if each.remedy
-    )
-    return (*found, *lacking)
+    for analysis in analyses:
+        of = f" of {analysis.database}" if len(analyses) > 1 else ""
+        found += [
+            Step(f"{each.source}{of}: {each.reason}. {each.cost}", each.remedy, "administer")
+            for each in msgspec.convert(analysis.missing, list[UnavailableSource])
+            if each.remedy
+        ]
+    return tuple(found)

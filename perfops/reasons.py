@@ -12,6 +12,7 @@ from perfops.analysis.sessions import Present
 from perfops.budgets.selectors import Judgement
 from perfops.conf import conf
 from perfops.formatting import count_text, time_text
+from perfops.jobs.scheduled import Outcome
 from perfops.models.analyses import Analysis
 from perfops.models.budgets import Budget, Evaluation
 from perfops.models.runs import LoadRun
@@ -37,6 +38,10 @@ class Timed(Protocol):
     def name(self) -> str: ...
     @property
     def is_late(self) -> bool: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def outcome(self) -> Outcome: ...
 
 
 WAITED_LONG_S = 30.0
@@ -143,13 +148,17 @@ def waiting(active: tuple[LoadRun | Analysis, ...]) -> list[Reason]:
     return [Reason(text, "run" if isinstance(first, LoadRun) else "analysis", str(first.pk))]
 
 
-def unseen(runs: Sequence[LastRun], analysis: Analysis | None, unjudged: list[str]) -> list[Reason]:
+def unseen(
+    runs: Sequence[LastRun], analyses: Sequence[Analysis], unjudged: list[str]
+) -> list[Reason]:
     """Return what is not known, or no longer: it is not fine."""
     found, now = [], timezone.now()
-    for what, pages, last_at in (
-        ("analysis", "analyses", analysis and analysis.created_at),
-        ("load run", "runs", runs and runs[0].at),
-    ):
+    several = len(analyses) > 1
+    lasts: list[tuple[str, str, datetime | None]] = [
+        (f"analysis of {each.database}" if several else "analysis", "analyses", each.created_at)
+        for each in analyses
+    ] or [("analysis", "analyses", None)]
+    for what, pages, last_at in (*lasts, ("load run", "runs", runs[0].at if runs else None)):
         if not last_at:
             found.append(Reason(f"No {what} has ended yet.", pages))
         elif now - last_at > _OLD:
@@ -171,6 +180,19 @@ def late(scheduled: Sequence[Timed]) -> list[Reason]:
     others = " and others" if len(names) > 1 else ""
     text = f"{number} {verb} late: {names[0]}{others}. Is Celery beat running?"
     return [Reason(text, "schedules")]
+
+
+def not_done(scheduled: Sequence[Timed]) -> list[Reason]:
+    """Return the schedules whose last time failed, or was executed by no worker, each with why."""
+    return [
+        Reason(f"{each.name} {each.outcome.state} the last time: {_sentence(each.outcome.why)}",
+               "schedules")
+        for each in scheduled if not each.is_done
+    ]  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def of_panels(shown: Iterable[panels.Panel], *kinds: str) -> list[Reason]:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import severities_text
+from perfops.jobs import scheduled
 from perfops.models.analyses import Analysis, Finding, Severity
 from perfops.models.budgets import Evaluation
 from perfops.models.decisions import Waiver
@@ -44,6 +45,14 @@ _VERDICTS = {
     Verdict.FAILED: _BAD,
     Verdict.INVALID: _ODD,
     Verdict.NONE: _CALM,
+}
+_SCHEDULES = {
+    scheduled.State.OK: _GOOD,
+    scheduled.State.FAILED: _BAD,
+    scheduled.State.MISSED: _WARNING,
+    scheduled.State.UNDER_WAY: _CALM,
+    scheduled.State.NEVER: _CALM,
+    scheduled.State.UNKNOWN: _ODD,
 }
 _STATES = {
     State.QUEUED: _CALM,
@@ -80,6 +89,10 @@ def of_run(run: LoadRun) -> Badge:
         return Badge(*_STATES[State(run.state)], str(run.get_state_display()))
     text = "not judged" if run.verdict == Verdict.NONE else str(run.get_verdict_display())
     return Badge(*_VERDICTS[Verdict(run.verdict)], text)
+
+
+def of_outcome(outcome: scheduled.Outcome) -> Badge:
+    return Badge(*_SCHEDULES[outcome.state], str(outcome.state))
 
 
 def of_judgement(judgement: Judgement) -> Badge:

@@ -16,9 +16,10 @@ from perfops.analysis.sessions import Present
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
 from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text, share_text, time_text
+from perfops.jobs.scheduled import Scheduled
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
-from perfops.overview import Incident, Overview, RunFigures, Scheduled, Step
+from perfops.overview import Incident, Overview, RunFigures, Step
 from perfops.reasons import Reason
 
 _BADGES = {
@@ -100,10 +101,12 @@ def build(request: HttpRequest) -> dict[str, Any] | None:
         "at": minute(state.at),
         "steps": [_step(each, user) for each in state.steps],
         "figures": _figures(state),
-        "incidents": [_incident(each) for each in state.incidents],
+        "incidents": [
+            _incident(each, is_named=len(state.analyses) > 1) for each in state.incidents
+        ],
         "findings_url": reverse("admin:perfops_finding_changelist"),
         "open_findings": state.findings_text,
-        "analysis": _analysis(state),
+        "analyses": [_analysis(each, state) for each in state.analyses],
         "budgets": _budgets(state),
         "budgets_url": reverse("admin:perfops_budget_changelist"),
         "runs": [_run(each, state) for each in state.runs[:2]],
@@ -201,7 +204,7 @@ def _rate(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f} req/s"
 
 
-def _incident(incident: Incident) -> dict[str, Any]:
+def _incident(incident: Incident, *, is_named: bool) -> dict[str, Any]:
     first = incident.findings[0]
     saves = ""
     if incident.saves_s is not None:
@@ -211,6 +214,7 @@ def _incident(incident: Incident) -> dict[str, Any]:
     return {
         "badge": badges.of_severity(incident.severity),
         "title": first.title,
+        "database": incident.database if is_named else "",
         "url": _finding_url(first),
         "saves": saves,
         "is_proved": incident.is_proved,
@@ -225,12 +229,9 @@ def _finding_url(finding: Finding) -> str:
     return reverse("admin:perfops_finding_change", args=[finding.pk])
 
 
-def _analysis(state: Overview) -> dict[str, str] | None:
-    analysis = state.analysis
-    if analysis is None:
-        return None
+def _analysis(analysis: Analysis, state: Overview) -> dict[str, str]:
     return {
-        "name": f"Analysis {analysis.pk}",
+        "name": state.name_of(analysis),
         "url": reverse("admin:perfops_analysis_change", args=[analysis.pk]),
         "age": reasons.age_text(analysis.created_at, state.at),
     }
@@ -307,11 +308,13 @@ def _database(name: str, present: Present) -> dict[str, Any]:
 
 
 def _scheduled(each: Scheduled, user: Any) -> dict[str, Any]:
-    badge = Badge("good", "✓", "on time")
+    badge, why = Badge("good", "✓", "on time"), ""
     if not each.is_enabled:
         badge = Badge("calm", "●", "turned off")
     elif each.is_late:
         badge = Badge("warning", "!", "late")
+    elif not each.is_done:
+        badge, why = badges.of_outcome(each.outcome), each.outcome.why
     url = ""
     if user.has_perm("django_celery_beat.view_periodictask"):
         # A project may have taken its pages out of the admin.
@@ -321,6 +324,7 @@ def _scheduled(each: Scheduled, user: Any) -> dict[str, Any]:
         "name": each.name,
         "url": url,
         "badge": badge,
+        "why": why,
         "last": minute(each.last_at) if each.last_at else "never",
         "next": minute(each.next_at) if each.next_at else "-",
     }

@@ -14,22 +14,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from perfops.admin import badges
-from perfops.admin.badges import Badge
 from perfops.admin.pages import minute
 from perfops.jobs import scheduled
-from perfops.jobs.scheduled import Outcome, Sending, State
+from perfops.jobs.scheduled import Outcome, Sending, State, is_late, next_time
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
-from perfops.overview import is_late, next_time
 
-_BADGES = {
-    State.OK: ("good", "✓"),
-    State.FAILED: ("bad", "✗"),
-    State.MISSED: ("warning", "!"),
-    State.UNDER_WAY: ("calm", "●"),
-    State.NEVER: ("calm", "●"),
-    State.UNKNOWN: ("odd", "?"),
-}
 _RUN_TASK = "perfops.scheduled_run"
 # A run is queued before the task that does it has ended.
 _JUST_BEFORE = timedelta(minutes=1)
@@ -123,5 +113,5 @@ def _shown(outcome: Outcome, run: LoadRun | None) -> SafeString:
     if run is not None:
         url = reverse("admin:perfops_loadrun_change", args=[run.pk])
         return format_html('{} <a href="{}">Run {}</a>', badges.of_run(run).html(), url, run.pk)
-    badge = Badge(*_BADGES[outcome.state], str(outcome.state)).html()
+    badge = badges.of_outcome(outcome).html()
     return format_html("{} {}", badge, outcome.why) if outcome.why else badge

@@ -68,6 +68,12 @@ def lines_of(seen: list[Seen]) -> list[Line[Seen]]:
     return incidents.lines(found, lambda each: (each.finding.advisor, each.severity))
 
 
+def newest(database: str) -> Analysis | None:
+    """Return the newest finished analysis of ``database``."""
+    ended = Analysis.objects.filter(database=database, state=Analysis.State.FINISHED)
+    return ended.order_by("-created_at", "-pk").first()
+
+
 def previous(analysis: Analysis) -> Analysis | None:
     """Return the finished analysis of the same database just before ``analysis``."""
     earlier = Analysis.objects.filter(

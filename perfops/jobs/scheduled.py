@@ -1,9 +1,14 @@
-"""How a schedule ended last: noted by the worker, read by the list of schedules."""
+"""When schedules are due and how they ended last: noted by the worker, read by the pages."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from django.apps import apps
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
 
 from perfops.formatting import first_line
 from perfops.models.schedules import ScheduleOutcome
@@ -11,6 +16,10 @@ from perfops.models.schedules import ScheduleOutcome
 _ERROR = ScheduleOutcome._meta.get_field("error").max_length or 0
 # No task of ours may take longer; beat's clock and a worker's differ by less than a minute.
 _LONGEST, _CLOCKS = timedelta(hours=1), timedelta(minutes=1)
+
+# django-celery-beat writes every three minutes what it sent.
+_LATE = timedelta(minutes=10)
+_TASKS = 50
 
 
 class State(StrEnum):
@@ -36,6 +45,69 @@ class Sending(NamedTuple):
     last_at: datetime | None
     next_at: datetime | None
     is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """A task of django-celery-beat; ``is_late``: beat has not sent it when it was due."""
+
+    pk: int
+    name: str
+    is_enabled: bool
+    last_at: datetime | None
+    next_at: datetime | None
+    is_late: bool
+    outcome: Outcome
+
+    @property
+    def is_done(self) -> bool:
+        """False where its last time ended badly, or no worker has executed it."""
+        bad = self.outcome.state in {State.FAILED, State.MISSED}
+        return not self.is_enabled or self.is_late or not bad
+
+
+def read(now: datetime) -> tuple[Scheduled, ...]:
+    """Return the tasks of django-celery-beat, where it is installed. One query."""
+    try:
+        model = apps.get_model("django_celery_beat", "PeriodicTask")
+    except LookupError:
+        return ()
+    rows = model._default_manager.select_related("crontab", "interval").exclude(
+        name__startswith="celery."
+    )
+    outcomes = ScheduleOutcome.objects.filter(name=OuterRef("name"))
+    rows = rows.annotate(
+        ended_at=Subquery(outcomes.values("ended_at")), error=Subquery(outcomes.values("error"))
+    )
+    found = []
+    for task in rows.order_by("name")[:_TASKS]:
+        at, last = next_time(task), None
+        if task.ended_at is not None:
+            last = ScheduleOutcome(name=task.name, ended_at=task.ended_at, error=task.error)
+        sending = Sending(task.last_run_at, at, is_late(at))
+        outcome = outcome_of(sending, last, now)
+        found.append(
+            Scheduled(
+                task.pk, task.name, task.enabled, task.last_run_at, at, sending.is_late, outcome
+            )
+        )
+    return tuple(found)
+
+
+def next_time(row: Any) -> datetime | None:
+    """Return when beat sends a task next; None for one that is off, or of another kind."""
+    if not row.enabled or not (row.crontab or row.interval):
+        return None
+    since = row.last_run_at or row.date_changed
+    # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
+    at = timezone.now() + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
+    found: datetime = at.replace(microsecond=0)
+    return found
+
+
+def is_late(next_at: datetime | None) -> bool:
+    """Say whether what was due at ``next_at`` should have been sent by now."""
+    return next_at is not None and next_at < timezone.now() - _LATE
 
 
 def note(request: Any, state: str, result: object, ended_at: datetime) -> bool:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from ninja import Path, Query
 
 from perfops.analysis import selectors, triage
-from perfops.models.analyses import Analysis, Finding
+from perfops.models.analyses import Finding
 from perfops.rest import pages, schemas
 from perfops.rest.access import Refused, note, user_of
 
@@ -65,8 +65,7 @@ def incidents(
     database: str = Query("default", max_length=100, pattern=r"^[^\x00]+$"),  # type: ignore[type-arg]
 ) -> dict[str, Any]:
     """What needs attention: findings with one cause together, the worst first."""
-    ended = Analysis.objects.filter(database=database, state=Analysis.State.FINISHED)
-    analysis = ended.order_by("-created_at", "-pk").first()
+    analysis = selectors.newest(database)
     if analysis is None:
         return {"analysis": None, "at": None, "results": []}
     seen = selectors.still_open(selectors.findings_of(analysis, limit=_MOST))

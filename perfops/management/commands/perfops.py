@@ -60,11 +60,16 @@ def _lines(state: overview.Overview) -> list[str]:
         broken = sum(each.is_broken for each in state.judgements)
         held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
     found = "no analysis yet; start one by manage.py analyze_db."
-    if state.analysis:
-        age = reasons.age_text(state.analysis.created_at, state.at)
+    if state.analyses:
         problems = state.findings_text or "no problem is open"
-        found = f"{problems}; analysis {state.analysis.pk}, {age}."
+        newest = [
+            f"{state.name_of(each)}, {reasons.age_text(each.created_at, state.at)}"
+            for each in state.analyses
+        ]
+        found = f"{problems}; {'; '.join(newest)}."
     late = count_text(sum(each.is_late for each in state.scheduled), "late schedule")
+    failed = sum(not each.is_done for each in state.scheduled)
+    late = f"{late}, {failed} failed" if failed else late
     jobs = count_text(len(state.active), "job")
     return [
         state.headline,

@@ -33,6 +33,7 @@ from perfops.models import (
     LoadRun,
     QueryTemplate,
     Recommendation,
+    ScheduleOutcome,
     ScopeTotal,
 )
 from perfops.models.decisions import Waiver
@@ -157,6 +158,44 @@ def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measure
     assert "No analysis has ended yet." in overview(admin_client)
 
 
+@pytest.mark.usefixtures("punctual")
+def test_of_each_database_the_newest_analysis_counts_and_is_named(
+    admin_client, measured, monkeypatch, capsys
+):
+    """Whatever was analysed last: here ``other``, once, and then ``default`` many times."""
+    databases = ["default", "other"]
+    monkeypatch.setattr("perfops.overview.sessions.databases", lambda: databases)
+    monkeypatch.setattr(
+        "perfops.overview.sessions.now", lambda _: Present(None, (), (), [], "refused")
+    )
+    first = Analysis.objects.create(
+        state="finished", database="other", missing=msgspec.to_builtins([LACKING])
+    )
+    issue = replace(ADVICE, title="Other's trouble")
+    findings.record(first, [issue], incidents=[Incident((issue,), 0.1, "")])
+    ScopeTotal.objects.create(
+        database="other", kind="request", name="GET /x", span="hour", at=timezone.now(),
+        executions=10, calls=20, total_ms=50_000, max_calls_per_execution=2, repeated_calls=0,
+    )  # fmt: skip
+    mine = Analysis.objects.filter(database="default").latest("pk")
+    page = overview(admin_client)
+    # Each by its own database's time: half of 120 s, and a tenth of 50 s.
+    for saved, name in (("60 seconds", "default"), ("5 seconds", "other")):
+        assert re.search(rf"at most {saved} a day .{{,400}}in {name}, seen", page)
+    for each in (mine, first):
+        assert f">analysis {each.pk} of {each.database}</a>" in page
+    assert "statements of other: pg_stat_statements is not installed" in page
+    with pytest.raises(SystemExit):
+        call_command("perfops")
+    assert f"; analysis {first.pk} of other, " in " ".join(capsys.readouterr().out.split())
+    Analysis.objects.bulk_create(Analysis(state="failed") for _ in range(30))
+    assert "in other, seen" in overview(admin_client)
+    databases.remove("other")
+    page = overview(admin_client)
+    assert "trouble" not in page
+    assert f">analysis {mine.pk}</a>" in page
+
+
 def test_an_acknowledged_problem_needs_no_attention(admin_client, measured):
     triage.acknowledge([findings.Finding.objects.get().pk])
     assert "The last analysis left no problem open." in overview(admin_client)
@@ -170,6 +209,36 @@ def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
     task = PeriodicTask.objects.exclude(name__startswith="celery.").earliest("name")
     form = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
     assert f'<a href="{form}">{task.name}</a>' in page
+
+
+@pytest.mark.usefixtures("punctual")
+def test_a_schedule_that_failed_or_that_no_worker_executed_says_so_and_needs_attention(
+    admin_client, capsys
+):
+    names = "perfops: hourly snapshot", "perfops: weekly analysis", "perfops: nightly A/A test"
+    snapshot, analysis, off = names
+    now = timezone.now()
+    PeriodicTask.objects.filter(name=off).update(enabled=False)
+    PeriodicTask.objects.filter(name=analysis).update(last_run_at=now - timedelta(hours=2))
+    ScheduleOutcome.objects.bulk_create(
+        [
+            ScheduleOutcome(name=snapshot, ended_at=now, error="OSError: <no> disk"),
+            ScheduleOutcome(name=analysis, ended_at=now - timedelta(days=8)),
+            ScheduleOutcome(name=off, ended_at=now, error="OSError: <no> disk"),
+        ]
+    )
+    page = overview(admin_client)
+    assert re.search(r'<a href="#schedules">perfops: hourly snapshot failed the last time: ', page)
+    assert "OSError: &lt;no&gt; disk.</a>" in page
+    assert f"{analysis} missed the last time: No worker has executed it." in page
+    assert f"{off} failed" not in page
+    row = page[page.index('id="schedules"') :]
+    assert 'failed</span> <span class="po-note">OSError: &lt;no&gt; disk' in row
+    with pytest.raises(SystemExit):
+        call_command("perfops")
+    assert "0 late schedules, 2 failed." in capsys.readouterr().out
+    ScheduleOutcome.objects.filter(name=snapshot).update(error="")
+    assert "hourly snapshot failed" not in overview(admin_client)
 
 
 def test_the_next_time_of_a_schedule_is_the_minute_that_it_names():
