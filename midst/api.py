@@ -15,7 +15,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from psycopg.errors import ForeignKeyViolation
 
-from midst.accounts import audit
+from midst.accounts import audit, idempotency
 from midst.accounts.access import Requires
 from midst.accounts.api import router as accounts
 from midst.accounts.models import Scope
@@ -69,9 +69,6 @@ api = MidstAPI(
     parser=StrictParser(),
 )
 api.add_router("/auth", accounts)
-api.add_router("/taxonomy", taxonomy)
-api.add_router("/profiles", profiles.router)
-api.add_router("/postings", postings.router)
 
 
 def operator(permission: str) -> Requires:
@@ -80,7 +77,15 @@ def operator(permission: str) -> Requires:
     return Requires(Scope.PERFOPS_READ if reads else Scope.PERFOPS_RUN, permission=permission)
 
 
-api.add_router("/perfops", perfops_router(operator))
+# Not sign-ins and tokens: an answer that holds a secret is never stored.
+for prefix, router in (
+    ("/taxonomy", taxonomy),
+    ("/profiles", profiles.router),
+    ("/postings", postings.router),
+    ("/perfops", perfops_router(operator)),
+):
+    router.add_decorator(idempotency.once, mode="view")
+    api.add_router(prefix, router)
 
 
 @receiver(written)
@@ -132,6 +137,11 @@ class KnownParametersMiddleware:
 @api.exception_handler(Problem)
 def known(request: HttpRequest, error: Problem) -> HttpResponse:
     return problem(error.kind, error.detail, errors=error.errors, headers=error.headers)
+
+
+@api.exception_handler(idempotency.Replay)
+def done_before(request: HttpRequest, replay: idempotency.Replay) -> HttpResponse:
+    return replay.response
 
 
 @api.exception_handler(Refused)

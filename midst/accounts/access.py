@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from midst.accounts import secrets, selectors, services, throttle
+from midst.accounts import idempotency, secrets, selectors, services, throttle
 from midst.accounts.models import NEEDED_WITH, Scope
 from midst.kernel.problems import NOT_YOURS, SCOPE_MISSING, UNAUTHENTICATED, Problem
 
@@ -84,6 +84,11 @@ class Requires(_Access):
         super().__init__(scope)
         self.staff = staff
         self.permission = permission
+
+    def __call__(self, request: HttpRequest) -> Principal:
+        who = super().__call__(request)
+        idempotency.begin(request, who.user)
+        return who
 
     def admit(self, who: Principal) -> Principal:
         if not who.is_known:

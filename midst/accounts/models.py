@@ -110,6 +110,32 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.hint}…)"
 
 
+class IdempotencyKey(models.Model):
+    """A write that was done, under the key that its client gave it, and its answer.
+
+    Not stored unless the write was. ``body`` is null when the answer was too large to store.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False
+    )
+    key = models.CharField(max_length=255)
+    # Of method, address and body: one key stands for one request.
+    fingerprint = models.CharField(max_length=HASH_LENGTH)
+    status = models.PositiveSmallIntegerField()
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(null=True)
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "key"], name="accounts_idempotencykey_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class AuditEvent(models.Model):
     """Something that matters for security: who did it, from where, to what. Never changed."""
 

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from midst.accounts import audit, secrets, selectors, throttle
+from midst.accounts import audit, idempotency, secrets, selectors, throttle
 from midst.accounts.audit import Event
-from midst.accounts.models import ApiToken, RefreshToken, Session
+from midst.accounts.models import ApiToken, IdempotencyKey, RefreshToken, Session
 from midst.kernel.problems import CONFLICT, UNAUTHENTICATED, Problem
 
 SESSION_LIFE = timedelta(days=30)
@@ -163,7 +163,7 @@ def create_account(
 
 
 def clear_expired() -> int:
-    """Delete sessions that have been over for a week; return how many.
+    """Delete sessions that have been over for a week and expired keys; return how many.
 
     In batches that commit on their own, each found through an index.
     """
@@ -173,14 +173,17 @@ def clear_expired() -> int:
         for over in (
             Session.objects.filter(expires_at__lt=before).order_by("expires_at"),
             Session.objects.filter(ended_at__lt=before).order_by("ended_at"),
+            IdempotencyKey.objects.filter(created_at__lt=idempotency.expired_before()).order_by(
+                "created_at"
+            ),
         )
     )
 
 
-def _delete_in_batches(over: QuerySet[Session]) -> int:
+def _delete_in_batches(over: QuerySet[Any]) -> int:
     deleted = 0
     while batch := list(over.values_list("pk", flat=True)[:_BATCH]):
-        Session.objects.filter(pk__in=batch).delete()
+        over.model._default_manager.filter(pk__in=batch).delete()
         deleted += len(batch)
     return deleted
 

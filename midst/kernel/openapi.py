@@ -11,8 +11,12 @@ from typing import Any
 
 from midst.kernel.http import PROBLEM
 from midst.kernel.problems import (
+    ANSWER_NOT_STORED,
+    BAD_KEY,
     CHANGED,
     INVALID,
+    KEY_IN_USE,
+    KEY_REUSED,
     MALFORMED,
     NOT_FOUND,
     NOT_YOURS,
@@ -26,6 +30,8 @@ from midst.kernel.problems import (
     Type,
 )
 
+# Every write takes `Idempotency-Key`, but for those below it.
+_WITHOUT_KEY = "/api/v1/auth/"
 _BEARER, _SESSION = "token", "session"
 _TEXT = {"type": "string"}
 _TAG = {"type": "string", "examples": ['"0123456789abcdef"']}
@@ -115,6 +121,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["parameters"].append(_header("If-None-Match"))
     if method == "patch":
         operation["parameters"].append(_header("If-Match"))
+    if _takes_key(path, method):
+        operation["parameters"].append(_KEY)
     operation["responses"] = {str(status): responses[status] for status in sorted(responses)}
 
 
@@ -133,7 +141,13 @@ def _derived(path: str, method: str, operation: dict[str, Any], guards: set[str]
         yield NOT_FOUND
     if method == "patch":
         yield CHANGED
+    if _takes_key(path, method):
+        yield from (BAD_KEY, KEY_IN_USE, KEY_REUSED, ANSWER_NOT_STORED)
     yield UNAVAILABLE
+
+
+def _takes_key(path: str, method: str) -> bool:
+    return method != "get" and not path.startswith(_WITHOUT_KEY)
 
 
 def _responses(kinds: Iterable[Type]) -> dict[int, Any]:
@@ -162,8 +176,18 @@ def _responses(kinds: Iterable[Type]) -> dict[int, Any]:
 
 def _merge(into: dict[str, Any], response: dict[str, Any]) -> None:
     if into is not response:
-        examples = into["content"][PROBLEM]["examples"]
+        examples = into["content"][PROBLEM].setdefault("examples", {})
         examples.update(response["content"][PROBLEM]["examples"])
+
+
+_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "A name that the client makes up for this request, such as a UUID: sent again "
+    "with it, the request gets the first answer and is not done again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 
 
 def _add_headers(status: int, method: str, response: dict[str, Any]) -> None:

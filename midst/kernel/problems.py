@@ -48,13 +48,33 @@ RATE_LIMITED = Type("rate-limited", 429, "Too many requests", "Wait for `Retry-A
 QUOTA_EXHAUSTED = Type(
     "quota-exhausted", 403, "Quota exhausted", "The plan allows no more of this for now."
 )
+BAD_KEY = Type(
+    "bad-key", 400, "Bad key", "`Idempotency-Key` takes 1 to 255 visible ASCII characters."
+)
+KEY_IN_USE = Type(
+    "key-in-use",
+    409,
+    "Under way",
+    "A request with this `Idempotency-Key` is under way: send it again after `Retry-After`.",
+)
+KEY_REUSED = Type(
+    "key-reused",
+    422,
+    "Another request",
+    "This `Idempotency-Key` was used for a request with another method, address or body.",
+)
+ANSWER_NOT_STORED = Type(
+    "answer-not-stored", 409, "Answer not stored",
+    "The request was done before, but its answer was too large to store: read what it wrote.",
+)  # fmt: skip
 UNAVAILABLE = Type(
     "unavailable", 503, "Not available", "The database can't do it now, `detail` why; try again."
 )
 
 TYPES = (
     INVALID, MALFORMED, UNAUTHENTICATED, SCOPE_MISSING, NOT_YOURS, NOT_FOUND, CONFLICT, CHANGED,
-    TOO_LARGE, WRONG_TYPE, RATE_LIMITED, QUOTA_EXHAUSTED, UNAVAILABLE,
+    TOO_LARGE, WRONG_TYPE, RATE_LIMITED, QUOTA_EXHAUSTED, BAD_KEY, KEY_IN_USE, KEY_REUSED,
+    ANSWER_NOT_STORED, UNAVAILABLE,
 )  # fmt: skip
 
 

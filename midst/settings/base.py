@@ -75,10 +75,10 @@ if CORS_ALLOWED_ORIGINS:
         "corsheaders.middleware.CorsMiddleware",
     )
     CORS_URLS_REGEX = r"^/api/"
-    CORS_ALLOW_HEADERS = [*default_headers, "if-match", "if-none-match"]
+    CORS_ALLOW_HEADERS = [*default_headers, "idempotency-key", "if-match", "if-none-match"]
     CORS_EXPOSE_HEADERS = [
-        "ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate",
-        "X-Cache", "X-Request-ID",
+        "ETag", "Idempotency-Replayed", "Location", "RateLimit", "RateLimit-Policy", "Retry-After",
+        "WWW-Authenticate", "X-Cache", "X-Request-ID",
     ]  # fmt: skip
 
 # Metrics under django-prometheus' own names as well, for dashboards and alerts that ask for them.
@@ -208,6 +208,11 @@ RATE_LIMIT_EXEMPT: list[str] = env.list("RATE_LIMIT_EXEMPT", default=[])
 TRUSTED_PROXY_HOPS = env.int("TRUSTED_PROXY_HOPS", 0)
 # No body that the API takes is larger.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+# For how long a write with Idempotency-Key is answered again, and the largest body (bytes) that is
+# stored for it.
+IDEMPOTENCY_HOURS = environment.positive_int("IDEMPOTENCY_HOURS", 24)
+IDEMPOTENCY_LARGEST_ANSWER = environment.positive_int("IDEMPOTENCY_LARGEST_ANSWER", 256_000)
 
 # Who may read /metrics on the API port; Prometheus scrapes METRICS_PORT instead.
 METRICS_ALLOW: list[str] = env.list("METRICS_ALLOW", default=[])
