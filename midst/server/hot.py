@@ -10,7 +10,7 @@ answer goes to Django, which learns what was decided and counted already.
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -26,7 +26,8 @@ from midst.kernel.redis import is_current, timeout_s
 from midst.server.connections import Scope
 from midst.server.redis_link import Link, Links, is_possible, pack
 from midst.server.threads import Answer
-from midst.telemetry import logs, request_context, requests, tracing
+from midst.telemetry import answered, logs, request_context, requests, tracing
+from midst.telemetry.request_context import Request
 from perfops.origins.middleware import count_silent
 
 _OK, _NOT_MODIFIED = 200, 304
@@ -151,13 +152,13 @@ class HotPath:
         self._known.move_to_end(asked.key)
         decision = requests.decide(asked.method, asked.meta, is_audited=is_audited())
         decided[requests.DECISION] = decision
-        if decision.is_recorded or decision.is_audited:
+        if decision.is_audited:
             return None
-        observed = request_context.Request(request_context.identify(asked.meta), asked.method)
+        observed = Request(request_context.identify(asked.meta), asked.method)
         requests.begin(observed)
         answer = None
         try:
-            answer = await self._look_up(link, known, asked, observed.id, decided)
+            answer = await self._look_up(link, known, asked, observed, decided)
         finally:
             if answer is None:
                 requests.abandon()
@@ -167,11 +168,18 @@ class HotPath:
         if "HTTP_BAGGAGE" in asked.meta:
             count_silent(asked.meta["HTTP_BAGGAGE"], asked.method, origin.route)
         trace_id = None if sampling is None else tracing.trace_id(sampling.context)
-        requests.end(observed, origin.path, origin.route, answer.status, trace_id)
+        said = (observed, origin.path, origin.route, answer.status, trace_id)
+        if not decision.is_recorded:
+            requests.end(*said)
+            return answer
+        about = _attributes(scope, asked, origin.path, answer.status)
+        redis = self._links.attributes
+        with answered.recorded(observed, decision, asked.meta, about, redis, origin.route):
+            requests.end(*said)
         return answer
 
     async def _look_up(
-        self, link: Link, known: _Known, asked: _Asked, name: str, decided: dict[str, Any]
+        self, link: Link, known: _Known, asked: _Asked, observed: Request, decided: dict[str, Any]
     ) -> Answer | None:
         lookup, began = known.look_up(link.run_id), monotonic()
         limited = throttle.anonymous_limit(asked.meta)
@@ -182,7 +190,9 @@ class HotPath:
         if is_heartbeat:
             names, lookup = ("set", *names), known.heartbeat + lookup
         try:
+            sent = perf_counter()
             replies = await link.ask(names, lookup)
+            observed.round_trip = (names, sent, perf_counter())
         except RedisError:
             return None
         state = None if limited is None else ratelimit.spent(limited[0], replies[-2])
@@ -194,7 +204,7 @@ class HotPath:
             return None
         if is_heartbeat:
             self._written_at = began
-        return self._shown(link, known, asked, name, replies[-1], state)
+        return self._shown(link, known, asked, observed.id, replies[-1], state)
 
     def _shown(
         self,
@@ -264,6 +274,18 @@ def _asked(scope: Scope) -> _Asked | None:
         meta.get("HTTP_HOST", ""), meta.get("HTTP_X_FORWARDED_PROTO", ""),
     )  # fmt: skip
     return _Asked(key, method, meta)
+
+
+def _attributes(scope: Scope, asked: _Asked, path: str, status: int) -> answered.Attributes:
+    """Return what the span of an answered request says of it."""
+    return {
+        "url.scheme": scope["scheme"],
+        "url.path": path,
+        "server.address": asked.meta.get("HTTP_HOST", ""),
+        "server.port": (scope.get("server") or ("", 0))[1] or 0,
+        "network.protocol.version": scope["http_version"],
+        "http.response.status_code": status,
+    }
 
 
 def _is_public(headers: Iterable[tuple[bytes, bytes]]) -> bool:

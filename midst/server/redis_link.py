@@ -127,11 +127,12 @@ class Link(asyncio.Protocol):
 class Links:
     """The link of this process: made when it is first asked for, and again after it was lost.
 
-    ``timeout_s``: asked for each new link.
+    ``timeout_s``: asked for each new link. ``attributes``: what spans say of where they lead.
     """
 
     def __init__(self, url: str, timeout_s: Callable[[], float]) -> None:
         self._address: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+        self.attributes = _attributes(self._address)
         self._timeout_s = timeout_s
         self._link: Link | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -187,6 +188,17 @@ class Links:
         except BaseException:
             link.close()
             raise
+
+
+def _attributes(address: dict[str, Any]) -> dict[str, str | int]:
+    """Return what a span says of the server, by OpenTelemetry's semantic conventions."""
+    if "path" in address:
+        return {"server.address": address["path"], "network.transport": "unix"}
+    return {
+        "server.address": address.get("host", "localhost"),
+        "server.port": address.get("port", 6379),
+        "network.transport": "tcp",
+    }
 
 
 def _without_errors(replies: list[Any]) -> list[Any]:

@@ -14,6 +14,12 @@ HEADER = "X-Request-ID"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = "unmatched"
 
+# What says of a trace where a request belongs: as META names it, and as it is sent.
+HEADERS_OF_TRACE = {
+    "HTTP_TRACEPARENT": "traceparent",
+    "HTTP_TRACESTATE": "tracestate",
+    "HTTP_BAGGAGE": "baggage",
+}
 _META = "HTTP_X_REQUEST_ID"
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _CONVERTER = re.compile(r"<(?:[^>:]+:)?([^>]+)>")
@@ -25,11 +31,12 @@ class Request:
 
     ``caller`` is the span of a caller that is not trusted; ``span`` the request's own once it has
     one; ``error`` the class of an exception that became a 500. ``is_audited``: a hit in the cache
-    is compared with the database.
+    is compared with the database. ``round_trip``: the commands that the event loop sent to Redis
+    for it, when it sent them and when it had the replies (``perf_counter``).
     """
 
-    __slots__ = ("caller", "error", "id", "is_audited", "method", "queries", "queries_s", "span",
-                 "started", "transaction")  # fmt: skip
+    __slots__ = ("caller", "error", "id", "is_audited", "method", "queries", "queries_s",
+                 "round_trip", "span", "started", "transaction")  # fmt: skip
 
     def __init__(self, name: str, method: str = "GET") -> None:
         self.id = name
@@ -38,6 +45,7 @@ class Request:
         self.queries_s = 0.0
         self.started = 0.0
         self.caller: SpanContext | None = None
+        self.round_trip: tuple[tuple[str, ...], float, float] | None = None
         self.span: Span | None = None
         self.error: str | None = None
         self.is_audited = False

@@ -25,11 +25,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-_HEADERS = {
-    "HTTP_TRACEPARENT": "traceparent",
-    "HTTP_TRACESTATE": "tracestate",
-    "HTTP_BAGGAGE": "baggage",
-}
+from midst.telemetry.request_context import HEADERS_OF_TRACE
+
 # A context's key: the request is sampled.
 _DECIDED = "midst.decided"
 _UNSAMPLED = TraceFlags(TraceFlags.DEFAULT)
@@ -75,7 +72,7 @@ def decide(
     """
     caller, trusted = None, False
     if "HTTP_TRACEPARENT" in meta or "HTTP_BAGGAGE" in meta:
-        headers = {name: meta[key] for key, name in _HEADERS.items() if key in meta}
+        headers = {name: meta[key] for key, name in HEADERS_OF_TRACE.items() if key in meta}
         context = propagator.extract(headers, Context())
         span = get_current_span(context).get_span_context()
         caller = span if span.is_valid else None
@@ -100,11 +97,11 @@ def forget_caller(request: HttpRequest) -> None:
 
     It reads ``META``, or under ASGI the headers themselves.
     """
-    for key in _HEADERS:
+    for key in HEADERS_OF_TRACE:
         request.META.pop(key, None)
     scope = getattr(request, "scope", None)
     if scope is not None:
-        names = {name.encode() for name in _HEADERS.values()}
+        names = {name.encode() for name in HEADERS_OF_TRACE.values()}
         scope["headers"] = [each for each in scope["headers"] if each[0].lower() not in names]
 
 

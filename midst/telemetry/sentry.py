@@ -91,12 +91,17 @@ def is_chosen() -> bool:
     return bool(_share) and random() < _share  # noqa: S311 -- which ones is no secret
 
 
-def begin_transaction(name: str, op: str = "http.server") -> Transaction | None:
-    """Begin a transaction, for which ``is_chosen`` has decided; ``end_transaction`` ends it."""
-    started = sentry_sdk.start_transaction(op=op, name=name, sampled=True)
-    if not isinstance(started, Transaction):
+def begin_transaction(
+    name: str, op: str = "http.server", *, started: float | None = None
+) -> Transaction | None:
+    """Begin a transaction, for which ``is_chosen`` has decided; ``end_transaction`` ends it.
+
+    ``started``: when it began (s since 1970), if that is not now.
+    """
+    begun = sentry_sdk.start_transaction(op=op, name=name, sampled=True, start_timestamp=started)
+    if not isinstance(begun, Transaction):
         return None
-    return started.__enter__()
+    return begun.__enter__()
 
 
 def end_transaction(
