@@ -20,7 +20,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     try:
         if "UPGRADE_FROM" not in os.environ:
             found.run("tag", IMAGE, BEFORE)
-        stack.start("proxy", MIDST_IMAGE=BEFORE, **EXEMPT, **PROXIED)
+        stack.start("two-proxies", MIDST_IMAGE=BEFORE, **EXEMPT, **PROXIED)
         yield stack
     finally:
         stack.stop()

@@ -148,7 +148,7 @@ def main(what: str, *arguments: str) -> None:
         # Here services are killed for as long as it goes on.
         stack = Stack(found, Path(folder), restarts=1000)
         try:
-            stack.start("proxy", **EXEMPT, **PROXIED)
+            stack.start("two-proxies", **EXEMPT, **PROXIED)
             if what == "each":
                 each(stack, Path(folder), Path(report))
             else:

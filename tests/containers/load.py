@@ -22,7 +22,7 @@ from tests.containers import engine
 from tests.containers.engine import ROOT
 from tests.containers.stack import EXEMPT, PROXIED, Stack
 
-SERVING = ("postgres", "pgbouncer", "redis", "migrate", "web", "web-2", "proxy")
+SERVING = ("postgres", "pgbouncer", "redis", "migrate", "web", "web-2", "proxy", "proxy-2")
 USERNAME = "load"
 _PROFILE = """
 from django.contrib.auth import get_user_model
@@ -154,7 +154,7 @@ def main(old: str, new: str, report: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(found, Path(folder))
         try:
-            stack.start("proxy", services=SERVING, MIDST_IMAGE=old, **EXEMPT, **PROXIED)
+            stack.start("two-proxies", services=SERVING, MIDST_IMAGE=old, **EXEMPT, **PROXIED)
             felt = {}
             for way, image in (("to the new image", new), ("back to the old one", old)):
                 with Load(stack, Path(folder), seconds=900) as load:

@@ -26,9 +26,13 @@ HEALTHY_AGAIN_S = 30
 # A service that ends more often than that stays ended. The tests end beat once.
 RESTARTS = 5
 # What works when it is left empty.
-OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN"}
-# What .env.example says to change for `--profile proxy`.
-PROXIED = {"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1"}
+OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN", "PROXY_ADDRESS"}
+# What .env.example says to change for `--profile two-proxies`.
+PROXIES = ("127.0.0.1", "127.0.0.2")
+PROXIED = {
+    "BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_HOPS": "1",
+    "PROXY_ADDRESS": PROXIES[0], "PROXY_2_ADDRESS": PROXIES[1],
+}  # fmt: skip
 # Beside the worker this machine, on which k6 runs: web sees it as the network's own address.
 EXEMPT = {"RATE_LIMIT_EXEMPT": "172.30.254.10/32,172.30.254.1/32"}
 

@@ -18,6 +18,7 @@ PORTS = {
     "web": {3001}, "web-2": {3002}, "metrics": {9464}, "prometheus": {9090}, "grafana": {3003},
     "jaeger": {16686, 4318}, "redis-exporter": {9121},
     "postgres-exporter": {9187}, "alertmanager": {9093}, "proxy": {80, 443},
+    "proxy-2": {80, 443},
 }  # fmt: skip
 # Measured with k6 1.1.0 at 2,000 users, a second's wait each: 513 MB in all.
 K6_MB_PER_USER = 0.3
@@ -34,10 +35,13 @@ def test_it_has_every_service_of_the_design():
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_only_the_ports_of_the_design_are_published_and_on_loopback(name):
-    published = [port.rsplit(":", 2) for port in SERVICES[name].get("ports", [])]
+    ports = SERVICES[name].get("ports", [])
+    if name in {"proxy", "proxy-2"}:
+        assert {int(port["published"]) for port in ports} == PORTS[name]
+        return
+    published = [port.rsplit(":", 2) for port in ports]
     assert {int(port[-2]) for port in published} == PORTS.get(name, set())
-    if name != "proxy":
-        assert {port[0] for port in published} <= {"127.0.0.1"}
+    assert {port[0] for port in published} <= {"127.0.0.1"}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -71,7 +75,7 @@ def test_no_container_can_do_more_than_its_server_needs(name):
     """PostgreSQL and its backup prepare their volumes as root; the proxy listens below 1024."""
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
-    assert ("cap_add" in service) == (name in {"postgres", "backup", "proxy"})
+    assert ("cap_add" in service) == (name in {"postgres", "backup", "proxy", "proxy-2"})
 
 
 def test_our_processes_are_no_superuser_of_the_database():
@@ -154,7 +158,7 @@ def test_the_example_names_every_variable_and_gives_no_secret():
         for line in (ROOT / ".env.example").read_text().splitlines()
         if line and not line.startswith("#")
     )
-    used = set(re.findall(r"\$\{([A-Z_]+)", TEXT))
+    used = set(re.findall(r"\$\{([A-Z0-9_]+)", TEXT))
     assert set(example) == used
     secret = {name for name in used if re.search(r"PASSWORD|KEY|_URL_", name)}
     assert {example[name] for name in secret} == {""}
@@ -242,6 +246,18 @@ def test_the_second_web_is_the_first_with_another_port_and_the_proxy_asks_both()
     assert SERVICES["web-2"] == {**SERVICES["web"], "ports": ["127.0.0.1:3002:3001"]}
     proxied = (ROOT / "infra" / "caddy" / "Caddyfile").read_text()
     assert "reverse_proxy {$WEBS:web:3001 web-2:3001} {" in proxied
+
+
+def test_the_second_proxy_is_the_first_at_an_address_of_its_own():
+    first, second = SERVICES["proxy"], SERVICES["proxy-2"]
+    own = ("profiles", "ports", "depends_on")
+    assert {**second, **{key: first[key] for key in own}} == first
+    addresses = [{port["host_ip"] for port in each["ports"]} for each in (first, second)]
+    assert addresses == [{"${PROXY_ADDRESS:-}"}, {"${PROXY_2_ADDRESS:-127.0.0.2}"}]
+    # Two that make an authority for localhost at once would each make their own.
+    assert second["depends_on"] == {
+        **first["depends_on"], "proxy": {"condition": "service_healthy"}
+    }  # fmt: skip
 
 
 def test_the_proxy_ends_idle_connections_before_web_does():
