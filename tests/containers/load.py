@@ -38,7 +38,12 @@ _ROWS = "SELECT role FROM profiles_experience WHERE role LIKE 'load %'"
 
 @dataclass
 class Felt:
-    """What clients felt. ``refused``: 503 with Retry-After; ``lost``: acknowledged, not there."""
+    """What clients felt. ``refused``: 503 with Retry-After; ``lost``: acknowledged, not there.
+
+    ``sent_again``, ``read_again``: tries that got no answer and were followed by another, which are
+    not counted as failed; ``replayed``: of these writes, those that had been done; ``twice``: those
+    that were done twice.
+    """
 
     seconds: float
     requests: int
@@ -49,6 +54,10 @@ class Felt:
     lost: int
     p95_ms: float
     slowest_s: float
+    sent_again: int
+    read_again: int
+    replayed: int
+    twice: int
     bad: dict[str, int] = field(default_factory=dict)
 
 
@@ -109,12 +118,15 @@ class Load:
 
     def kept(self) -> set[str]:
         """Return the names of the rows that are there."""
+        return set(self._rows())
+
+    def _rows(self) -> list[str]:
         postgres = self._stack.name("postgres")
-        kept = self._stack.engine.run(
+        found = self._stack.engine.run(
             *("exec", "--env", "PGHOST=/var/run/postgresql", postgres),
             *("psql", "--username", "postgres", "--dbname", "midst", "-Atc", _ROWS),
         )
-        return set(kept.splitlines())
+        return found.splitlines()
 
     def felt(self) -> Felt:
         metrics = json.loads(self._summary.read_text())["metrics"]
@@ -122,13 +134,14 @@ class Load:
         def count(name: str) -> int:
             return int(metrics.get(name, {}).get("count", 0))
 
-        acknowledged = self.acknowledged()
+        acknowledged, rows = self.acknowledged(), self._rows()
         bad = Counter(what for _, what in self.bad())
         return Felt(
             round(self.seconds), count("http_reqs"), count("failed"), count("refused"),
-            count("stale"), len(acknowledged), len(acknowledged - self.kept()),
+            count("stale"), len(acknowledged), len(acknowledged - set(rows)),
             round(metrics["felt"]["p(95)"]), round(metrics["felt"]["max"] / 1000, 1),
-            dict(bad),
+            count("sent_again"), count("read_again"), count("replayed"),
+            len(rows) - len(set(rows)), dict(bad),
         )  # fmt: skip
 
 

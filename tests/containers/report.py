@@ -32,6 +32,11 @@ def well(faults: Iterable[Fault]) -> str:
     return "never" if None in seconds else str(max(seconds))
 
 
+def again(felt: dict[str, Any]) -> str:
+    """Return how often clients sent again what had got no answer."""
+    return f"{felt['sent_again']} writes ({felt['replayed']} were done), {felt['read_again']} reads"
+
+
 def fired(alerts: list[str] | None) -> str:
     if alerts is None:
         return "not known: Prometheus was away"
@@ -56,14 +61,14 @@ def each(report: dict[str, Any]) -> str:
     rows = [
         (
             fault["service"], fault["kind"], fault["requests"], fault["failed"], fault["refused"],
-            fault["written"], fault["lost"], fault["stale"], fault["slowest_s"], well([fault]),
-            fired(fault["alerts"]),
+            again(fault), fault["written"], fault["lost"], fault["twice"], fault["stale"],
+            fault["slowest_s"], well([fault]), fired(fault["alerts"]),
         )
         for fault in report["faults"]
     ]  # fmt: skip
     columns = (
-        "service, fault, requests, failed, 503 with Retry-After, writes acknowledged, lost,"
-        " stale reads, slowest (s), well again after (s), alerts"
+        "service, fault, requests, failed, 503 with Retry-After, sent again, writes acknowledged,"
+        " lost, done twice, stale reads, slowest (s), well again after (s), alerts"
     )
     return "\n".join([head(report), "", *table(columns, rows)])
 
@@ -86,6 +91,7 @@ def promises(report: dict[str, Any]) -> list[tuple[bool, str]]:
     )
     return [
         (not felt["lost"], f"acknowledged writes lost: {felt['lost']} of {felt['written']}"),
+        (not felt["twice"], f"writes done twice: {felt['twice']}, sent again: {again(felt)}"),
         (not felt["stale"], f"stale reads: {felt['stale']}"),
         (not felt["failed"] and not refused, errors),
         (not ill, f"recovered by itself: all but {', '.join(ill) or 'none'}"),

@@ -23,6 +23,8 @@ def test_to_this_image_without_a_failed_request(
     with capsys.disabled():
         print(f"\nfrom {BEFORE}: {felt}")  # noqa: T201
     assert (felt.failed, felt.refused, felt.lost, felt.stale) == (0, 0, 0, 0), felt.bad
+    # Nothing is hidden by a second try.
+    assert (felt.sent_again, felt.read_again, felt.twice) == (0, 0, 0), load.lines("again")
     runs = {service: each["Config"]["Image"] for service, each in stack.engine.containers().items()}
     ours = {runs[service].rpartition("/")[2] for service in ("web", "worker", "beat", "metrics")}
     assert ours == {IMAGE}

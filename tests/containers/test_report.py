@@ -10,7 +10,8 @@ from tests.containers.faults import FAULTED, KINDS, order
 
 GOOD = {
     "seconds": 640, "requests": 7000, "failed": 0, "refused": 3, "stale": 0, "written": 900,
-    "lost": 0, "p95_ms": 120, "slowest_s": 10.9, "bad": {},
+    "lost": 0, "p95_ms": 120, "slowest_s": 10.9, "sent_again": 5, "read_again": 2, "replayed": 1,
+    "twice": 0, "bad": {},
 }  # fmt: skip
 WHERE = {"when": "2026-11-28 15:00 UTC", "cores": 2, "load_before": 0.3, "engine": "podman 4.3.1"}
 
@@ -41,6 +42,7 @@ def test_all_holds_when_the_database_alone_was_missed() -> None:
     [
         (chaos(lost=2), "acknowledged writes lost: 2 of 900"),
         (chaos(stale=1), "stale reads: 1"),
+        (chaos(twice=1), "done twice: 1, sent again: 5 writes (1 were done), 2 reads"),
         (chaos(fault("web", failed=4), failed=4), "web 4"),
         (chaos(fault("redis", refused=3)), "503 at other times: 3"),
         (chaos({**fault("beat"), "well_after_s": None}), "all but beat killed"),
@@ -71,7 +73,10 @@ def test_a_report_replaces_what_stood_in_its_place() -> None:
     page = report.written(page, {"what": "each", **WHERE, "faults": [single]})
     page = report.written(page, chaos(fault("web", failed=4), failed=4))
     assert "\nold\n" not in page
-    assert "| redis | killed | 7000 | 0 | 3 | 900 | 0 | 0 | 10.9 | 2.5 | not known" in page
+    assert (
+        "| 0 | 3 | 5 writes (1 were done), 2 reads | 900 | 0 | 0 | 0 | 10.9 | 2.5 | not known"
+        in page
+    )
     assert "**did not hold**: errors only while PostgreSQL was away" in page
     assert "Fired: WebDown." in page
     assert page.startswith("a\n<!-- each -->")
