@@ -67,7 +67,10 @@ class Scheduled:
 
 
 def read(now: datetime) -> tuple[Scheduled, ...]:
-    """Return the tasks of django-celery-beat, where it is installed. One query."""
+    """Return the tasks of django-celery-beat, where it is installed.
+
+    One query, two where a router has perfops in another database.
+    """
     try:
         model = apps.get_model("django_celery_beat", "PeriodicTask")
     except LookupError:
@@ -76,14 +79,20 @@ def read(now: datetime) -> tuple[Scheduled, ...]:
         name__startswith="celery."
     )
     outcomes = ScheduleOutcome.objects.filter(name=OuterRef("name"))
-    rows = rows.annotate(
-        ended_at=Subquery(outcomes.values("ended_at")), error=Subquery(outcomes.values("error"))
-    )
-    found = []
-    for task in rows.order_by("name")[:_TASKS]:
-        at, last = next_time(task), None
-        if task.ended_at is not None:
-            last = ScheduleOutcome(name=task.name, ended_at=task.ended_at, error=task.error)
+    is_one = rows.db == outcomes.db
+    if is_one:
+        names = "ended_at", "error"
+        rows = rows.annotate(**{name: Subquery(outcomes.values(name)) for name in names})
+    tasks, found = list(rows.order_by("name")[:_TASKS]), []
+    if is_one:
+        noted = {
+            task.name: ScheduleOutcome(name=task.name, ended_at=task.ended_at, error=task.error)
+            for task in tasks if task.ended_at is not None
+        }  # fmt: skip
+    else:
+        noted = ended(task.name for task in tasks)
+    for task in tasks:
+        at, last = next_time(task), noted.get(task.name)
         sending = Sending(task.last_run_at, at, is_late(at))
         outcome = outcome_of(sending, last, now)
         found.append(

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from perfops.budgets import waivers
-from perfops.budgets.against import databases, executed
+from perfops.budgets.against import checkouts, databases, executed
+from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.deterministic import causes, comparing, counting, steps
 from perfops.budgets.deterministic.comparing import Verdict
 from perfops.budgets.deterministic.counts import (
@@ -53,6 +54,7 @@ def report(
     except (OSError, UnusableBaseline) as error:
         return _could_not(f"{file} can't be used: {error}")
     try:
+        _known(since)
         wanted, unfilled = (load_routes.read(routes), {}) if routes else load_routes.of_urls()
         listed, left_out = _listed(wanted)
         if baseline is not None:
@@ -60,7 +62,7 @@ def report(
         if vacuum:
             databases.analyse("")
         counts = _counted(listed, user, note_executed)
-    except (UnusableRoutes, LookupError) as error:
+    except (UnusableRoutes, CouldNotCompare, LookupError) as error:
         return _could_not(str(error))
     if baseline is None:
         if unfilled:
@@ -90,6 +92,12 @@ def report(
     violated = [each for each in found if each.outcome == "violated"]
     why = causes.causes(violated, baseline.routes, counts, file, since)
     return dataclasses.replace(result, causes=why)
+
+
+def _known(since: str) -> None:
+    """Raise ``CouldNotCompare`` for a wrong commit: it is used at the end, by what violates."""
+    if since:
+        checkouts.commit_of(since)
 
 
 def _counted(listed: list[Listed], user: str, note_executed: Path | None) -> dict[str, Counts]:

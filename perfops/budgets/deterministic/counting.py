@@ -78,6 +78,10 @@ class _Recorder:
         return result
 
 
+# Of all users so many are named where there is no such one.
+_NAMED = 5
+
+
 @contextmanager
 def client_of(user: str) -> Iterator[Client]:
     """Yield a client, logged in as ``user`` where one is named; its session ends with the block.
@@ -90,9 +94,12 @@ def client_of(user: str) -> Iterator[Client]:
         yield client
         return
     model = get_user_model()
-    found = model._default_manager.filter(**{model.USERNAME_FIELD: user}).first()
+    users = model._default_manager
+    found = users.filter(**{model.USERNAME_FIELD: user}).first()
     if found is None:
-        raise LookupError(f"There is no user {user!r}.")
+        newest = users.order_by("-pk").values_list(model.USERNAME_FIELD, flat=True)[:_NAMED]
+        known = ", ".join(map(str, newest)) or "none yet"
+        raise LookupError(f"There is no user {user!r}; the newest are: {known}.")
     client.force_login(found)
     try:
         yield client

@@ -34,7 +34,8 @@ class Command(ReportCommand):
                 output.write_text(text)
             in_step = check is None or check.read_text() == text
         except OSError as error:
-            raise CommandError(f"{error.filename}: {error.strerror}.") from error
+            text = f"{error.filename}: {error.strerror}."
+            raise CommandError(text, returncode=console.COULD_NOT_TELL) from error
         if as_json:
             console.print_json({"file": output or check, "in_step": in_step})
         if not in_step:

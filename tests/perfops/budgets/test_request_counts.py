@@ -217,7 +217,10 @@ def test_a_route_that_only_users_may_see_is_named_until_a_user_asks(capsys, tmp_
     assert not any("left out" in reason for reason in report["reasons"])
     assert check(capsys, "--user", "ada")[0] == 0
     code, report = check(capsys, "--user", "nobody")
-    assert (code, report["reasons"]) == (2, ["There is no user 'nobody'."])
+    assert (code, report["reasons"]) == (
+        2,
+        ["There is no user 'nobody'; the newest are: cy, ben, ada."],
+    )
 
 
 def test_all_urls_are_asked_for_where_no_file_names_them(capsys):
