@@ -106,6 +106,8 @@ class Conf:
     # A run whose worker has not been heard of for this long is lost (seconds).
     HEARTBEAT_S: float = 3.0
     LOST_AFTER_S: float = 20.0
+    # A run queued for this long has its message sent again: the broker may have lost it (seconds).
+    RESEND_AFTER_S: float = 20.0
     # A run queued longer than this was never taken by a worker (seconds).
     QUEUE_TIMEOUT_S: float = 600.0
     # Below this share of the offered requests a run does not measure what it says.

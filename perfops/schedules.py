@@ -141,7 +141,7 @@ def _load(apps: Any, using: str) -> None:
             task="perfops.reap_lost_runs",
             # Missed while no worker was there: one of them is enough.
             expire_seconds=REAPER_EVERY_S,
-            description="Calls runs lost whose worker has fallen silent.",
+            description="Calls runs lost whose worker fell silent; queues untaken ones again.",
         )
 
 

@@ -19,7 +19,7 @@ from perfops.budgets.against.measuring import Wanted
 from perfops.budgets.webhook_events import Event
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
-from perfops.jobs import lifecycle, scheduled
+from perfops.jobs import queue, scheduled
 from perfops.load import execution
 from perfops.load import services as runs
 from perfops.load.parameters import Parameters
@@ -35,7 +35,8 @@ log = logging.getLogger(__name__)
 @shared_task(name=runs.EXECUTE, acks_late=False)
 def execute_run(run_id: int) -> None:
     """Run a queued load run to its verdict; nothing happens if it is not queued any more."""
-    execution.execute(run_id, verdicts.decide)
+    if not execution.execute(run_id, verdicts.decide):
+        return
     try:
         # A task of its own: a receiver that hangs keeps no run, and no worker's shutdown.
         send_alerts.apply_async((run_id,), retry=False)
@@ -129,8 +130,8 @@ def aa_test(minutes: float) -> None:
 
 @shared_task(name="perfops.reap_lost_runs", time_limit=30)
 def reap_lost_runs() -> None:
-    """Mark runs and analyses whose worker has fallen silent."""
-    lifecycle.reap()
+    """Mark runs and analyses whose worker has fallen silent; send messages again that got lost."""
+    queue.look_after_jobs()
 
 
 @shared_task(name="perfops.expire_samples", time_limit=600)
@@ -160,12 +161,17 @@ def analyse_database(
     ``since``: where the window begins, as the option of ``analyze_db``.
     """
     before = webhook_events.open_findings(database)
-    report = analyses.analyse(
-        database=database,
-        trigger=Trigger.SCHEDULE,
-        analysis_id=analysis_id,
-        since=parse_since(since) if since else None,
-    )
+    try:
+        report = analyses.analyse(
+            database=database,
+            trigger=Trigger.SCHEDULE,
+            analysis_id=analysis_id,
+            since=parse_since(since) if since else None,
+        )
+    except analyses.NotQueued as error:
+        # A second message of it.
+        log.info("%s", error)
+        return
     try:
         for analysis in Analysis.objects.filter(pk__in=[report.analysis_id]):
             _queue(webhook_events.of_analysis(analysis, before))

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges
 from perfops.admin.analysis_pages import InsidePages
 from perfops.admin.badges import card
-from perfops.admin.pages import minute
+from perfops.admin.pages import minute, waiting_text
 from perfops.analysis import selectors
 from perfops.analysis import services as analyses
 from perfops.analysis import sessions as present
@@ -22,7 +22,7 @@ from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.incidents import Line, folded_title
 from perfops.analysis.selectors import Seen
 from perfops.formatting import count_text, share_text
-from perfops.jobs import lifecycle
+from perfops.jobs import lifecycle, queue
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
 
@@ -44,7 +44,7 @@ class AnalysisAdmin(InsidePages):
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]
     sortable_by = ("name", "database", "when", "window", "trigger")
-    only_on_page = ("notes", "missing", "error")
+    only_on_page = ("notes", "missing", "error", "message")
     empty_text = "No analysis yet: start one here, or run manage.py analyze_db."
 
     def get_urls(self) -> list[Any]:
@@ -79,7 +79,7 @@ class AnalysisAdmin(InsidePages):
         return self.page(request, "perfops/analysis.html", title, **context)
 
     def live_view(self, request: HttpRequest, analysis_id: int) -> HttpResponse:
-        lifecycle.reap()
+        queue.look_after_jobs()
         analysis = self.viewed(request, str(analysis_id))
         context = self._context(request, analysis)
         return self.live(request, "perfops/_analysis.html", active=analysis.is_active, **context)
@@ -202,7 +202,7 @@ def _line(line: Line[Seen]) -> dict[str, Any]:
 
 def _sentence(analysis: Analysis) -> str:
     if analysis.state == State.QUEUED:
-        return "Waiting for a worker."
+        return waiting_text(analysis)
     if analysis.state == State.RUNNING:
         return "A worker is analysing the database."
     if analysis.state in _IN_VAIN:

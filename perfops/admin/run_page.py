@@ -11,7 +11,7 @@ from django.utils.html import format_html
 
 from perfops.admin import badges, run_comparison, run_limit, run_statements, run_target
 from perfops.admin.badges import Badge
-from perfops.admin.pages import minute
+from perfops.admin.pages import minute, waiting_text
 from perfops.admin.run_limit import LimitFound
 from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
@@ -217,7 +217,7 @@ def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
     if run.cancel_requested_at:
         return "Canceling."
     if run.state == LoadRun.State.QUEUED:
-        return "Waiting for a Celery worker to take it."
+        return waiting_text(run)
     if run.state == LoadRun.State.JUDGING:
         return "The measurement is complete; budgets are being checked."
     latest = progress.latest

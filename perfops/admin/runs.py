@@ -26,7 +26,7 @@ from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
 from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text, time_text
-from perfops.jobs import lifecycle
+from perfops.jobs import lifecycle, queue
 from perfops.load import comparison, parameters
 from perfops.load import scenarios as plans
 from perfops.load import services as runs
@@ -47,7 +47,7 @@ class LoadRunAdmin(MeasuredAdmin):
     search_fields = ["scenario", "target"]
     search_help_text = "In the scenario or the target; or the number of a run."
     sortable_by = ("name", "outcome", "p95", "errors", "when")
-    only_on_page = ("reasons", "plan", "fingerprint", "server", "log")
+    only_on_page = ("reasons", "plan", "fingerprint", "server", "log", "message")
     empty_text = "No run yet: start one here, or run manage.py run_load_test smoke."
 
     def get_urls(self) -> list[Any]:
@@ -117,7 +117,7 @@ class LoadRunAdmin(MeasuredAdmin):
             raise PermissionDenied
 
         def make() -> Fragment:
-            lifecycle.reap()
+            queue.look_after_jobs()
             run = get_object_or_404(LoadRun, pk=run_id)
             content = render_to_string("perfops/_run.html", {"page": run_page.build(run)})
             return Fragment(content, run.is_active)

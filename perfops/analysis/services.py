@@ -23,7 +23,7 @@ from perfops.analysis.snapshots import Since, parse_since
 from perfops.conf import conf
 from perfops.database import packages, replicas
 from perfops.formatting import first_line, to_datetime
-from perfops.jobs import lifecycle
+from perfops.jobs import lifecycle, queue
 from perfops.models.analyses import Analysis, Finding, StoredSnapshot
 from perfops.models.jobs import Trigger
 
@@ -41,6 +41,10 @@ _BEGAN_ANEW = "they began after the last analysis: what it found can't be checke
 
 class CouldNotAnalyse(RuntimeError):
     """There is no snapshot; the message says why and what to do."""
+
+
+class NotQueued(CouldNotAnalyse):
+    """Another process has taken the analysis, or it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +160,9 @@ def _enqueue(analysis: Analysis, since: str) -> None:
     # A worker of the version before takes no window: it is sent only where one was chosen.
     window: dict[str, Any] = {"since": since} if since else {}
     try:
-        lifecycle.enqueue(ANALYSE, database=analysis.database, analysis_id=analysis.pk, **window)
-    except lifecycle.QueueUnavailable as error:
+        arguments = {"database": analysis.database, "analysis_id": analysis.pk, **window}
+        queue.enqueue(analysis, ANALYSE, **arguments)
+    except queue.QueueUnavailable as error:
         log.warning("analysis %s can't be queued: %s", analysis.pk, error)
         _fail(analysis, f"{error} Without a worker: `manage.py analyze_db`.")
 
@@ -173,7 +178,7 @@ def _claimed(database: str, trigger: Trigger, user: Any, analysis_id: int | None
     is_ours = lifecycle.claim(Analysis, analysis_id)
     analysis = Analysis.objects.get(pk=analysis_id)
     if not is_ours:
-        raise CouldNotAnalyse(f"Analysis {analysis_id} does not wait: it is {analysis.state}.")
+        raise NotQueued(f"Analysis {analysis_id} does not wait: it is {analysis.state}.")
     return analysis
 
 

@@ -27,36 +27,12 @@ from perfops.models.jobs import Job
 log = logging.getLogger(__name__)
 
 
-class QueueUnavailable(RuntimeError):
-    """The job can't be given to a worker; the message says why and what to do."""
-
-
 class CancelRequested(Exception):
     """Somebody asked for this job to end."""
 
 
 class ClaimLost(Exception):
     """The job was called lost while this process was silent: another one may own it now."""
-
-
-def enqueue(task: str, *, limit_s: int | None = None, **arguments: Any) -> None:
-    """Give ``task`` (a name) with ``arguments`` to Celery's workers. Raises ``QueueUnavailable``.
-
-    ``limit_s``: how long it may take, instead of the task's or the project's own limit.
-    """
-    try:
-        from celery import current_app
-        from celery.exceptions import OperationalError
-    except ModuleNotFoundError as error:
-        raise QueueUnavailable("Celery is not installed: install it and start a worker.") from error
-    try:
-        current_app.send_task(
-            task, kwargs=arguments, retry=False, time_limit=limit_s, soft_time_limit=limit_s
-        )
-    except (OperationalError, OSError) as error:
-        raise QueueUnavailable(
-            f"The broker does not answer ({error}): start it and a worker, then try again."
-        ) from error
 
 
 def claim(model: type[Job], pk: int, **fields: Any) -> bool:

@@ -77,15 +77,15 @@ class Judge(Protocol):
     ) -> tuple[LoadRun.Verdict, list[str]]: ...
 
 
-def execute(run_id: int, judge: Judge) -> None:
+def execute(run_id: int, judge: Judge) -> bool:
     """Claim the run ``run_id`` if it is still queued, load, measure, and let ``judge`` decide.
 
-    What goes wrong is the run's outcome, not an exception; only an interruption of this
-    process goes through, after the run has been ended.
+    Returns False where it was not ours to run. What goes wrong is the run's outcome, not an
+    exception; only an interruption of this process goes through, after the run has been ended.
     """
     run = _claim(run_id)
     if run is None:
-        return
+        return False
     try:
         _execute(run, judge)
     except CancelRequested:
@@ -100,6 +100,7 @@ def execute(run_id: int, judge: Judge) -> None:
     except BaseException:
         lifecycle.end(LoadRun, run_id, State.CANCELED, "The process that ran it was stopped.")
         raise
+    return True
 
 
 class _Unusable(Exception):

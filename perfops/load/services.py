@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from perfops.conf import conf
-from perfops.jobs import lifecycle
+from perfops.jobs import lifecycle, queue
 from perfops.load import limit_search, parameters, sizing, targets
 from perfops.load import scenarios as plans
 from perfops.load.aborting import Abort
@@ -107,8 +107,8 @@ def request_run(
 def _enqueue(run: LoadRun) -> None:
     try:
         limit_s = round(run.plan["duration_s"]) + _PATIENCE_S
-        lifecycle.enqueue(EXECUTE, limit_s=limit_s, run_id=run.pk)
-    except lifecycle.QueueUnavailable as error:
+        queue.enqueue(run, EXECUTE, limit_s=limit_s, run_id=run.pk)
+    except queue.QueueUnavailable as error:
         log.warning("run %s can't be queued: %s", run.pk, error)
         by_hand = f"Without a worker: `manage.py run_load_test {run.scenario} --here`."
         lifecycle.end(LoadRun, run.pk, State.FAILED, str(error), by_hand, was=(State.QUEUED,))

@@ -13,7 +13,7 @@ from perfops.budgets.against import same_build
 from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text, ms_text, percent_text
-from perfops.jobs import lifecycle
+from perfops.jobs import queue
 from perfops.load import selectors
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
@@ -193,7 +193,7 @@ def until_it_ends(run: LoadRun, console: Console) -> None:
                     next_line = now + _LINE_EVERY_S
                     console.print(line)
             time.sleep(_POLL_S)
-            lifecycle.reap()
+            queue.look_after_jobs()
             run.refresh_from_db()
 
 

@@ -35,6 +35,12 @@ class Job(models.Model):
     worker = models.CharField(
         max_length=200, blank=True, db_default="", help_text="host:pid that claimed it."
     )
+    # What a worker was sent, {"task": str, "arguments": dict, "limit_s": int | None}; null where
+    # whoever asked works on it.
+    message = models.JSONField(null=True, blank=True)
+    queued_again_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its message was last sent again."
+    )
 
     class Meta:
         abstract = True

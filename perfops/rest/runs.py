@@ -21,7 +21,7 @@ from perfops.models.runs import LoadRun
 from perfops.rest import pages, schemas
 from perfops.rest.access import Refused, note, user_of
 
-_WIDE = ("fingerprint", "server", "log")
+_WIDE = ("fingerprint", "server", "log", "message")
 ONE = "perfops_run"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from perfops import schedules
 from perfops.analysis import snapshots
 from perfops.analysis.plans import watch as plans
-from perfops.jobs import lifecycle
+from perfops.jobs import queue
 from perfops.load import services as runs
 from perfops.management.console import ReportCommand, known_database, print_json
 from perfops.origins import store
@@ -20,7 +20,7 @@ TASKS: dict[str, tuple[Any, bool]] = {
     "watch_plans": (plans.watch, True),
     "expire_samples": (runs.expire_samples, False),
     "expire_origins": (store.expire, False),
-    "reap_lost_runs": (lifecycle.reap, False),
+    "reap_lost_runs": (queue.look_after_jobs, False),
 }
 
 

@@ -1,13 +1,17 @@
-"""A Celery worker that is killed in a run: lost within a minute, and the next run works."""
+"""A broker that dies while a run is queued, and a worker in the middle of it."""
 
 import os
 import signal
 import time
 
+import kombu.pools
 import pytest
+from celery import current_app
 from django.db import connection
 
-from perfops.jobs import lifecycle
+from midst.stack import process
+from midst.stack.valkey import Valkey
+from perfops.jobs import queue
 from perfops.load import services as runs
 from perfops.models import LoadRun
 from tests.perfops import programs
@@ -25,24 +29,40 @@ def wait_for(run, *states, seconds=120):
     while run.state not in states:
         assert time.monotonic() < deadline, f"still {run.state}, not {states}: {run.reasons}"
         time.sleep(0.2)
-        lifecycle.reap()
+        queue.look_after_jobs()
         run.refresh_from_db()
 
 
 @pytest.fixture
-def queue(settings):
-    """A queue of this test's own, so that no other worker's tasks come in between."""
-    from celery import current_app
+def broker(tmp_path):
+    """A broker of this test's own: ``restart`` ends it like a power cut, and ``url`` stays."""
+    server = Valkey(tmp_path / "valkey", tmp_path / "valkey.log")
 
-    name = f"test-{os.getpid()}"
-    was = current_app.conf.task_default_queue
-    current_app.conf.task_default_queue = name
-    yield name
-    current_app.conf.task_default_queue = was
+    class Broker:
+        def __init__(self):
+            self.child, url = server.start(death=signal.SIGKILL)
+            self.url = f"{url}/0"
+
+        def restart(self):
+            os.kill(self.child.pid, signal.SIGKILL)
+            process.stop(self.child)
+            self.child, _ = server.start(death=signal.SIGKILL)
+
+    def point_at(url):
+        current_app.conf.broker_url = url
+        current_app._pool = current_app.amqp._producer_pool = None
+        kombu.pools.reset()
+
+    was = current_app.conf.broker_url
+    own = Broker()
+    point_at(own.url)
+    yield own
+    point_at(was)
+    process.stop(own.child)
 
 
 @pytest.fixture
-def worker(queue, tmp_path, scenario):
+def worker(broker, tmp_path, scenario):
     """Start a Celery worker on the test database; returns a function, called once per worker."""
     scenario(rate=100, seconds=12)
     database = connection.settings_dict
@@ -51,6 +71,7 @@ def worker(queue, tmp_path, scenario):
         "from django.conf import settings",
         f"settings.DATABASES['default']['NAME'] = {database['NAME']!r}",
         f"settings.PERFOPS = {{**settings.PERFOPS, **{changed!r}}}",
+        f"settings.CELERY_BROKER_URL = {broker.url!r}",
         # A project's limit for its own tasks, shorter than the run.
         "settings.CELERY_TASK_TIME_LIMIT = settings.CELERY_TASK_SOFT_TIME_LIMIT = 6",
     ]
@@ -58,18 +79,23 @@ def worker(queue, tmp_path, scenario):
 
     def start():
         log = tmp_path / f"worker-{len(started)}.log"
-        started.append(programs.start_worker(queue, lines, log))
+        started.append(programs.start_worker("celery", lines, log))
         return started[-1]
 
     yield start
-    for process in started:
-        programs.end(process)
+    for each in started:
+        programs.end(each)
 
 
-def test_a_killed_worker_loses_its_run_takes_k6_along_and_the_next_run_works(worker, site):
-    first = worker()
+def test_a_run_outlives_its_broker_and_a_killed_worker_takes_k6_along(
+    worker, broker, site, settings
+):
+    settings.PERFOPS = {**settings.PERFOPS, "RESEND_AFTER_S": 1.0}
     run = runs.request_run(scenario="smoke", target=site.url)
+    broker.restart()
+    first = worker()
     wait_for(run, State.RUNNING)
+    assert run.queued_again_at is not None
     deadline = time.monotonic() + 60
     while not programs.k6_of(site.url):
         assert time.monotonic() < deadline, "k6 was not started"
