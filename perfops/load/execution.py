@@ -162,7 +162,9 @@ def _execute(run: LoadRun, judge: Judge) -> None:
             else:
                 if _is_ours(run):
                     waits.start()
-                seeking = LimitSearch(plan, search, run.target, recording, load.send)
+                seeking = LimitSearch(
+                    plan, search, run.target, recording, load.send, load.is_broken
+                )
                 found = {"limit": seeking.as_row(seeking.run())}
         except BaseException:
             storage.abandon()
@@ -195,6 +197,10 @@ class _Load:
     exit_code: int = 0
     log: str = ""
 
+    def is_broken(self) -> bool:
+        """Say whether a k6 ended as it should not."""
+        return self.exit_code not in k6.ENDED_BY_ITSELF
+
     def send(
         self, plan: Plan, windows: Windows | None = None, may_end: Callable[[], bool] = bool
     ) -> None:
@@ -214,12 +220,14 @@ class _Load:
             code = process.popen.returncode
         self.cpu_s += process.cpu_s
         if not is_ended:
-            self.exit_code = code
+            # That of a load which broke, whatever followed.
+            self.exit_code = self.exit_code if self.is_broken() else code
             if code in k6.ENDED_BY_ITSELF:
                 self.recording.count_unanswered()
         if not self.recording.first_at and code:
             last_line = next(reversed(self.log.strip().splitlines()), "it said nothing")
-            raise _Unusable(f"k6 could not run {plan.scenario} (exit code {code}): {last_line}")
+            why = k6.ended_text(code) if code < 0 else last_line
+            raise _Unusable(f"k6 could not run {plan.scenario} (exit code {code}): {why}")
 
 
 def _routes(plan: Plan) -> AbstractContextManager[str]:

@@ -22,6 +22,7 @@ _ANSWER_S = 10.0
 LOG_BYTES = 16_000
 CROSSED_THRESHOLD = 99
 ENDED_BY_ITSELF = frozenset({0, CROSSED_THRESHOLD})
+_STOPPED = 105
 # Stable names in the stream; a URL per id would be thousands of series.
 _TAGS = "name,status,scenario,error_code,expected_response"
 
@@ -50,6 +51,22 @@ def version(path: str) -> str | None:
     """Return what ``k6 version`` says, such as ``k6 v1.1.0``; None when it says nothing."""
     said = output([path, "version"])
     return said and " ".join(said.split()[:2])
+
+
+def ended_text(code: int) -> str:
+    """Say how k6 ended by its exit code, negative where a signal ended it; "" where by itself."""
+    if code in ENDED_BY_ITSELF:
+        return ""
+    if code == -signal.SIGKILL:
+        return (
+            "k6 was killed (SIGKILL): by the kernel when memory ran out (dmesg says so), or by "
+            "somebody. What it had measured by then is kept."
+        )
+    if code < 0:
+        return f"k6 was ended by signal {-code}. What it had measured by then is kept."
+    if code == _STOPPED:
+        return "k6 was stopped by somebody's signal. What it had measured by then is kept."
+    return f"k6 did not end by itself: exit code {code}."
 
 
 def output(command: list[str]) -> str | None:

@@ -98,6 +98,8 @@ class LimitSearch:
     target: str
     recording: Recording
     load: Load
+    # Whether a generator ended as it should not: no load of another one makes up for that.
+    is_broken: Callable[[], bool] = bool
     outcomes: list[Outcome] = field(default_factory=list)
     times: list[tuple[float, float]] = field(default_factory=list)
 
@@ -109,7 +111,7 @@ class LimitSearch:
             self._hold,
             self._ramp(),
             ceiling=self.search.ceiling,
-            may_go_on=lambda: time.monotonic() + length_s < deadline,
+            may_go_on=lambda: time.monotonic() + length_s < deadline and not self.is_broken(),
         )
         return limits.estimate(holds)
 

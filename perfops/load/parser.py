@@ -115,9 +115,9 @@ Event = Timing | Departure | Intended | WrongBody | Dropped | Vus
 def events(lines: Iterable[str]) -> Iterator[Event]:
     """Parse a stream, header first. Rows of other metrics, and of ``setup``, are passed over.
 
-    Raises ``UnknownStream``.
+    So is the end of a row that a killed k6 did not finish. Raises ``UnknownStream``.
     """
-    rows = csv.reader(lines)
+    rows = csv.reader(line for line in lines if line.endswith("\n"))
     header = next(rows, [])
     if not header:
         return
@@ -125,7 +125,7 @@ def events(lines: Iterable[str]) -> Iterator[Event]:
         raise UnknownStream(f"k6 writes other columns than expected: {header}")
     place = {name: header.index(name) for name in _COLUMNS}
     for row in rows:
-        if row and row[place["metric_name"]] in _WANTED:
+        if len(row) == len(header) and row[place["metric_name"]] in _WANTED:
             event = _event({name: row[column] for name, column in place.items()})
             if event is not None:
                 yield event

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perfops.formatting import count_text
-from perfops.load.k6 import ENDED_BY_ITSELF
+from perfops.load.k6 import ended_text
 from perfops.load.summary import Summary
 
 # A percentile needs ten requests beyond it: n >= 10 / (1 - q).
@@ -69,8 +69,8 @@ def validity_errors(
         reason = f"No request was sent (k6 ended with {summary.k6_exit_code})."
         return ValidityErrors((reason,), nothing_measured=True)
     found = []
-    if summary.k6_exit_code not in ENDED_BY_ITSELF:
-        found.append(f"k6 did not end by itself: exit code {summary.k6_exit_code}.")
+    if ended := ended_text(summary.k6_exit_code):
+        found.append(ended)
     if summary.unreachable >= summary.requests * _MOSTLY:
         found.append(
             f"The target could not be reached: {summary.unreachable:,} of "

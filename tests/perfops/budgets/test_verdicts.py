@@ -48,7 +48,8 @@ def test_a_crossed_threshold_of_k6_is_not_its_validity():
         ({"unreachable": 2500}, "could not be reached"),
         ({"requests": 0}, "No request was sent"),
         ({"k6_exit_code": 103}, "exit code 103"),
-        ({"k6_exit_code": -9}, "exit code -9"),
+        ({"k6_exit_code": -9}, "was killed (SIGKILL)"),
+        ({"k6_exit_code": 105}, "somebody's signal"),
     ],
 )
 def test_each_flaw_is_named(changes, says):

@@ -170,10 +170,19 @@ def test_a_proxy_in_the_environment_is_not_asked(scenario, site, monkeypatch):
 
 
 @pytest.mark.slow
-def test_too_few_requests_make_the_run_invalid(scenario, site):
-    run = load(scenario(rate=50, seconds=3), site.url)
-    assert run.verdict == Verdict.INVALID, run.reasons
+def test_a_killed_k6_leaves_what_it_measured_and_a_run_that_is_not_valid(scenario, site):
+    run = runs.request_run(scenario=scenario(rate=100, seconds=300), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 50)
+    for process in programs.k6_of(site.url):
+        process.kill()
+    thread.join(60)
+    assert not thread.is_alive()
+    run.refresh_from_db()
+    assert (run.state, run.verdict) == (State.FINISHED, Verdict.INVALID), run.reasons
+    assert "k6 was killed (SIGKILL)" in run.reasons[0]
     assert any("too few for a p99" in reason for reason in run.reasons), run.reasons
+    assert sum(point.requests for point in selectors.series(run)) == run.summary["requests"] > 50
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 """k6's CSV, read row by row; and what is made of it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from perfops.load.parser import (
@@ -69,6 +69,23 @@ def test_setup_and_other_metrics_are_passed_over():
 def test_an_unknown_header_is_an_error_and_not_a_run_without_requests():
     with pytest.raises(UnknownStream, match="other columns"):
         list(events(["a,b,c\n", "1,2,3\n"]))
+
+
+STREAM = HEADER + "".join(
+    f"http_req_duration,17000000{n:02}500000,12.5,,true,/a,smoke,200,cache=HIT,n={n}&at=1\n"
+    f'intended_duration,17000000{n:02}500000,13.5,,,/a,smoke,200,"cache=HIT, MISS",'
+    f"n={n}&at=17000000{n:02}000&scenario_at=1700000000000&took=12.5&iteration={n}\n"
+    for n in range(3)
+)
+
+
+@given(st.integers(0, len(STREAM)))
+def test_a_stream_that_is_cut_anywhere_gives_the_events_of_its_whole_rows(length):
+    assume(length == 0 or length >= len(HEADER))
+    cut = STREAM[:length]
+    found = list(events(cut.splitlines(keepends=True)))
+    whole = max(0, cut.count("\n") - 1)
+    assert found == list(events(STREAM.splitlines(keepends=True)))[:whole]
 
 
 def test_nothing_at_all_is_no_event():
