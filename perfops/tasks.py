@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import msgspec
 from celery import shared_task, signals
 from django.db import close_old_connections
 from django.utils import timezone
@@ -12,18 +13,16 @@ from perfops.analysis import snapshots
 from perfops.analysis.capacity import review
 from perfops.analysis.plans import watch as plans
 from perfops.analysis.snapshots import parse_since
-from perfops.budgets import alerts, deliveries, verdicts, webhook_events, webhooks
-from perfops.budgets import services as budgets
+from perfops.budgets import alerts, deliveries, starting, verdicts, webhook_events, webhooks
 from perfops.budgets.against import same_build
 from perfops.budgets.against.measuring import Wanted
+from perfops.budgets.starting import Wishes
 from perfops.budgets.webhook_events import Event
 from perfops.conf import conf
 from perfops.indexes import table_copies as rehearsals
 from perfops.jobs import queue, scheduled
 from perfops.load import execution
 from perfops.load import services as runs
-from perfops.load.parameters import Parameters
-from perfops.load.sizing import Size
 from perfops.models.analyses import Analysis
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
@@ -98,27 +97,12 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 
 
 @shared_task(name="perfops.scheduled_run", time_limit=60)
-def scheduled_run(
-    scenario: str, *, rate: float | None = None, seconds: float | None = None,
-    find_limit: bool = False, up_to: float = 2000, minutes: float = 8,
-    abort_after: float | None = None, mix: dict[str, float] | None = None,
-    rows: int | None = None, data_set: str = "",
-) -> None:  # fmt: skip
+def scheduled_run(scenario: str, **wishes: Any) -> None:
     """Queue ``scenario`` against the default target, judged like any other run.
 
-    ``rate`` (the highest, requests/s) and ``seconds``: where not as the scenario says.
-    ``find_limit``: seek the highest rate within the budgets, no higher than ``up_to`` (requests/s)
-    and for ``minutes`` at most. ``abort_after``: end it early, and no sooner than after so many
-    seconds, when it breaks a budget that fails it. ``mix``, ``rows``, ``data_set``: as in
-    ``perfops.load.parameters``.
+    ``wishes``: fields of ``perfops.budgets.starting.Wishes``.
     """
-    abort = None if abort_after is None else budgets.abort(abort_after)
-    limit = budgets.limit_search(ceiling=up_to, minutes=minutes) if find_limit else None
-    size = Size(rate, seconds)
-    runs.request_run(
-        scenario=scenario, trigger=Trigger.SCHEDULE, limit=limit, size=size, abort=abort,
-        changed=Parameters(mix or {}, rows, data_set),
-    )  # fmt: skip
+    starting.start(scenario, msgspec.convert(wishes, Wishes), trigger=Trigger.SCHEDULE)
 
 
 @shared_task(name="perfops.aa_test", time_limit=3600)

@@ -4,19 +4,10 @@ from typing import Any
 
 from django import forms
 
-from perfops.budgets import services as budgets
-from perfops.load.aborting import Abort
-from perfops.load.limit_search import Search
-from perfops.load.parameters import (
-    MOST_ROWS,
-    ORDERS,
-    Parameters,
-    ParametersRefused,
-    parse_mix,
-)
-from perfops.load.sizing import Size, SizeRefused, check_caps
-
-_UP_TO, _MINUTES = 2000, 8
+from perfops.budgets import starting
+from perfops.budgets.starting import MINUTES, UP_TO, Wishes
+from perfops.load.parameters import MOST_ROWS, ORDERS, ParametersRefused, parse_mix
+from perfops.load.sizing import SizeRefused, check_caps
 
 
 class StartForm(forms.Form):
@@ -58,11 +49,11 @@ class StartForm(forms.Form):
     )  # fmt: skip
     up_to = forms.FloatField(
         required=False, min_value=1, label="Seek up to",
-        help_text=f"Requests/s, when the highest rate is sought. Empty: {_UP_TO:,}.",
+        help_text=f"Requests/s, when the highest rate is sought. Empty: {UP_TO:,.0f}.",
     )  # fmt: skip
     minutes = forms.FloatField(
         required=False, min_value=1, label="Seek for",
-        help_text=f"Minutes at most, when the highest rate is sought. Empty: {_MINUTES}.",
+        help_text=f"Minutes at most, when the highest rate is sought. Empty: {MINUTES:g}.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, scenarios: list[str], **kwargs: Any) -> None:
@@ -78,14 +69,9 @@ class StartForm(forms.Form):
         self._check_cap("seconds", None, given.get("seconds"))
         self._check_cap("up_to", given.get("up_to"), None)
         self._check_cap("minutes", None, None if minutes is None else minutes * 60)
-        sizes = [name for name in ("rate", "seconds", "abort_after") if given.get(name) is not None]
-        bounds = [name for name in ("up_to", "minutes") if given.get(name) is not None]
-        if given.get("find_limit"):
-            for name in sizes:
-                self.add_error(name, "Leave it empty: the search tries rates of its own.")
-        else:
-            for name in bounds:
-                self.add_error(name, "Only where the highest rate is sought: tick that, or empty.")
+        for name, text in starting.refusals(self.wishes()).items():
+            if not self.has_error(name):
+                self.add_error(name, text)
         return given
 
     def clean_mix(self) -> dict[str, float]:
@@ -94,31 +80,14 @@ class StartForm(forms.Form):
         except ParametersRefused as error:
             raise forms.ValidationError(str(error)) from error
 
-    def changed(self) -> Parameters:
-        """Return the mix and the data set, where not as the scenario says."""
-        given = self.cleaned_data
-        return Parameters(given["mix"], given["rows"], given["data_set"])
+    def wishes(self) -> Wishes:
+        """Return what is not to be as the scenario says."""
+        known = {name: self.cleaned_data.get(name) for name in Wishes.__struct_fields__}
+        # What is wrong is not among them, and has its error already.
+        return Wishes(**{name: value for name, value in known.items() if value is not None})
 
     def _check_cap(self, name: str, rate: float | None, seconds: float | None) -> None:
         try:
             check_caps(rate, seconds)
         except SizeRefused as error:
             self.add_error(name, str(error))
-
-    def abort(self) -> Abort | None:
-        """Return what ends the run early; None where nothing does."""
-        after_s = self.cleaned_data["abort_after"]
-        return None if after_s is None else budgets.abort(after_s)
-
-    def size(self) -> Size:
-        """Return in which size the scenario is wanted."""
-        return Size(self.cleaned_data["rate"], self.cleaned_data["seconds"])
-
-    def limit(self) -> Search | None:
-        """Return the search for the highest rate; None where none is wanted."""
-        given = self.cleaned_data
-        if not given["find_limit"]:
-            return None
-        return budgets.limit_search(
-            ceiling=given["up_to"] or _UP_TO, minutes=given["minutes"] or _MINUTES
-        )

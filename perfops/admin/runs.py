@@ -21,6 +21,7 @@ from perfops.admin import badges, run_comparison, run_page, search
 from perfops.admin.badges import Badge
 from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
 from perfops.admin.run_form import StartForm
+from perfops.budgets import starting
 from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, sparkline
@@ -141,10 +142,9 @@ class LoadRunAdmin(MeasuredAdmin):
         form = StartForm(request.POST or None, initial=initial, scenarios=list(scenarios))
         if request.method == "POST" and form.is_valid():
             try:
-                run = runs.request_run(
-                    scenario=form.cleaned_data["scenario"], target=form.cleaned_data["target"],
-                    trigger=Trigger.ADMIN, user=request.user, size=form.size(),
-                    limit=form.limit(), abort=form.abort(), changed=form.changed(),
+                run = starting.start(
+                    form.cleaned_data["scenario"], form.wishes(),
+                    target=form.cleaned_data["target"], trigger=Trigger.ADMIN, user=request.user,
                 )  # fmt: skip
             except runs.RunRefused as error:
                 form.add_error(None, str(error))

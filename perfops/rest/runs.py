@@ -10,9 +10,11 @@ from django.utils import timezone
 from ninja import Path, Query
 
 from perfops.budgets import selectors as budgets
+from perfops.budgets import starting
 from perfops.budgets.against import same_build
 from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
+from perfops.budgets.starting import Wishes
 from perfops.conf import conf
 from perfops.jobs import lifecycle
 from perfops.load import services
@@ -55,9 +57,11 @@ def start(request: HttpRequest, data: schemas.NewRun, response: HttpResponse) ->
     names that run. So it is safe to send the request again.
     """
     try:
-        run = services.request_run(
-            scenario=data.scenario, target=data.target, trigger=Trigger.API, user=user_of(request)
-        )
+        wishes = {name: getattr(data, name) for name in Wishes.__struct_fields__}
+        run = starting.start(
+            data.scenario, Wishes(**wishes), target=data.target, trigger=Trigger.API,
+            user=user_of(request),
+        )  # fmt: skip
     except services.TargetBusy as error:
         location = address(request, error.run_id)
         raise Refused(409, str(error), headers={"Location": location}) from error

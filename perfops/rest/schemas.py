@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal
 from ninja import Schema
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
+from perfops.load.parameters import MOST_ROWS
+
 State = Literal["queued", "running", "judging", "finished", "canceled", "failed", "lost"]
 Verdict = Literal["pass", "warn", "fail", "invalid"]
 Severity = Literal["error", "warning", "info"]
@@ -30,14 +32,35 @@ class _Input(Schema):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
+Wish = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Part = Annotated[Text, Field(min_length=1, max_length=200)]
+
+
 class NewRun(_Input):
-    """``target``: a base URL of the allow-list; null for the configured one."""
+    """``target``: a base URL of the allow-list; null for the configured one.
+
+    The others are as the scenario says, where they are not given: the highest rate (requests/s)
+    and the duration (s), shares by part of the mix, how many rows fill in paths and which. A run
+    ends ``abort_after`` seconds or later as soon as it breaks a budget that fails it.
+    ``find_limit`` seeks the highest rate within the budgets, ``up_to`` requests/s, for ``minutes``.
+    """
 
     scenario: Annotated[Text, Field(min_length=1, max_length=50, examples=["smoke"])]
     target: (
         Annotated[Text, Field(min_length=1, max_length=200, examples=["http://127.0.0.1:3001"])]
         | None
     ) = None
+    rate: Wish | None = None
+    seconds: Wish | None = None
+    mix: Annotated[dict[Part, Wish], Field(max_length=200)] = Field(
+        default={}, examples=[{"health": 40, "profiles": 60}]
+    )
+    rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
+    data_set: Literal["", "newest", "oldest", "random"] = ""
+    abort_after: Wish | None = None
+    find_limit: bool = False
+    up_to: Wish | None = None
+    minutes: Wish | None = None
 
 
 class Mute(_Input):

@@ -4,13 +4,13 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from perfops.budgets import services as budgets
-from perfops.budgets import verdicts
+from perfops.budgets import starting, verdicts
 from perfops.budgets.against import same_build
 from perfops.budgets.selectors import of_run
+from perfops.budgets.starting import Wishes
 from perfops.load import execution
 from perfops.load import services as runs
-from perfops.load.sizing import Size
+from perfops.load.parameters import ORDERS, ParametersRefused, parse_mix
 from perfops.management import console, report
 from perfops.management import report as watching
 from perfops.management.budget_report import BudgetReport, as_markdown
@@ -30,6 +30,15 @@ class Command(ReportCommand):
             "--seconds", type=float, help="duration (s), where not as the scenario says"
         )
         parser.add_argument(
+            "--mix", action="append", default=[], metavar='"PART SHARE"',
+            help="a part of the scenario and its share; once for each, the others are not asked "
+            "for",
+        )  # fmt: skip
+        parser.add_argument(
+            "--rows", type=int, help="how many different rows fill in paths: more are colder caches"
+        )
+        parser.add_argument("--data-set", choices=ORDERS, default="", help="which rows these are")
+        parser.add_argument(
             "--abort-after", type=float, metavar="SECONDS",
             help="end it early, and no sooner than this, when it breaks a budget that fails it",
         )  # fmt: skip
@@ -38,12 +47,10 @@ class Command(ReportCommand):
             help="seek the highest rate that keeps the budgets, with what the scenario asks for",
         )  # fmt: skip
         parser.add_argument(
-            "--up-to", type=float, default=2000, metavar="RATE",
+            "--up-to", type=float, metavar="RATE",
             help="with --find-limit: no more than this (2000 req/s)",
         )  # fmt: skip
-        parser.add_argument(
-            "--minutes", type=float, default=8, help="with --find-limit: seek no longer (8)"
-        )
+        parser.add_argument("--minutes", type=float, help="with --find-limit: seek no longer (8)")
         parser.add_argument("--format", choices=["text", "json", "markdown"], default="text")
         parser.add_argument(
             "--here", action="store_true", help="run it in this process, without a Celery worker"
@@ -51,17 +58,13 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, scenario: str, **options: Any) -> None:
         here = options["here"]
-        limit, abort = None, None
-        if options["abort_after"] is not None:
-            abort = budgets.abort(options["abort_after"])
-        if options["find_limit"]:
-            limit = budgets.limit_search(ceiling=options["up_to"], minutes=options["minutes"])
         try:
-            run = runs.request_run(
-                scenario=scenario, target=options["target"], enqueue=not here, limit=limit,
-                size=Size(options["rate"], options["seconds"]), abort=abort,
-            )  # fmt: skip
-        except runs.RunRefused as error:
+            mix = parse_mix("\n".join(options.pop("mix")))
+            given = {name: options[name] for name in Wishes.__struct_fields__ if name in options}
+            run = starting.start(
+                scenario, Wishes(mix=mix, **given), target=options["target"], enqueue=not here
+            )
+        except (runs.RunRefused, ParametersRefused) as error:
             console.err().print(str(error), markup=False)
             sys.exit(console.COULD_NOT_TELL)
         try:

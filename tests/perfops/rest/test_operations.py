@@ -48,7 +48,7 @@ def finding():
 
 
 def test_a_bot_starts_a_run_and_reads_its_verdict(monkeypatch):
-    monkeypatch.setattr("perfops.jobs.lifecycle.enqueue", lambda *_, **__: None)
+    monkeypatch.setattr("perfops.jobs.queue.enqueue", lambda *_, **__: None)
     someone = bot()
     begun = someone.post("/perfops/runs", {"scenario": "smoke"})
     assert begun.status_code == 201
