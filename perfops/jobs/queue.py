@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -49,7 +50,9 @@ def resend() -> int:
 
 def _resend(model: type[Job]) -> int:
     now = timezone.now()
-    rows = model._default_manager.filter(state="queued", message__isnull=False)
+    # Typed loosely: the state is declared by each model.
+    every: QuerySet[Any] = model._default_manager.all()
+    rows = every.filter(state="queued", message__isnull=False)
     waiting = rows.alias(asked_at=Coalesce("queued_again_at", "created_at")).filter(
         asked_at__lt=now - timedelta(seconds=conf().RESEND_AFTER_S)
     )
