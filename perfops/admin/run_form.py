@@ -91,3 +91,9 @@ class StartForm(forms.Form):
             check_caps(rate, seconds)
         except SizeRefused as error:
             self.add_error(name, str(error))
+
+
+class RateForm(forms.Form):
+    """At which rate (requests/s) a run is to go on."""
+
+    rate = forms.FloatField(min_value=1)

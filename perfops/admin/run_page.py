@@ -1,5 +1,6 @@
 """What the page of a load run shows, from the run to finished texts and charts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,11 +20,13 @@ from perfops.analysis.collectors.records import UnavailableSource
 from perfops.budgets import selectors as budgets
 from perfops.budgets.against import same_build
 from perfops.budgets.selectors import Judgement
-from perfops.charts import Bound, Chart, Line, Meter, chart, meter
+from perfops.charts import Bound, Chart, Event, Line, Meter, chart, meter
 from perfops.conf import conf
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.load import selectors as runs
+from perfops.load import steering
 from perfops.load.selectors import Point, RouteSoFar
+from perfops.load.steering import Change
 from perfops.models.runs import LoadRun, RouteResult
 from perfops.statistics import scalability
 
@@ -106,7 +109,7 @@ def build(run: LoadRun) -> RunPage:
         facts=_facts(run),
         figures=_figures(run),
         judgements=[_judgement_row(each) for each in judgements],
-        charts=charts(runs.series(run), judgements),
+        charts=charts(runs.series(run), judgements, steering.of_row(run.plan)),
         scalability=_scalability(run.summary.get("scalability")),
         routes=[_route(result) for result in runs.route_results(run)],
         routes_so_far=[_so_far(each) for each in runs.routes_so_far(run)] if progress else [],
@@ -122,8 +125,13 @@ def build(run: LoadRun) -> RunPage:
     )
 
 
-def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
-    """Return throughput, latency and VUs over the run's seconds; empty before the first."""
+def charts(
+    points: list[Point], judgements: list[Judgement], changes: Sequence[Change] = ()
+) -> list[Chart]:
+    """Return throughput, latency and VUs over the run's seconds; empty before the first.
+
+    ``changes`` of its rate are marked.
+    """
     if not points:
         return []
     by_second = {point.second: point for point in points}
@@ -135,6 +143,7 @@ def charts(points: list[Point], judgements: list[Judgement]) -> list[Chart]:
 
     def draw(title: str, lines: list[Line], **options: Any) -> Chart | None:
         texts = {"x_text": lambda x: f"{x:g} s", "y_text": lambda y: f"{y:,.4g}", **options}
+        texts["events"] = [Event(at.second, at.sentence(), "po-line-3") for at in changes]
         return chart(title, xs=list(seconds), lines=lines, **texts)
 
     p95 = next((j for j in judgements if j.name == "p95 latency"), None)
@@ -245,6 +254,8 @@ def _facts(run: LoadRun) -> list[tuple[str, Any]]:
         facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
     if "parameters" in run.plan:
         facts.append(("Not as its file says", _flat(run.plan["parameters"])))
+    if changes := steering.of_row(run.plan):
+        facts.append(("Rate changed", "; ".join(each.sentence() for each in changes)))
     if run.worker:
         facts.append(("Worker", run.worker))
     if run.started_at:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges, run_comparison, run_page, search
 from perfops.admin.badges import Badge
 from perfops.admin.pages import Fragment, MeasuredAdmin, SharedFragments, live_answer, minute
-from perfops.admin.run_form import StartForm
+from perfops.admin.run_form import RateForm, StartForm
 from perfops.budgets import starting
 from perfops.budgets.prometheus import pipeline
 from perfops.budgets.prometheus.pipeline import Figure, Pipeline
@@ -59,6 +59,11 @@ class LoadRunAdmin(MeasuredAdmin):
             path("search/", wrap(self.search_view), name="perfops_search"),
             path("<int:run_id>/live/", wrap(self.live_view), name="perfops_loadrun_live"),
             path("<int:run_id>/compare/", wrap(self.compare_view), name="perfops_loadrun_compare"),
+            path(
+                "<int:run_id>/rate/",
+                wrap(require_POST(self.rate_view)),
+                name="perfops_loadrun_rate",
+            ),
             path(
                 "<int:run_id>/cancel/",
                 wrap(require_POST(self.cancel_view)),
@@ -149,6 +154,7 @@ class LoadRunAdmin(MeasuredAdmin):
             except runs.RunRefused as error:
                 form.add_error(None, str(error))
             else:
+                self.log_addition(request, run, f"Started against {run.target}")
                 return self.back_to(run.pk)
         described = [(name, f"{each.title} {_mix_of(name)}") for name, each in scenarios.items()]
         return self.page(
@@ -176,6 +182,25 @@ class LoadRunAdmin(MeasuredAdmin):
         run = self.viewed(request, str(run_id))
         if not runs.request_cancel(run.pk):
             messages.warning(request, f"Run {run.pk} has ended already.")
+        else:
+            self.log_change(request, run, "Canceled")
+        return self.back_to(run.pk)
+
+    def rate_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        self.require(request, "run_loadrun")
+        run = self.viewed(request, str(run_id))
+        form = RateForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "The rate is a number of requests a second, such as 150.")
+            return self.back_to(run.pk)
+        rate = form.cleaned_data["rate"]
+        try:
+            runs.request_rate(run.pk, rate, request.user.get_username())
+        except runs.RunRefused as error:
+            messages.error(request, str(error))
+        else:
+            self.log_change(request, run, f"Rate: {rate:,.4g} req/s")
+            messages.info(request, f"It goes on with {rate:,.4g} req/s within seconds.")
         return self.back_to(run.pk)
 
     def _context(self, request: HttpRequest, run: LoadRun) -> dict[str, Any]:
@@ -185,6 +210,9 @@ class LoadRunAdmin(MeasuredAdmin):
             "can_cancel": self.may(request, "cancel_loadrun"),
             "start_url": self.url("start"),
             "cancel_url": self.url("cancel", run.pk),
+            "rate_url": self.url("rate", run.pk),
+            "may_steer": self.may(request, "run_loadrun")
+            and not {"find_limit", "abort"} & run.plan.keys(),
             "live_url": self.url("live", run.pk),
         }
 

@@ -6,6 +6,7 @@ from perfops.budgets import services as budgets
 from perfops.budgets import waivers
 from perfops.budgets.metrics.registry import metric_of
 from perfops.formatting import count_text
+from perfops.load import steering
 from perfops.load.k6 import CROSSED_THRESHOLD
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models.budgets import Budget, Evaluation
@@ -29,6 +30,10 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
         if errors:
             return Verdict.INVALID, list(errors.reasons)
         held = run.summary["sustained_throughput"]
+        if changes := steering.of_row(run.summary):
+            several = "; ".join(each.sentence() for each in changes)
+            why = "no budget judges a run of several plans, and it is compared with no other."
+            return Verdict.NONE, [f"Its rate was changed by hand {several}: {why}"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
     verdict, reasons = weigh(budgets.evaluate(run), errors)
     return verdict, [*reasons, *_aborted(run), *_unanswered(run)]

@@ -43,6 +43,7 @@ from perfops.load.limit_search import LimitSearch
 from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan
 from perfops.load.schedule import Schedule
+from perfops.load.steering import Steering
 from perfops.load.storing import Storage
 from perfops.load.summary import Summary, summarise, sustained
 from perfops.load.target_side import TargetWatch
@@ -156,7 +157,10 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         try:
             if search is None:
                 watch_budgets = aborting.Watch(abort, recording)
-                load.send(plan, may_end=watch_budgets.is_broken)
+                steering = Steering(plan, recording, storage.wish, storage.note_change)
+                steering.run(load.send, watch_budgets.is_broken)
+                plan = steering.planned()
+                found = steering.as_row()
                 if watch_budgets.broken:
                     load.exit_code = k6.CROSSED_THRESHOLD
             else:
@@ -180,7 +184,7 @@ def _execute(run: LoadRun, judge: Judge) -> None:
         target = {"black_box": black_box} if black_box else target_side.as_row(
             watch.looks, watch.unanswered, recording.first_at
         )  # fmt: skip
-        if found:
+        if search is not None:
             found["limit"]["bottleneck"] = bottleneck.of(seeking.beyond(), watch.looks, waits.looks)
         conclude = partial(_conclude, run, plan, recording, summary, before, target, judge, found)
         storing.patiently(run, conclude)

@@ -1,6 +1,7 @@
 """Asking for load runs, cancelling them, and clearing up after workers that died."""
 
 import logging
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from perfops.load.aborting import Abort
 from perfops.load.limit_search import LimitRefused, Search
 from perfops.load.parameters import Parameters
 from perfops.load.sizing import Size
+from perfops.load.steering import Wish
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun, Sample
 
@@ -121,6 +123,27 @@ def request_cancel(run_id: int) -> bool:
     Returns False when it has ended already.
     """
     return lifecycle.request_cancel(LoadRun, run_id)
+
+
+def request_rate(run_id: int, rate: float, by: str) -> None:
+    """Have a run go on at ``rate`` (requests/s) within seconds, to the end of its plan.
+
+    ``by``: whose wish that is. Raises ``RunRefused``.
+    """
+    try:
+        sizing.check_caps(rate, None)
+    except sizing.SizeRefused as error:
+        raise RunRefused(str(error)) from error
+    plan = LoadRun.objects.values_list("plan", flat=True).get(pk=run_id)
+    if "find_limit" in plan or "abort" in plan:
+        raise RunRefused(
+            f"Run {run_id} seeks the highest rate or ends early on a budget: its rate is its own."
+        )
+    running = LoadRun.objects.filter(
+        pk=run_id, state=State.RUNNING, cancel_requested_at__isnull=True
+    )
+    if not running.update(wanted_rate=msgspec.to_builtins(Wish(rate, by, time.time()))):
+        raise RunRefused(f"Run {run_id} does not load its target now: its rate can't be changed.")
 
 
 def expire_samples() -> int:

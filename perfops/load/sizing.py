@@ -9,7 +9,7 @@ import msgspec
 from perfops.conf import conf
 from perfops.load.scenarios import Plan, Stage
 
-_MOST_VUS = 4_000
+MOST_VUS = 4_000
 _SHORTEST_S = 0.001
 
 
@@ -46,7 +46,7 @@ def sized(plan: Plan, size: Size) -> Plan:
     vus = math.ceil(plan.spec.max_vus * max(1.0, rates))
     spec = msgspec.structs.replace(
         plan.spec, start_rate=round(plan.spec.start_rate * rates, 1), stages=stages,
-        max_vus=max(plan.spec.max_vus, min(_MOST_VUS, vus)),
+        max_vus=max(plan.spec.max_vus, min(MOST_VUS, vus)),
     )  # fmt: skip
     return replace(plan, spec=spec)
 

@@ -11,12 +11,14 @@ from functools import partial
 from threading import Event, Thread
 from typing import Any
 
+import msgspec
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 
 from perfops.conf import conf
 from perfops.formatting import first_line
 from perfops.jobs import lifecycle
 from perfops.load.recording import ALL, Cell, Recording, Second
+from perfops.load.steering import CHANGES, Change, Wish
 from perfops.models.runs import LoadRun, RouteResult, Sample
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Storage:
     def __init__(self, run: LoadRun, recording: Recording) -> None:
         self.failure: BaseException | None = None
         self._run, self._recording = run, recording
+        self._wish: Wish | None = None
+        self._is_plan_new = False
         # By second and route: what is not stored yet.
         self._waiting: dict[tuple[int, str], Sample] = {}
         self._ended = Event()
@@ -47,6 +51,16 @@ class Storage:
 
     def start(self) -> None:
         self._thread.start()
+
+    def wish(self) -> Wish | None:
+        """Return at which rate somebody wishes the run to go on, as of the last heartbeat."""
+        return self._wish
+
+    def note_change(self, change: Change) -> None:
+        """Keep with the run's plan that its rate was changed."""
+        row = [*self._run.plan.get(CHANGES, []), msgspec.to_builtins(change)]
+        self._run.plan = {**self._run.plan, CHANGES: row}
+        self._is_plan_new = True
 
     def finish(self, patience_s: float = PATIENCE_S) -> None:
         """Store the rest. Raises what went wrong, ``TimeoutError`` when it takes too long."""
@@ -79,6 +93,7 @@ class Storage:
                     self._store(final=last)
                     if last or time.monotonic() >= next_beat:
                         keep_claim(self._run)
+                        self._read_wish()
                         next_beat = time.monotonic() + conf().HEARTBEAT_S
                 except _AWAY as error:
                     _log_away(self._run, error)
@@ -94,7 +109,14 @@ class Storage:
         finally:
             connection.close()
 
+    def _read_wish(self) -> None:
+        stored = LoadRun.objects.values_list("wanted_rate", flat=True).get(pk=self._run.pk)
+        self._wish = None if stored is None else msgspec.convert(stored, Wish)
+
     def _store(self, *, final: bool) -> None:
+        if self._is_plan_new:
+            self._run.save(update_fields=["plan"])
+            self._is_plan_new = False
         for sample in self._recording.take_changed(partial(_samples, self._run), final=final):
             self._waiting[sample.second, sample.route] = sample
         Sample.objects.bulk_create(

@@ -53,6 +53,8 @@ class LoadRun(Job):
     summary = models.JSONField(default=dict, blank=True)
     # Difference of the server's statistics over the run.
     server = models.JSONField(default=dict, blank=True)
+    # At which rate it is to go on: perfops.load.steering.Wish as a dict; null for its plan's.
+    wanted_rate = models.JSONField(null=True, blank=True)
     log = models.TextField(blank=True, help_text="The end of what k6 wrote to its log.")
 
     class Meta:

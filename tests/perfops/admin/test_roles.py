@@ -45,6 +45,7 @@ PAGES = {
     "querytemplate_explain": (POST_ONLY, OPERATOR),
     "loadrun_start": (OPERATOR, OPERATOR),
     "loadrun_cancel": (POST_ONLY, OPERATOR),
+    "loadrun_rate": (POST_ONLY, OPERATOR),
     "loadrun_live": SEEN,
     "loadrun_compare": SEEN,
     "pipeline": SEEN,

@@ -1,0 +1,134 @@
+"""A run whose rate is changed while it goes on: what is sent, what is said of it, who may."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfops.admin.run_page import charts
+from perfops.budgets import verdicts
+from perfops.load import scenarios as plans
+from perfops.load import selectors, steering
+from perfops.load import services as runs
+from perfops.load.recording import Recording
+from perfops.load.scenarios import Plan, Scenario, Stage
+from perfops.load.steering import Change, Steering, Wish
+from perfops.load.validity import VALID
+from perfops.models import LoadRun
+from tests.perfops import programs
+from tests.perfops.budgets.test_verdicts import run_with
+from tests.perfops.load.test_load_runs import executing, wait_until
+
+SPEC = Scenario("", 20, (Stage(10, 100), Stage(30, 100), Stage(10, 0)), 200)
+PLAN = Plan("x", SPEC, plans.SCRIPTS, plans.SCRIPTS, None)
+
+
+@given(st.floats(0, 60))
+def test_a_plan_that_is_cut_sends_what_it_would_have_sent_by_then(seconds):
+    stages = steering.cut(SPEC, seconds)
+    assert sum(stage.seconds for stage in stages) == pytest.approx(min(seconds, 50))
+    end = stages[-1].rate if stages else SPEC.start_rate
+    assert end == pytest.approx(steering.rate_at(SPEC, seconds))
+
+
+@pytest.mark.parametrize(("second", "rate"), [(0, 20), (5, 60), (10, 100), (45, 50), (70, 0)])
+def test_the_rate_of_a_plan_at_a_second(second, rate):
+    assert steering.rate_at(SPEC, second) == rate
+
+
+def steered(plan, wishes, second):
+    """Return the steering of a run at ``second``, and the plans that it has sent by."""
+    recording = Recording()
+    recording.first_at = time.time() - second
+    sent, noted = [], []
+    found = Steering(plan, recording, lambda: wishes[min(len(sent), len(wishes)) - 1], noted.append)
+    found.run(lambda each, may_end: sent.append(each), lambda: False)
+    assert noted == found.changes
+    return found, sent
+
+
+def test_a_wish_is_met_by_another_generator_to_the_end_of_the_plan():
+    found, sent = steered(PLAN, [Wish(150, "ada", 1.0)], second=20)
+    assert [each.spec.stages[-1].rate for each in sent] == [0, 150]
+    assert sent[1].spec.start_rate == 150
+    assert sent[1].duration_s == pytest.approx(30, abs=1)
+    assert sent[1].spec.max_vus == 300
+    change = found.changes[0]
+    assert (change.before, change.now, change.by) == (100, 150, "ada")
+    assert change.sentence() == "at 20 s from 100 to 150 req/s by ada"
+    # 600 in the first 10 s, 1,000 until it was changed.
+    assert found.planned().requests == pytest.approx(600 + 1000 + 30 * 150, rel=0.02)
+
+
+def test_several_wishes_are_met_one_after_the_other_and_none_at_the_end():
+    wishes = [Wish(150, "ada", 1.0), Wish(150, "ada", 1.0), Wish(40, "", 2.0)]
+    found, sent = steered(PLAN, [wishes[0], wishes[2]], second=20)
+    assert [each.now for each in found.changes] == [150, 40]
+    assert [each.spec.start_rate for each in sent] == [20, 150, 40]
+    found, sent = steered(PLAN, wishes[:1], second=46)
+    assert (found.changes, len(sent), found.planned()) == ([], 1, PLAN)
+    assert found.as_row() == {}
+
+
+def test_the_chart_marks_the_change():
+    point = selectors.Point(0, 1, 0, 0, 1, 1.0, 1.0, 1.0)
+    drawn = charts([point], [], [Change(23, 100, 150, "ada")])
+    assert {each.events[0].label for each in drawn} == {"at 23 s from 100 to 150 req/s by ada"}
+
+
+@pytest.mark.django_db
+def test_no_budget_judges_it():
+    run = run_with()
+    run.summary |= {"rate_changes": [{"second": 23, "before": 100, "now": 150, "by": "ada"}]}
+    verdict, reasons = verdicts.decide(run, VALID, judged=False)
+    assert verdict == LoadRun.Verdict.NONE
+    assert "changed by hand at 23 s from 100 to 150 req/s by ada" in reasons[0]
+
+
+@pytest.mark.django_db
+def test_who_starts_runs_changes_their_rate_and_the_history_says_so(admin_client):
+    run = LoadRun.objects.create(scenario="smoke", target="http://127.0.0.1:1")
+    address = f"/admin/perfops/loadrun/{run.pk}/rate/"
+
+    def change(rate):
+        return admin_client.post(address, {"rate": rate}, follow=True).content.decode()
+
+    assert "does not load its target now" in change("150")
+    LoadRun.objects.update(state="running", heartbeat_at="2999-01-01T00:00Z")
+    assert "a number of requests" in change("much")
+    assert "MAX_RATE" in change("99999")
+    run.refresh_from_db()
+    assert run.wanted_rate is None
+    assert "It goes on with 150 req/s" in change("150")
+    run.refresh_from_db()
+    assert (run.wanted_rate["rate"], run.wanted_rate["by"]) == (150, "admin")
+    history = admin_client.get(f"/admin/perfops/loadrun/{run.pk}/history/").content.decode()
+    assert "Rate: 150 req/s" in history
+    LoadRun.objects.update(plan={"abort": {}, "duration_s": 1, "requests": 1, "peak_rate": 1})
+    assert "its rate is its own" in change("150")
+    assert (
+        "Change the rate"
+        not in admin_client.get(address.replace("rate", "change")).content.decode()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("quick_enough")
+def test_a_run_goes_on_at_another_rate_in_the_same_recording(scenario, site):
+    run = runs.request_run(scenario=scenario(rate=20, seconds=15), target=site.url, enqueue=False)
+    thread = executing(run)
+    wait_until(lambda: selectors.progress(run).requests > 20)
+    first = programs.k6_of(site.url)
+    runs.request_rate(run.pk, 60, "ada")
+    wait_until(lambda: LoadRun.objects.get(pk=run.pk).plan.get("rate_changes"))
+    thread.join(120)
+    run.refresh_from_db()
+    assert (run.state, run.verdict) == (LoadRun.State.FINISHED, LoadRun.Verdict.INVALID), run.log
+    assert not any(process.is_running() for process in first)
+    [change] = run.summary["rate_changes"]
+    assert (change["before"], change["now"]) == (20, 60)
+    # At most 300 at the rate that it began with.
+    assert run.summary["requests"] > 350
+    assert sum(point.requests for point in selectors.series(run)) == run.summary["requests"]
