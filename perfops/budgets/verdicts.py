@@ -27,16 +27,24 @@ def decide(run: LoadRun, errors: ValidityErrors, *, judged: bool) -> tuple[Verdi
     if "find_limit" in run.plan:
         return _of_limit(run, errors)
     if not judged:
+        changed = _changed(run)
         if errors:
-            return Verdict.INVALID, list(errors.reasons)
+            return Verdict.INVALID, [*errors.reasons, *changed]
+        if changed:
+            return Verdict.NONE, changed
         held = run.summary["sustained_throughput"]
-        if changes := steering.of_row(run.summary):
-            several = "; ".join(each.sentence() for each in changes)
-            why = "no budget judges a run of several plans, and it is compared with no other."
-            return Verdict.NONE, [f"Its rate was changed by hand {several}: {why}"]
         return Verdict.NONE, [f"Not judged by budgets. The most it held was {held:,.0f} req/s."]
     verdict, reasons = weigh(budgets.evaluate(run), errors)
     return verdict, [*reasons, *_aborted(run), *_unanswered(run)]
+
+
+def _changed(run: LoadRun) -> list[str]:
+    changes = steering.of_row(run.summary)
+    if not changes:
+        return []
+    several = "; ".join(each.sentence() for each in changes)
+    why = "no budget judges a run of several plans, and it is compared with no other."
+    return [f"Its rate was changed by hand {several}: {why}"]
 
 
 def _aborted(run: LoadRun) -> list[str]:

@@ -14,7 +14,7 @@ from perfops.load import services as runs
 from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan, Scenario, Stage
 from perfops.load.steering import Change, Steering, Wish
-from perfops.load.validity import VALID
+from perfops.load.validity import VALID, ValidityErrors
 from perfops.models import LoadRun
 from tests.perfops import programs
 from tests.perfops.budgets.test_verdicts import run_with
@@ -84,6 +84,9 @@ def test_no_budget_judges_it():
     verdict, reasons = verdicts.decide(run, VALID, judged=False)
     assert verdict == LoadRun.Verdict.NONE
     assert "changed by hand at 23 s from 100 to 150 req/s by ada" in reasons[0]
+    verdict, reasons = verdicts.decide(run, ValidityErrors(("It was starved.",)), judged=False)
+    assert (verdict, reasons[0]) == (LoadRun.Verdict.INVALID, "It was starved.")
+    assert "changed by hand" in reasons[1]
 
 
 @pytest.mark.django_db
