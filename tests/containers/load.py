@@ -20,10 +20,17 @@ from pathlib import Path
 
 from tests.containers import engine
 from tests.containers.engine import ROOT
-from tests.containers.stack import EXEMPT, PROXIED, Stack
+from tests.containers.stack import EXEMPT, PROXIED, PROXIES, Stack
 
 SERVING = ("postgres", "pgbouncer", "redis", "migrate", "web", "web-2", "proxy", "proxy-2")
 USERNAME = "load"
+# k6 connects to one address of a name only: the second proxy gets a port of its own for it.
+_ADDRESSES = {
+    "TARGET": "https://localhost https://localhost:8443",
+    "HOSTS": json.dumps(
+        {"localhost:443": f"{PROXIES[0]}:443", "localhost:8443": f"{PROXIES[1]}:443"}
+    ),
+}
 _PROFILE = """
 from django.contrib.auth import get_user_model
 from profiles.models import Profile
@@ -81,7 +88,7 @@ class Load:
             [k6, "run", "--no-usage-report", "--quiet", "--log-output=none",
              f"--console-output={self._console}", f"--summary-export={self._summary}",
              str(Path(__file__).parent / "mixed.js")],
-            env={**os.environ, "TARGET": "https://localhost", "USERNAME": USERNAME,
+            env={**os.environ, **_ADDRESSES, "USERNAME": USERNAME,
                  "PASSWORD": self._password, "SECONDS": str(self._seconds),
                  "READS": str(self._reads)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -1,10 +1,11 @@
 // Reads and writes through the proxy, for tests.containers.load. Each acknowledged write is a line
-// on the console. TARGET, USERNAME, PASSWORD, SECONDS, READS (a second).
+// on the console. TARGET, HOSTS, USERNAME, PASSWORD, SECONDS, READS (a second). TARGET: the addresses of
+// the site, as a name has them; HOSTS: what to connect to instead, as k6's option has it (JSON).
 import http from 'k6/http';
 import { sleep } from 'k6';
 import { Counter, Trend } from 'k6/metrics';
 
-const API = `${__ENV.TARGET}/api/v1`;
+const TARGETS = __ENV.TARGET.split(' ');
 const failed = new Counter('failed');
 const refused = new Counter('refused');
 const stale = new Counter('stale');
@@ -16,11 +17,14 @@ const felt = new Trend('felt', true);
 const TYPE = { 'Content-Type': 'application/json' };
 // A session's access token ends after ten minutes.
 const TOKEN_MS = 300000;
+// Where this user sends to: its own share of the addresses, and the next one after a failure.
+let address = __VU;
 let token = '';
 let signedInAt = 0;
 
 export const options = {
   insecureSkipTLSVerify: true,
+  hosts: JSON.parse(__ENV.HOSTS || '{}'),
   noVUConnectionReuse: false,
   scenarios: {
     reads: {
@@ -45,20 +49,23 @@ function isUnanswered(answer) {
 }
 
 // Sends a request, and again what got no answer: a write up to five times within ten seconds, by its
-// key (a sign-in has none, a second session does no harm), a read once. Go's transport, which k6
-// stands on, does so once by itself where a connection that was open already is lost: not counted.
+// key (a sign-in has none, a second session does no harm), a read once; to the site's next address, as
+// browsers do. Go's transport, which k6 stands on, does so once by itself where a connection that was
+// open already is lost: not counted.
 function send(method, path, body, given) {
   const isRead = method === 'GET';
   const key = isRead ? {} : { 'Idempotency-Key': crypto.randomUUID() };
   const options = { timeout: '30s', headers: { ...(given || {}), ...key } };
   const began = Date.now();
   for (let tries = 1; ; tries += 1) {
-    const answer = http.request(method, `${API}${path}`, body, options);
+    const target = TARGETS[address % TARGETS.length];
+    const answer = http.request(method, `${target}/api/v1${path}`, body, options);
     if (!isUnanswered(answer) || tries > (isRead ? 1 : 5) || Date.now() - began > 10000) {
       felt.add(tries > 1 ? Date.now() - began : answer.timings.duration);
       if (answer.headers['Idempotency-Replayed']) replayed.add(1);
       return answer;
     }
+    address += 1;
     (isRead ? readAgain : sentAgain).add(1);
     console.log(`again ${Date.now()} ${method} ${answer.url} ${answer.status} ${answer.error}`);
     sleep(0.125 * 2 ** tries);
