@@ -119,6 +119,29 @@ def test_what_no_policy_names_is_refused():
     assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
+# Its own fields and their types, as k6-operator declares them (api/v1alpha1/testrun_types.go).
+TESTRUN = {
+    "parallelism": int, "arguments": str, "separate": bool, "quiet": str, "paused": str,
+    "cleanup": str, "script": dict, "runner": dict, "initializer": dict, "starter": dict,
+}  # fmt: skip
+
+
+def test_the_load_run_has_fields_that_the_operator_knows_and_a_place_to_write():
+    run = yaml.safe_load((FOLDER / "load" / "testrun.yaml").read_text())
+    assert (run["apiVersion"], run["kind"]) == ("k6.io/v1alpha1", "TestRun")
+    spec = run["spec"]
+    assert {name: type(spec[name]) for name in spec} == {name: TESTRUN[name] for name in spec}
+    assert spec["script"].keys() == {"configMap"}
+    assert spec["script"]["configMap"].keys() <= {"name", "file"}
+    runner = spec["runner"]
+    assert isinstance(runner["automountServiceAccountToken"], str)
+    # Its first pod, which is like a runner, writes an archive of the script to /tmp.
+    assert runner["containerSecurityContext"]["readOnlyRootFilesystem"] is True
+    (mount,) = (each for each in runner["volumeMounts"] if each["mountPath"] == "/tmp")
+    (volume,) = (each for each in runner["volumes"] if each["name"] == mount["name"])
+    assert "emptyDir" in volume
+
+
 def test_the_load_run_has_the_scenario_and_all_scripts():
     run = yaml.safe_load((FOLDER / "load" / "testrun.yaml").read_text())["spec"]
     environment = {each["name"]: each["value"] for each in run["runner"]["env"]}
