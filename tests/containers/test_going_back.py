@@ -17,11 +17,13 @@ import yaml
 
 from midst.stack import privileges, process
 from midst.stack.postgres import Postgres, binary
+from midst.stack.state import StackError
 from tests.containers.engine import ROOT
 
 pytestmark = pytest.mark.slow
 SCRIPTS = ROOT / "infra" / "backup"
 WRITTEN = "SELECT n FROM notes ORDER BY n"
+REFUSED = "recovery ended before configured recovery target"
 
 
 class Cluster:
@@ -174,6 +176,44 @@ def test_a_lost_cluster_comes_back_with_all_that_was_received_and_then_as_of_any
     assert least == 1
     assert earliest <= most <= latest
     assert last < moment
+
+    # After all that was kept: PostgreSQL refuses, in the words that restore-to looks for.
+    cluster.end()
+    with pytest.raises(StackError):
+        cluster.go_back("2099-01-01 00:00 UTC")
+    assert REFUSED in cluster.postgres.log.read_text()
+    assert REFUSED.removeprefix("recovery ended ") in (SCRIPTS / "restore-to").read_text()
+    cluster.server = None
+    cluster.go_back()
+    assert cluster.ask("SELECT count(*) FROM notes")
+
+
+# In the place of Compose: writes down what it is told, and PostgreSQL never answers.
+COMPOSE = f"""#!/bin/sh
+echo "$*" >> "$SAID"
+case "$*" in
+  *pg_isready*) exit 1 ;;
+  logs*) echo 'FATAL:  {REFUSED} was reached' ;;
+esac
+"""
+
+
+def test_a_moment_after_all_that_was_kept_is_refused_in_words_and_nothing_is_started_on_it(
+    tmp_path: Path,
+) -> None:
+    compose, said = tmp_path / "compose", tmp_path / "said"
+    compose.write_text(COMPOSE)
+    compose.chmod(0o755)
+    done = subprocess.run(
+        [SCRIPTS / "restore-to", "2099-01-01 00:00 UTC"],
+        env={**os.environ, "COMPOSE": str(compose), "SAID": str(said)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "choose an earlier one, or none" in done.stderr
+    commands = said.read_text().splitlines()
+    assert commands[0] == "stop web web-2 worker beat metrics pgbouncer backup postgres"
+    assert "up --detach --wait" not in commands
 
 
 def test_the_exporter_knows_how_old_the_newest_copy_is_and_that_wal_is_received(
