@@ -3,14 +3,14 @@
     python -m tests.containers faults each REPORT.json
     python -m tests.containers faults chaos SECONDS SEED REPORT.json
 
-start the stack behind its proxy. *each* makes one fault at a time, every service in every way, and
-counts by fault; *chaos* makes faults in a random order for that long, under one load: every
-service once before any comes again. ``python -m tests.containers.report`` makes the tables of
-docs/operations.md from the reports. Killed:
-SIGKILL to the container's first process, which the engine starts again. Frozen: paused for ten
-seconds. Restarted: as the engine does it.
+start the stack behind its two proxies, and have clients read and write all the while. *each* makes one
+fault after the other, every service in every way; *chaos* makes faults in a random order for that
+long: every service once before any comes again. ``python -m tests.containers.report`` makes the
+tables of docs/operations.md from the reports. Killed: SIGKILL to the container's first process,
+which the engine starts again. Frozen: paused for ten seconds. Restarted: as the engine does it.
 """
 
+import itertools
 import json
 import os
 import random
@@ -113,14 +113,16 @@ def order(rng: random.Random) -> Iterator[tuple[str, str]]:
 def each(stack: Stack, folder: Path, report: Path) -> None:
     whole: dict[str, Any] = {"what": "each", **machine()}
     rows = whole["faults"] = []
-    for kind in KINDS:
-        for service in FAULTED:
-            with Load(stack, folder, seconds=600) as load:
-                time.sleep(5)
-                fault = make(stack, load, service, kind)
-            firing = alerts(load.seconds)
-            rows.append({**asdict(fault), **asdict(load.felt()), "alerts": firing})
+    with Load(stack, folder, seconds=7200) as load:
+        time.sleep(5)
+        for kind, service in itertools.product(KINDS, FAULTED):
+            fault = make(stack, load, service, kind)
+            again = sum(at >= fault.began for at in load.again())
+            firing = alerts(time.time() - fault.began)
+            rows.append({**asdict(fault), "again": again, "alerts": firing})
             report.write_text(json.dumps(whole, indent=1))
+    whole["felt"] = asdict(load.felt())
+    report.write_text(json.dumps(whole, indent=1))
 
 
 def chaos(stack: Stack, folder: Path, report: Path, *, seconds: int, seed: int) -> None:

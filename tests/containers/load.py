@@ -106,6 +106,10 @@ class Load:
         found = (line.partition(" ") for line in self.lines("bad"))
         return [(int(at) / 1000, re.sub(r"\?\S*", "", what)) for at, _, what in found]
 
+    def again(self) -> list[float]:
+        """Return when requests were sent again until now (s since 1970)."""
+        return [int(line.partition(" ")[0]) / 1000 for line in self.lines("again")]
+
     def lines(self, kind: str) -> list[str]:
         found = re.findall(rf'{kind} (.*?)"?(?: source=console)?$', self._text(), re.M)
         return [str(each) for each in found]

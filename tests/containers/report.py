@@ -57,20 +57,35 @@ def table(columns: str, rows: Iterable[Iterable[object]]) -> list[str]:
 
 
 def each(report: dict[str, Any]) -> str:
-    """Return the table of single faults."""
+    """Return the promises with their figures, and the table of single faults."""
     rows = [
         (
-            fault["service"], fault["kind"], fault["requests"], fault["failed"], fault["refused"],
-            again(fault), fault["written"], fault["lost"], fault["twice"], fault["stale"],
-            fault["slowest_s"], well([fault]), fired(fault["alerts"]),
+            fault["service"], fault["kind"], counted(fault, "failed"), counted(fault, "refused"),
+            fault["again"], well([fault]), fired(fault["alerts"]),
         )
         for fault in report["faults"]
     ]  # fmt: skip
     columns = (
-        "service, fault, requests, failed, 503 with Retry-After, sent again, writes acknowledged,"
-        " lost, done twice, stale reads, slowest (s), well again after (s), alerts"
+        "service, fault, failed, 503 with Retry-After, sent again, well again after (s), alerts"
     )
-    return "\n".join([head(report), "", *table(columns, rows)])
+    return "\n".join(
+        [f"{head(report)} {run(report)}", "", *held(report), "", *table(columns, rows)]
+    )
+
+
+def run(report: dict[str, Any]) -> str:
+    """Return how long clients asked, how often, and how fast they were answered."""
+    felt = report["felt"]
+    return (
+        f"{felt['seconds']} s, {len(report['faults'])} faults, {felt['requests']} requests,"
+        f" p95 {felt['p95_ms']} ms, slowest {felt['slowest_s']} s."
+    )
+
+
+def held(report: dict[str, Any]) -> list[str]:
+    return [
+        f"- {'held' if good else '**did not hold**'}: {what}" for good, what in promises(report)
+    ]
 
 
 def promises(report: dict[str, Any]) -> list[tuple[bool, str]]:
@@ -101,7 +116,7 @@ def promises(report: dict[str, Any]) -> list[tuple[bool, str]]:
 
 def chaos(report: dict[str, Any]) -> str:
     """Return the promises with their figures, and the table by service."""
-    felt, faults = report["felt"], report["faults"]
+    faults = report["faults"]
     services = sorted({fault["service"] for fault in faults})
     of = {name: [each for each in faults if each["service"] == name] for name in services}
     rows = [
@@ -112,16 +127,10 @@ def chaos(report: dict[str, Any]) -> str:
         )
         for name in services
     ]  # fmt: skip
-    held = [
-        f"- {'held' if good else '**did not hold**'}: {what}" for good, what in promises(report)
-    ]
     columns = "service, faults, failed, 503 with Retry-After, well again after at most (s)"
-    what = (
-        f"{head(report)} {felt['seconds']} s, {len(faults)} faults (seed {report['seed']}),"
-        f" {felt['requests']} requests, p95 {felt['p95_ms']} ms, slowest"
-        f" {felt['slowest_s']} s. Fired: {fired(report['alerts'])}."
-    )
-    return "\n".join([what, "", *held, "", *table(columns, rows)])
+    fires = f"Seed {report['seed']}. Fired: {fired(report['alerts'])}."
+    what = f"{head(report)} {run(report)} {fires}"
+    return "\n".join([what, "", *held(report), "", *table(columns, rows)])
 
 
 def written(page: str, report: dict[str, Any]) -> str:
@@ -143,9 +152,8 @@ def main(*reports: str) -> None:
     for name in reports:
         report = json.loads(Path(name).read_text())
         PAGE.write_text(written(PAGE.read_text(), report))
-        if report["what"] == "chaos":
-            for good, what in promises(report):
-                sys.stdout.write(f"{'held' if good else 'DID NOT HOLD'}: {what}\n")
+        for good, what in promises(report):
+            sys.stdout.write(f"{'held' if good else 'DID NOT HOLD'}: {what}\n")
 
 
 if __name__ == "__main__":

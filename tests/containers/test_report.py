@@ -69,14 +69,12 @@ def test_every_service_has_its_fault_before_any_comes_again() -> None:
 
 def test_a_report_replaces_what_stood_in_its_place() -> None:
     page = "a\n<!-- each -->\nold\n<!-- /each -->\nb\n<!-- chaos -->\nold\n<!-- /chaos -->\nc\n"
-    single = {**fault("redis"), **GOOD, "alerts": None}
-    page = report.written(page, {"what": "each", **WHERE, "faults": [single]})
+    single = {**fault("redis", refused=3), "again": 4, "alerts": None}
+    page = report.written(page, {"what": "each", **WHERE, "felt": GOOD, "faults": [single]})
     page = report.written(page, chaos(fault("web", failed=4), failed=4))
     assert "\nold\n" not in page
-    assert (
-        "| 0 | 3 | 5 writes (1 were done), 2 reads | 900 | 0 | 0 | 0 | 10.9 | 2.5 | not known"
-        in page
-    )
+    assert "| redis | killed | 0 | 3 | 4 | 2.5 | not known: Prometheus was away |" in page
+    assert "- held: stale reads: 0" in page
     assert "**did not hold**: errors only while PostgreSQL was away" in page
     assert "Fired: WebDown." in page
     assert page.startswith("a\n<!-- each -->")
