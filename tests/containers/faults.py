@@ -3,7 +3,7 @@
     python -m tests.containers faults each REPORT.json
     python -m tests.containers faults chaos SECONDS SEED REPORT.json
 
-start the stack behind its two proxies, and have clients read and write all the while. *each* makes one
+start the stack behind its two proxies; clients read and write all the while. *each* makes one
 fault after the other, every service in every way; *chaos* makes faults in a random order for that
 long: every service once before any comes again. ``python -m tests.containers.report`` makes the
 tables of docs/operations.md from the reports. Killed: SIGKILL to the container's first process,
