@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import msgspec
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
@@ -109,7 +109,9 @@ def why_unavailable(error: Exception) -> str | None:
     for kinds, reason in _REASONS:
         if isinstance(error.__cause__, kinds):
             return reason
-    return _AWAY if isinstance(error, OperationalError | InterfaceError) else None
+    # Without a code it is psycopg's own: a pool that lost its server amid a COMMIT says two things.
+    is_psycopgs = isinstance(error, InternalError) and not getattr(error.__cause__, "sqlstate", "")
+    return _AWAY if is_psycopgs or isinstance(error, OperationalError | InterfaceError) else None
 
 
 class Problem(Exception):

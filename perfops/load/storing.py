@@ -12,7 +12,14 @@ from threading import Event, Thread
 from typing import Any
 
 import msgspec
-from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 
 from perfops.conf import conf
 from perfops.formatting import first_line
@@ -29,7 +36,7 @@ _RETRY_S = 1.0
 # After its end a run waits this long for a database that does not answer.
 PATIENCE_S = 600.0
 _ABANDON_S = 5.0
-_AWAY = (OperationalError, InterfaceError)
+_AWAY = (OperationalError, InterfaceError, InternalError)
 
 
 class Storage:
@@ -96,6 +103,8 @@ class Storage:
                         self._read_wish()
                         next_beat = time.monotonic() + conf().HEARTBEAT_S
                 except _AWAY as error:
+                    if not _is_away(error):
+                        raise
                     _log_away(self._run, error)
                     connection.close()
                     if deadline is not None and time.monotonic() > deadline:
@@ -147,7 +156,7 @@ def patiently[T](run: LoadRun, work: Callable[[], T]) -> T:
         try:
             return work()
         except _AWAY as error:
-            if time.monotonic() > deadline:
+            if not _is_away(error) or time.monotonic() > deadline:
                 raise
             _log_away(run, error)
             connections[router.db_for_write(LoadRun)].close()
@@ -191,6 +200,14 @@ def _samples(run: LoadRun, number: int, second: Second) -> Iterable[Sample]:
     )
     for route, cell in second.routes.items():
         yield Sample(run=run, second=number, route=route, **measured(cell))
+
+
+def _is_away(error: Exception) -> bool:
+    """Say no to what PostgreSQL calls an internal error: psycopg's own has no code.
+
+    A pool that loses its server amid a COMMIT gets two results, which psycopg calls one.
+    """
+    return not isinstance(error, InternalError) or not getattr(error.__cause__, "sqlstate", "")
 
 
 def _log_away(run: LoadRun, error: Exception) -> None:

@@ -48,19 +48,19 @@ function isUnanswered(answer) {
   return answer.status === 502 || answer.status === 504;
 }
 
-// Sends a request, and again what got no answer: a write up to five times within ten seconds, by its
-// key (a sign-in has none, a second session does no harm), a read once; to the site's next address, as
-// browsers do. Go's transport, which k6 stands on, does so once by itself where a connection that was
-// open already is lost: not counted.
+// Sends a request for fifteen seconds, and again what got no answer: a write up to five times within
+// half a minute, by its key (a sign-in has none, a second session does no harm), a read once; to the
+// site's next address, as browsers do. Go's transport, which k6 stands on, does so once by itself where
+// a connection that was open already is lost: not counted.
 function send(method, path, body, given) {
   const isRead = method === 'GET';
   const key = isRead ? {} : { 'Idempotency-Key': crypto.randomUUID() };
-  const options = { timeout: '30s', headers: { ...(given || {}), ...key } };
+  const options = { timeout: '15s', headers: { ...(given || {}), ...key } };
   const began = Date.now();
   for (let tries = 1; ; tries += 1) {
     const target = TARGETS[address % TARGETS.length];
     const answer = http.request(method, `${target}/api/v1${path}`, body, options);
-    if (!isUnanswered(answer) || tries > (isRead ? 1 : 5) || Date.now() - began > 10000) {
+    if (!isUnanswered(answer) || tries > (isRead ? 1 : 5) || Date.now() - began > 30000) {
       felt.add(tries > 1 ? Date.now() - began : answer.timings.duration);
       if (answer.headers['Idempotency-Replayed']) replayed.add(1);
       return answer;

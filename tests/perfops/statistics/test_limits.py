@@ -2,7 +2,7 @@
 
 import math
 
-import numpy
+import numpy as np
 import pytest
 
 from perfops.statistics import limits
@@ -20,7 +20,7 @@ class Queue:
 
     def __init__(self, rate, bound_s, noise, seed):
         self.rate, self.bound_s, self.noise = rate, bound_s, noise
-        self.draw = numpy.random.default_rng(seed)
+        self.draw = np.random.default_rng(seed)
         self.holds = 0
 
     @property
@@ -32,12 +32,12 @@ class Queue:
     def hold(self, arrivals, seconds=HOLD_S, skipped=SKIPPED_S):
         self.holds += 1
         speed = self.rate * math.exp(self.draw.normal(0, self.noise))
-        arrived = numpy.arange(int(arrivals * seconds)) / arrivals
+        arrived = np.arange(int(arrivals * seconds)) / arrivals
         served = self.draw.exponential(1 / speed, len(arrived))
         # Each is done after the longest of: any request before it that found the server free, and
         # all service since then.
-        busy = numpy.cumsum(served)
-        took = busy + numpy.maximum.accumulate(arrived - busy + served) - arrived
+        busy = np.cumsum(served)
+        took = busy + np.maximum.accumulate(arrived - busy + served) - arrived
         judged = took[int(arrivals * skipped) :]
         size = int(arrivals * WINDOW_S)
         windows = [p95(judged[at : at + size]) for at in range(0, len(judged) - size + 1, size)]
@@ -56,7 +56,7 @@ class Queue:
 
 def p95(values):
     at = math.ceil(0.95 * len(values)) - 1
-    return float(numpy.partition(values, at)[at])
+    return float(np.partition(values, at)[at])
 
 
 def outcomes(rate, bound_s, noise, runs):
