@@ -14,6 +14,7 @@ from midst.kernel import ratelimit
 from midst.kernel.backoff import Backoff
 from midst.kernel.problems import RATE_LIMITED, Problem
 from midst.kernel.ratelimit import Limit
+from midst.telemetry.request_context import client_address
 
 # Guesses at one account from one address: a delay that grows. Other addresses are not affected, so
 # nobody can lock an account that belongs to somebody else.
@@ -81,7 +82,7 @@ def anonymous_limit(meta: Mapping[str, Any]) -> tuple[Limit, str] | None:
 
     None where the address is not limited. ``meta`` is as ``HttpRequest.META`` has it.
     """
-    address = _address_in(meta)
+    address = client_address(meta)
     if _is_exempt(address, tuple(settings.RATE_LIMIT_EXEMPT)):
         return None
     return _limit("address"), _client(address)
@@ -99,20 +100,7 @@ def require_token(request: HttpRequest, token_hash: str) -> None:
 
 def address_of(request: HttpRequest) -> str:
     """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says."""
-    return _address_in(request.META)
-
-
-def _address_in(meta: Mapping[str, Any]) -> str:
-    hops: int = settings.TRUSTED_PROXY_HOPS
-    remote: str = meta.get("REMOTE_ADDR", "")
-    if not hops:
-        return remote
-    forwarded = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    candidate = forwarded[-hops] if len(forwarded) >= hops else ""
-    try:
-        return str(ip_address(candidate))
-    except ValueError:
-        return remote
+    return client_address(request.META)
 
 
 def client_of(request: HttpRequest) -> str:

@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import lru_cache
+from ipaddress import ip_address
 from random import getrandbits
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from opentelemetry.trace import Span, SpanContext
 
@@ -61,6 +63,24 @@ def identify(meta: Mapping[str, Any]) -> str:
     if given is not None and _WELL_FORMED.fullmatch(given):
         return str(given)
     return f"{getrandbits(64):016x}"
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says.
+
+    Who comes without a proxy, and so without its header, has the address of the connection: proxies
+    write the header themselves, so nobody who comes through one can leave it out.
+    """
+    hops: int = settings.TRUSTED_PROXY_HOPS
+    remote: str = meta.get("REMOTE_ADDR", "")
+    if not hops:
+        return remote
+    forwarded = [part.strip() for part in meta.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    candidate = forwarded[-hops] if len(forwarded) >= hops else ""
+    try:
+        return str(ip_address(candidate))
+    except ValueError:
+        return remote
 
 
 @lru_cache(maxsize=2048)

@@ -25,7 +25,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from midst.telemetry.request_context import HEADERS_OF_TRACE
+from midst.telemetry.request_context import HEADERS_OF_TRACE, client_address
 
 # A context's key: the request is sampled.
 _DECIDED = "midst.decided"
@@ -76,7 +76,7 @@ def decide(
         context = propagator.extract(headers, Context())
         span = get_current_span(context).get_span_context()
         caller = span if span.is_valid else None
-        trusted = is_within(_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS))
+        trusted = is_within(client_address(meta), tuple(settings.TRACE_TRUSTED_NETWORKS))
         if trusted and caller is not None:
             if sampler.should_sample(context, caller.trace_id, name).decision.is_sampled():
                 return Sampling(sampled=True, context=_SAMPLED, trusted=True)
@@ -109,15 +109,6 @@ def _unsampled(trace_id: int, span_id: int) -> Sampling:
     """Log lines and tasks keep the trace's id, and nobody decides anew."""
     span = NonRecordingSpan(SpanContext(trace_id, span_id, is_remote=False, trace_flags=_UNSAMPLED))
     return Sampling(sampled=False, context=set_span_in_context(span, _SUPPRESSED))
-
-
-def _address(meta: Mapping[str, Any]) -> str:
-    """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says."""
-    hops: int = settings.TRUSTED_PROXY_HOPS
-    if not hops:
-        return str(meta.get("REMOTE_ADDR", ""))
-    forwarded = str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",")
-    return forwarded[-hops].strip() if len(forwarded) >= hops else ""
 
 
 @lru_cache(maxsize=1024)

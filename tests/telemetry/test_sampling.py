@@ -56,7 +56,9 @@ def test_behind_proxies_the_client_is_who_has_to_be_trusted(settings):
     off = ParentBased(ALWAYS_OFF)
     assert not decide(off, HTTP_X_FORWARDED_FOR=f"127.0.0.1, {STRANGER}", **given).sampled
     assert decide(off, HTTP_X_FORWARDED_FOR=f"{STRANGER}, 127.0.0.1", **given).sampled
-    assert not decide(off, **given).sampled
+    # The worker's load goes straight to web.
+    assert decide(off, **given).sampled
+    assert not decide(off, address=STRANGER, **given).sampled
 
 
 @pytest.mark.parametrize("address", ["", "unix:", "nonsense"])
