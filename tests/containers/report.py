@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.containers.faults import FAULTED
+from tests.containers.stack import FAULTED
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 # While these are away, web can't answer: it says so, with 503 and Retry-After.

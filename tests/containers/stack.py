@@ -18,6 +18,8 @@ IMAGE = "midst:0.1.0"
 BEFORE = os.environ.get("UPGRADE_FROM", f"{IMAGE}-before")
 # beat has nothing to ask for its health, and migrate ends.
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+# What it takes to start is not what is killed, frozen or restarted.
+FAULTED = tuple(name for name in SERVICES if name != "migrate")
 HEALTHY_S = 240
 # Between two looks at all containers: each takes podman half a second of CPU.
 LOOK_S = 2
@@ -25,6 +27,7 @@ LOOK_S = 2
 HEALTHY_AGAIN_S = 30
 # A service that ends more often than that stays ended. The tests end beat once.
 RESTARTS = 5
+WELL = {"healthy", "running", "ended"}
 # What works when it is left empty.
 OPTIONAL = {"CORS_ALLOWED_ORIGINS", "SENTRY_DSN", "PROXY_ADDRESS"}
 # What .env.example says to change for `--profile two-proxies`.
@@ -70,6 +73,8 @@ class Stack:
         self._restarts = restarts
         self.env = folder / ".env"
         self._done = threading.Event()
+        # By service, how many seconds after the start it was first seen well.
+        self.well_after_s: dict[str, int] = {}
         # By service, the last lines of its container each time that it ended by itself.
         self.ended: dict[str, list[str]] = {}
         self._prober: threading.Thread | None = None
@@ -96,7 +101,7 @@ class Stack:
         # 4.6 podman-compose can't wait for them: so each starts when those it waits for are there.
         self._prober = threading.Thread(target=self._watch, daemon=True)
         self._prober.start()
-        self._starting = True
+        self._starting, self._began = True, time.monotonic()
         started: set[str] = set()
         while started < set(services):
             self.wait(lambda seen=frozenset(started): bool(self._startable(services) - seen))
@@ -104,6 +109,7 @@ class Stack:
             self.compose("up", "--detach", "--no-build", "--no-deps", *sorted(now))
             started |= now
         self.wait(lambda: not self.unwell())
+        self._startable(services)
         self._starting = False
 
     @contextmanager
@@ -129,7 +135,7 @@ class Stack:
         return {
             service: state
             for service in containers
-            if (state := _state(containers[service])) not in {"healthy", "running", "ended"}
+            if (state := _state(containers[service])) not in WELL
         }
 
     def wait(self, condition: Callable[[], bool], *, seconds: float = HEALTHY_S) -> float:
@@ -177,6 +183,10 @@ class Stack:
     def _startable(self, services: Sequence[str]) -> set[str]:
         """Return those of ``services`` for which all that they wait for is as they want it."""
         states = {name: _state(each) for name, each in self.engine.containers().items()}
+        seconds = round(time.monotonic() - self._began)
+        for name, state in states.items():
+            if state in WELL:
+                self.well_after_s.setdefault(name, seconds)
         wanted = {"service_completed_successfully": "ended", "service_healthy": "healthy"}
         return {
             service

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.containers import report
-from tests.containers.faults import FAULTED, KINDS, order
+from tests.containers.faults import KINDS, order
+from tests.containers.stack import FAULTED
 
 GOOD = {
     "seconds": 640, "requests": 7000, "failed": 0, "refused": 3, "stale": 0, "written": 900,

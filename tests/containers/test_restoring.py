@@ -1,6 +1,9 @@
 """infra/backup/restore-to while clients read and write through the proxy."""
 
+import json
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,10 @@ pytestmark = pytest.mark.containers
 
 
 def test_the_moment_before_an_accident_comes_back_and_what_is_lost_was_written_later(
-    stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    stack: Stack,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     postgres = ("exec", "--env", "PGHOST=/var/run/postgresql", stack.name("postgres"))
     psql = (*postgres, "psql", "--username", "postgres", "--dbname", "midst", "-Atc")
@@ -30,6 +36,7 @@ def test_the_moment_before_an_accident_comes_back_and_what_is_lost_was_written_l
         stack.wait(lambda: not stack.unwell())
         load.more()
     kept, acknowledged, felt = load.kept(), load.acknowledged(), load.felt()
+    record_property("felt", json.dumps(asdict(felt)))
     lost = sorted(int(name.split()[1]) / 1000 for name in acknowledged - kept)
     with capsys.disabled():
         print(  # noqa: T201

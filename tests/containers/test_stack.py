@@ -4,7 +4,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import Message
 
 import pytest
@@ -36,7 +36,11 @@ def ask(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, Messag
         return answer.status, answer.headers, answer.read()
 
 
-def test_every_service_becomes_healthy(stack: Stack) -> None:
+def test_every_service_becomes_healthy(
+    stack: Stack, record_property: Callable[[str, object], None]
+) -> None:
+    for service, seconds in stack.well_after_s.items():
+        record_property(f"{service}: well after (s)", seconds)
     assert set(stack.engine.containers()) == set(SERVICES)
     assert stack.unwell() == {}
 
