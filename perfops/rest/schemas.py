@@ -32,7 +32,7 @@ class _Input(Schema):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
 
-Wish = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Wish = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
 Part = Annotated[Text, Field(min_length=1, max_length=200)]
 
 
@@ -55,10 +55,10 @@ class NewRun(_Input):
     mix: Annotated[dict[Part, Wish], Field(max_length=200)] = Field(
         default={}, examples=[{"health": 40, "profiles": 60}]
     )
-    rows: Annotated[int, Field(ge=1, le=MOST_ROWS)] | None = None
+    rows: Annotated[int, Field(strict=True, ge=1, le=MOST_ROWS)] | None = None
     data_set: Literal["", "newest", "oldest", "random"] = ""
     abort_after: Wish | None = None
-    find_limit: bool = False
+    find_limit: Annotated[bool, Field(strict=True)] = False
     up_to: Wish | None = None
     minutes: Wish | None = None
 

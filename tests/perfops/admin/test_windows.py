@@ -6,7 +6,7 @@ from django.test import TestCase
 
 from perfops import tasks
 from perfops.analysis import services as analyses
-from perfops.jobs import lifecycle
+from perfops.jobs import queue
 from perfops.models import Analysis
 from tests.perfops.admin.test_pages import url
 
@@ -14,7 +14,7 @@ from tests.perfops.admin.test_pages import url
 @pytest.mark.django_db
 def test_the_window_is_chosen_as_with_since(admin_client, monkeypatch):
     sent = []
-    monkeypatch.setattr(lifecycle, "enqueue", lambda task, **arguments: sent.append(arguments))
+    monkeypatch.setattr(queue, "enqueue", lambda job, task, **arguments: sent.append(arguments))
     listed = admin_client.get(url("analysis_changelist")).content.decode()
     assert '<option value="24h">the last 24 hours</option>' in listed
     with TestCase.captureOnCommitCallbacks(execute=True):

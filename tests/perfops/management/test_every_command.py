@@ -74,6 +74,7 @@ def called(*words):
 WRONG = [
     ("run_load_test nothing", "smoke"),
     ("run_load_test smoke --target nothing", "is not a URL such as"),
+    ("run_load_test smoke --mix 'nothing 1'", "It has: health,"),
     ("aa_test --scenario nothing", "smoke"),
     ("check_budget --run 999999", "(api-load)"),
     ("check_budget --scenario nothing", "(api-load)"),
@@ -120,7 +121,7 @@ REFUSED_BY_THE_PARSER = {"perfops_task nothing", "clear_cache --region nothing",
 def test_a_wrong_name_says_what_there_is_and_leaves_nothing_behind(words, known, capsys):
     LoadRun.objects.create(scenario="api-load", target="http://127.0.0.1:1", state="finished")
     get_user_model().objects.create_user("grace")
-    found = called(*words.split())
+    found = called(*shlex.split(words))
     said = "".join(capsys.readouterr()) + str(found)
     assert known in " ".join(said.split()), said
     code = found[0] if isinstance(found, tuple) else found
@@ -132,7 +133,7 @@ def test_a_wrong_name_says_what_there_is_and_leaves_nothing_behind(words, known,
 
 def test_each_option_that_takes_a_name_was_given_a_wrong_one():
     """By its type: numbers and times are refused by the parser, as is what is not a choice."""
-    tried = [words.split() for words, _ in WRONG]
+    tried = [shlex.split(words) for words, _ in WRONG]
     left = set()
     for name in COMMANDS:
         for option in parser_of(name)._actions:
