@@ -41,9 +41,8 @@ QUICK := not slow and not browser and not e2e and not containers
 test: install ## the tests that take a newcomer minutes
 	@$(PYTHON) -m pytest -n 2 -m "$(QUICK)"
 
-# Two cores have room for a third: these tests wait for processes, timeouts, a browser.
 test-slow: install ## those with fleets of processes, in a browser (Chromium), on Debian's PostgreSQL 15
-	@$(PYTHON) -m pytest -n 3 -m "(slow or browser) and not e2e and not containers"
+	@$(PYTHON) -m pytest -n 2 -m "(slow or browser) and not e2e and not containers"
 
 coverage: install ## both, with coverage of lines and branches; takes half as long again
 	@$(PYTHON) -m pytest -n 2 -m "not e2e and not containers" --cov --cov-report=term
