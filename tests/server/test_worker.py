@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import signal
 
 import psutil
@@ -45,10 +46,13 @@ def test_a_worker_that_is_told_to_end_says_so_to_proxies_and_serves_on(server):
     with server(WEB_DRAIN_S="3600") as address:
         kept, other = (http.client.HTTPConnection(*address, timeout=PATIENCE_S) for _ in range(2))
         assert ends(kept) == (200, None)
+        # An ended child of another test, not yet waited for, has no command line.
         (master,) = (
-            each for each in psutil.Process().children()
-            if f"--bind=127.0.0.1:{address[1]}" in each.cmdline()
-        )  # fmt: skip
+            each
+            for each in psutil.process_iter(["cmdline", "ppid"])
+            if each.info["ppid"] == os.getpid()
+            and f"--bind=127.0.0.1:{address[1]}" in (each.info["cmdline"] or [])
+        )
         (worker,) = master.children()
         worker.send_signal(signal.SIGTERM)
         # It takes new connections; http.client makes one where the last one was closed.
