@@ -50,6 +50,7 @@ _SCHEDULES = {
     scheduled.State.OK: _GOOD,
     scheduled.State.FAILED: _BAD,
     scheduled.State.MISSED: _WARNING,
+    scheduled.State.PUT_OFF: _CALM,
     scheduled.State.UNDER_WAY: _CALM,
     scheduled.State.NEVER: _CALM,
     scheduled.State.UNKNOWN: _ODD,

@@ -16,7 +16,7 @@ from perfops.analysis.sessions import Present
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
 from perfops.conf import conf
 from perfops.formatting import ms_text, percent_text, share_text, time_text
-from perfops.jobs.scheduled import Scheduled
+from perfops.jobs.scheduled import Scheduled, State
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
 from perfops.overview import Incident, Overview, RunFigures, Step
@@ -313,7 +313,7 @@ def _scheduled(each: Scheduled, user: Any) -> dict[str, Any]:
         badge = Badge("calm", "●", "turned off")
     elif each.is_late:
         badge = Badge("warning", "!", "late")
-    elif not each.is_done:
+    elif not each.is_done or each.outcome.state is State.PUT_OFF:
         badge, why = badges.of_outcome(each.outcome), each.outcome.why
     url = ""
     if user.has_perm("django_celery_beat.view_periodictask"):

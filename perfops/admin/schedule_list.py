@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from perfops.admin import badges
 from perfops.admin.pages import minute
 from perfops.jobs import scheduled
-from perfops.jobs.scheduled import Outcome, Sending, State, is_late, next_time
+from perfops.jobs.scheduled import Outcome, State
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 
@@ -47,7 +47,9 @@ def register() -> None:
 
         def get_changelist_instance(self, request: HttpRequest) -> Any:
             found = super().get_changelist_instance(request)
-            found.result_list = with_outcomes(found.result_list, timezone.now())
+            found.result_list = with_outcomes(
+                found.result_list, timezone.now(), beat_at=scheduled.beat_seen(self.model.objects)
+            )
             return found
 
         @admin.display(description="When")
@@ -64,8 +66,7 @@ def register() -> None:
 
         @admin.display(description="Next", empty_value="-")
         def next(self, task: Any) -> Any:
-            at = next_time(task)
-            return at and minute(at)
+            return task.next_at and minute(task.next_at)
 
     is_there = admin.site.is_registered(PeriodicTask)
     if is_there and type(admin.site.get_model_admin(PeriodicTask)) is PeriodicTaskAdmin:
@@ -73,16 +74,19 @@ def register() -> None:
         admin.site.register(PeriodicTask, ScheduleAdmin)
 
 
-def with_outcomes(tasks: Sequence[Any], now: datetime) -> list[Any]:
-    """Return django-celery-beat's tasks, each with its ``outcome`` and the ``run`` it queued."""
+def with_outcomes(tasks: Sequence[Any], now: datetime, *, beat_at: datetime | None) -> list[Any]:
+    """Return django-celery-beat's tasks, each with its ``outcome`` and the ``run`` it queued.
+
+    ``beat_at``: when beat last sent any task. Each has ``next_at`` as well: when it is due.
+    """
     ended = scheduled.ended(task.name for task in tasks)
     scenarios = {task.pk: _scenario(task) for task in tasks}
     runs = _newest_runs({name for name in scenarios.values() if name})
     found = list(tasks)
     for task in found:
-        at = next_time(task)
-        sending = Sending(task.last_run_at, at, is_late(at))
-        task.outcome = scheduled.outcome_of(sending, ended.get(task.name), now)
+        last = ended.get(task.name)
+        sent = scheduled.sending(task, last, beat_at=beat_at, now=now)
+        task.next_at, task.outcome = sent.next_at, scheduled.outcome_of(sent, last, now)
         run = runs.get(scenarios[task.pk])
         queued = task.outcome.state is State.OK and task.outcome.at
         task.run = run if run and queued and run.created_at >= queued - _JUST_BEFORE else None

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.db.models import OuterRef, Subquery
+from django.db.models import Max, OuterRef, QuerySet, Subquery, Window
 from django.utils import timezone
 
 from perfops.formatting import first_line
@@ -19,6 +19,9 @@ _LONGEST, _CLOCKS = timedelta(hours=1), timedelta(minutes=1)
 
 # django-celery-beat writes every three minutes what it sent.
 _LATE = timedelta(minutes=10)
+# Beat reads a schedule of one hour of the day only from two hours before it: what was due while it
+# was off is sent within a day of its start.
+_MADE_UP_FOR = timedelta(hours=26)
 _TASKS = 50
 
 
@@ -26,6 +29,7 @@ class State(StrEnum):
     OK = "ok"
     FAILED = "failed"
     MISSED = "missed"
+    PUT_OFF = "put off"
     UNDER_WAY = "under way"
     NEVER = "not yet"
     UNKNOWN = "not known"
@@ -40,16 +44,20 @@ class Outcome(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """What beat says of a schedule: when it sent it last, and when it is due next."""
+    """What beat says of a schedule: when it sent it last, and when it is due next.
+
+    ``is_overdue``: it was due and beat has not sent it; ``is_late``: nor anything else of late.
+    """
 
     last_at: datetime | None
     next_at: datetime | None
-    is_late: bool
+    is_overdue: bool = False
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Scheduled:
-    """A task of django-celery-beat; ``is_late``: beat has not sent it when it was due."""
+    """A task of django-celery-beat; ``is_late``: it is due, and beat sends nothing."""
 
     pk: int
     name: str
@@ -75,8 +83,10 @@ def read(now: datetime) -> tuple[Scheduled, ...]:
         model = apps.get_model("django_celery_beat", "PeriodicTask")
     except LookupError:
         return ()
-    rows = model._default_manager.select_related("crontab", "interval").exclude(
-        name__startswith="celery."
+    rows = (
+        model._default_manager.select_related("crontab", "interval")
+        .exclude(name__startswith="celery.")
+        .annotate(beat_at=Window(Max("last_run_at")))
     )
     outcomes = ScheduleOutcome.objects.filter(name=OuterRef("name"))
     is_one = rows.db == outcomes.db
@@ -92,31 +102,50 @@ def read(now: datetime) -> tuple[Scheduled, ...]:
     else:
         noted = ended(task.name for task in tasks)
     for task in tasks:
-        at, last = next_time(task), noted.get(task.name)
-        sending = Sending(task.last_run_at, at, is_late(at))
-        outcome = outcome_of(sending, last, now)
+        last = noted.get(task.name)
+        sent = sending(task, last, beat_at=task.beat_at, now=now)
         found.append(
             Scheduled(
-                task.pk, task.name, task.enabled, task.last_run_at, at, sending.is_late, outcome
+                task.pk, task.name, task.enabled, sent.last_at, sent.next_at, sent.is_late,
+                outcome_of(sent, last, now),
             )
-        )
+        )  # fmt: skip
     return tuple(found)
 
 
-def next_time(row: Any) -> datetime | None:
-    """Return when beat sends a task next; None for one that is off, or of another kind."""
-    if not row.enabled or not (row.crontab or row.interval):
-        return None
-    since = row.last_run_at or row.date_changed
-    # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
-    at = timezone.now() + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
-    found: datetime = at.replace(microsecond=0)
+def beat_seen(rows: QuerySet[Any]) -> datetime | None:
+    """Return when beat last sent anything of ``rows``, as far as it has written that. One query."""
+    found: datetime | None = rows.order_by().aggregate(at=Max("last_run_at"))["at"]
     return found
 
 
-def is_late(next_at: datetime | None) -> bool:
-    """Say whether what was due at ``next_at`` should have been sent by now."""
-    return next_at is not None and next_at < timezone.now() - _LATE
+def sending(
+    row: Any, last: ScheduleOutcome | None, *, beat_at: datetime | None, now: datetime
+) -> Sending:
+    """Return when a task was sent and is due.
+
+    ``last``: how it ended last: a task that has ended was sent, though beat has not written it
+    yet. ``beat_at``: when beat last sent any task.
+    """
+    since = row.last_run_at or row.date_changed
+    at = _next_time(row, since, now)
+    if last is not None and at is not None and at < now - _LATE and last.ended_at >= at:
+        at = _next_time(row, last.ended_at, now)
+    is_overdue = at is not None and at < now - _LATE
+    is_seen = beat_at is not None and beat_at >= now - _LATE
+    return Sending(row.last_run_at, at, is_overdue, is_late=is_overdue and not is_seen)
+
+
+def _next_time(row: Any, since: datetime, now: datetime) -> datetime | None:
+    """Return when beat sends a task next; None for one that is off, or of another kind."""
+    if not row.enabled or not (row.crontab or row.interval):
+        return None
+    # What remains is counted from a moment later than ``now``: 03:00:00 would be 02:59:59.9.
+    at = timezone.now() + row.schedule.remaining_estimate(since) + timedelta(milliseconds=500)
+    if row.start_time and row.start_time > now:
+        at = max(at, row.start_time)
+    found: datetime = at.replace(microsecond=0)
+    return found
 
 
 def note(request: Any, state: str, result: object, ended_at: datetime) -> bool:
@@ -150,6 +179,8 @@ def outcome_of(sending: Sending, last: ScheduleOutcome | None, now: datetime) ->
     """Return what became of a schedule, by what beat has sent and how the ``last`` one ended."""
     if sending.is_late:
         return Outcome(State.MISSED, "Beat has not sent it.")
+    if sending.is_overdue:
+        return _overdue(sending, now)
     if sending.last_at is None and last is None:
         return Outcome(State.NEVER)
     # Beat writes down what it has sent a few minutes later: the end may be there first.
@@ -162,6 +193,16 @@ def outcome_of(sending: Sending, last: ScheduleOutcome | None, now: datetime) ->
     if last is None:
         return Outcome(State.UNKNOWN, "No worker has ended it since outcomes are noted.")
     return Outcome(State.MISSED, "No worker has executed it.")
+
+
+def _overdue(sending: Sending, now: datetime) -> Outcome:
+    """Return what is said of a schedule that beat has not sent, though it sends others."""
+    assert sending.next_at is not None  # noqa: S101 -- what has no time is not overdue
+    if now - sending.next_at < _MADE_UP_FOR:
+        why = "Beat did not run when it was due. It is sent within a day of beat's start."
+        return Outcome(State.PUT_OFF, why)
+    why = "Beat runs and has not sent it. If beat has run for a day, its log says why."
+    return Outcome(State.MISSED, why)
 
 
 def _missed_before(sending: Sending, last: ScheduleOutcome | None) -> bool:

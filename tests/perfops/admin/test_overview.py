@@ -18,7 +18,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from perfops import overview as state
-from perfops import panels
+from perfops import panels, schedules
 from perfops.analysis import findings, triage
 from perfops.analysis.collectors.records import UnavailableSource
 from perfops.analysis.collectors.states import Connections, Session
@@ -209,6 +209,16 @@ def test_a_schedule_that_beat_does_not_keep_is_late(admin_client):
     task = PeriodicTask.objects.exclude(name__startswith="celery.").earliest("name")
     form = reverse("admin:django_celery_beat_periodictask_change", args=[task.pk])
     assert f'<a href="{form}">{task.name}</a>' in page
+
+
+def test_what_was_due_while_beat_was_off_is_not_late_once_it_runs_again(admin_client):
+    """Beat writes the first that it sends at once, and the others minutes later."""
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(hours=5))
+    PeriodicTask.objects.filter(name=schedules.REAPER).update(last_run_at=timezone.now())
+    page = overview(admin_client)
+    assert "Is Celery beat running?" not in page
+    assert "late</span>" not in page
+    assert "put off</span>" in page
 
 
 @pytest.mark.usefixtures("punctual")

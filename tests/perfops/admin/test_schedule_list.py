@@ -36,14 +36,21 @@ def test_each_outcome_stands_in_the_list(outcomes, admin_client):
     ended("perfops: weekly analysis")
     ended("perfops: hourly snapshot", "OSError: <no> disk")
     late = PeriodicTask.objects.filter(name="perfops: hourly look at plans")
-    late.update(last_run_at=timezone.now() - timedelta(days=2))
+    late.update(last_run_at=timezone.now() - timedelta(hours=5))
     found = outcomes()
     assert "ok" in found["perfops: weekly analysis"]
     assert "failed" in found["perfops: hourly snapshot"]
     assert "OSError: &lt;no&gt; disk" in found["perfops: hourly snapshot"]
-    assert "missed" in found["perfops: hourly look at plans"]
-    assert "Beat has not sent it." in found["perfops: hourly look at plans"]
+    assert "put off" in found["perfops: hourly look at plans"]
+    assert "within a day of beat" in found["perfops: hourly look at plans"]
     assert "under way" in found["perfops: daily clearing of old series"]
+
+
+def test_while_beat_sends_nothing_what_is_due_was_missed(outcomes):
+    PeriodicTask.objects.update(last_run_at=timezone.now() - timedelta(hours=5))
+    found = outcomes()["perfops: hourly look at plans"]
+    assert "missed" in found
+    assert "Beat has not sent it." in found
 
 
 def test_a_load_run_that_was_queued_shows_its_verdict(outcomes):

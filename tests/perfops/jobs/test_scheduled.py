@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.utils import timezone
+from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from perfops.jobs import scheduled
 from perfops.jobs.scheduled import Sending, State
@@ -43,9 +45,64 @@ def ago(minutes):
 def test_what_became_of_a_schedule(sent, due, ended, error, state):
     last = None if ended is None else ScheduleOutcome(ended_at=ago(ended), error=error)
     is_late = due is not None and due > 10
-    found = scheduled.outcome_of(Sending(ago(sent), ago(due), is_late), last, NOW)
+    of_beat = Sending(ago(sent), ago(due), is_overdue=is_late, is_late=is_late)
+    found = scheduled.outcome_of(of_beat, last, NOW)
     assert found.state == state
     assert bool(found.why) == (state in {State.FAILED, State.MISSED, State.UNKNOWN})
+
+
+def hourly(**fields):
+    """At the 30th minute; beat sent it last 36 hours ago."""
+    crontab = CrontabSchedule(minute="30", timezone="UTC")
+    sent_at = timezone.now() - timedelta(hours=36)
+    return PeriodicTask(name="x", crontab=crontab, last_run_at=sent_at, **fields)
+
+
+def daily(**fields):
+    every = IntervalSchedule(every=1, period="days")
+    sent_at = timezone.now() - timedelta(hours=36)
+    return PeriodicTask(name="x", interval=every, last_run_at=sent_at, **fields)
+
+
+def seen(task, *, beat_minutes, ended_minutes=None):
+    """What is said of ``task`` when beat sent anything, and the task ended, so long ago."""
+    now, last = timezone.now(), None
+    if ended_minutes is not None:
+        last = ScheduleOutcome(ended_at=now - timedelta(minutes=ended_minutes), error="")
+    beat_at = None if beat_minutes is None else now - timedelta(minutes=beat_minutes)
+    sent = scheduled.sending(task, last, beat_at=beat_at, now=now)
+    return sent, scheduled.outcome_of(sent, last, now).state
+
+
+@pytest.mark.parametrize("beat_minutes", [None, 11])
+def test_a_schedule_that_is_due_is_late_where_beat_sends_nothing(beat_minutes):
+    for task in (hourly(), daily()):
+        sent, state = seen(task, beat_minutes=beat_minutes, ended_minutes=36 * 60)
+        assert (sent.is_late, state) == (True, State.MISSED)
+
+
+def test_what_was_due_while_beat_was_off_is_put_off_and_not_late():
+    """Beat that was started again has not sent it yet, or has not written that it did."""
+    sent, state = seen(daily(), beat_minutes=0, ended_minutes=36 * 60)
+    assert (sent.is_late, state) == (False, State.PUT_OFF)
+    # For more than a day: beat may not be able to.
+    sent, state = seen(hourly(), beat_minutes=0)
+    assert (sent.is_late, state) == (False, State.MISSED)
+
+
+@pytest.mark.parametrize("beat_minutes", [0, 11])
+def test_what_has_ended_since_it_was_due_was_sent_though_beat_has_not_written_it(beat_minutes):
+    for task in (hourly(), daily()):
+        sent, state = seen(task, beat_minutes=beat_minutes, ended_minutes=1)
+        assert (sent.is_late, state) == (False, State.OK)
+        assert sent.next_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_a_schedule_that_begins_later_is_not_late():
+    begin = timezone.now() + timedelta(days=3)
+    sent, _ = seen(daily(start_time=begin), beat_minutes=None)
+    assert not sent.is_late
+    assert sent.next_at == begin.replace(microsecond=0)
 
 
 @pytest.mark.django_db
