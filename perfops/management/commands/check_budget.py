@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.management.base import CommandError
 from rich.markup import escape
 
 from perfops.budgets import selectors as budgets
@@ -90,6 +91,10 @@ class Command(ReportCommand):
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
+        parser = self.create_parser("manage.py", "check_budget")
+        _refuse_ignored(
+            options, {name for name in options if options[name] != parser.get_default(name)}
+        )
         if options["bisect"]:
             good, bad = options["bisect"]
             found = bisect_report.report(good, bad, _wanted(options), options)
@@ -115,6 +120,33 @@ class Command(ReportCommand):
 
 
 _NEWEST = 5
+_TURN = {"scenario", "seconds", "rate", "pairs", "minutes"}
+# What each way of judging reads, in the order in which they go before each other.
+_READS = {
+    "bisect": {"bisect", "routes", "user", *_TURN},
+    "against": {"against", *_TURN},
+    "update": {"deterministic", "update", "baseline", "routes", "vacuum", "since", "executed",
+               "user"},
+    "deterministic": {"deterministic", "baseline", "routes", "vacuum", "since", "executed", "user"},
+    "run": {"run"},
+    "": {"scenario"},
+}  # fmt: skip
+_CHOOSABLE = set[str]().union(*_READS.values())
+
+
+def _refuse_ignored(options: dict[str, Any], given: set[str]) -> None:
+    """Raise ``CommandError`` where an option that was ``given`` would be silently ignored."""
+    way = next((name for name in _READS if name and options[name] not in (None, "", False)), "")
+    ignored = sorted((given & _CHOOSABLE) - _READS[way])
+    if ignored:
+        words = ", ".join(f"--{name}" for name in ignored)
+        beside = f"with --{way}" if way else "without --deterministic, --against or --bisect"
+        raise CommandError(
+            f"{words} would be ignored {beside}: leave it out, or see --help for what reads it.",
+            returncode=console.COULD_NOT_TELL,
+        )
+
+
 _RENDERERS = {
     "markdown": budget_report.as_markdown,
     "junit": budget_report.as_junit,
