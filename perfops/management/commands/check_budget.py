@@ -92,23 +92,20 @@ class Command(ReportCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         parser = self.create_parser("manage.py", "check_budget")
-        _refuse_ignored(
-            options, {name for name in options if options[name] != parser.get_default(name)}
-        )
-        if options["bisect"]:
+        way = _way({name for name in options if options[name] != parser.get_default(name)})
+        if way == "bisect":
             good, bad = options["bisect"]
             found = bisect_report.report(good, bad, _wanted(options), options)
-        elif options["against"]:
+        elif way == "against":
             found = against_report.report(options["against"], _wanted(options))
-        elif options["deterministic"] or options["update"]:
+        elif way in {"update", "deterministic"}:
             found = request_counts.report(
                 options["baseline"], options["routes"], options["user"],
                 update=options["update"], vacuum=options["vacuum"], since=options["since"],
                 note_executed=options["executed"],
             )  # fmt: skip
         else:
-            run = _run(options["run"], options["scenario"])
-            found = _of_run(run)
+            found = _of_run(_run(options["run"], options["scenario"]))
         code = found.code
         if options["format"] == "json":
             console.print_json(budget_report.as_data(found))
@@ -121,22 +118,25 @@ class Command(ReportCommand):
 
 _NEWEST = 5
 _TURN = {"scenario", "seconds", "rate", "pairs", "minutes"}
-# What each way of judging reads, in the order in which they go before each other.
+_COUNTS = {"deterministic", "baseline", "routes", "vacuum", "since", "executed", "user"}
+# What each way of judging reads; the first that is asked for is taken.
 _READS = {
     "bisect": {"bisect", "routes", "user", *_TURN},
     "against": {"against", *_TURN},
-    "update": {"deterministic", "update", "baseline", "routes", "vacuum", "since", "executed",
-               "user"},
-    "deterministic": {"deterministic", "baseline", "routes", "vacuum", "since", "executed", "user"},
+    "update": {"update", *_COUNTS},
+    "deterministic": _COUNTS,
     "run": {"run"},
     "": {"scenario"},
-}  # fmt: skip
+}
 _CHOOSABLE = set[str]().union(*_READS.values())
 
 
-def _refuse_ignored(options: dict[str, Any], given: set[str]) -> None:
-    """Raise ``CommandError`` where an option that was ``given`` would be silently ignored."""
-    way = next((name for name in _READS if name and options[name] not in (None, "", False)), "")
+def _way(given: set[str]) -> str:
+    """Return how to judge, by the options that were ``given``; "" for the newest run.
+
+    Raises ``CommandError`` where one of them would be silently ignored.
+    """
+    way = next((name for name in _READS if name in given), "")
     ignored = sorted((given & _CHOOSABLE) - _READS[way])
     if ignored:
         words = ", ".join(f"--{name}" for name in ignored)
@@ -145,6 +145,7 @@ def _refuse_ignored(options: dict[str, Any], given: set[str]) -> None:
             f"{words} would be ignored {beside}: leave it out, or see --help for what reads it.",
             returncode=console.COULD_NOT_TELL,
         )
+    return way
 
 
 _RENDERERS = {

@@ -5,6 +5,18 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [("--run 0", "There is no load run yet"), ("--against=", "There is no commit")],
+)
+def test_an_empty_value_is_no_other_way_of_judging(words, answer, capsys):
+    with pytest.raises(SystemExit) as ended:
+        call_command("check_budget", *words.split())
+    assert ended.value.code == 2
+    assert answer in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "ignored"),
     [
