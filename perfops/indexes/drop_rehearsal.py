@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from perfops.conf import Conf
 from perfops.database.connections import MARK
 from perfops.database.index_sql import without_names
-from perfops.indexes import scratch
+from perfops.indexes import page_layout, scratch
 from perfops.indexes import table_copies as copying
 from perfops.indexes.planning import Plan
 from perfops.indexes.records import Clock, Effect, Query, Table, Without, are_alike
@@ -28,14 +28,16 @@ class Rehearsal:
         self.runnable = runnable
         self.limits = limits
         self.names = _names_on(copy)
+        self.is_like_table = page_layout.is_as_visible(copy.cursor, copy.schema, copy.table)
 
     def without(self, indexes: Sequence[str]) -> dict[str, Without]:
         """Return how each statement does without all ``indexes``, by its ID.
 
-        One that could not be run is left out; all are where the copy lacks an index, or all rows.
+        One that could not be run is left out; all are where the copy lacks an index, or all rows,
+        or where an open transaction keeps its pages from being as visible as the table's.
         """
         missing = [self.names[name] for name in indexes if name in self.names]
-        if len(missing) < len(indexes) or not self.copy.rows:
+        if len(missing) < len(indexes) or not self.copy.rows or not self.is_like_table:
             return {}
         tried = ((query.queryid, self._tried(query, missing)) for query in self.runnable)
         return {queryid: found for queryid, found in tried if found is not None}

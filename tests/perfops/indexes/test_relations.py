@@ -13,6 +13,7 @@ from perfops.indexes import recommending, rehearsal, workload
 from perfops.indexes.records import Candidate, Clock, Key
 from tests.perfops.analysis.problems import shapes
 from tests.perfops.clusters import tell_counters
+from tests.perfops.indexes.bench import opened, vacuum
 from tests.perfops.indexes.workloads import Workload, none, one
 
 PARTITIONS = """
@@ -332,10 +333,28 @@ def test_what_can_not_be_judged_is_counted_with_its_share_of_the_time(own):
 def test_tables_behind_views_are_judged_as_the_docs_say(own):
     for statement in shapes.statements(shapes.VIEWS):
         own.cursor.execute(statement)
+    vacuum(own.cursor)
     window = own.window(shapes.VIEWED)
-    found = shapes.scores("views", window.after, shapes.of_views(own, window))
+    named = shapes.of_views(own, window)
+    assert named == {"public.ill_day", "public.ill_note (writer)"}
+    found = shapes.scores("views", window.after, named)
     assert found["perfops"] == (2, 1.0)
     assert shapes.row("views", found) in shapes.DOCS.read_text(encoding="utf-8")
+
+
+def test_no_drop_is_proved_on_a_copy_that_an_open_transaction_keeps_from_being_visible(own):
+    """Without the index that answers alone another one seems to do: its copy answers no better."""
+    for statement in shapes.statements(shapes.VIEWS):
+        own.cursor.execute(statement)
+    vacuum(own.cursor)
+    window = own.window(shapes.VIEWED)
+    settings = connections[own.alias].settings_dict
+    with opened(f"{own.alias}_open", settings) as other:
+        other.execute("BEGIN; SELECT txid_current()")
+        named = shapes.of_views(own, window)
+        other.execute("ROLLBACK")
+    assert "public.owner_only" not in named
+    assert "public.ill_note (writer)" in named
 
 
 def test_what_rights_hide_is_named_as_the_docs_say(own):
