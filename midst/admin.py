@@ -47,6 +47,15 @@ class MidstAdminSite(admin.AdminSite):
     site_title = "Midst"
     index_title = "Operations"
 
+    def check(self, app_configs: Any) -> list[Any]:
+        admin.autodiscover()
+        return super().check(app_configs)
+
+    @property
+    def urls(self) -> Any:
+        admin.autodiscover()
+        return super().urls
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

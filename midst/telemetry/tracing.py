@@ -17,9 +17,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from opentelemetry import baggage, context, propagate
-from opentelemetry.instrumentation.celery import CeleryInstrumentor
-from opentelemetry.instrumentation.django import DjangoInstrumentor
-from opentelemetry.instrumentation.redis import RedisInstrumentor
 from opentelemetry.metrics import NoOpMeterProvider
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -177,11 +174,20 @@ def stop() -> None:
     _sampler = tracer = None
     signals.before_task_publish.disconnect(dispatch_uid=_UID)
     signals.after_task_publish.disconnect(dispatch_uid=_UID)
-    for each in (CeleryInstrumentor(), DjangoInstrumentor(), RedisInstrumentor()):
+    for each in _instrumentors():
         each.uninstrument()
     last = Thread(target=provider.shutdown, name="last-spans", daemon=True)
     last.start()
     last.join(FLUSH_S)
+
+
+def _instrumentors() -> tuple[Any, Any, Any]:
+    """Return Celery's, Redis' and Django's: imported here, for most commands are not traced."""
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.instrumentation.redis import RedisInstrumentor
+
+    return CeleryInstrumentor(), RedisInstrumentor(), DjangoInstrumentor()
 
 
 def _instrument(provider: TracerProvider) -> None:
@@ -192,13 +198,14 @@ def _instrument(provider: TracerProvider) -> None:
     """
     global _middleware  # noqa: PLW0603
     common: dict[str, Any] = {"tracer_provider": provider, "meter_provider": NoOpMeterProvider()}
+    celery, redis, django = _instrumentors()
     signals.before_task_publish.connect(_note_context, dispatch_uid=_UID)
-    CeleryInstrumentor().instrument(**common)
+    celery.instrument(**common)
     signals.after_task_publish.connect(_leave_publishing, dispatch_uid=_UID)
-    RedisInstrumentor().instrument(**common)
+    redis.instrument(**common)
     before = settings.MIDDLEWARE
     settings.MIDDLEWARE = list(before)
-    DjangoInstrumentor().instrument(**common, request_hook=_on_request, response_hook=_on_response)
+    django.instrument(**common, request_hook=_on_request, response_hook=_on_response)
     (added,) = set(settings.MIDDLEWARE) - set(before)
     settings.MIDDLEWARE = before
     _middleware = import_string(added)
