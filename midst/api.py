@@ -8,14 +8,13 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import IntegrityError
-from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import NoReverseMatch
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from psycopg.errors import ForeignKeyViolation
 
-from midst.accounts import audit, idempotency
+from midst.accounts import idempotency
 from midst.accounts.access import Requires
 from midst.accounts.api import router as accounts
 from midst.accounts.models import Scope
@@ -32,7 +31,7 @@ from midst.kernel.problems import (
     Problem,
 )
 from midst.telemetry.request_context import template
-from perfops.rest.access import Refused, written
+from perfops.rest.access import Refused
 from perfops.rest.routes import make_router as perfops_router
 from profiles.api import postings, profiles
 from taxonomy.api import router as taxonomy
@@ -86,11 +85,6 @@ for prefix, router in (
 ):
     router.add_decorator(idempotency.once, mode="view")
     api.add_router(prefix, router)
-
-
-@receiver(written)
-def audited(*, request: HttpRequest, action: str, subject: str, **_: Any) -> None:
-    audit.record(audit.Event.OPERATION, request, subject=subject, action=action)
 
 
 _KINDS = {kind.status: kind for kind in (INVALID, NOT_FOUND, NOT_YOURS, CONFLICT)}

@@ -150,7 +150,7 @@ class AuditEvent(models.Model):
         ACCOUNT_CHANGED = "account_changed", "what an account may do was changed"
         PERMISSIONS_CHANGED = "permissions_changed", "permissions or groups were changed"
         ADMIN_ACTION = "admin_action", "a write in the admin"
-        OPERATION = "operation", "an operation over the API"
+        OPERATION = "operation", "an operation of performance"
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     event = models.CharField(max_length=30, choices=Event)

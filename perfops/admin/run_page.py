@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import msgspec
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.html import format_html
 
-from perfops.admin import badges, run_comparison, run_limit, run_statements, run_target
+from perfops.admin import badges, run_comparison, run_facts, run_limit, run_statements, run_target
 from perfops.admin.badges import Badge
-from perfops.admin.pages import minute, waiting_text
+from perfops.admin.pages import waiting_text
 from perfops.admin.run_limit import LimitFound
 from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
@@ -21,7 +18,6 @@ from perfops.budgets import selectors as budgets
 from perfops.budgets.against import same_build
 from perfops.budgets.selectors import Judgement
 from perfops.charts import Bound, Chart, Event, Line, Meter, chart, meter
-from perfops.conf import conf
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.load import selectors as runs
 from perfops.load import steering
@@ -106,7 +102,7 @@ def build(run: LoadRun) -> RunPage:
         tab_title=f"{badge.icon} {badge.text}{far} | Run {run.pk}: {run.scenario}",
         progress_text=_progress_text(run, progress),
         progress_percent=round(progress.share * 100) if progress else 100,
-        facts=_facts(run),
+        facts=run_facts.build(run),
         figures=_figures(run),
         judgements=[_judgement_row(each) for each in judgements],
         charts=charts(runs.series(run), judgements, steering.of_row(run.plan)),
@@ -121,7 +117,7 @@ def build(run: LoadRun) -> RunPage:
         asked=run_statements.build(run),
         standing=run_comparison.standing(run),
         missing=msgspec.convert(run.server.get("missing", []), list[UnavailableSource]),
-        fingerprint=[(name, _flat(value)) for name, value in run.fingerprint.items()],
+        fingerprint=[(name, run_facts.flat(value)) for name, value in run.fingerprint.items()],
     )
 
 
@@ -236,53 +232,6 @@ def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
     return f"{progress.seconds} of {progress.planned_s:.0f} s: {requests}, {errors}{now}"
 
 
-def _facts(run: LoadRun) -> list[tuple[str, Any]]:
-    facts: list[tuple[str, Any]] = [
-        ("Scenario", run.scenario),
-        ("Target", run.target),
-        ("Requested", minute(run.created_at)),
-        ("Requested by", run.requested_by or run.get_trigger_display()),
-    ]
-    if run.started_at:
-        facts.append(("Started", minute(run.started_at)))
-    if run.duration_s is not None:
-        facts.append(("Duration", f"{run.duration_s:.0f} s"))
-    if run.plan:
-        planned = f"{run.plan['requests']:,.0f} requests in {run.plan['duration_s']:.0f} s"
-        if "find_limit" in run.plan:
-            planned = f"seek the highest rate for {run.plan['duration_s'] / 60:.0f} min at most"
-        facts.append(("Plan", f"{planned}, at most {run.plan['peak_rate']:,.0f} req/s"))
-    if "parameters" in run.plan:
-        facts.append(("Not as its file says", _flat(run.plan["parameters"])))
-    if changes := steering.of_row(run.plan):
-        facts.append(("Rate changed", "; ".join(each.sentence() for each in changes)))
-    if run.worker:
-        facts.append(("Worker", run.worker))
-    if run.started_at:
-        facts.append(("Traces", _traces(run, run.started_at)))
-    return facts
-
-
-def _traces(run: LoadRun, started_at: datetime) -> str:
-    """Return what to look for where traces are kept; a link to it when that is known."""
-    attribute = f"perfops.run={run.pk}"
-    if not conf().TRACES_URL:
-        return attribute
-    known = {
-        "run": run.pk,
-        "start": _microseconds(started_at),
-        "end": _microseconds(run.finished_at or timezone.now()),
-    }
-    url = conf().TRACES_URL
-    for name, value in known.items():
-        url = url.replace(f"{{{name}}}", str(value))
-    return format_html('<a href="{}">{}</a>', url, attribute)
-
-
-def _microseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000)
-
-
 def _figures(run: LoadRun) -> list[Figure]:
     summary = run.summary
     if not summary:
@@ -384,9 +333,3 @@ def _statement(each: dict[str, Any]) -> dict[str, str]:
         "mean_ms": f"{each['mean_ms']:,.3f} ms",
         "rows": f"{each['rows']:,}",
     }
-
-
-def _flat(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {each}" for key, each in value.items()) or "-"
-    return "unknown" if value is None else str(value)

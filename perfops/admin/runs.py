@@ -150,6 +150,7 @@ class LoadRunAdmin(MeasuredAdmin):
                 run = starting.start(
                     form.cleaned_data["scenario"], form.wishes(),
                     target=form.cleaned_data["target"], trigger=Trigger.ADMIN, user=request.user,
+                    request=request,
                 )  # fmt: skip
             except runs.RunRefused as error:
                 form.add_error(None, str(error))
@@ -180,7 +181,7 @@ class LoadRunAdmin(MeasuredAdmin):
     def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         self.require(request, "cancel_loadrun")
         run = self.viewed(request, str(run_id))
-        if not runs.request_cancel(run.pk):
+        if not runs.request_cancel(run.pk, **_asked_by(request)):
             messages.warning(request, f"Run {run.pk} has ended already.")
         else:
             self.log_change(request, run, "Canceled")
@@ -195,7 +196,7 @@ class LoadRunAdmin(MeasuredAdmin):
             return self.back_to(run.pk)
         rate = form.cleaned_data["rate"]
         try:
-            runs.request_rate(run.pk, rate, request.user.get_username())
+            runs.request_rate(run.pk, rate, **_asked_by(request))
         except runs.RunRefused as error:
             messages.error(request, str(error))
         else:
@@ -246,6 +247,10 @@ class LoadRunAdmin(MeasuredAdmin):
         size = {"width": SPARK_WIDTH, "height": SPARK_HEIGHT}
         label = f"p95 latency of run {run.pk} over time"
         return render_to_string("perfops/_spark.html", {"points": points, "label": label, **size})
+
+
+def _asked_by(request: HttpRequest) -> dict[str, Any]:
+    return {"user": request.user, "trigger": Trigger.ADMIN, "request": request}
 
 
 def _mix_of(scenario: str) -> str:

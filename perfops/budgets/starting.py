@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import msgspec
+from django.http import HttpRequest
 
 from perfops.budgets import services as budgets
 from perfops.load import services as runs
@@ -44,6 +45,7 @@ def start(
     trigger: Trigger = Trigger.COMMAND,
     user: Any = None,
     enqueue: bool = True,
+    request: HttpRequest | None = None,
 ) -> LoadRun:
     """Queue a run of ``scenario`` (see ``perfops.load.services.request_run``).
 
@@ -61,7 +63,7 @@ def start(
     return runs.request_run(
         scenario=scenario, target=target, trigger=trigger, user=user, enqueue=enqueue,
         limit=limit, abort=abort, size=Size(wishes.rate, wishes.seconds),
-        changed=Parameters(wishes.mix, wishes.rows, wishes.data_set),
+        changed=Parameters(wishes.mix, wishes.rows, wishes.data_set), request=request,
     )  # fmt: skip
 
 

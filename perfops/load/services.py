@@ -1,13 +1,15 @@
 """Asking for load runs, cancelling them, and clearing up after workers that died."""
 
 import logging
+import math
 import time
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 from django.db import connections, router, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, Max, OuterRef
+from django.http import HttpRequest
 from django.utils import timezone
 
 from perfops.conf import conf
@@ -18,9 +20,10 @@ from perfops.load.aborting import Abort
 from perfops.load.limit_search import LimitRefused, Search
 from perfops.load.parameters import Parameters
 from perfops.load.sizing import Size
-from perfops.load.steering import Wish
+from perfops.load.steering import LEAST_LEFT_S, Wish
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun, Sample
+from perfops.signals import name_of, tell
 
 log = logging.getLogger(__name__)
 
@@ -53,15 +56,17 @@ def request_run(
     size: Size = Size(),  # noqa: B008 -- frozen
     abort: Abort | None = None,
     changed: Parameters = Parameters(),  # noqa: B008 -- frozen
+    request: HttpRequest | None = None,
 ) -> LoadRun:
     """Queue a run of ``scenario`` against ``target`` (a base URL; default: the configured one).
 
     ``limit``: seek the highest rate within its bounds, with what the scenario asks for.
     ``size``: at which rate and for how long, where not as the scenario says.
-    ``abort``: what ends it early. ``changed``: its mix and data set, where not as it says. With
-    ``enqueue=False`` the caller executes it. A broker that is away makes the run *could
-    not run*, it raises nothing. Raises ``RunRefused``, for a target that is being loaded
-    ``TargetBusy``. Who ask at the same time wait for each other: one of them gets the run.
+    ``abort``: what ends it early. ``changed``: its mix and data set, where not as it says.
+    ``request``: by which it was asked for, for an audit log. With ``enqueue=False`` the caller
+    executes it. A broker that is away makes the run *could not run*, it raises nothing. Raises
+    ``RunRefused``, for a target that is being loaded ``TargetBusy``. Who ask at the same time wait
+    for each other: one of them gets the run.
     """
     if limit is not None and abort is not None:
         raise RunRefused("A search for the highest rate breaks budgets by purpose: it has no end.")
@@ -101,6 +106,7 @@ def request_run(
         run = LoadRun.objects.create(
             scenario=scenario, target=url, trigger=trigger, requested_by=user, plan=plan
         )
+        _tell("start a load run", run, user, trigger, request)
         if enqueue:
             transaction.on_commit(lambda: _enqueue(run), using=alias)
     return run
@@ -117,33 +123,80 @@ def _enqueue(run: LoadRun) -> None:
         run.refresh_from_db()
 
 
-def request_cancel(run_id: int) -> bool:
+def _tell(
+    action: str, run: LoadRun, user: Any, trigger: Trigger, request: HttpRequest | None
+) -> None:
+    subject = f"run {run.pk} ({run.scenario}, {run.target})"
+    tell(action, subject, request=request, user=user, trigger=trigger)
+
+
+def request_cancel(
+    run_id: int,
+    *,
+    user: Any = None,
+    trigger: Trigger = Trigger.COMMAND,
+    request: HttpRequest | None = None,
+) -> bool:
     """Cancel a run: at once while it is queued, within seconds while it runs.
 
-    Returns False when it has ended already.
+    Returns False when it has ended already, or is being canceled.
     """
-    return lifecycle.request_cancel(LoadRun, run_id)
+    with transaction.atomic(using=router.db_for_write(LoadRun)):
+        if not lifecycle.request_cancel(LoadRun, run_id):
+            return False
+        run = LoadRun.objects.only("scenario", "target").get(pk=run_id)
+        _tell("cancel a load run", run, user, trigger, request)
+    return True
 
 
-def request_rate(run_id: int, rate: float, by: str) -> None:
+def request_rate(
+    run_id: int,
+    rate: float,
+    *,
+    user: Any = None,
+    trigger: Trigger = Trigger.COMMAND,
+    request: HttpRequest | None = None,
+) -> None:
     """Have a run go on at ``rate`` (requests/s) within seconds, to the end of its plan.
 
-    ``by``: whose wish that is. Raises ``RunRefused``.
+    Raises ``RunRefused``, also where too little of the plan is left for it to have an effect.
     """
     try:
         sizing.check_caps(rate, None)
     except sizing.SizeRefused as error:
         raise RunRefused(str(error)) from error
-    plan = LoadRun.objects.values_list("plan", flat=True).get(pk=run_id)
-    if "find_limit" in plan or "abort" in plan:
+    run = LoadRun.objects.only("scenario", "target", "plan").get(pk=run_id)
+    if "find_limit" in run.plan or "abort" in run.plan:
         raise RunRefused(
             f"Run {run_id} seeks the highest rate or ends early on a budget: its rate is its own."
         )
-    running = LoadRun.objects.filter(
-        pk=run_id, state=State.RUNNING, cancel_requested_at__isnull=True
-    )
-    if not running.update(wanted_rate=msgspec.to_builtins(Wish(rate, by, time.time()))):
-        raise RunRefused(f"Run {run_id} does not load its target now: its rate can't be changed.")
+    _check_time_is_left(run)
+    wish = Wish(rate, name_of(user, trigger), time.time())
+    with transaction.atomic(using=router.db_for_write(LoadRun)):
+        running = LoadRun.objects.filter(
+            pk=run_id, state=State.RUNNING, cancel_requested_at__isnull=True
+        )
+        if not running.update(wanted_rate=msgspec.to_builtins(wish)):
+            raise RunRefused(
+                f"Run {run_id} does not load its target now: its rate can't be changed."
+            )
+        _tell(f"change the rate of a load run to {rate:,.4g} req/s", run, user, trigger, request)
+
+
+def _check_time_is_left(run: LoadRun) -> None:
+    """Raise ``RunRefused`` in the last seconds of a run: its worker would read the wish too late.
+
+    By the newest second that is stored, which may be a second old: ``steering.without_effect``
+    finds what slips through.
+    """
+    newest = Sample.objects.filter(run=run, route="").aggregate(last=Max("second"))["last"]
+    left_s = run.plan.get("duration_s", math.inf) - (0 if newest is None else newest + 1)
+    needed_s = LEAST_LEFT_S + conf().HEARTBEAT_S
+    if left_s < needed_s:
+        raise RunRefused(
+            f"Run {run.pk} ends in about {max(0.0, left_s):.0f} s: another rate needs "
+            f"{needed_s:.0f} s to have an effect. It goes on at its own."
+        )
 
 
 def expire_samples() -> int:

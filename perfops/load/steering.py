@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan, Scenario, Stage
 from perfops.load.schedule import Schedule
 from perfops.load.sizing import MOST_VUS
+from perfops.models.runs import LoadRun
 
 # What is left of the plan must be worth a start of k6.
 LEAST_LEFT_S = 5.0
@@ -55,6 +57,25 @@ class Load(Protocol):
 def of_row(row: dict[str, Any]) -> list[Change]:
     """Return the changes that a run's plan or summary keeps, in order."""
     return msgspec.convert(row.get(CHANGES, []), list[Change])
+
+
+def without_effect(run: LoadRun) -> str:
+    """Say that the last wish for another rate came too late for a run that has ended; "": none.
+
+    A run needs ``LEAST_LEFT_S`` seconds of its plan for a change.
+    """
+    if run.is_active or run.wanted_rate is None:
+        return ""
+    wish = msgspec.convert(run.wanted_rate, Wish)
+    changes = of_row(run.plan)
+    if changes and (changes[-1].now, changes[-1].by) == (wish.rate, wish.by):
+        return ""
+    whose = f" by {wish.by}" if wish.by else ""
+    at = datetime.fromtimestamp(wish.at, UTC)
+    return (
+        f"{wish.rate:,.4g} req/s{whose}, asked for at {at:%H:%M:%S} UTC, had no effect: the run "
+        f"ended first, or had less than {LEAST_LEFT_S:.0f} s left."
+    )
 
 
 def rate_at(plan: Scenario, second: float) -> float:

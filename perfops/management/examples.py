@@ -49,6 +49,12 @@ manage.py list_routes > routes.json                   all URLs that can be asked
 manage.py list_routes --observed --days 3             with the shares of the traffic of three days
 manage.py list_routes --format text                   a line for each route
 """,
+    "load_run": """
+manage.py load_run 12                 how far it is; its report when it has ended
+manage.py load_run 12 --rate 150      go on with 150 requests a second, to the end of its plan
+manage.py load_run 12 --cancel        end it within seconds
+manage.py load_run 12 --format json   for a program
+""",
     "perfops": """
 manage.py perfops                  five lines: fine or not, last run, budgets, findings, now
 manage.py perfops --format json    the same for a program

@@ -14,7 +14,7 @@ from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.jobs import queue
-from perfops.load import selectors
+from perfops.load import selectors, steering
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
 from perfops.models.runs import LoadRun
@@ -40,7 +40,8 @@ def verdict(run: LoadRun) -> str:
 def run_as_text(run: LoadRun, console: Console) -> None:
     title = f"Run {run.pk} · {run.scenario} → {run.target}"
     console.print(f"\n{escape(title)}   {coloured(verdict(run).upper(), run.verdict or 'warn')}")
-    for reason in filter(None, [*run.reasons, same_build.of_run(run)]):
+    late = steering.without_effect(run)
+    for reason in filter(None, [*run.reasons, late, same_build.of_run(run)]):
         console.print(f"  {escape(reason)}")
     if run.summary:
         _figures(run, console)

@@ -1,4 +1,4 @@
-"""Who may call the API, how a request is refused, and the signal of every write.
+"""Who may call the API, how a request is refused, and that every write is told.
 
 A guard is a function from a permission, such as ``perfops.run_loadrun``, to what django-ninja takes
 as ``auth`` of an endpoint. What it returns for a request is the user, or has it as ``user``.
@@ -7,14 +7,12 @@ as ``auth`` of an endpoint. What it returns for a request is the user, or has it
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.dispatch import Signal
 from django.http import HttpRequest
 from ninja.security import SessionAuth
 
-Guard = Callable[[str], Any]
+from perfops.signals import tell
 
-# Sent after a write: ``request``, ``action`` (such as "start a load run"), ``subject`` ("run 12").
-written = Signal()
+Guard = Callable[[str], Any]
 
 
 class Refused(Exception):
@@ -61,5 +59,5 @@ def user_of(request: HttpRequest) -> Any:
 
 
 def note(request: HttpRequest, action: str, subject: str) -> None:
-    """Say that a write was done: an audit log hears of it by the signal ``written``."""
-    written.send(sender=None, request=request, action=action, subject=subject)
+    """Say that a write was done: an audit log hears of it by ``perfops.signals.written``."""
+    tell(action, subject, request=request, user=user_of(request))

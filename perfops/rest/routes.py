@@ -51,6 +51,10 @@ OPERATIONS = (
         "Cancel a load run", True,
     ),
     _Operation(
+        "POST", "/runs/{int:id}/rate", runs.change_rate, "run_loadrun", schemas.Run,
+        "Change the rate of a load run that goes on", True,
+    ),
+    _Operation(
         "GET", "/incidents", findings.incidents, "view_finding", schemas.Incidents,
         "List what needs attention",
     ),

@@ -1,8 +1,9 @@
-"""Load runs over REST: list, one with its verdict, start, cancel."""
+"""Load runs over REST: list, one with its verdict, start, cancel, go on at another rate."""
 
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -17,11 +18,11 @@ from perfops.budgets.selectors import Judgement
 from perfops.budgets.starting import Wishes
 from perfops.conf import conf
 from perfops.jobs import lifecycle
-from perfops.load import services
+from perfops.load import services, sizing, steering
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 from perfops.rest import pages, schemas
-from perfops.rest.access import Refused, note, user_of
+from perfops.rest.access import Refused, user_of
 
 _WIDE = ("fingerprint", "server", "log", "message")
 ONE = "perfops_run"
@@ -60,14 +61,13 @@ def start(request: HttpRequest, data: schemas.NewRun, response: HttpResponse) ->
         wishes = {name: getattr(data, name) for name in Wishes.__struct_fields__}
         run = starting.start(
             data.scenario, Wishes(**wishes), target=data.target, trigger=Trigger.API,
-            user=user_of(request),
+            user=user_of(request), request=request,
         )  # fmt: skip
     except services.TargetBusy as error:
         location = address(request, error.run_id)
         raise Refused(409, str(error), headers={"Location": location}) from error
     except services.RunRefused as error:
         raise Refused(422, str(error), errors=[("body", str(error))]) from error
-    note(request, "start a load run", f"run {run.pk} ({run.scenario}, {run.target})")
     response["Location"] = address(request, run.pk)
     return _detail(_found(run.pk))
 
@@ -75,9 +75,35 @@ def start(request: HttpRequest, data: schemas.NewRun, response: HttpResponse) ->
 def cancel(request: HttpRequest, id: int = Path(le=pages.LARGEST_KEY)) -> dict[str, Any]:  # type: ignore[type-arg]  # noqa: A002
     """End a run: at once while it is queued, within seconds while it runs."""
     run = _found(id)
-    if not services.request_cancel(run.pk) and not _found(id).is_active:
+    canceled = services.request_cancel(
+        run.pk, user=user_of(request), trigger=Trigger.API, request=request
+    )
+    if not canceled and not _found(id).is_active:
         raise Refused(409, f"Run {run.pk} has ended already.")
-    note(request, "cancel a load run", f"run {run.pk} ({run.scenario}, {run.target})")
+    return _detail(_found(id))
+
+
+def change_rate(
+    request: HttpRequest,
+    data: schemas.NewRate,
+    id: int = Path(le=pages.LARGEST_KEY),  # type: ignore[type-arg]  # noqa: A002
+) -> dict[str, Any]:
+    """Have a run go on at another rate within seconds, to the end of its plan.
+
+    A run that does not load its target now, ends within seconds, or has a rate of its own (it seeks
+    the highest one, or ends early on a budget) is a 409.
+    """
+    run = _found(id)
+    try:
+        sizing.check_caps(data.rate, None)
+    except sizing.SizeRefused as error:
+        raise Refused(422, str(error), errors=[("body.rate", str(error))]) from error
+    try:
+        services.request_rate(
+            run.pk, data.rate, user=user_of(request), trigger=Trigger.API, request=request
+        )
+    except services.RunRefused as error:
+        raise Refused(409, str(error)) from error
     return _detail(_found(id))
 
 
@@ -134,7 +160,14 @@ def _row(run: LoadRun) -> dict[str, Any]:
 
 def _detail(run: LoadRun) -> dict[str, Any]:
     judgements = [judged(each) for each in budgets.of_run(run)]
-    return {**_row(run), "noise": same_build.of_run(run), "budgets": judgements}
+    changes = [msgspec.to_builtins(each) for each in steering.of_row(run.plan)]
+    return {
+        **_row(run),
+        "noise": same_build.of_run(run),
+        "rate_changes": changes,
+        "rate_not_changed": steering.without_effect(run),
+        "budgets": judgements,
+    }
 
 
 def judged(each: Judgement) -> dict[str, Any]:

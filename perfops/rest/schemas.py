@@ -63,6 +63,12 @@ class NewRun(_Input):
     minutes: Wish | None = None
 
 
+class NewRate(_Input):
+    """``rate``: requests/s, at which a run is to go on."""
+
+    rate: Annotated[float, Field(strict=True, ge=1, allow_inf_nan=False, examples=[150])]
+
+
 class Mute(_Input):
     """``until``: the day on which it is shown again."""
 
@@ -116,9 +122,22 @@ class RunRow(Schema):
     error_rate: float | None
 
 
+class RateChange(Schema):
+    """At ``second`` of the run from ``before`` to ``now`` requests/s; ``by`` whom."""
+
+    second: float
+    before: float
+    now: float
+    by: str
+
+
 class Run(RunRow):
     noise: str = Field(
         description="What a verdict on this host is worth, as aa_test measured it; empty: not yet."
+    )
+    rate_changes: list[RateChange]
+    rate_not_changed: str = Field(
+        description="Which wish for another rate had no effect, and why; empty: none."
     )
     budgets: list[Judged]
 

@@ -147,6 +147,7 @@ MATRIX = [
     ("POST", f"{OPS}/runs", staff_write(201), {"scenario": "smoke"}),
     ("GET", f"{OPS}/runs/{{id}}", staff_read(200), None),
     ("POST", f"{OPS}/runs/{{id}}/cancel", staff_write(200), None),
+    ("POST", f"{OPS}/runs/{{id}}/rate", staff_write(409), {"rate": 150}),
     ("GET", f"{OPS}/incidents", staff_read(200), None),
     ("GET", f"{OPS}/findings", staff_read(200), None),
     ("GET", f"{OPS}/findings/{{id}}", staff_read(200), None),

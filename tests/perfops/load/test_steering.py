@@ -1,11 +1,15 @@
 """A run whose rate is changed while it goes on: what is sent, what is said of it, who may."""
 
+import json
 import time
 
 import pytest
+from django.core.management import call_command
 from hypothesis import given
 from hypothesis import strategies as st
 
+from midst.accounts.models import AuditEvent
+from perfops import tasks
 from perfops.admin.run_page import charts
 from perfops.budgets import verdicts
 from perfops.load import scenarios as plans
@@ -16,6 +20,7 @@ from perfops.load.scenarios import Plan, Scenario, Stage
 from perfops.load.steering import Change, Steering, Wish
 from perfops.load.validity import VALID, ValidityErrors
 from perfops.models import LoadRun
+from perfops.models.runs import Sample
 from tests.perfops import programs
 from tests.perfops.budgets.test_verdicts import run_with
 from tests.perfops.load.test_load_runs import executing, wait_until
@@ -116,6 +121,119 @@ def test_who_starts_runs_changes_their_rate_and_the_history_says_so(admin_client
     )
 
 
+@pytest.fixture
+def running():
+    """A run of 60 s that loads its target, 20 s after its start."""
+    plan = {"duration_s": 60.0, "requests": 600, "peak_rate": 10}
+    run = LoadRun.objects.create(
+        scenario="smoke", target="http://127.0.0.1:1", state="running", plan=plan,
+        heartbeat_at="2999-01-01T00:00Z",
+    )  # fmt: skip
+    Sample.objects.create(run=run, route="", second=19, requests=10)
+    return run
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("second", "is_met"), [(19, True), (50, True), (53, False), (58, False)])
+def test_a_wish_that_would_come_too_late_is_refused_and_said(running, second, is_met):
+    """A worker reads it within 3 s, and needs 5 more."""
+    Sample.objects.filter(run=running).update(second=second)
+    if is_met:
+        runs.request_rate(running.pk, 50)
+    else:
+        with pytest.raises(runs.RunRefused, match=rf"ends in about {59 - second} s: .* needs 8 s"):
+            runs.request_rate(running.pk, 50)
+    running.refresh_from_db()
+    assert (running.wanted_rate is not None) == is_met
+
+
+@pytest.mark.django_db
+def test_a_wish_that_came_too_late_all_the_same_is_named_when_the_run_has_ended(
+    running, admin_client, capsys
+):
+    runs.request_rate(running.pk, 50)
+    running.refresh_from_db()
+    assert steering.without_effect(running) == ""
+    running.state = "finished"
+    running.save()
+    said = steering.without_effect(running)
+    assert said.startswith("50 req/s by ")
+    assert "had no effect" in said
+    page = admin_client.get(f"/admin/perfops/loadrun/{running.pk}/change/").content.decode()
+    assert "Rate not changed" in page
+    call_command("load_run", str(running.pk))
+    assert "had no effect" in capsys.readouterr().out
+    by = running.wanted_rate["by"]
+    change = {"second": 21.0, "before": 10.0, "now": 50.0, "by": by}
+    running.plan[steering.CHANGES] = [change]
+    assert steering.without_effect(running) == ""
+
+
+@pytest.mark.django_db
+def test_a_run_is_shown_steered_and_canceled_at_the_terminal(running, capsys):
+    def ended(*words):
+        with pytest.raises(SystemExit) as left:
+            call_command("load_run", str(running.pk), *words)
+        return left.value.code
+
+    call_command("load_run", str(running.pk))
+    assert "20 of 60 s · 10 requests, 0 errors" in capsys.readouterr().out
+    call_command("load_run", str(running.pk), "--rate", "50", "--format", "json")
+    assert "goes on with 50 req/s" in json.loads(capsys.readouterr().out)["done"]
+    running.refresh_from_db()
+    assert running.wanted_rate["rate"] == 50
+    assert ended("--rate", "99999") == 2
+    assert "MAX_RATE" in capsys.readouterr().err
+    call_command("load_run", str(running.pk), "--cancel")
+    assert "is being canceled" in capsys.readouterr().out
+    running.refresh_from_db()
+    assert running.cancel_requested_at
+    LoadRun.objects.update(state="canceled", cancel_requested_at=None)
+    assert ended("--cancel") == 2
+    assert "has ended already" in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("empty_cache")
+def test_starts_changes_and_cancels_are_in_the_audit_log_from_wherever_they_come(
+    admin_client, monkeypatch
+):
+    """In the admin, over REST (see test_operations), at the terminal, by a schedule."""
+    monkeypatch.setattr("perfops.jobs.queue.enqueue", lambda *_, **__: None)
+    monkeypatch.setattr("getpass.getuser", lambda: "root")
+    pages = "/admin/perfops/loadrun/"
+
+    def asked():
+        rows = AuditEvent.objects.filter(event="operation").order_by("pk")
+        return [(row.actor_name, row.details["by"], row.details["action"]) for row in rows]
+
+    admin_client.post(f"{pages}start/", {"scenario": "smoke", "target": "http://127.0.0.1:3001"})
+    run = LoadRun.objects.get()
+    LoadRun.objects.update(state="running", heartbeat_at="2999-01-01T00:00Z")
+    admin_client.post(f"{pages}{run.pk}/rate/", {"rate": 17})
+    admin_client.post(f"{pages}{run.pk}/cancel/")
+    # It is being canceled already.
+    admin_client.post(f"{pages}{run.pk}/cancel/")
+    change = "change the rate of a load run to 17 req/s"
+    verbs = ["start a load run", change, "cancel a load run"]
+    assert asked() == [("admin", "admin", verb) for verb in verbs]
+    row = AuditEvent.objects.filter(event="operation").first()
+    assert (row.address, row.subject) == ("127.0.0.1", f"run {run.pk} (smoke, {run.target})")
+    AuditEvent.objects.all().delete()
+    LoadRun.objects.update(cancel_requested_at=None)
+    call_command("load_run", str(run.pk), "--rate", "17")
+    call_command("load_run", str(run.pk), "--cancel")
+    LoadRun.objects.update(state="canceled")
+    runs.request_run(scenario="smoke")
+    LoadRun.objects.update(state="canceled")
+    tasks.scheduled_run("smoke")
+    me = "root at the command line"
+    assert asked() == [
+        ("", me, change), ("", me, "cancel a load run"), ("", me, "start a load run"),
+        ("", "schedule", "start a load run"),
+    ]  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.usefixtures("quick_enough")
@@ -124,7 +242,7 @@ def test_a_run_goes_on_at_another_rate_in_the_same_recording(scenario, site):
     thread = executing(run)
     wait_until(lambda: selectors.progress(run).requests > 20)
     first = programs.k6_of(site.url)
-    runs.request_rate(run.pk, 60, "ada")
+    runs.request_rate(run.pk, 60)
     wait_until(lambda: LoadRun.objects.get(pk=run.pk).plan.get("rate_changes"))
     thread.join(120)
     run.refresh_from_db()

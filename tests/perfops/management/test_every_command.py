@@ -104,6 +104,7 @@ WRONG = [
     ("import_profile nothing.json --owner grace", "No such file"),
     ("stack nothing", "status"),
     ("list_routes --filled nothing.json", "No such file"),
+    ("load_run 999999", "There is no run 999999"),
 ]
 # Nothing of them can be wrong before it is made: new names, texts, and files that are written.
 NO_NAMES = {

@@ -111,6 +111,28 @@ def test_a_run_is_canceled_once():
     assert someone.post(f"/perfops/runs/{run}/cancel", None).status_code == 409
 
 
+def test_a_run_goes_on_at_another_rate():
+    someone = bot()
+    run = someone.post("/perfops/runs", {"scenario": "smoke"}).json()["id"]
+    url = f"/perfops/runs/{run}/rate"
+    refused = someone.post(url, {"rate": 150})
+    assert refused.status_code == 409
+    assert "does not load its target now" in refused.json()["detail"]
+    LoadRun.objects.update(state="running", heartbeat_at="2999-01-01T00:00Z")
+    for wrong in ({"rate": "150"}, {"rate": 0}, {"rate": 99_999}, {}):
+        answer = someone.post(url, wrong)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "body.rate")
+    met = someone.post(url, {"rate": 150})
+    assert (met.status_code, met.json()["rate_changes"]) == (200, [])
+    assert LoadRun.objects.get().wanted_rate["by"] == "operator"
+    row = AuditEvent.objects.filter(event="operation").last()
+    assert (row.actor_name, row.details["action"]) == (
+        "operator", "change the rate of a load run to 150 req/s",
+    )  # fmt: skip
+    LoadRun.objects.update(state="finished")
+    assert "had no effect" in someone.get(f"/perfops/runs/{run}").json()["rate_not_changed"]
+
+
 def test_a_run_that_no_worker_took_is_not_shown_as_queued_for_ever():
     run = runs.request_run(scenario="smoke", enqueue=False)
     LoadRun.objects.filter(pk=run.pk).update(created_at=timezone.now() - timedelta(days=1))
