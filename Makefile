@@ -11,7 +11,7 @@ PYTHON := .venv/bin/python
 SYNC := $(UV) sync --locked --quiet --compile-bytecode
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install run up down test test-slow coverage lint format docs test-django-6 compose-test faults counts clean
+.PHONY: help install run up down test test-slow coverage lint format docs test-django-6 compose-test faults counts random-search clean
 
 help: ## list these verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test: install ## the tests that take a newcomer minutes
 
 test-slow: install ## those with fleets of processes, in a browser (Chromium), on Debian's PostgreSQL 15
 	@$(PYTHON) -m pytest -n 2 -m "(slow or browser) and not e2e and not containers"
+
+random-search: install ## the property tests with 200 new examples each; a failure says how to try it again
+	@HYPOTHESIS_PROFILE=random $(PYTHON) -m pytest -n 2 -m "hypothesis and not e2e" --hypothesis-seed=random tests
 
 coverage: install ## both, with coverage of lines and branches; takes half as long again
 	@$(PYTHON) -m pytest -n 2 -m "not e2e and not containers" --cov --cov-report=term
