@@ -3,6 +3,7 @@ console complains of, what is asked of another server, and what is wider than it
 
 ``PICTURES=folder`` in the environment keeps a picture of each. What a role gets and is offered:
 ``tests/perfops/admin/test_roles.py``; how many statements a page takes: ``test_a_year.py`` there.
+A superuser gets every page at each width and in both themes; a role gets its pages in one each.
 """
 
 import itertools
@@ -12,7 +13,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.template.loader import render_to_string
@@ -23,6 +23,7 @@ from django_celery_beat.models import PeriodicTask
 
 from perfops.models import Analysis, Budget, Finding, LoadRun, QueryTemplate
 from perfops.models.decisions import Waiver
+from tests.browser.axe import Eyes
 from tests.browser.test_perfops_pages import everything, query
 
 __all__ = ["everything", "query"]
@@ -31,10 +32,8 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-# All six take twice as long, and no rule looks at a theme and a width together.
-LOOKED_AT = (("light", 1440), ("dark", 360), ("light", 768))
-# What axe-core says at this width it is asked on the roles' pages: half of all, which is enough.
-BY_ROLES = 768
+WIDTHS = (360, 768, 1440)
+THEMES = ("light", "dark")
 # What each role gets is tests/perfops/admin/test_roles.py's: these are not among it.
 NOT_VIEWERS = (
     "_add", "_delete", "loadrun_start", "cache_clear", "django_celery_beat_periodictask_changelist",
@@ -43,28 +42,25 @@ NOT_VIEWERS = (
 NOT_FOR = {
     "viewer": NOT_VIEWERS,
     "operator": tuple(each for each in NOT_VIEWERS if each != "loadrun_start"),
+    "administrator": tuple(each for each in NOT_VIEWERS if "periodictask" in each),
 }
-# What a theme or a width can change; all other rules are asked once a page.
-LOOKS = ("color-contrast", "scrollable-region-focusable", "target-size", "link-in-text-block")
-SERIOUS = ("serious", "critical")
-AXE = f"""async (looks) => {{
-  // Preloading asks the server for style sheets by addresses that it has not.
-  const options = {{ preload: false, resultTypes: ["violations"] }};
-  // The label of Django's search field is a picture with a text: that will do.
-  options.rules = {{ "target-size": {{ enabled: true }} }};
-  options.rules["label-title-only"] = {{ enabled: false }};
-  if (looks.length) options.runOnly = {{ type: "rule", values: looks }};
-  const found = await axe.run(document, options);
-  return found.violations.filter((each) => {list(SERIOUS)}.includes(each.impact)).map((each) =>
-    `${{each.id}}: ` + each.nodes.slice(0, 3).map((node) => node.html.slice(0, 150)).join(" | "));
-}}"""
-FITS = "document.documentElement.scrollWidth <= window.innerWidth"
+# What does not fit is scrolled to: no column is squeezed to a letter's width.
+NARROWEST = 40
 # On phones alone the search is below the navigation.
-SEARCH_IS_BESIDE = """() => {
-  const [list, search] = [".po-nav ul", ".po-nav form"].map((each) => document.querySelector(each));
-  return !list || window.innerWidth < 768 ||
-    search.getBoundingClientRect().top < list.getBoundingClientRect().bottom;
-}"""
+LAID_OUT = f"""() => {{
+  const wrong = [], [list, search] = [".po-nav ul", ".po-nav form"].map((each) =>
+    document.querySelector(each));
+  if (document.documentElement.scrollWidth > window.innerWidth) wrong.push("wider than its window");
+  const narrow = [...document.querySelectorAll("td, tbody th")].find((cell) => {{
+    const width = cell.getBoundingClientRect().width;
+    return width > 0 && width < {NARROWEST} && cell.innerText.trim().length > 12;
+  }});
+  if (narrow) wrong.push(`a narrow cell: ${{narrow.innerText}}`);
+  if (list && window.innerWidth >= 768 &&
+    search.getBoundingClientRect().top >= list.getBoundingClientRect().bottom)
+    wrong.push("the search is below the navigation");
+  return wrong;
+}}"""
 
 
 def ours(role=""):
@@ -79,7 +75,7 @@ def ours(role=""):
         ("perfops_loadrun_start",), ("perfops_loadrun_compare", run.pk),
         ("perfops_analysis_changelist",), ("perfops_analysis_change", analysis.pk),
         ("perfops_analysis_now",), ("perfops_analysis_capacity",),
-        ("perfops_analysis_tables", earlier.pk),
+        ("perfops_analysis_tables", earlier.pk), ("perfops_analysis_indexes", earlier.pk),
         ("perfops_analysis_difference", analysis.pk, earlier.pk),
         ("perfops_querytemplate_changelist",),
         ("perfops_querytemplate_change", QueryTemplate.objects.latest("first_seen_at").pk),
@@ -100,71 +96,92 @@ def ours(role=""):
     yield from ("/", search, f"{search}?q=shelves", f"{search}?q=nothing")
 
 
-def test_no_page_has_anything_serious_in_any_theme_or_width(
+def test_no_page_has_anything_serious_for_any_role_in_any_theme_or_width(
     open_admin, live_server, everything, query
 ):
-    page, script = open_admin(), Axe().axe_script
-    wrong, answers = [], []
-    page.on("request", lambda asked: answers.append(asked.url))
-    for path in ours():
+    page, eyes = open_admin(), Eyes()
+    wrong, asked = [], []
+    page.context.on("request", lambda request: asked.append(request.url))
+    for turn, path in enumerate(ours()):
         page.goto(live_server.url + path)
-        wrong += [f"{path} {each}" for each in looked_at(page, script, path)]
+        wrong += [f"{path} {each}" for each in looked_at(page, eyes, path, looks_of(turn))]
     # The form of several findings at once is the answer to a form.
     page.goto(live_server.url + reverse("admin:perfops_finding_changelist"))
     page.check("#action-toggle")
     page.select_option("[name=action]", "mute_selected")
     page.click("[name=index]")
     page.wait_for_selector("[name=until]")
-    wrong += [f"mute {each}" for each in looked_at(page, script, "/mute/")]
-    wrong += [said for role in NOT_FOR for said in walked_as(role, open_admin, live_server, script)]
+    wrong += [f"mute {each}" for each in looked_at(page, eyes, "/mute/", looks_of(0))]
+    for role in NOT_FOR:
+        page = open_admin(role=role)
+        page.context.on("request", lambda request: asked.append(request.url))
+        wrong += walked_as(role, page, live_server.url, eyes)
     assert wrong == []
-    outside = [url for url in answers if not url.startswith((live_server.url, "data:"))]
-    assert outside == []
+    assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
 
 
-def walked_as(role, open_admin, live_server, script):
+def looks_of(turn):
+    """The three widths with both themes among them; two pages after each other have all six.
+
+    The widths go up and down in turn: a window is only made another where it must be.
+    """
+    widths = WIDTHS[:: -1 if turn % 2 else 1]
+    return [(THEMES[(turn // 2 + number) % 2], width) for number, width in enumerate(widths)]
+
+
+def walked_as(role, page, url, eyes):
     """Yield what is wrong with the pages of a role, each in one theme and width, in rotation.
 
-    Every other page, and the next role the others: templates are the same ones.
+    What the roles before saw in that theme and width is not looked at again.
     """
-    page, turn = open_admin(role=role), list(NOT_FOR).index(role)
-    for number, path in enumerate(ours(role)):
-        if number % 2 != turn:
-            continue
-        answer = page.goto(live_server.url + path)
+    turn = list(NOT_FOR).index(role)
+    pages = [
+        (looks_of(number)[(number + turn) % 3], path) for number, path in enumerate(ours(role))
+    ]
+    for look, path in sorted(pages):
+        show(page, look)
+        answer = page.goto(url + path)
         if not answer.ok:
             yield f"{role} {path} {answer.status}"
-        look = LOOKED_AT[number % len(LOOKED_AT)]
-        for each in looked_at(page, script, f"{role}{path}", [look]):
-            yield f"{role} {path} {each}"
-        if not page.evaluate(SEARCH_IS_BESIDE):
-            yield f"{role} {path} {look}: the search is below the navigation"
+        if path == reverse("admin:index") or eyes.has_new(page, look):
+            for each in looked_at(page, eyes, f"{role}{path}", [look]):
+                yield f"{role} {path} {each}"
+        else:
+            for each in laid_out(page):
+                yield f"{role} {path} {look}: {each}"
 
 
-def looked_at(page, script, path, looks=LOOKED_AT):
+def looked_at(page, eyes, path, looks):
     """Return what is wrong with the page that is open, in each of ``looks``."""
-    page.evaluate(script)
+    eyes.open(page)
     # A colour is looked at when it has changed, not while it does.
     page.add_style_tag(content="* { transition: none !important; }")
-    rules, wrong = [], []
-    for theme, width in looks:
-        page.emulate_media(color_scheme=theme)
-        page.set_viewport_size({"width": width, "height": 900})
-        by_roles = looks is LOOKED_AT and width == BY_ROLES
-        found = [] if by_roles else page.evaluate(AXE, rules)
-        rules = list(LOOKS)
-        if not page.evaluate(FITS):
-            found.append("wider than its window")
-        wrong += [f"{theme} {width}: {each}" for each in found]
-        keep(page, path, theme, width)
+    wrong = eyes.whole(page)
+    for look in looks:
+        show(page, look)
+        found = [*eyes.parts(page, look), *laid_out(page)]
+        wrong += [f"{look}: {each}" for each in found]
+        keep(page, path, *look)
     return wrong
+
+
+def show(page, look):
+    theme, width = look
+    page.emulate_media(color_scheme=theme)
+    if page.viewport_size["width"] != width:
+        page.set_viewport_size({"width": width, "height": 900})
+
+
+def laid_out(page):
+    """Return what is wrong with where things are."""
+    return page.evaluate(LAID_OUT)
 
 
 def test_pages_of_refusal_are_as_good_as_the_others(
     open_admin, live_server, client, django_user_model, monkeypatch
 ):
     """403, 404, 500 and too many attempts at signing in, by whom nobody knows."""
-    page, script, wrong = open_admin(), Axe().axe_script, []
+    page, eyes, wrong = open_admin(), Eyes(), []
     nobody = django_user_model.objects.create_user("nobody", password="x", is_staff=True)
     client.force_login(nobody)
     start = reverse("admin:perfops_loadrun_start")
@@ -181,9 +198,11 @@ def test_pages_of_refusal_are_as_good_as_the_others(
         ),
     }  # fmt: skip
     page.goto(live_server.url)
-    for status, html in written.items():
+    for turn, (status, html) in enumerate(written.items()):
         page.set_content(html)
-        wrong += [f"{status} {each}" for each in looked_at(page, script, f"/{status}/")]
+        wrong += [
+            f"{status} {each}" for each in looked_at(page, eyes, f"/{status}/", looks_of(turn))
+        ]
     assert wrong == []
 
 
