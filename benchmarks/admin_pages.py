@@ -86,20 +86,15 @@ def _run() -> Any:
     )  # fmt: skip
 
 
-def asked(newest: int, before: int) -> dict[str, str]:
-    """Return the addresses of the pages of load runs."""
-    from django.urls import reverse
-
-    return {
-        "list": reverse("admin:perfops_loadrun_changelist"),
-        "detail": reverse("admin:perfops_loadrun_change", args=[newest]),
-        "compare": f"{reverse('admin:perfops_loadrun_compare', args=[newest])}?with={before}",
-    }
-
-
-def fill_rest(runs: list[int]) -> None:
+def fill_rest(
+    runs: list[int],
+    *,
+    analyses: int = ANALYSES,
+    findings: int = FINDINGS,
+    statements: int = STATEMENTS,
+    days: int = 365,
+) -> None:
     """Make a year of all that is no load run; ``runs``: the newest, for what hangs on them."""
-    from django.core.management import call_command
     from django.db import connection
     from django.utils import timezone
 
@@ -111,12 +106,13 @@ def fill_rest(runs: list[int]) -> None:
         LoadRun,
         Occurrence,
         QueryTemplate,
+        Recommendation,
         RunStatement,
         Waiver,
     )
     from perfops.origins import store
 
-    now, year = timezone.now(), timedelta(days=365)
+    now, year = timezone.now(), timedelta(days=days)
     Evaluation.objects.bulk_create(
         (
             Evaluation(budget=budget, run_id=run, outcome="met", value=1, target=1, threshold=1)
@@ -127,14 +123,14 @@ def fill_rest(runs: list[int]) -> None:
     )
     Analysis.objects.bulk_create(
         Analysis(
-            state="finished", created_at=now - year * n / ANALYSES, counts={"warning": OPEN},
-            finished_at=now - year * n / ANALYSES,
+            state="finished", created_at=now - year * n / analyses, counts={"warning": OPEN},
+            finished_at=now - year * n / analyses,
         )
-        for n in reversed(range(ANALYSES))
+        for n in reversed(range(analyses))
     )  # fmt: skip
     last = Analysis.objects.latest("pk")
     evidence = [["calls", 9]] * 6
-    findings = Finding.objects.bulk_create(
+    found = Finding.objects.bulk_create(
         Finding(
             database="default", fingerprint=f"f{n}", advisor="seq_scans", object=f"public.t{n}",
             severity="warning", title=f"public.t{n} is read in full", evidence=evidence,
@@ -142,22 +138,27 @@ def fill_rest(runs: list[int]) -> None:
             status="open" if n < OPEN else "resolved", resolved_at=None if n < OPEN else now,
             last_analysis=last,
         )
-        for n in range(FINDINGS)
+        for n in range(findings)
     )  # fmt: skip
     Occurrence.objects.bulk_create(
         (
             Occurrence(analysis=each, finding=finding, severity="warning", evidence=evidence)
             for each in Analysis.objects.order_by("-pk")[:100]
-            for finding in findings[:OPEN]
+            for finding in found[:OPEN]
         ),
         batch_size=1000,
     )
+    Recommendation.objects.create(
+        finding=found[1], kind="add", index_schema="public", index_name="x", unit="ms", gain=0.9,
+        proof="rehearsed on a copy", app_label="shop", migration_name="0007_add_x",
+        migration="class Migration: ...", effects=[],
+    )  # fmt: skip
     Waiver.objects.bulk_create(
         Waiver(budget="p95 latency", reason="x", ends_at=now - year * n / 100) for n in range(100)
     )
     QueryTemplate.objects.bulk_create(
         QueryTemplate(id=n, database="default", text=f"SELECT {n}", first_seen_at=now)
-        for n in range(STATEMENTS)
+        for n in range(statements)
     )
     RunStatement.objects.bulk_create(
         RunStatement(
@@ -166,16 +167,21 @@ def fill_rest(runs: list[int]) -> None:
             executions=1000, max_calls_per_execution=1, repeated_executions=0, repeated_calls=0,
         )
         for run in runs
-        for n in range(200)
+        for n in range(min(200, statements))
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
         # Each hour of the last days, each day before them; the nightly folding makes months.
-        for step, days in (("1 hour", 14), ("1 day", 365)):
-            cursor.execute(_ORIGINS, [STATEMENTS - 1, days, step])
-            cursor.execute(_TOTALS, [days, step])
+        for step, span in (("1 hour", min(14, days)), ("1 day", days)):
+            cursor.execute(_ORIGINS, [statements - 1, span, step])
+            cursor.execute(_TOTALS, [span, step])
     store.expire()
-    # Two of the real kind, with what was seen of this database. They end with 1 for what they find.
+
+
+def analyze_twice() -> None:
+    """Make two analyses of the real kind: they end with 1 for what they find in this database."""
+    from django.core.management import call_command
+
     for _ in range(2):
         with suppress(SystemExit), redirect_stdout(io.StringIO()):
             call_command("analyze_db")
@@ -184,9 +190,11 @@ def fill_rest(runs: list[int]) -> None:
 def pages(newest: int, before: int) -> dict[str, str]:
     """Return the addresses of all pages of perfops that one can look at, by name."""
     from django.urls import reverse
+    from django_celery_beat.models import PeriodicTask
 
     from perfops.models import Analysis, Budget, Finding, QueryTemplate, ScopeTotal, Waiver
 
+    schedule = PeriodicTask.objects.filter(crontab__isnull=False).earliest("pk").pk
     analyses = list(Analysis.objects.order_by("-pk").values_list("pk", flat=True)[:2])
     rows = {
         "analysis": analyses[0],
@@ -198,16 +206,26 @@ def pages(newest: int, before: int) -> dict[str, str]:
         "waiver": Waiver.objects.latest("pk").pk,
     }
 
-    def of(name: str, *keys: int) -> str:
+    def of(name: str, *keys: int | str) -> str:
         return reverse(f"admin:{name}", args=keys)
 
-    found = {"overview": of("index"), "cache": of("cache"), "tasks": of("tasks")}
+    found = {each: of(each) for each in ("index", "cache", "tasks")}
     for model, key in rows.items():
         found[f"{model} list"] = of(f"perfops_{model}_changelist")
         found[f"{model} page"] = of(f"perfops_{model}_change", key)
         found[f"{model} history"] = of(f"perfops_{model}_history", key)
+    for model in ("budget", "waiver"):
+        found[f"{model} add"] = of(f"perfops_{model}_add")
+    for model in ("analysis", "budget", "finding", "loadrun", "querytemplate"):
+        found[f"{model} delete"] = of(f"perfops_{model}_delete", rows[model])
     return {
         **found,
+        "landing page": "/",
+        "models": of("app_list", "perfops"),
+        "schedules list": of("django_celery_beat_periodictask_changelist"),
+        "schedule page": of("django_celery_beat_periodictask_change", schedule),
+        "capacity": of("perfops_analysis_capacity"),
+        "migration": of("perfops_finding_migration", rows["finding"]),
         "queries of a year": f"{found['querytemplate list']}?window=year",
         "findings, all": f"{found['finding list']}?status=all",
         "analysis tables": of("perfops_analysis_tables", analyses[0]),
@@ -219,7 +237,7 @@ def pages(newest: int, before: int) -> dict[str, str]:
         "search": f"{of('perfops_search')}?q=route",
         "run live": of("perfops_loadrun_live", newest),
         "run start": of("perfops_loadrun_start"),
-        "run compare": asked(newest, before)["compare"],
+        "run compare": f"{of('perfops_loadrun_compare', newest)}?with={before}",
     }
 
 
@@ -253,6 +271,7 @@ def _measure() -> int:
     client.force_login(User.objects.create_superuser("chief"))
     newest, before = fill()
     fill_rest([newest, before])
+    analyze_twice()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     worst = False
