@@ -10,6 +10,8 @@ from enum import StrEnum
 from statistics import median
 from typing import NamedTuple
 
+from perfops.statistics.host_drift import lasting
+from perfops.statistics.score_test import score_test
 from perfops.statistics.shifts import ALPHA, MIN_EFFECT, Shift, holm, pairs_for, shift
 
 NEW_RUNS, HISTORY_RUNS = 5, 30
@@ -22,7 +24,8 @@ MIN_PAIRS, MAX_PAIRS = 6, 20
 _OFTEN_UNTIL = 12
 # Of the chance of a false alarm: what the last look has.
 _LAST_SHARE = 0.4
-_RECENT = 5
+# New runs against history: ranks, and scores. Each has the chance ``ALPHA`` of a false alarm.
+_TESTS = 2
 
 
 class Outcome(StrEnum):
@@ -72,12 +75,12 @@ class Decision:
 def against_history(series: Sequence[Series]) -> Decision:
     """Compare the newest runs (five) with those before them (thirty), in order of time.
 
-    A figure fails by the rank test (p < 0.01 after Holm, shift >= 5%) that also stands against
-    the newest runs of the history, and after the history's own trend (Theil, 1950; Sen, 1968) is
-    taken off: a host that drifts slowly is no regression.
+    A figure fails by the rank test or by that of scores (p < 0.01 each after Holm, together at
+    most 0.02; shift >= 5%), unless the host's drift explains the shift. ``p`` is that of both
+    tests, twice the smaller one (Bonferroni).
     """
     alpha = ALPHA / max(1, len(series))
-    return _decide([_judged(each, alpha, steady=True) for each in series], ALPHA, is_last=True)
+    return _decide([_in_time(each, alpha) for each in series], ALPHA, is_last=True, tests=_TESTS)
 
 
 def in_turn(
@@ -93,7 +96,7 @@ def in_turn(
     if not is_last and not is_look(pairs, most):
         return None
     alpha = level(pairs, most, is_last=is_last)
-    judged = [_judged(each, alpha / len(series), steady=False) for each in series]
+    judged = [_judged(each, alpha / len(series)) for each in series]
     decision = _decide(judged, alpha, is_last=is_last)
     undecided = decision.outcome is Outcome.INCONCLUSIVE and not is_last
     return None if undecided else decision
@@ -118,29 +121,32 @@ def level(pairs: int, most: int, *, is_last: bool) -> float:
     return ALPHA - each * sum(number < pairs for number in before) if is_last else each
 
 
-def _judged(series: Series, alpha: float, *, steady: bool) -> Judged:
+def _judged(series: Series, alpha: float) -> Judged:
     found = shift(series.before, series.after, lower_is_better=True, alpha=alpha)
-    if steady:
-        recent = shift(series.before[-_RECENT:], series.after, lower_is_better=True).effect
-        effect = min(found.effect, recent, _without_trend(series))
-        found = replace(found, effect=effect, low=min(found.low, effect))
     return Judged(series, found, found.p, Outcome.INCONCLUSIVE, "")
 
 
-def _without_trend(series: Series) -> float:
-    """Return the shift that is left after the line through the history was taken off all runs."""
-    old, new = series.before, series.after
-    slopes = [(old[j] - old[i]) / (j - i) for i in range(len(old)) for j in range(i + 1, len(old))]
-    slope = median(slopes) if slopes else 0.0
-    flat = [value + slope * (len(old) - place) for place, value in enumerate(old)]
-    lifted = [value - slope * place for place, value in enumerate(new)]
-    return median(b - a for a in flat for b in lifted) / (abs(median(flat)) or 1.0)
+def _in_time(series: Series, alpha: float) -> Judged:
+    """Judge runs one after the other: the host may have drifted between them."""
+    judged = _judged(series, alpha)
+    found = judged.shift
+    effect = min(found.effect, lasting(series.before, series.after))
+    p = found.p
+    # The test of scores takes 10 ms: it is made where it may decide.
+    if effect >= MIN_EFFECT and p >= alpha:
+        p = min(p, score_test(series.before, series.after))
+    return replace(
+        judged,
+        shift=replace(found, effect=effect, low=min(found.low, effect)),
+        p=min(1.0, _TESTS * p),
+    )
 
 
-def _decide(found: list[Judged], alpha: float, *, is_last: bool) -> Decision:
+def _decide(found: list[Judged], alpha: float, *, is_last: bool, tests: int = 1) -> Decision:
+    """Decide by ``alpha`` for each of so many ``tests`` that a figure is judged by."""
     adjusted = holm({str(place): each.p for place, each in enumerate(found)})
     judged = [
-        _told(replace(each, p=adjusted[str(place)]), alpha, is_last=is_last)
+        _told(replace(each, p=adjusted[str(place)]), tests * alpha, is_last=is_last)
         for place, each in enumerate(found)
     ]
     outcomes = {each.outcome for each in judged}

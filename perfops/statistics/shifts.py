@@ -78,7 +78,7 @@ def mann_whitney(before: Sequence[float], after: Sequence[float]) -> float:
     values = sorted([*before, *after])
     # Twice the mid-rank is a whole number.
     doubled = {value: values.index(value) * 2 + values.count(value) + 1 for value in {*values}}
-    counts = _rank_sums(tuple(doubled[value] for value in values), len(after))
+    counts = sums_of_choices(tuple(doubled[value] for value in values), len(after))
     observed = sum(doubled[value] for value in after)
     return sum(n for total, n in counts.items() if total >= observed) / sum(counts.values())
 
@@ -93,21 +93,21 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return adjusted
 
 
-# Without ties all groups of the same sizes have one distribution.
+# Without ties all groups of the same sizes have one distribution of ranks.
 @lru_cache(32)
-def _rank_sums(ranks: tuple[int, ...], size: int) -> dict[int, int]:
-    """Return how many choices of ``size`` ranks have each sum."""
+def sums_of_choices(values: tuple[int, ...], size: int) -> dict[int, int]:
+    """Return each sum that a choice of ``size`` of ``values`` has, and of how many choices."""
     by_size: list[dict[int, int]] = [{0: 1}, *({} for _ in range(size))]
-    for rank in ranks:
+    for value in values:
         for smaller, larger in reversed(list(pairwise(by_size))):
             for total, n in smaller.items():
-                larger[total + rank] = larger.get(total + rank, 0) + n
+                larger[total + value] = larger.get(total + value, 0) + n
     return by_size[size]
 
 
 def _interval(differences: list[float], old: int, new: int) -> tuple[float, float]:
     """Return the Hodges-Lehmann interval: the ranks of the differences that the test allows."""
-    counts = _rank_sums(tuple(range(1, old + new + 1)), new)
+    counts = sums_of_choices(tuple(range(1, old + new + 1)), new)
     lowest, whole, below = min(counts), sum(counts.values()), 0
     place = 0
     while below + counts[lowest + place] <= (1 - _CONFIDENCE) / 2 * whole:
@@ -123,20 +123,21 @@ def pairs_for(before: Sequence[float], effect: float, alpha: float = ALPHA) -> i
     At the noise of ``before``; Noether's approximation (1987).
     """
     scale = abs(median(before)) or 1.0
-    share = _z(alpha) * _deviation(before) / scale / effect
+    share = _z(alpha) * deviation(before) / scale / effect
     return max(2, math.ceil(2 * share**2 / _EFFICIENCY))
 
 
 def _detectable(before: Sequence[float], new: int, alpha: float) -> float:
     """Noether's approximation (1987) for a one-sided rank test, at the noise of ``before``."""
     runs = (1 / len(before) + 1 / new) / _EFFICIENCY
-    return _z(alpha) * _deviation(before) * math.sqrt(runs)
+    return _z(alpha) * deviation(before) * math.sqrt(runs)
 
 
 def _z(alpha: float) -> float:
     return NormalDist().inv_cdf(1 - alpha) + NormalDist().inv_cdf(_POWER)
 
 
-def _deviation(values: Sequence[float]) -> float:
+def deviation(values: Sequence[float]) -> float:
+    """Return the standard deviation by the median absolute deviation: outliers change it little."""
     middle = median(values)
     return _MAD * median(abs(value - middle) for value in values)
