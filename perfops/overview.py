@@ -21,10 +21,11 @@ from perfops.analysis.selectors import Seen
 from perfops.analysis.sessions import Present
 from perfops.budgets import selectors as budgets
 from perfops.budgets.selectors import Judgement
-from perfops.formatting import severities_text
+from perfops.formatting import count_text, severities_text
 from perfops.jobs import scheduled
 from perfops.jobs.scheduled import Scheduled
 from perfops.models.analyses import Analysis, Finding, Recommendation
+from perfops.models.budgets import Budget, Evaluation
 from perfops.models.origins import QueryOrigin, ScopeTotal
 from perfops.models.runs import LoadRun
 from perfops.reasons import Reason
@@ -151,11 +152,13 @@ class Overview:
 def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     """Return the state; ``shown``: the project's panels, which count in it.
 
-    11 queries at most, two more for each further database, and one connection to each.
+    12 queries at most, two more for each further database, and one connection to each.
 
     Raises ``django.db.Error`` when perfops' own tables can't be read.
     """
     runs, (judgements, unjudged) = _runs(), _judgements()
+    # A run without a verdict of these is no proof of anything; of the others one run tells more.
+    gates = [str(each) for each in unjudged if each.action == Budget.Action.FAIL]
     databases = sessions.databases()
     analyses, analysing = _analyses(databases)
     active: tuple[LoadRun | Analysis, ...] = (*_active_runs(), *analysing)
@@ -179,13 +182,13 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
     worth_a_look += reasons.of_findings(open_findings, "warning")
     known = bool(runs or analyses)
     if known:
-        worth_a_look += reasons.unseen(runs, analyses, unjudged)
+        worth_a_look += reasons.unseen(runs, analyses, gates)
     worth_a_look += reasons.of_panels(shown, "warning", "odd")
     kind = "bad" if bad else "odd" if not known else "warning" if worth_a_look else "good"
     return Overview(
         at=timezone.now(),
         kind=kind,
-        summary=_summary(kind, is_bad=bool(bad)),
+        summary=_summary(kind, len(judgements), len(unjudged)),
         reasons=(*bad, *worth_a_look),
         runs=runs,
         active=active,
@@ -197,16 +200,19 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         hours=hours,
         present=present,
         scheduled=tasks,
-        steps=_steps(runs, analyses, active),
+        steps=(*_steps(runs, analyses, active), *_to_judge(runs, unjudged)),
     )
 
 
-def _summary(kind: str, *, is_bad: bool) -> str:
+def _summary(kind: str, judged: int, unjudged: int) -> str:
     if kind == "odd":
         return "Not known yet: nothing was measured so far."
-    if kind == "good":
+    if kind != "good":
+        return "Not fine" if kind == "bad" else "Fine, with something to look at"
+    if not unjudged:
         return "Fine: every budget holds and no problem is open."
-    return "Not fine" if is_bad else "Fine, with something to look at"
+    held = f"{judged} of {count_text(judged + unjudged, 'budget')}"
+    return f"Fine as far as measured: {held} were judged and hold, and no problem is open."
 
 
 def _runs() -> tuple[RunFigures, ...]:
@@ -231,12 +237,12 @@ def _active_runs() -> list[LoadRun]:
     return list(rows.only("scenario", "state", "verdict", "created_at")[:_TOP])
 
 
-def _judgements() -> tuple[tuple[Judgement, ...], list[str]]:
-    """Return how each budget that counts was judged last, and the names of the others."""
+def _judgements() -> tuple[tuple[Judgement, ...], list[Budget]]:
+    """Return how each budget that counts was judged last, and those that no run could judge."""
     every = budgets.with_newest()
     judged, enabled = budgets.latest(every), [each for each in every if each.enabled]
     found = tuple(judged[each.pk] for each in enabled if each.pk in judged)
-    return found, [str(each) for each in enabled if each.pk not in judged]
+    return found, [each for each in enabled if each.pk not in judged]
 
 
 def _open_findings() -> dict[str, int]:
@@ -307,6 +313,21 @@ def _incident(its: list[Seen], gains: dict[int, float], day_s: float) -> Inciden
         saves_s=share * day_s if share and day_s else None,
         is_proved=bool(gain),
     )
+
+
+def _to_judge(runs: tuple[RunFigures, ...], unjudged: list[Budget]) -> tuple[Step, ...]:
+    """Return what to do about budgets that no run could judge yet: one query where there are."""
+    if not runs or not unjudged:
+        return ()
+    rows = Evaluation.objects.filter(run=runs[0].pk, budget__in=unjudged)
+    why = dict(rows.values_list("budget", "reason"))
+    return tuple(
+        Step(
+            f"No run could judge {each} yet. {why.get(each.pk, '')}".rstrip(),
+            "manage.py run_load_test --help", "run",
+        )
+        for each in unjudged
+    )  # fmt: skip
 
 
 def _steps(

@@ -28,6 +28,7 @@ from perfops.budgets import services as budgets
 from perfops.budgets.selectors import latest
 from perfops.models import (
     Analysis,
+    Budget,
     Evaluation,
     Finding,
     LoadRun,
@@ -145,8 +146,8 @@ def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measure
     run.save()
     budgets.evaluate(run)
     Finding.objects.update(status="acknowledged")
-    one = Evaluation.objects.filter(run=run, outcome="met")[:1]
-    Evaluation.objects.filter(pk__in=one.values("pk")).update(outcome="unknown")
+    gate = Evaluation.objects.filter(run=run, outcome="met", budget__action="fail")[:1]
+    Evaluation.objects.filter(pk__in=gate.values("pk")).update(outcome="unknown")
     assert "to look at: 1 budget could not be judged by any run yet: " in overview(admin_client)
     Evaluation.objects.filter(outcome="unknown").update(outcome="met")
     assert "Fine: every budget holds" in overview(admin_client)
@@ -156,6 +157,36 @@ def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measure
     )
     Analysis.objects.all().delete()
     assert "No analysis has ended yet." in overview(admin_client)
+
+
+@pytest.mark.usefixtures("punctual")
+def test_what_no_run_asked_enough_for_is_a_next_step_and_no_alarm(
+    admin_client, measured, settings, capsys
+):
+    """A smoke run offers too little for the throughput wanted; stress comes once a month."""
+    settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": ()}
+    run = measured[-1]
+    LoadRun.objects.exclude(pk=run.pk).delete()
+    run.summary["intended_latency_ms"]["p95"] = 40.0
+    run.save()
+    budgets.evaluate(run)
+    Finding.objects.update(status="acknowledged")
+    Evaluation.objects.filter(budget__metric="throughput").update(
+        outcome="unknown", reason="The run offered 17 req/s at most."
+    )
+    Evaluation.objects.filter(outcome="unknown").exclude(budget__metric="throughput").update(
+        outcome="met"
+    )
+    page = overview(admin_client)
+    number = Budget.objects.filter(enabled=True).count()
+    fine = f"Fine as far as measured: {number - 1} of {number} budgets were judged and hold"
+    assert fine in page
+    assert "No run could judge throughput yet. The run offered 17 req/s at most." in page
+    assert f'href="{reverse("admin:perfops_loadrun_start")}">Start a load run' in page
+    with pytest.raises(SystemExit) as ended:
+        call_command("perfops")
+    assert ended.value.code == 0
+    assert fine in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("punctual")
