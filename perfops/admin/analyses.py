@@ -40,6 +40,7 @@ _IN_VAIN = (State.FAILED, State.LOST)
 
 @admin.register(Analysis)
 class AnalysisAdmin(InsidePages):
+    what = "An analysis reads PostgreSQL's statistics, and detects what makes the database slow."
     list_display = ["name", "outcome", "database", "when", "window", "trigger"]
     list_filter = ["state", "database", "trigger"]
     ordering = ["-created_at"]

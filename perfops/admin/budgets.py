@@ -104,6 +104,7 @@ def _figure(column: str, budget: Budget) -> Any:
 class BudgetAdmin(CheckedAdmin):
     form = BudgetForm
     ordering = ["id"]
+    what = "A bound on a figure. Each load run is judged by them; some fail CI, some send an alert."
     list_display = [
         "name", "target_text", "threshold_text", "action", "latest", "margin", "outcome",
     ]  # fmt: skip
@@ -279,6 +280,7 @@ class WaiverAdmin(CheckedAdmin):
 
     form = WaiverForm
     ordering = ["-ends_at"]
+    what = "A budget that may be broken until a day, and why. It counts again from then on."
     list_display = ["budget", "state", "ends", "reason", "created_by", "made"]
     list_select_related = ["created_by"]
     list_filter = [CountsFilter]

@@ -20,7 +20,7 @@ from perfops.admin.badges import card
 from perfops.admin.pages import MeasuredAdmin, minute
 from perfops.analysis import selectors, triage
 from perfops.formatting import count_text
-from perfops.models.analyses import Finding
+from perfops.models.analyses import Analysis, Finding
 from perfops.models.decisions import FindingEvent
 
 _USUAL_MUTE = timedelta(days=30)
@@ -102,6 +102,7 @@ class AssigneeFilter(admin.SimpleListFilter):
 
 @admin.register(Finding)
 class FindingAdmin(MeasuredAdmin):
+    what = "A problem that an analysis detected, and what to do. Resolved when one no longer does."
     list_display = ["title", "level", "state", "handled", "cared_for", "seen"]
     list_filter = [StatusFilter, AssigneeFilter, "severity", "advisor", "database"]
     search_fields = ["title", "object"]
@@ -154,11 +155,12 @@ class FindingAdmin(MeasuredAdmin):
         return self.may(request, _PERMISSION)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        is_empty = not Finding.objects.exists()
+        ended = Analysis.objects.filter(state=Analysis.State.FINISHED)
+        is_known = Finding.objects.exists() or ended.exists()
         context = {
             "title": "Findings",
             **(extra_context or {}),
-            "empty_text": self.empty_text if is_empty else "No finding is open.",
+            "empty_text": "No finding is open." if is_known else self.empty_text,
         }
         return super().changelist_view(request, context)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 from threading import Lock
@@ -11,8 +12,9 @@ from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Model
+from django.db.models.deletion import Collector
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -90,7 +92,12 @@ def sorted_by_column[T](
 
 
 class CheckedAdmin(admin.ModelAdmin):
-    """A list that refuses the parameters and keys that Django answers with a server error."""
+    """A list that refuses the parameters and keys that Django answers with a server error.
+
+    ``what``: what the list is of, in a sentence below its title.
+    """
+
+    what = ""
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return CheckedList
@@ -131,9 +138,29 @@ class MeasuredAdmin(CheckedAdmin):
         return _Narrow
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name what is deleted and count what goes with it: a run has a sample for each second."""
-        _, counts, needed, protected = super().get_deleted_objects(objs, request)
-        return [str(each).capitalize() for each in objs], counts, needed, protected
+        """Name what is deleted and count what goes with it: a run has a sample for each second.
+
+        Django's own reads each of them, which takes seconds for a run of 20 routes.
+        """
+        collector = Collector(using=router.db_for_write(self.model), origin=objs)
+        collector.collect(objs)
+        found: Counter[type[Model]] = Counter()
+        for model, rows in collector.data.items():
+            found[model] += len(rows)
+        for quick in collector.fast_deletes:
+            found[quick.model] += quick.count()
+        counts = {
+            str(model._meta.verbose_name_plural): number
+            for model, number in found.items()
+            if number
+        }
+        needed = {
+            str(model._meta.verbose_name)
+            for model in found
+            if self.admin_site.is_registered(model)
+            and not self.admin_site.get_model_admin(model).has_delete_permission(request)
+        }
+        return [str(each).capitalize() for each in objs], counts, needed, []
 
     def may(self, request: HttpRequest, permission: str) -> bool:
         return bool(request.user.has_perm(f"perfops.{permission}"))

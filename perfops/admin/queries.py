@@ -113,6 +113,7 @@ _PERMISSION = "explain_query"
 class QueryTemplateAdmin(MeasuredAdmin):
     list_per_page = 20
     list_filter = [WindowFilter, DatabaseFilter]
+    what = "The statements that the project sends, and the lines, routes and tasks that send them."
     list_display = ["statement", "total", "share", "calls", "mean", "trend"]
     search_fields = ["text"]
     search_help_text = "In the statement, the line that sends it, its route, task or command."

@@ -42,6 +42,7 @@ _WATCHED = SharedFragments()
 
 @admin.register(LoadRun)
 class LoadRunAdmin(MeasuredAdmin):
+    what = "A load run sends requests at a planned rate, measures the answers, and is judged."
     list_display = ["name", "outcome", "p95", "errors", "spark", "when"]
     list_filter = ["scenario", "verdict", "state"]
     ordering = ["-created_at", "-id"]

@@ -34,6 +34,7 @@ def register() -> None:
 
     class ScheduleAdmin(PeriodicTaskAdmin):  # type: ignore[misc]  # it has no types
         change_list_template = "perfops/change_list.html"
+        what = "What Celery beat sends and when, and how the last time ended."
         list_display = ("name", "outcome", "next", "when", "last", "enabled")
         list_filter = ()
         list_select_related = ("crontab", "interval", "solar", "clocked")

@@ -56,6 +56,7 @@ class ScopeTotalAdmin(MeasuredAdmin):
     list_filter = [WindowFilter, DatabaseFilter]
     # Its rows are sums: those of a filter are not counted apart.
     show_facets = admin.ShowFacets.NEVER
+    what = "How many statements a request of each route sends: the number to look at first."
     list_display = ["scope", "statements", "repeated", "most", "times", "ms"]
     list_display_links = None
     search_fields = ["name"]

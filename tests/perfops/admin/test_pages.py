@@ -1,10 +1,13 @@
 """The pages of perfops: whole in every state, few queries, and permissions of their own."""
 
+import html
 import re
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -358,6 +361,25 @@ def test_what_goes_with_a_run_is_counted_before_it_is_deleted(admin_client, meas
     assert content.partition("Objects")[2].count("<li>") == 1
 
 
+def test_what_goes_with_a_run_is_counted_and_not_read(admin_client, measured_run):
+    with CaptureQueriesContext(connection) as found:
+        admin_client.get(url("loadrun_delete", measured_run.pk))
+    of_samples = [each["sql"] for each in found if "perfops_sample" in each["sql"]]
+    assert of_samples
+    assert all("COUNT(*)" in each for each in of_samples)
+
+
+def test_after_an_analysis_no_finding_is_said_to_come_with_the_first(admin_client):
+    assert (
+        "they come with the first analysis"
+        in admin_client.get(url("finding_changelist")).content.decode()
+    )
+    Analysis.objects.create(state="finished")
+    page = admin_client.get(url("finding_changelist")).content.decode()
+    assert "No finding is open." in page
+    assert "first analysis" not in page
+
+
 def test_who_is_not_logged_in_sees_nothing(client, measured_run, finding):
     answers = pages(client, measured_run, Analysis.objects.get(), finding)
     assert set(answers.values()) == {302}
@@ -475,3 +497,13 @@ def test_an_analysis_that_died_is_lost_on_every_page_and_says_what_to_do(admin_c
     assert Analysis.objects.latest("created_at").state == "queued"
     answer = admin_client.post(url("analysis_start"), {"database": "nowhere"})
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["loadrun", "analysis", "finding", "budget", "waiver", "querytemplate", "scopetotal"]
+)
+def test_each_list_says_in_a_sentence_what_it_is_of(admin_client, name):
+    page = admin_client.get(url(f"{name}_changelist"))
+    what = page.context["cl"].model_admin.what
+    assert what.endswith(".")
+    assert html.escape(what) in page.content.decode()
