@@ -105,16 +105,15 @@ def _compute_once(
     """
     until, pause = monotonic() + _WAIT_S, _FIRST_PAUSE_S
     while found.entry is None and found.versions is not None and monotonic() < until:
-        locked = found.versions if versions.lock(key, found.versions) else None
-        if locked is None:
+        wanted = found.versions
+        locked, found = versions.lock_and_look_up(key, groups, wanted)
+        if locked and found == Lookup(None, wanted):
+            break
+        if locked:
+            versions.unlock(key, wanted)
+        elif found.entry is None:
             sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
-        # The holder of the lock may have finished just before this reader took it.
-        found = versions.look_up(key, groups)
-        if locked is not None and found == Lookup(None, locked):
-            break
-        if locked is not None:
-            versions.unlock(key, locked)
     if found.entry is not None:
         return True, found.entry
     return False, _compute_and_store(region, key, found.versions, compute)

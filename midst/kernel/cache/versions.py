@@ -69,10 +69,32 @@ def look_up(key: str, groups: Collection[str]) -> Lookup:
     run_id = redis.server_run_id()
     raw, *found = _mget([entry_key(key), *names])
     if None in found:
-        raw, found = None, _create(names)
+        raw, found = None, _create(names, found)
+    _check_server(run_id)
+    return judge(key, raw, found)
+
+
+def lock_and_look_up(key: str, groups: Collection[str], versions: bytes) -> tuple[bool, Lookup]:
+    """Try to become the only one who computes ``key`` for ``versions``; then look it up again.
+
+    Whoever had the lock may have stored the entry just before it was got here. One round trip.
+    """
+    names = [version_key(group) for group in (ALL, *groups)]
+    run_id = redis.server_run_id()
+    pipeline = redis.client().pipeline(transaction=False)
+    pipeline.set(_lock_key(key, versions), b"1", px=_LOCK_MS, nx=True)
+    pipeline.mget([entry_key(key), *names])
+    locked, values = pipeline.execute()
+    raw, *found = _of_length(values, 1 + len(names))
+    if None in found:
+        raw, found = None, _create(names, found)
+    _check_server(run_id)
+    return bool(locked), judge(key, raw, found)
+
+
+def _check_server(run_id: str) -> None:
     if redis.server_run_id() != run_id:
         raise redis.ServerChanged("Redis was restarted during the look-up")
-    return judge(key, raw, found)
 
 
 def judge(key: str, raw: object, found: Collection[object]) -> Lookup:
@@ -166,13 +188,15 @@ def _mget(keys: list[str]) -> list[object]:
     return _of_length(found, len(keys))
 
 
-def _create(names: list[str]) -> list[object]:
-    """Create the versions that are absent; with several writers the first one wins."""
+def _create(names: list[str], found: list[object]) -> list[object]:
+    """Create the versions that were not ``found``; with several writers the first one wins."""
+    absent = [name for name, version in zip(names, found, strict=True) if version is None]
     pipeline = redis.client().pipeline(transaction=False)
-    for name in names:
+    for name in absent:
         pipeline.set(name, new_token(), ex=_VERSION_TTL_S, nx=True)
-    pipeline.mget(names)
-    return _of_length(pipeline.execute()[-1], len(names))
+    pipeline.mget(absent)
+    created = iter(_of_length(pipeline.execute()[-1], len(absent)))
+    return [next(created) if version is None else version for version in found]
 
 
 def _of_length(found: object, length: int) -> list[object]:

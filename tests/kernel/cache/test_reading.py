@@ -52,6 +52,17 @@ def test_a_hit_is_one_command(ask):
     assert calls == {"cmdstat_config|resetstat": 1, "cmdstat_mget": 20}
 
 
+@pytest.mark.usefixtures("valkey", "written")
+@pytest.mark.parametrize(("groups", "trips"), [(("a", "b"), 3), (("a", "new"), 4)])
+def test_a_miss_is_three_round_trips_and_one_more_for_a_new_version(ask, groups, trips):
+    ask()
+    client = redis.client()
+    client.config_resetstat()
+    assert ask(key="other", groups=groups).outcome == Outcome.MISS
+    of_info = 1
+    assert client.info("stats")["total_reads_processed"] - of_info == trips
+
+
 def test_what_fails_is_not_kept_and_the_next_one_may_compute_at_once(ask):
     def fail():
         raise Problem(INVALID)
