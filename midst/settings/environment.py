@@ -74,8 +74,6 @@ def database() -> dict[str, Any]:
     pool_size = env.int("DATABASE_POOL_SIZE", 0)
     if pool_size:
         options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 5}
-    # A connection of before a restart of PostgreSQL is replaced, and fails no request.
-    config["CONN_HEALTH_CHECKS"] = True
     # Behind PgBouncer in transaction mode a server-side cursor would outlive its connection.
     config["DISABLE_SERVER_SIDE_CURSORS"] = True
     return config
