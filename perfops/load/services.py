@@ -165,12 +165,13 @@ def request_rate(
         sizing.check_caps(rate, None)
     except sizing.SizeRefused as error:
         raise RunRefused(str(error)) from error
-    run = LoadRun.objects.only("scenario", "target", "plan").get(pk=run_id)
+    run = LoadRun.objects.only("scenario", "target", "plan", "state").get(pk=run_id)
     if "find_limit" in run.plan or "abort" in run.plan:
         raise RunRefused(
             f"Run {run_id} seeks the highest rate or ends early on a budget: its rate is its own."
         )
-    _check_time_is_left(run)
+    if run.is_active:
+        _check_time_is_left(run)
     wish = Wish(rate, name_of(user, trigger), time.time())
     with transaction.atomic(using=router.db_for_write(LoadRun)):
         running = LoadRun.objects.filter(

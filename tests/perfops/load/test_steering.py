@@ -191,6 +191,9 @@ def test_a_run_is_shown_steered_and_canceled_at_the_terminal(running, capsys):
     LoadRun.objects.update(state="canceled", cancel_requested_at=None)
     assert ended("--cancel") == 2
     assert "has ended already" in capsys.readouterr().err
+    Sample.objects.filter(run=running).update(second=59)
+    assert ended("--rate", "50") == 2
+    assert "does not load its target now" in capsys.readouterr().err
 
 
 @pytest.mark.django_db
