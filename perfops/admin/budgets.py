@@ -286,6 +286,11 @@ class WaiverAdmin(CheckedAdmin):
     list_filter = [CountsFilter]
     search_fields = ["budget", "reason"]
     actions = ["end_now"]
+    change_list_template = "perfops/change_list.html"
+    empty_text = (
+        "No waiver yet. One lets a known violation of a budget pass until its end; reports show "
+        "the violation and the reason."
+    )
 
     class Media:
         css = {"all": ["perfops/perfops.css"]}
@@ -303,7 +308,8 @@ class WaiverAdmin(CheckedAdmin):
         return minute(waiver.created_at)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {"title": "Waivers", **(extra_context or {})})
+        context = {"title": "Waivers", "empty_text": self.empty_text, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:

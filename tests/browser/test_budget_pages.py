@@ -59,6 +59,9 @@ def test_history_waiver_and_schedules_can_be_read(open_admin, live_server, schem
     assert page.evaluate(BEYOND) <= 0
     assert "At 03:00" in page.inner_text("#result_list")
     assert "(m/h/dM/MY/d)" not in page.inner_text("#result_list")
+    page.set_viewport_size({"width": 768, "height": 900})
+    page.goto(live_server.url + reverse("admin:perfops_budget_change", args=[budget.pk]))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 768
     page.goto(live_server.url + reverse("admin:perfops_budget_runs", args=[budget.pk]))
     assert page.locator(".po-event.po-line-bad").count() == 2
     for selector in (".po-badge", ".po-note", ".po-key", ".po-table td"):

@@ -150,10 +150,11 @@ def test_findings_are_listed_by_who_looks_after_them(admin_client, three):
 
 
 def test_waivers_are_listed_by_whether_they_still_count(admin_client):
+    page = reverse("admin:perfops_waiver_changelist")
+    assert "No waiver yet." in admin_client.get(page).content.decode()
     now = timezone.now()
     for reason, days in (("goes on", 1), ("is over", -1)):
         Waiver.objects.create(budget="p95 latency", reason=reason, ends_at=now + timedelta(days))
-    page = reverse("admin:perfops_waiver_changelist")
     for asked, expected in (
         ({"state": "counts"}, {"goes on"}), ({"state": "ended"}, {"is over"}),
         ({}, {"goes on", "is over"}),
