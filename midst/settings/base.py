@@ -268,6 +268,11 @@ PERFOPS = {
     "NAVIGATION": [
         ("Cache", "admin:cache", "operations.view_cache"),
         ("Tasks", "admin:tasks", "perfops.view_analysis"),
+        (
+            "Schedules",
+            "admin:django_celery_beat_periodictask_changelist",
+            "django_celery_beat.view_periodictask",
+        ),
     ],
     "SEARCHED_MODELS": ["profiles.profile"],
     "K6_BINARY": env.str("K6_BINARY", ""),

@@ -430,7 +430,14 @@ def test_every_page_leads_to_every_other_one_and_says_where_it_is(admin_client, 
         assert f'<a href="{reverse(f"admin:perfops_{url}")}"{here}' in page, other
 
 
-@pytest.mark.parametrize(("name", "page"), [("Cache", "cache"), ("Tasks", "tasks")])
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("Cache", "cache"),
+        ("Tasks", "tasks"),
+        ("Schedules", "django_celery_beat_periodictask_changelist"),
+    ],
+)
 def test_the_projects_own_pages_are_in_the_navigation_for_who_may_see_them(
     admin_client, client, name, page
 ):
