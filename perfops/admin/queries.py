@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import statements
 from perfops.admin.badges import card
 from perfops.admin.pages import MeasuredAdmin, sorted_by_column
+from perfops.admin.windows import NAMED, WindowFilter, chosen, said, since
 from perfops.analysis import differences as inside
 from perfops.analysis import queries
 from perfops.analysis import sessions as present
@@ -32,32 +33,6 @@ from perfops.models.origins import QueryPlan, QueryTemplate
 from perfops.origins import selectors as origins
 from perfops.origins.callers import source_of
 from perfops.origins.selectors import Share
-
-WINDOWS = {"day": 1, "week": 7, "month": 30, "year": 365}
-
-
-def since(request: HttpRequest, default: str = "day") -> datetime:
-    """Return where the window that was asked for begins."""
-    name = request.GET.get("window", default)
-    return queries.begin(WINDOWS.get(name, WINDOWS[default]))
-
-
-class WindowFilter(admin.SimpleListFilter):
-    """How far back to look; a day unless asked otherwise."""
-
-    title = "window"
-    parameter_name = "window"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, f"last {name}") for name in WINDOWS if name != "day"]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset
-
-    def choices(self, changelist: Any) -> Any:
-        first, *others = super().choices(changelist)
-        return [{**first, "display": "last day"}, *others]
-
 
 class DatabaseFilter(admin.SimpleListFilter):
     """By what DATABASES says: no row is read to know them."""
@@ -156,14 +131,13 @@ class QueryTemplateAdmin(MeasuredAdmin):
         return self._page(request, template, explained=root, how=found.how)
 
     def _page(self, request: HttpRequest, template: QueryTemplate, **context: Any) -> HttpResponse:
-        window = request.GET.get("window", "week")
         return self.page(
             request,
             "perfops/query.html",
             "Query",
             **build(template, since=since(request, default="week")),
-            windows=WINDOWS,
-            window=window if window in WINDOWS else "week",
+            windows=[(name, said(name)) for name in NAMED],
+            free=chosen(request, default="week"),
             can_explain=self.may(request, _PERMISSION),
             can_analyse=template.sample is not None or "%" not in template.text,
             explain_url=self.url("explain", template.pk),

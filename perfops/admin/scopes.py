@@ -8,7 +8,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 
 from perfops.admin.pages import MeasuredAdmin, sorted_by_column
-from perfops.admin.queries import DatabaseFilter, WindowFilter, since
+from perfops.admin.queries import DatabaseFilter
+from perfops.admin.windows import WindowFilter, since
 from perfops.analysis.collectors import origins as counted
 from perfops.analysis.collectors.origins import ScopeSum
 from perfops.formatting import count_text, ms_text

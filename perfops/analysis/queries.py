@@ -41,7 +41,7 @@ class Point(QueryTotals):
     at: datetime
 
 
-def begin(days: int) -> datetime:
+def begin(days: float) -> datetime:
     """Return where a window of so many days up to now begins, as it is kept: at a whole hour,
     day or month.
     """

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from contextvars import ContextVar, Token
 from pathlib import Path
 from threading import Lock
+from time import perf_counter
 from types import FrameType
+from typing import NamedTuple
 
 from perfops.origins import ledger, outside
 from perfops.origins.callers import site_of, stack_of
@@ -32,7 +34,7 @@ class Scope:
     the request, 0 for none.
     """
 
-    __slots__ = ("_name", "_view", "is_live", "kind", "lock", "run", "tallies", "task")
+    __slots__ = ("_name", "_view", "is_live", "kind", "lock", "run", "started", "tallies", "task")
 
     def __init__(
         self,
@@ -42,7 +44,7 @@ class Scope:
         view: Callable[[], Site] | None = None,
         run: int = 0,
     ) -> None:
-        self.run = run
+        self.run, self.started = run, perf_counter()
         self.kind, self._name, self._view = kind, name, view
         self.lock = Lock()
         self.tallies: dict[Key, ScopeCounter] = {}
@@ -87,6 +89,14 @@ class Scope:
                 self.tallies.clear()
 
 
+class Cost(NamedTuple):
+    """What a scope has taken until now: ms since its start, statements sent and the ms of those."""
+
+    ms: float
+    statements: int
+    database_ms: float
+
+
 current: ContextVar[Scope | None] = ContextVar("perfops_scope", default=None)
 _live: set[Scope] = set()
 
@@ -107,6 +117,17 @@ def finish(scope: Scope) -> None:
     """Give the counts of ``scope`` to the ledger; it may be current still."""
     _live.discard(scope)
     scope.tell(ended=True)
+
+
+def cost_so_far() -> Cost | None:
+    """Return that of the present request, task or command; None outside any."""
+    own = current.get()
+    if own is None:
+        return None
+    with own.lock:
+        tallies = list(own.tallies.values())
+    sent, seconds = sum(each.calls for each in tallies), sum(each.seconds for each in tallies)
+    return Cost((perf_counter() - own.started) * 1000, sent, seconds * 1000)
 
 
 def tell_all(*, ended: bool) -> None:

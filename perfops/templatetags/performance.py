@@ -1,4 +1,4 @@
-"""The overview, the navigation and times, for any template of the admin.
+"""The overview, the navigation, times and what a page cost, for any template of the admin.
 
 A project shows the overview on the first page of its admin by an ``admin/index.html`` with
 ``{% load performance %}`` and ``{% performance_overview %}`` in it.
@@ -14,6 +14,8 @@ from django.template import RequestContext
 from django.urls import reverse
 
 from perfops.admin import overview, pages
+from perfops.conf import conf
+from perfops.origins import scope
 
 register = template.Library()
 
@@ -42,6 +44,12 @@ def performance_navigation(
         "search_url": reverse("admin:perfops_search"),
         "term": context.get("term", ""),
     }
+
+
+@register.inclusion_tag("perfops/_cost.html")
+def performance_cost() -> dict[str, Any]:
+    """What the page itself has cost until here; nothing where origins are not counted."""
+    return {"cost": scope.cost_so_far() if conf().ORIGINS else None}
 
 
 @register.inclusion_tag("perfops/_overview.html", takes_context=True)

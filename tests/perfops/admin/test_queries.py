@@ -107,6 +107,38 @@ def test_the_window_and_the_search_go_together(admin_client):
     assert "SELECT new" not in page
 
 
+@pytest.mark.parametrize(
+    ("window", "shown"),
+    [("hour", "a"), ("6h", "ab"), ("day", "abc"), ("30h", "abcd"), ("5d", "abcde")],
+)
+@pytest.mark.parametrize("page", ["querytemplate", "scopetotal"])
+def test_any_period_can_be_looked_at(admin_client, page, window, shown):
+    for name, hours in zip("abcde", (0, 4, 20, 28, 100), strict=True):
+        sent(template(ord(name), text=f"SELECT {name}_of_it"), hours=hours)
+        ScopeTotal.objects.create(
+            database="default", kind="request", name=f"GET /{name}_of_it/", executions=1, calls=1,
+            at=timezone.now() - timedelta(hours=hours), total_ms=1, max_calls_per_execution=1,
+            repeated_calls=0,
+        )  # fmt: skip
+    address = reverse(f"admin:perfops_{page}_changelist")
+    answer = admin_client.get(address, {"window": window}).content.decode()
+    assert [name for name in "abcde" if f"{name}_of_it" in answer] == list(shown)
+    assert f'<li class="selected">\n    <a href="?window={window}">last ' in answer
+    assert "is no period" not in answer
+
+
+@pytest.mark.parametrize("window", ["nonsense", "0h", "-3d", "99999d", "1e9d", "٣d", "401d"])
+def test_what_is_no_period_is_said_and_a_day_shown(admin_client, window):
+    sent(template(1, text="SELECT old"), hours=100)
+    answer = admin_client.get(url("changelist"), {"window": window, "q": "SELECT"}).content.decode()
+    assert f"“{window}” is no period" in answer
+    assert "SELECT old" not in answer
+    # The form of another period keeps what else was asked for.
+    assert '<input type="hidden" name="q" value="SELECT">' in answer
+    page = admin_client.get(url("change", template(2).pk), {"window": window}).content.decode()
+    assert f"“{window}” is no period" in page
+
+
 def test_an_empty_list_says_how_it_fills(admin_client):
     assert "No statement was counted" in admin_client.get(url("changelist")).content.decode()
 
