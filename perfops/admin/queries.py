@@ -34,6 +34,7 @@ from perfops.origins import selectors as origins
 from perfops.origins.callers import source_of
 from perfops.origins.selectors import Share
 
+
 class DatabaseFilter(admin.SimpleListFilter):
     """By what DATABASES says: no row is read to know them."""
 

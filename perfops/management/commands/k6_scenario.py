@@ -73,6 +73,7 @@ class Command(ReportCommand):
         left_out += [*written.left_out, *failed]
         if not every:
             raise _Refused("\n  ".join(["No route answers as expected:", *left_out]))
+        shares = _give_shares(every, set(written.routes))
         file = f"{name}-routes.json"
         known[name] = {
             "title": f"Written by k6_scenario: {basis}.",
@@ -96,11 +97,32 @@ class Command(ReportCommand):
                 "--anonymous: nobody does.",
                 markup=False,
             )
-        for each in filter(written.routes.get, every):
-            out.print(f"  Writes, and removes it after the run: {each}", markup=False)
+        for each, percent in shares.items():
+            out.print(
+                f"  Writes, and removes it after the run: {each}, {percent:.2g}% of the requests",
+                markup=False,
+            )
         for each in left_out:
             out.print(f"  Left out: {each}", markup=False)
         out.print(f"Next: manage.py run_load_test {name} --here", markup=False)
+
+
+def _give_shares(every: dict[str, Any], writing: set[str]) -> dict[str, float]:
+    """Make those that write a tenth of the requests together, as *mixed* has it; return each one's
+    percents.
+
+    Of traffic that was counted reads have shares in percent: beside them a write would never come.
+    """
+    written = [name for name in every if name in writing]
+    reads = sum(
+        each["share"] if isinstance(each, dict) else each
+        for name, each in every.items()
+        if name not in writing
+    )
+    for name in written if reads else ():
+        every[name]["share"] = max(0.001, round(reads / 9 / len(written), 3))
+    whole = reads + sum(every[name]["share"] for name in written)
+    return {name: 100 * every[name]["share"] / whole for name in written}
 
 
 def _sign_in(options: dict[str, Any]) -> SignIn | None:

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.mixins import LoginRequiredMixin
@@ -110,7 +111,7 @@ def test_it_writes_what_can_be_made_by_who_signs_in_and_found_again(folder, caps
     plan = plans.find("first")
     assert plan.spec.sign_in == SignIn("/sign-in/", is_form=True)
     found = routes.read(plan.routes)
-    assert found["POST /groups/new/"] == Route(
+    assert msgspec.structs.replace(found["POST /groups/new/"], share=1) == Route(
         paths=("/groups/new/",), method="POST", body={"name": "{mark}"}, form=True,
         made="auth.Group.name", statuses=(302,),
     )  # fmt: skip
@@ -125,6 +126,24 @@ def test_it_writes_what_can_be_made_by_who_signs_in_and_found_again(folder, caps
     call_command("k6_scenario", "first", "--log-in", "/other/token", "--replace")
     assert plans.find("first").spec.sign_in == SignIn("/other/token")
     assert not any(name.startswith("POST") for name in routes.read(plans.find("first").routes))
+
+
+@pytest.mark.django_db
+@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.parametrize("counted", [{}, {"GET /": 990, "GET /groups/new/": 10}])
+def test_writes_are_a_tenth_of_the_requests_whatever_was_counted(
+    folder, capsys, monkeypatch, counted
+):
+    scopes = [SimpleNamespace(name=name, executions=number) for name, number in counted.items()]
+    monkeypatch.setattr(origins, "scopes", lambda **_: scopes)
+    call_command("k6_scenario", "first", "--writes")
+    found = routes.read(plans.find("first").routes)
+    shares = {"GET": 0.0, "POST": 0.0}
+    for route in found.values():
+        shares[route.method] += route.share
+    assert len(found) > 2
+    assert shares["POST"] / sum(shares.values()) == pytest.approx(0.1, rel=0.02)
+    assert "POST /groups/new/, 5% of the requests" in capsys.readouterr().out
 
 
 @pytest.mark.django_db

@@ -27,7 +27,9 @@ def counts(counting, settings):
 def test_it_is_what_was_sent_and_took(admin_client, page):
     name, *arguments = page
     key = str(Budget.objects.earliest("pk").pk)
-    address = reverse(f"admin:{name}", args=[key if each == "budget" else each for each in arguments])
+    address = reverse(
+        f"admin:{name}", args=[key if each == "budget" else each for each in arguments]
+    )
     with CaptureQueriesContext(connection) as sent:
         answer = admin_client.get(address).content.decode()
     told = re.findall(r"took (\d+) ms to make; (\d+) ms of it for (\d+) statements? on", answer)
