@@ -13,7 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import router, transaction
-from django.db.models import Model
+from django.db.models import Model, ProtectedError, RestrictedError
 from django.db.models.deletion import Collector
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -143,7 +143,13 @@ class MeasuredAdmin(CheckedAdmin):
         Django's own reads each of them, which takes seconds for a run of 20 routes.
         """
         collector = Collector(using=router.db_for_write(self.model), origin=objs)
-        collector.collect(objs)
+        protected: list[str] = []
+        try:
+            collector.collect(objs)
+        except ProtectedError as error:
+            protected = [str(each) for each in error.protected_objects]
+        except RestrictedError as error:
+            protected = [str(each) for each in error.restricted_objects]
         found: Counter[type[Model]] = Counter()
         for model, rows in collector.data.items():
             found[model] += len(rows)
@@ -160,7 +166,7 @@ class MeasuredAdmin(CheckedAdmin):
             if self.admin_site.is_registered(model)
             and not self.admin_site.get_model_admin(model).has_delete_permission(request)
         }
-        return [str(each).capitalize() for each in objs], counts, needed, []
+        return [str(each).capitalize() for each in objs], counts, needed, protected
 
     def may(self, request: HttpRequest, permission: str) -> bool:
         return bool(request.user.has_perm(f"perfops.{permission}"))

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
+from django.db.models import PROTECT, RESTRICT
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +21,7 @@ from perfops.models import (
     Analysis,
     Budget,
     BudgetChange,
+    Evaluation,
     Finding,
     LoadRun,
     QueryTemplate,
@@ -367,6 +369,20 @@ def test_what_goes_with_a_run_is_counted_and_not_read(admin_client, measured_run
     of_samples = [each["sql"] for each in found if "perfops_sample" in each["sql"]]
     assert of_samples
     assert all("COUNT(*)" in each for each in of_samples)
+
+
+@pytest.mark.parametrize("kept_by", [PROTECT, RESTRICT])
+def test_a_run_that_a_row_of_the_project_keeps_is_said_and_not_deleted(
+    admin_client, measured_run, monkeypatch, kept_by
+):
+    field = Evaluation._meta.get_field("run")
+    monkeypatch.setattr(field.remote_field, "on_delete", kept_by)
+    kept = Evaluation.objects.filter(run=measured_run).earliest("pk")
+    page = admin_client.get(url("loadrun_delete", measured_run.pk)).content.decode()
+    assert "would require deleting the following protected" in page
+    assert html.escape(str(kept)) in page
+    admin_client.post(url("loadrun_delete", measured_run.pk), {"post": "yes"})
+    assert LoadRun.objects.filter(pk=measured_run.pk).exists()
 
 
 def test_after_an_analysis_no_finding_is_said_to_come_with_the_first(admin_client):
