@@ -67,11 +67,7 @@ def look_up(key: str, groups: Collection[str]) -> Lookup:
     """Return the entry under ``key`` if it is valid, and its groups' versions. One round trip."""
     names = [version_key(group) for group in (ALL, *groups)]
     run_id = redis.server_run_id()
-    raw, *found = _mget([entry_key(key), *names])
-    if None in found:
-        raw, found = None, _create(names, found)
-    _check_server(run_id)
-    return judge(key, raw, found)
+    return _judged(key, names, _mget([entry_key(key), *names]), run_id)
 
 
 def lock_and_look_up(key: str, groups: Collection[str], versions: bytes) -> tuple[bool, Lookup]:
@@ -85,16 +81,18 @@ def lock_and_look_up(key: str, groups: Collection[str], versions: bytes) -> tupl
     pipeline.set(_lock_key(key, versions), b"1", px=_LOCK_MS, nx=True)
     pipeline.mget([entry_key(key), *names])
     locked, values = pipeline.execute()
-    raw, *found = _of_length(values, 1 + len(names))
+    found = _of_length(values, 1 + len(names))
+    return bool(locked), _judged(key, names, found, run_id)
+
+
+def _judged(key: str, names: list[str], values: list[object], run_id: str) -> Lookup:
+    """Judge the entry and the versions in ``values``; versions that are absent are created."""
+    raw, *found = values
     if None in found:
         raw, found = None, _create(names, found)
-    _check_server(run_id)
-    return bool(locked), judge(key, raw, found)
-
-
-def _check_server(run_id: str) -> None:
     if redis.server_run_id() != run_id:
         raise redis.ServerChanged("Redis was restarted during the look-up")
+    return judge(key, raw, found)
 
 
 def judge(key: str, raw: object, found: Collection[object]) -> Lookup:
