@@ -47,15 +47,14 @@ def _is_open(connection: Any) -> bool:
     A server that ends says so and closes: then there is something to read. One that is gone without
     a word would answer neither.
     """
-    unread = select.poll()
-    unread.register(connection.fileno(), select.POLLIN)
-    if not unread.poll(0):
-        return True
-    from psycopg import OperationalError
+    from psycopg import Error
     from psycopg_pool import ConnectionPool
 
+    unread = select.poll()
     try:
-        ConnectionPool.check_connection(connection)
-    except OperationalError:
+        unread.register(connection.fileno(), select.POLLIN)
+        if unread.poll(0):
+            ConnectionPool.check_connection(connection)
+    except Error:
         return False
     return True
