@@ -132,13 +132,14 @@ class QueryTemplateAdmin(MeasuredAdmin):
         return self._page(request, template, explained=root, how=found.how)
 
     def _page(self, request: HttpRequest, template: QueryTemplate, **context: Any) -> HttpResponse:
+        free = chosen(request, default="week")
         return self.page(
             request,
             "perfops/query.html",
             "Query",
-            **build(template, since=since(request, default="week")),
+            **build(template, since=free["since"]),
             windows=[(name, said(name)) for name in NAMED],
-            free=chosen(request, default="week"),
+            free=free,
             can_explain=self.may(request, _PERMISSION),
             can_analyse=template.sample is not None or "%" not in template.text,
             explain_url=self.url("explain", template.pk),

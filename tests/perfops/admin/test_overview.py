@@ -137,15 +137,20 @@ def test_what_a_recommendation_has_proved_bounds_what_it_saves(admin_client, mea
     assert "A fix saves about 30 seconds a day" in overview(admin_client)
 
 
-@pytest.mark.usefixtures("punctual")
-def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measured, settings):
-    settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": ()}
-    run = measured[-1]
+def alone(run):
+    """Leave this run alone, well within its budgets, and no finding open. Returns it."""
     LoadRun.objects.exclude(pk=run.pk).delete()
     run.summary["intended_latency_ms"]["p95"] = 40.0
     run.save()
     budgets.evaluate(run)
     Finding.objects.update(status="acknowledged")
+    return run
+
+
+@pytest.mark.usefixtures("punctual")
+def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measured, settings):
+    settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": ()}
+    run = alone(measured[-1])
     gate = Evaluation.objects.filter(run=run, outcome="met", budget__action="fail")[:1]
     Evaluation.objects.filter(pk__in=gate.values("pk")).update(outcome="unknown")
     assert "to look at: 1 budget could not be judged by any run yet: " in overview(admin_client)
@@ -165,12 +170,7 @@ def test_what_no_run_asked_enough_for_is_a_next_step_and_no_alarm(
 ):
     """A smoke run offers too little for the throughput wanted; stress comes once a month."""
     settings.PERFOPS = {**settings.PERFOPS, "OVERVIEW_PANELS": ()}
-    run = measured[-1]
-    LoadRun.objects.exclude(pk=run.pk).delete()
-    run.summary["intended_latency_ms"]["p95"] = 40.0
-    run.save()
-    budgets.evaluate(run)
-    Finding.objects.update(status="acknowledged")
+    alone(measured[-1])
     Evaluation.objects.filter(budget__metric="throughput").update(
         outcome="unknown", reason="The run offered 17 req/s at most."
     )
