@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from perfops.admin import badges
 from perfops.admin.analysis_pages import InsidePages
 from perfops.admin.badges import card
-from perfops.admin.pages import minute, waiting_text
+from perfops.admin.pages import minute
 from perfops.analysis import selectors
 from perfops.analysis import services as analyses
 from perfops.analysis import sessions as present
@@ -203,7 +203,7 @@ def _line(line: Line[Seen]) -> dict[str, Any]:
 
 def _sentence(analysis: Analysis) -> str:
     if analysis.state == State.QUEUED:
-        return waiting_text(analysis)
+        return queue.waiting_text(analysis)
     if analysis.state == State.RUNNING:
         return "A worker is analysing the database."
     if analysis.state in _IN_VAIN:

@@ -24,20 +24,6 @@ from django.utils.cache import get_conditional_response
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from perfops.models.jobs import Job
-
-
-def waiting_text(job: Job) -> str:
-    """Return what a queued job waits for, and when its message was last sent again."""
-    if job.queued_again_at is None:
-        return "Waiting for a Celery worker to take it."
-    at = job.queued_again_at
-    local = timezone.localtime(at) if timezone.is_aware(at) else at
-    return (
-        f"Queued, sent again at {local:%H:%M:%S %Z}".rstrip()
-        + ": the broker had lost its message, or no worker is free."
-    )
-
 
 def minute(at: datetime) -> SafeString:
     """Return ``at`` as every page shows it: the minute, with its zone, and UTC when pointed at.

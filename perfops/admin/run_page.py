@@ -9,7 +9,6 @@ from django.urls import reverse
 
 from perfops.admin import badges, run_comparison, run_facts, run_limit, run_statements, run_target
 from perfops.admin.badges import Badge
-from perfops.admin.pages import waiting_text
 from perfops.admin.run_limit import LimitFound
 from perfops.admin.run_statements import Asked
 from perfops.admin.run_target import TargetSide
@@ -19,8 +18,8 @@ from perfops.budgets.against import same_build
 from perfops.budgets.selectors import Judgement
 from perfops.charts import Bound, Chart, Event, Line, Meter, chart, meter
 from perfops.formatting import count_text, ms_text, percent_text
+from perfops.load import progress, steering
 from perfops.load import selectors as runs
-from perfops.load import steering
 from perfops.load.selectors import Point, RouteSoFar
 from perfops.load.steering import Change
 from perfops.models.runs import LoadRun, RouteResult
@@ -92,23 +91,23 @@ class RunPage:
 def build(run: LoadRun) -> RunPage:
     """Return the page of ``run``; ten queries, twelve while it runs."""
     judgements = budgets.of_run(run)
-    progress = runs.progress(run) if run.is_active else None
+    so_far = progress.of(run) if run.is_active else None
     badge = badges.of_run(run)
-    far = f" {progress.share:.0%}" if progress else ""
+    far = f" {so_far.share:.0%}" if so_far else ""
     return RunPage(
         run=run,
         badge=badge,
         noise=same_build.of_run(run),
         tab_title=f"{badge.icon} {badge.text}{far} | Run {run.pk}: {run.scenario}",
-        progress_text=_progress_text(run, progress),
-        progress_percent=round(progress.share * 100) if progress else 100,
+        progress_text=progress.text(run, so_far) if so_far else "",
+        progress_percent=round(so_far.share * 100) if so_far else 100,
         facts=run_facts.build(run),
         figures=_figures(run),
         judgements=[_judgement_row(each) for each in judgements],
         charts=charts(runs.series(run), judgements, steering.of_row(run.plan)),
         scalability=_scalability(run.summary.get("scalability")),
         routes=[_route(result) for result in runs.route_results(run)],
-        routes_so_far=[_so_far(each) for each in runs.routes_so_far(run)] if progress else [],
+        routes_so_far=[_so_far(each) for each in runs.routes_so_far(run)] if so_far else [],
         of_late_s=runs.OF_LATE_S,
         target=run_target.build(run.server.get("target")),
         server_figures=_server_figures(run.server),
@@ -214,22 +213,6 @@ def _with_ends(estimate: tuple[float, float, float], form: str) -> str:
     """Return "43.9 (43.2 to 44.7)"."""
     value, low, high = (format(each, form) for each in estimate)
     return f"{value} ({low} to {high})"
-
-
-def _progress_text(run: LoadRun, progress: runs.Progress | None) -> str:
-    if progress is None:
-        return ""
-    if run.cancel_requested_at:
-        return "Canceling."
-    if run.state == LoadRun.State.QUEUED:
-        return waiting_text(run)
-    if run.state == LoadRun.State.JUDGING:
-        return "The measurement is complete; budgets are being checked."
-    latest = progress.latest
-    now = f", {latest.requests} req/s, p95 {ms_text(latest.p95_ms)}" if latest else ""
-    requests = count_text(progress.requests, "request")
-    errors = count_text(progress.errors, "error")
-    return f"{progress.seconds} of {progress.planned_s:.0f} s: {requests}, {errors}{now}"
 
 
 def _figures(run: LoadRun) -> list[Figure]:

@@ -88,3 +88,15 @@ def _send(job: Job) -> None:
         raise QueueUnavailable(
             f"The broker does not answer ({error}): start it and a worker, then try again."
         ) from error
+
+
+def waiting_text(job: Job) -> str:
+    """Return what a queued job waits for, and when its message was last sent again."""
+    if job.queued_again_at is None:
+        return "Waiting for a Celery worker to take it."
+    at = job.queued_again_at
+    local = timezone.localtime(at) if timezone.is_aware(at) else at
+    return (
+        f"Queued, sent again at {local:%H:%M:%S %Z}".rstrip()
+        + ": the broker had lost its message, or no worker is free."
+    )

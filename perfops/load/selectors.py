@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Sum
 
 from perfops.models.runs import LoadRun, RouteResult, Sample
 from perfops.statistics.sketch import Sketch
@@ -22,22 +22,6 @@ class Point:
     p50_ms: float | None
     p95_ms: float | None
     p99_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is."""
-
-    seconds: int
-    planned_s: float
-    requests: int
-    errors: int
-    dropped: int
-    latest: Point | None
-
-    @property
-    def share(self) -> float:
-        return min(1.0, self.seconds / self.planned_s) if self.planned_s else 0.0
 
 
 def newest_ended(scenario: str = "") -> LoadRun | None:
@@ -99,29 +83,3 @@ def routes_so_far(run: LoadRun) -> list[RouteSoFar]:
         for route, row in totals.items()
     ]  # fmt: skip
     return sorted(found, key=lambda each: -(each.p95_ms or 0.0))
-
-
-def progress(run: LoadRun) -> Progress:
-    """Return how far ``run`` is. Two queries."""
-    rows = Sample.objects.filter(run=run, route="")
-    sums = rows.aggregate(
-        last=Max("second"), requests=Sum("requests"), errors=Sum("errors"), dropped=Sum("dropped")
-    )
-    # The newest second is still being filled.
-    latest = _latest(rows, sums["last"])
-    return Progress(
-        seconds=0 if sums["last"] is None else sums["last"] + 1,
-        planned_s=run.plan.get("duration_s", 0.0),
-        requests=sums["requests"] or 0,
-        errors=sums["errors"] or 0,
-        dropped=sums["dropped"] or 0,
-        latest=latest,
-    )
-
-
-def _latest(rows: QuerySet[Sample], last: int | None) -> Point | None:
-    if last is None:
-        return None
-    settled = rows.filter(second__lt=last).order_by("-second")
-    row = settled.values_list(*Point.__dataclass_fields__).first()
-    return Point(*row) if row else None

@@ -14,7 +14,7 @@ from perfops.budgets.judgement_data import as_data
 from perfops.budgets.selectors import Judgement
 from perfops.formatting import count_text, ms_text, percent_text
 from perfops.jobs import queue
-from perfops.load import selectors, steering
+from perfops.load import progress, steering
 from perfops.load import selectors as runs
 from perfops.management.console import COULD_NOT_TELL, FINE, NOT_FINE, coloured
 from perfops.models.runs import LoadRun
@@ -199,12 +199,11 @@ def until_it_ends(run: LoadRun, console: Console) -> None:
 
 
 def _show(run: LoadRun, bar: Progress, task: TaskID) -> str:
-    so_far = selectors.progress(run)
-    line = f"Run {run.pk} · {run.scenario}: {run.get_state_display()}"
-    if so_far.latest is not None:
-        line += (
-            f" · {so_far.seconds} of {so_far.planned_s:.0f} s · {so_far.latest.requests} req/s"
-            f" · p95 {ms_text(so_far.latest.p95_ms)} · {count_text(so_far.errors, 'error')}"
-        )
+    so_far = progress.of(run)
+    line = progress_line(run, so_far)
     bar.update(task, description=line, completed=so_far.share)
     return line
+
+
+def progress_line(run: LoadRun, so_far: progress.Progress) -> str:
+    return f"Run {run.pk} · {run.scenario}: {progress.text(run, so_far)}"

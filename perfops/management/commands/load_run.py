@@ -4,9 +4,8 @@ import sys
 from argparse import ArgumentParser
 from typing import Any, NoReturn
 
-from perfops.formatting import count_text
 from perfops.jobs import lifecycle
-from perfops.load import selectors
+from perfops.load import progress
 from perfops.load import services as runs
 from perfops.management import console, report
 from perfops.management.console import ReportCommand
@@ -59,13 +58,7 @@ class Command(ReportCommand):
         if done:
             console.out().print(done, markup=False)
         elif run.is_active:
-            so_far = selectors.progress(run)
-            console.out().print(
-                f"Run {run.pk} · {run.scenario}: {run.get_state_display()} · {so_far.seconds} of "
-                f"{so_far.planned_s:.0f} s · {count_text(so_far.requests, 'request')}, "
-                f"{count_text(so_far.errors, 'error')}",
-                markup=False,
-            )
+            console.out().print(report.progress_line(run, progress.of(run)), markup=False)
         else:
             report.run_as_text(run, console.out())
 

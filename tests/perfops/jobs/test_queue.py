@@ -7,8 +7,8 @@ from celery import current_app
 from django.utils import timezone
 
 from perfops import tasks
-from perfops.admin.pages import waiting_text
 from perfops.jobs import queue
+from perfops.jobs.queue import waiting_text
 from perfops.load import services as runs
 from perfops.models import LoadRun
 from perfops.models.analyses import Analysis

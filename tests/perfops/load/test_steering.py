@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,13 +13,14 @@ from midst.accounts.models import AuditEvent
 from perfops import tasks
 from perfops.admin.run_page import charts
 from perfops.budgets import verdicts
+from perfops.load import progress, selectors, steering
 from perfops.load import scenarios as plans
-from perfops.load import selectors, steering
 from perfops.load import services as runs
 from perfops.load.recording import Recording
 from perfops.load.scenarios import Plan, Scenario, Stage
 from perfops.load.steering import Change, Steering, Wish
 from perfops.load.validity import VALID, ValidityErrors
+from perfops.management import report
 from perfops.models import LoadRun
 from perfops.models.runs import Sample
 from tests.perfops import programs
@@ -177,7 +179,7 @@ def test_a_run_is_shown_steered_and_canceled_at_the_terminal(running, capsys):
         return left.value.code
 
     call_command("load_run", str(running.pk))
-    assert "20 of 60 s · 10 requests, 0 errors" in capsys.readouterr().out
+    assert "20 of 60 s: 10 requests, 0 errors" in capsys.readouterr().out
     call_command("load_run", str(running.pk), "--rate", "50", "--format", "json")
     assert "goes on with 50 req/s" in json.loads(capsys.readouterr().out)["done"]
     running.refresh_from_db()
@@ -194,6 +196,29 @@ def test_a_run_is_shown_steered_and_canceled_at_the_terminal(running, capsys):
     Sample.objects.filter(run=running).update(second=59)
     assert ended("--rate", "50") == 2
     assert "does not load its target now" in capsys.readouterr().err
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({}, "20 of 60 s: 10 requests, 0 errors"),
+        ({"state": "queued"}, "Waiting for a Celery worker to take it."),
+        ({"state": "judging"}, "The measurement is complete; budgets are being checked."),
+        ({"cancel_requested_at": timezone.now()}, "Canceling."),
+    ],
+)
+def test_page_terminal_and_the_command_that_waits_say_the_same_of_a_run(
+    running, fields, sentence, admin_client, capsys
+):
+    LoadRun.objects.filter(pk=running.pk).update(**fields)
+    call_command("load_run", str(running.pk))
+    shown = capsys.readouterr().out.strip()
+    assert shown == f"Run {running.pk} · {running.scenario}: {sentence}"
+    page = admin_client.get(f"/admin/perfops/loadrun/{running.pk}/change/").content.decode()
+    assert f"<p>{sentence}</p>" in page
+    running.refresh_from_db()
+    assert report.progress_line(running, progress.of(running)) == shown
 
 
 @pytest.mark.django_db
@@ -243,7 +268,7 @@ def test_starts_changes_and_cancels_are_in_the_audit_log_from_wherever_they_come
 def test_a_run_goes_on_at_another_rate_in_the_same_recording(scenario, site):
     run = runs.request_run(scenario=scenario(rate=20, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: selectors.progress(run).requests > 20)
+    wait_until(lambda: progress.of(run).requests > 20)
     first = programs.k6_of(site.url)
     runs.request_rate(run.pk, 60)
     wait_until(lambda: LoadRun.objects.get(pk=run.pk).plan.get("rate_changes"))
