@@ -2,11 +2,17 @@
 
 A restart helps against the first only, and a balancer asks the second: without Redis every replica
 serves more slowly, so none may be taken out. People and monitoring ask the third.
+
+The last two are answered from what this process found up to ``_OLD_S`` seconds ago, and say how
+long ago that was: many probes ask the servers once a second, rare ones still get a fresh answer.
 """
 
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context, copy_context
+from dataclasses import dataclass
 from functools import cache as once
 
 from django.core.cache import cache
@@ -20,6 +26,10 @@ ALIVE = b'{"status":"ok"}'
 _TIMEOUT_MS = 2000
 # Longer: what PostgreSQL ends by itself leaves its connection in use.
 _PATIENCE_S = 3.0
+# Probed more often, servers are asked once a second: no probe waits for that.
+_FRESH_S = 1.0
+# Probed less often than this, each probe waits for an answer of its own.
+_OLD_S = 3.0
 _PATHS = {"/health", "/ready", "/status"}
 
 
@@ -52,27 +62,77 @@ def health(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """200 when requests can be served, perhaps degraded; else 503.
 
-    Body: ``{"status": "ok" | "degraded" | "unavailable", "checks": {name: "ok" | reason}}``.
+    Body: ``{"status": "ok" | "degraded" | "unavailable", "checks": {name: "ok" | reason},
+    "age_s": seconds since these checks ended}``.
     """
-    found, checks = _state()
-    return JsonResponse(
-        {"status": found, "checks": checks}, status=503 if found == "unavailable" else 200
-    )
+    found = _state()
+    return found.answer(503 if found.status == "unavailable" else 200)
 
 
 @require_safe
 def status(request: HttpRequest) -> JsonResponse:
     """200 when nothing is missing, 503 also when degraded; the body is that of ``ready``."""
-    found, checks = _state()
-    return JsonResponse({"status": found, "checks": checks}, status=200 if found == "ok" else 503)
+    found = _state()
+    return found.answer(200 if found.status == "ok" else 503)
 
 
-def _state() -> tuple[str, dict[str, str]]:
+def forget() -> None:
+    """Make the next probe ask the servers, whatever was found before."""
+    global _found  # noqa: PLW0603
+    with _lock:
+        _found = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the checks said, and when (``time.monotonic``, seconds)."""
+
+    checks: dict[str, str]
+    at: float
+
+    @property
+    def status(self) -> str:
+        failed = {name for name, outcome in self.checks.items() if outcome != "ok"}
+        if not failed:
+            return "ok"
+        return "unavailable" if failed & _NEEDED else "degraded"
+
+    def answer(self, status: int) -> JsonResponse:
+        age_s = round(time.monotonic() - self.at, 1)
+        body = {"status": self.status, "checks": self.checks, "age_s": age_s}
+        return JsonResponse(body, status=status)
+
+
+_found: _Found | None = None
+_asking: Future[_Found] | None = None
+_lock = threading.Lock()
+
+
+def _state() -> _Found:
+    global _asking  # noqa: PLW0603
+    with _lock:
+        known = _found
+        age_s = time.monotonic() - known.at if known else _OLD_S
+        if known and age_s < _FRESH_S:
+            return known
+        if _asking is None or _asking.done():
+            # What a probe waits for belongs to its request; what it only starts does not.
+            context = copy_context() if age_s >= _OLD_S else Context()
+            _asking = _asker().submit(context.run, _ask)
+        asking = _asking
+    return known if known and age_s < _OLD_S else asking.result()
+
+
+def _ask() -> _Found:
+    global _found  # noqa: PLW0603
     checks = {name: _run(check) for name, check in _CHECKS.items()}
-    failed = {name for name, outcome in checks.items() if outcome != "ok"}
-    if not failed:
-        return "ok", checks
-    return ("unavailable" if failed & _NEEDED else "degraded"), checks
+    _found = _Found(checks, time.monotonic())
+    return _found
+
+
+@once
+def _asker() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="probe")
 
 
 def _run(check: Callable[[], None]) -> str:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
     ParentBasedTraceIdRatio,
 )
 
+from midst import health
 from midst.telemetry import sampling, tracing
 from tests.telemetry.receivers import receiver
 
@@ -132,6 +133,7 @@ def test_a_span_says_nothing_of_who_asked(collector, client):
 def test_statements_of_a_request_that_is_not_sampled_make_no_span(collector, client, settings):
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
+    health.forget()
     client.get("/ready", headers={"traceparent": parent(sampled=False)})
     tracing.stop()
     assert collector.spans == []

@@ -16,6 +16,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from prometheus_client import REGISTRY
 
+from midst import health
 from midst.telemetry import database, tracing
 from tests.telemetry.conftest import database_url, wait_for
 from tests.telemetry.processes import PATIENCE_S, environment
@@ -191,6 +192,7 @@ def test_a_statement_that_fails_and_one_with_a_queryid_say_so(traced, collector,
     settings.TRACES_QUERYID = "builtins.len"
     database._queryid_of.cache_clear()
     traced(collector.url)
+    health.forget()
     client.get("/ready", **SAMPLED)
     tracing.stop()
     database._queryid_of.cache_clear()
