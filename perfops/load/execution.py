@@ -177,6 +177,7 @@ def _execute(run: LoadRun, judge: Judge) -> None:
             watch.finish()
             waits.finish()
             run.log = load.log
+            storing.reconnect()
         storage.finish()
         summary = summarise(recording, plan, cpu_s=load.cpu_s, exit_code=load.exit_code)
         if search is not None:

@@ -149,6 +149,15 @@ def keep_claim(run: LoadRun) -> None:
             raise
 
 
+def reconnect() -> None:
+    """Have this thread connect anew: its connections idled while the load ran, and a server that
+    was restarted meanwhile has forgotten them.
+    """
+    for each in connections.all(initialized_only=True):
+        if not each.in_atomic_block:
+            each.close()
+
+
 def patiently[T](run: LoadRun, work: Callable[[], T]) -> T:
     """Return ``work()``, tried again for ``PATIENCE_S`` while the database does not answer."""
     deadline = time.monotonic() + PATIENCE_S
