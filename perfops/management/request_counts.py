@@ -27,6 +27,11 @@ from perfops.management.budget_report import BudgetReport, code_of
 from perfops.models.budgets import Evaluation
 
 _SUBJECT = "Counts of requests"
+# A pass must not be taken for more than it is.
+_NOT_COUNTED = (
+    "Counted, not timed: C code, waiting (locks, other services) and writes are not seen; "
+    "check_budget --against times them."
+)
 _LAST_FINE_STATUS, _FIRST_ERROR = 299, 500
 
 
@@ -88,10 +93,27 @@ def report(
     without = sorted(name for name, each in baseline.routes.items() if each.blocks is None)
     if without:
         reasons.append(f"{file} has no blocks of {', '.join(without)}: add them with --update.")
-    result = _judged(found, reasons)
+    return _explained(found, reasons, baseline.routes, counts, causes.Diff(file, since))
+
+
+def _explained(
+    found: list[Verdict], reasons: list[str],
+    before: dict[str, Counts], now: dict[str, Counts], diff: causes.Diff,
+) -> BudgetReport:  # fmt: skip
     violated = [each for each in found if each.outcome == "violated"]
-    why = causes.causes(violated, baseline.routes, counts, file, since)
-    return dataclasses.replace(result, causes=why)
+    why = causes.causes(violated, before, now, diff)
+    named = [_with_cause(each, before, now, diff) for each in found]
+    return dataclasses.replace(_judged(named, reasons), causes=why)
+
+
+def _with_cause(
+    found: Verdict, before: dict[str, Counts], now: dict[str, Counts], diff: causes.Diff
+) -> Verdict:
+    """Return a count that grew without more statements with its cause as the reason."""
+    if found.reason != comparing.SAME:
+        return found
+    cause = causes.of_count(found, before[found.route], now[found.route], diff)
+    return found._replace(reason=cause or found.reason)
 
 
 def _known(since: str) -> None:
@@ -179,4 +201,6 @@ def _judged(found: list[Verdict], reasons: list[str]) -> BudgetReport:
         )
         for each in found
     ]
-    return BudgetReport(None, code_of(judgements), [summary, *reasons], judgements, _SUBJECT)
+    code = code_of(judgements)
+    unseen = [_NOT_COUNTED] if code == console.FINE else []
+    return BudgetReport(None, code, [summary, *reasons, *unseen], judgements, _SUBJECT)

@@ -1,6 +1,6 @@
 """Why a request costs more than in the file: statement, call site, index, migration, commits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from perfops.budgets.against.attribution import Cause
 from perfops.budgets.against.checkouts import git
 from perfops.budgets.against.databases import CouldNotCompare
 from perfops.budgets.deterministic import dropped, steps
-from perfops.budgets.deterministic.comparing import Verdict, most_of
+from perfops.budgets.deterministic.comparing import FIELDS, Verdict, most_of
 from perfops.budgets.deterministic.counts import Counts, StatementCalls
 from perfops.formatting import count_text
 
@@ -20,16 +20,9 @@ def causes(
     violated: Sequence[Verdict],
     before: Mapping[str, Counts],
     now: Mapping[str, Counts],
-    file: Path,
-    since: str = "",
+    diff: "Diff",
 ) -> list[Cause]:
-    """Return why each route of ``violated`` costs more, its worst statements first.
-
-    Commits are those after ``since``, or after ``file`` was last committed.
-    """
-    if not violated:
-        return []
-    diff = Diff(file, since)
+    """Return why each route of ``violated`` costs more, its worst statements first."""
     return [
         cause
         for route in dict.fromkeys(each.route for each in violated)
@@ -44,6 +37,16 @@ def of_route(route: str, before: Counts, now: Counts, diff: "Diff") -> list[Caus
         for find in (_of_statements, _not_cached, _in_python)
         for cause in islice(find(route, before, now, diff), _CAUSES)
     ]
+
+
+def of_count(found: Verdict, before: Counts, now: Counts, diff: "Diff") -> str:
+    """Return the likeliest cause of one count that grew, for its line of a table; or ""."""
+    find = _FINDERS.get(FIELDS.get(found.what, found.what))
+    cause = next(find(found.route, before, now, diff), None) if find else None
+    if cause is None:
+        return ""
+    where = f" at {cause.site}" if cause.site and cause.site not in cause.what else ""
+    return f"{cause.what}{where}"
 
 
 class Diff:
@@ -90,24 +93,19 @@ def _of_statements(route: str, before: Counts, now: Counts, diff: Diff) -> Itera
     for sent in grown:
         was = known.get(sent.text, StatementCalls(sent.text, 0))
         if sent.calls > was.calls:
-            what, through = f"more calls: {was.calls} to {sent.calls} a request", sent.through
+            what = f"more calls: {was.calls} to {sent.calls} a request"
+            files = diff.files(sent.through, now.executed)
+            commits = diff.commits(files, sent.line, now)
         elif sent.blocks > most_of("blocks", was.blocks):
-            more, migrations = _more_blocks(was, sent)
-            what, through = more, (*migrations, *sent.through)
+            what, migrations = _more_blocks(was, sent)
+            files = diff.files((*migrations, *sent.through), now.executed)
+            # What dropped its index is likelier than whatever else it came through.
+            commits = diff.ranked(files, now) if migrations else diff.commits(files, "", now)
         else:
             continue
-        is_its_line = sent.calls > was.calls
-        yield _cause(route, what + explained, sent, through, now, diff, is_its_line=is_its_line)
+        what += explained + diff.none_of(files)
+        yield Cause(route, what, sent.text, sent.line, None, files, commits)
         explained = ""
-
-
-def _cause(
-    route: str, what: str, sent: StatementCalls, through: Sequence[str], now: Counts, diff: Diff,
-    *, is_its_line: bool,
-) -> Cause:  # fmt: skip
-    files = diff.files(through, now.executed)
-    commits = diff.commits(files, sent.line if is_its_line else "", now)
-    return Cause(route, what + diff.none_of(files), sent.text, sent.line, None, files, commits)
 
 
 def _not_cached(route: str, before: Counts, now: Counts, diff: Diff) -> Iterator[Cause]:
@@ -227,3 +225,11 @@ def _more_blocks(was: StatementCalls, now: StatementCalls) -> tuple[str, list[st
         else:
             sentences.append(f"index {name} is gone, and no migration says so")
     return "; ".join([what, *sentences]), [each.file for each in migrations.values()]
+
+
+# What finds the cause of a count, where the statements that are sent more often are none.
+_FINDERS: Mapping[str, Callable[[str, Counts, Counts, Diff], Iterator[Cause]]] = {
+    "blocks": _of_statements,
+    "again": _not_cached,
+    "steps": _in_python,
+}

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 from perfops.budgets.deterministic.counts import Counts
 from perfops.formatting import count_text
 
+# Of a count that grew though no statement is sent more often.
+SAME = "The same statements are sent."
 # Shares by which a count may grow: a longer word is no fault.
 _SLACK = {"bytes": 0.1, "blocks": 0.1, "steps": 0.02}
 # As reports name them.
@@ -96,4 +98,4 @@ def _grown(before: Counts, now: Counts) -> str:
         for times, each in more
         if times > 0
     ]
-    return "; ".join(grown[:3]) or "The same statements are sent."
+    return "; ".join(grown[:3]) or SAME
