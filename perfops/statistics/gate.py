@@ -122,6 +122,10 @@ def level(pairs: int, most: int, *, is_last: bool) -> float:
 
 
 def _judged(series: Series, alpha: float) -> Judged:
+    if not all(map(math.isfinite, (*series.before, *series.after))):
+        runs = len(series.before), len(series.after)
+        unknown = Shift(1.0, 1.0, 0.0, -math.inf, math.inf, math.inf, runs)
+        return Judged(series, unknown, 1.0, Outcome.INCONCLUSIVE, "")
     found = shift(series.before, series.after, lower_is_better=True, alpha=alpha)
     return Judged(series, found, found.p, Outcome.INCONCLUSIVE, "")
 
@@ -130,6 +134,8 @@ def _in_time(series: Series, alpha: float) -> Judged:
     """Judge runs one after the other: the host may have drifted between them."""
     judged = _judged(series, alpha)
     found = judged.shift
+    if math.isinf(found.high):
+        return judged
     effect = min(found.effect, lasting(series.before, series.after))
     p = found.p
     # The test of scores takes 10 ms: it is made where it may decide.
@@ -157,7 +163,11 @@ def _decide(found: list[Judged], alpha: float, *, is_last: bool, tests: int = 1)
     elif Outcome.INCONCLUSIVE in outcomes or not judged:
         outcome = Outcome.INCONCLUSIVE
         each_alpha = alpha / max(1, len(judged))
-        needs = [pairs_for(each.series.before, MUST_SEE, each_alpha) for each in judged]
+        needs = [
+            pairs_for(each.series.before, MUST_SEE, each_alpha)
+            for each in judged
+            if math.isfinite(each.shift.high)
+        ]
         needed = max(needs, default=None)
         reasons = _of(judged, outcome) or ["There is no figure of both to compare."]
     else:
@@ -180,6 +190,8 @@ def _of(judged: Iterable[Judged], outcome: Outcome) -> list[str]:
 
 def _told(each: Judged, alpha: float, *, is_last: bool) -> Judged:
     found = each.shift
+    if math.isinf(found.high):
+        return replace(each, reason="a run has no finite value of it.")
     span = f"{found.low:+.0%} to {found.high:+.0%}"
     if each.p < alpha and found.effect >= MIN_EFFECT:
         reason = (

@@ -54,6 +54,20 @@ def test_nothing_to_compare_and_a_single_run_are_never_a_pass(series):
     assert against_history(series).outcome is Outcome.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [0, 34])
+def test_a_run_whose_value_is_no_number_is_never_a_pass(value, place):
+    runs = [1.0, 1.01] * 17 + [1.0]
+    runs[place] = value
+    series = Series("GET /", "p95", tuple(runs[:30]), tuple(runs[30:]))
+    for found in (
+        against_history([series]),
+        in_turn([series._replace(before=series.before[:5])], is_last=True),
+    ):
+        assert (found.outcome, found.needed) == (Outcome.INCONCLUSIVE, None)
+        assert found.reasons == ("p95 of GET /: a run has no finite value of it.",)
+
+
 def test_less_than_five_percent_is_never_failed():
     exact = Series("/a", "p95", (100.0,) * 30, (104.9,) * 5)
     assert against_history([exact]).outcome is Outcome.PASS
