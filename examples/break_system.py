@@ -126,6 +126,7 @@ def expired_waiver():
     """A budget is broken, as before; the waiver for it ended yesterday."""
     from django.utils import timezone
 
+    from perfops.conf import conf
     from perfops.models import Budget, Evaluation, LoadRun
     from perfops.models.decisions import Waiver
 
@@ -134,7 +135,7 @@ def expired_waiver():
     latency = {"mean": value / 2, "p50": value / 2, "p90": value, "p95": value, "p99": value,
                "max": value}  # fmt: skip
     run = LoadRun.objects.create(
-        scenario="smoke", target="http://127.0.0.1:3001", state="finished", verdict="fail",
+        scenario="smoke", target=conf().DEFAULT_TARGET, state="finished", verdict="fail",
         reasons=[f"{budget} is three times what it may be."],
         plan={"duration_s": 60, "requests": 6000, "peak_rate": 100},
         summary={
@@ -175,17 +176,22 @@ def stale_beat():
     from django.db.models import F
     from django_celery_beat.models import PeriodicTask
 
+    from perfops.models.schedules import ScheduleOutcome
+
+    def move(by):
+        PeriodicTask.objects.update(
+            last_run_at=F("last_run_at") + by, date_changed=F("date_changed") + by
+        )
+        # What was sent so long ago has ended so long ago.
+        ScheduleOutcome.objects.update(ended_at=F("ended_at") + by)
+
     since = timedelta(days=40)
     with _stopped("beat"):
-        PeriodicTask.objects.update(
-            last_run_at=F("last_run_at") - since, date_changed=F("date_changed") - since
-        )
+        move(-since)
         try:
             yield
         finally:
-            PeriodicTask.objects.update(
-                last_run_at=F("last_run_at") + since, date_changed=F("date_changed") + since
-            )
+            move(since)
 
 
 CAUSES = {

@@ -208,16 +208,15 @@ def _incident(incident: Incident, *, is_named: bool) -> dict[str, Any]:
     first = incident.findings[0]
     saves = ""
     if incident.saves_s is not None:
-        saves = (
-            f"{time_text(incident.saves_s) if incident.saves_s >= 1 else 'under a second'} a day"
-        )
+        bound = "about" if incident.is_proved else "at most"
+        amount = f"{bound} {time_text(incident.saves_s)}"
+        saves = f"{amount if incident.saves_s >= 1 else 'less than a second'} a day"
     return {
         "badge": badges.of_severity(incident.severity),
         "title": first.title,
         "database": incident.database if is_named else "",
         "url": _finding_url(first),
         "saves": saves,
-        "is_proved": incident.is_proved,
         "impact": share_text(incident.impact) if incident.impact else "",
         "remedy": first.remedy,
         "seen": minute(first.last_seen_at),

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from examples import break_system
 from perfops.analysis.services import analyse
+from tests.browser.test_walk import laid_out
 from tests.perfops.origins.conftest import counting
 
 __all__ = ["counting"]
@@ -72,6 +73,9 @@ def test_each_cause_is_found_in_three_clicks(open_admin, live_server, broken):
         keep(page, cause)
     page.goto(live_server.url + reverse("admin:index"))
     keep(page, "overview")
+    # All that is wrong at once has long words.
+    page.set_viewport_size({"width": 360, "height": 900})
+    assert laid_out(page) == []
 
 
 def keep(page, name):
