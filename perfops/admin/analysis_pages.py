@@ -8,30 +8,25 @@ from django.urls import path, reverse
 
 from perfops.admin import badges, capacity, columns, statements
 from perfops.admin.columns import listing
-from perfops.admin.pages import MeasuredAdmin
+from perfops.admin.session_pages import SessionPages
 from perfops.analysis import differences as inside
-from perfops.analysis import sessions as present
 from perfops.analysis.differences import Change, Difference, Slower
-from perfops.analysis.sessions import Holder
 from perfops.formatting import name_of, size_text, time_text
 from perfops.models.analyses import Analysis
 
-# Who holds connections: the others hold few.
-_HOLDERS = 15
 _EXPIRED = (
     "The snapshot of this analysis is not kept any more: only its findings are. "
     "Analyse now for a new one."
 )
 
 
-class InsidePages(MeasuredAdmin):
+class InsidePages(SessionPages):
     """What ``AnalysisAdmin`` shows beside the analysis itself."""
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
         name = "perfops_analysis_{}".format
         return [
-            path("now/", self.looking(self.now_view), name=name("now")),
             path("capacity/", wrap(self.capacity_view), name=name("capacity")),
             path("<int:analysis_id>/tables/", wrap(self.tables_view), name=name("tables")),
             path("<int:analysis_id>/indexes/", wrap(self.indexes_view), name=name("indexes")),
@@ -89,34 +84,6 @@ class InsidePages(MeasuredAdmin):
             expired=_EXPIRED,
         )
 
-    def now_view(self, request: HttpRequest) -> HttpResponse:
-        """Statements may hold anyone's data: with their values for those who may analyse."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        known = present.databases()
-        database = request.GET.get("database", known[0])
-        if database not in known:
-            raise Http404(f"There is no PostgreSQL {database!r} in DATABASES.")
-        found = present.now(database, whole=True)
-        if not self.may(request, "run_analysis"):
-            found = present.without_values(found)
-        return self.page(
-            request,
-            "perfops/now.html",
-            "Connections and locks",
-            database=database,
-            databases=known,
-            present=found,
-            usage=_usage(found),
-            holders=[_holder(each) for each in present.holders(found.sessions)[:_HOLDERS]],
-            queue=[_waiting(depth, session) for depth, session in found.queue],
-            listing=listing(
-                found.sessions, columns.of_sessions(), request.GET,
-                search=lambda s: f"{s.user} {s.application} {s.state} {s.text}",
-                first="transaction",
-            ),
-        )  # fmt: skip
-
     def capacity_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -137,46 +104,6 @@ class InsidePages(MeasuredAdmin):
             analysis_url=self.url("change", analysis.pk),
             analysis=analysis,
         )
-
-
-def _usage(found: present.Present) -> list[tuple[str, Any]]:
-    used = found.connections
-    if used is None:
-        return []
-    return [
-        ("In use", used.used_text),
-        ("Idle", used.idle),
-        ("max_connections", used.maximum),
-        ("Reserved for superusers", used.reserved),
-        ("Waiting for a lock", sum(bool(s.blocked_by) for s in found.sessions)),
-        ("Idle in transaction", sum(s.state.startswith("idle in") for s in found.sessions)),
-    ]
-
-
-def _holder(each: Holder) -> dict[str, Any]:
-    longest_s = each.longest_s
-    return {
-        "name": each.application or "(no name)",
-        "cells": [
-            ("User", each.user),
-            ("Connections", each.connections),
-            ("Idle", each.idle),
-            ("Idle in transaction", each.in_transaction),
-            ("Oldest transaction", "-" if longest_s is None else time_text(longest_s)),
-        ],
-    }
-
-
-def _waiting(depth: int, session: Any) -> dict[str, Any]:
-    return {
-        "depth": min(depth, 5),
-        "who": f"{session.user} {session.application}".strip(),
-        "pid": session.pid,
-        "state": session.state,
-        "wanted": session.wanted,
-        "seconds": time_text(session.state_s or 0.0),
-        "text": " ".join(session.text.split())[:300],
-    }
 
 
 def _difference(found: Difference, database: str) -> dict[str, Any]:

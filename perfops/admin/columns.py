@@ -36,6 +36,8 @@ class Listing:
     total: int
     previous_url: str
     next_url: str
+    # What else the address asks for, which a search keeps.
+    others: list[tuple[str, str]]
 
 
 def listing[R](
@@ -46,11 +48,13 @@ def listing[R](
     search: Callable[[R], str],
     first: str,
     parts: Callable[[R], Sequence[R]] | None = None,
+    url: Callable[[R], str] | None = None,
 ) -> Listing:
     """Return the part of ``records`` that is asked for: ``q`` searches, ``o`` sorts, ``p`` pages.
 
     ``first``: the column that sorts when none, or none there is, was asked for. ``parts``: what a
-    record is the sum of, shown below it when ``open`` names it by its first column.
+    record is the sum of, shown below it when ``open`` names it by its first column. ``url``: the
+    page of a record, to which its first column leads.
     """
     query = asked.get("q", "").strip()
     by_key = {column.key: column for column in columns}
@@ -62,9 +66,9 @@ def listing[R](
     found.sort(key=column.value, reverse=column.is_number != turned)
     page = Paginator(found, _PER_PAGE).get_page(asked.get("p"))
     return Listing(
-        heads=[_head(each, column, query, turned=turned) for each in columns],
+        heads=[_head(each, column, asked, turned=turned) for each in columns],
         rows=[
-            row
+            [row[0] | {"page": url(record) if url else ""}, *row[1:]]
             for record in page.object_list
             for row in _rows(record, columns, parts(record) if parts else (), asked)
         ],
@@ -73,6 +77,7 @@ def listing[R](
         total=len(found),
         previous_url=_page_url(asked, page.number - 1) if page.has_previous() else "",
         next_url=_page_url(asked, page.number + 1) if page.has_next() else "",
+        others=[(name, asked[name]) for name in asked if name not in {"q", "p", "open"}],
     )
 
 
@@ -96,11 +101,14 @@ def _rows[R](
     return [row, *below]
 
 
-def _head(each: Column[Any], sorting: Column[Any], query: str, *, turned: bool) -> dict[str, Any]:
+def _head(
+    each: Column[Any], sorting: Column[Any], asked: QueryDict, *, turned: bool
+) -> dict[str, Any]:
     is_sorting = each is sorting
     minus = "-" if is_sorting and not turned else ""
-    url = QueryDict(mutable=True)
-    url.update({"q": query, "o": f"{minus}{each.key}"})
+    url = asked.copy()
+    url["o"] = f"{minus}{each.key}"
+    url.pop("p", None)
     descending = each.is_number != turned
     return {
         "label": each.label,

@@ -12,6 +12,7 @@ from perfops.analysis.collectors.states import Connections, Prepared, Session
 from perfops.database import connections as session
 from perfops.formatting import first_line
 
+SESSION_ID = activity.SESSION_ID
 _FULL = (
     "too many clients", "too many connections", "remaining connection slots are reserved",
 )  # fmt: skip
@@ -44,7 +45,7 @@ def now(database: str, *, whole: bool = False) -> Present:
         with session.reading(database) as cursor:
             return _look(cursor, whole=whole)
     except Error as error:
-        if not _is_full(error):
+        if not is_full(error):
             return Present(None, (), (), [], first_line(error))
     try:
         with transaction.atomic(using=database), connections[database].cursor() as cursor:
@@ -65,7 +66,7 @@ def _look(cursor: CursorWrapper, *, whole: bool) -> Present:
     return Present(used, sessions, prepared, queue(sessions))
 
 
-def _is_full(error: Error) -> bool:
+def is_full(error: Error) -> bool:
     """Say whether the server refuses connections for their number.
 
     libpq gives no code of a connection that was refused, but its text.

@@ -48,7 +48,10 @@ class Analysis(Job):
 
     class Meta:
         verbose_name_plural = "analyses"
-        permissions = [("run_analysis", "Can start an analysis")]
+        permissions = [
+            ("run_analysis", "Can start an analysis"),
+            ("terminate_session", "Can end a session of the database, or its statement"),
+        ]
         indexes = [models.Index(fields=["database", "-created_at"], name="perfops_analysis_newest")]
 
     def __str__(self) -> str:

@@ -11,6 +11,8 @@ from perfops.analysis.collectors.states import Connections, Prepared, Session
 from perfops.database.connections import MARK
 
 _TEXT_CHARACTERS = 1000
+# As log_line_prefix has it with %c; of a row of pg_stat_activity.
+SESSION_ID = "to_hex(trunc(extract(epoch FROM backend_start))::bigint) || '.' || to_hex(pid)"
 # Comments, texts (also cut off before their end) and numbers, but not those within a name.
 _LITERAL = re.compile(
     r"""--[^\n]*|/\*.*?(?:\*/|\Z)|(?P<tag>\$(?:[A-Za-z_]\w*)?\$).*?(?:(?P=tag)|\Z)
@@ -38,7 +40,8 @@ def sessions(cursor: CursorWrapper) -> tuple[Session, ...]:
             coalesce((SELECT concat_ws(' on ', l.mode,
                     (SELECT relname FROM pg_class WHERE oid = l.relation))
                 FROM pg_locks l WHERE a.wait_event_type = 'Lock' AND l.pid = a.pid
-                    AND NOT l.granted LIMIT 1), '') AS wanted
+                    AND NOT l.granted LIMIT 1), '') AS wanted,
+            {SESSION_ID} AS session_id
         FROM pg_stat_activity a
         WHERE a.backend_type = 'client backend' AND a.pid <> pg_backend_pid()
         ORDER BY a.xact_start NULLS LAST, a.pid""",

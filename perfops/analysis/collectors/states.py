@@ -79,6 +79,8 @@ class Session(msgspec.Struct, frozen=True):
     blocked_by: tuple[int, ...] = ()
     # The table, and the lock on it, that it waits for.
     wanted: str = ""
+    # When its process began, and its pid: no two sessions have the same.
+    session_id: str = ""
 
 
 class Prepared(msgspec.Struct, frozen=True):

@@ -1,11 +1,13 @@
-// While a run goes on, what changes of its page is fetched every two seconds and put in place: the
+// While a run goes on (or sessions, which always do), what changes of its page is fetched every two seconds and put in place: the
 // elements stay, so focus, scrolling, open tables and screen readers are left alone. Without this
 // script a reload does the same.
 (() => {
   "use strict";
   const EVERY_MS = 2000;
   const page = document.getElementById("po-live");
+  const pause = document.querySelector("[data-pause]");
   let tag = "";
+  let paused = false;
 
   function changeAttributes(now, wanted) {
     // What charts.js gave an element stays.
@@ -64,7 +66,7 @@
     try {
       const headers = tag ? { "If-None-Match": tag } : {};
       // A page that nobody sees asks for nothing.
-      const answer = document.hidden
+      const answer = document.hidden || paused
         ? null : await fetch(page.dataset.url, { credentials: "same-origin", headers });
       if (answer?.ok && !answer.redirected) {
         tag = answer.headers.get("ETag") || "";
@@ -82,4 +84,11 @@
   }
 
   if (page && page.dataset.active !== undefined) window.setTimeout(refresh, EVERY_MS);
+  if (page && pause) {
+    pause.hidden = false;
+    pause.addEventListener("click", () => {
+      paused = !paused;
+      pause.textContent = paused ? "Go on" : "Pause";
+    });
+  }
 })();

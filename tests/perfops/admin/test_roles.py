@@ -37,6 +37,8 @@ PAGES = {
     "budget_runs": SEEN,
     "analysis_start": (POST_ONLY, OPERATOR),
     "analysis_now": SEEN,
+    "analysis_now_live": SEEN,
+    "analysis_session": (VIEWER, OPERATOR),
     "analysis_capacity": SEEN,
     "analysis_live": SEEN,
     "finding_migration": SEEN,
@@ -87,7 +89,7 @@ def keys():
 
 def address(name, keys):
     model, _, page = name.partition("_")
-    whole = page in {"changelist", "add", "start", "now", "capacity", ""}
+    whole = page in {"changelist", "add", "start", "now", "now_live", "capacity", ""}
     return reverse(f"admin:perfops_{name}", args=[] if whole else [keys[model]])
 
 
