@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import DateTimeField, Func, Q, Sum, Value
 from django.utils import timezone
 
 from perfops.analysis import selectors as analyses
@@ -68,18 +69,23 @@ def sent_by(word: str, *, since: datetime) -> Q:
 def trends(
     template_ids: Iterable[int], *, since: datetime, until: datetime
 ) -> dict[int, list[Point]]:
-    """Return each statement's hours (up to two days), days or months, all of them. One query."""
+    """Return each statement's hours (up to two days), days or months, all of them. One query.
+
+    The database adds up each place: of a year it has twenty times as many times as months.
+    """
     unit = _unit(until - since)
+    place_of: Any = Func(
+        Value(unit.value), "at", Value("UTC"), function="date_trunc", output_field=DateTimeField()
+    )
     rows = (
         QueryOrigin.objects.filter(template_id__in=template_ids, at__gte=since, at__lte=until)
-        .values_list("template_id", "at")
+        .annotate(place=place_of)
+        .values_list("template_id", "place")
         .annotate(Sum("calls"), Sum("total_ms"))
     )
     sums: defaultdict[int, dict[datetime, tuple[int, float]]] = defaultdict(dict)
-    for template_id, at, calls, ms in rows:
-        place = _floor(at, unit)
-        so_far = sums[template_id].get(place, (0, 0.0))
-        sums[template_id][place] = (so_far[0] + calls, so_far[1] + ms)
+    for template_id, place, calls, ms in rows:
+        sums[template_id][_floor(place, unit)] = calls, ms
     places = list(_places(since, until, unit))
     return {
         template_id: [Point(*found.get(at, (0, 0.0)), at) for at in places]
