@@ -232,6 +232,8 @@ def pages(newest: int, before: int) -> dict[str, str]:
         "analysis indexes": of("perfops_analysis_indexes", analyses[0]),
         "analysis difference": of("perfops_analysis_difference", *analyses),
         "connections": of("perfops_analysis_now"),
+        "connections live": of("perfops_analysis_now_live"),
+        "session": of("perfops_analysis_session", 1),
         "budget runs": of("perfops_budget_runs", rows["budget"]),
         "pipeline": of("perfops_pipeline"),
         "search": f"{of('perfops_search')}?q=route",

@@ -21,12 +21,12 @@ _STYLES = {
     "migration": "po-line-4",
     "budget": "po-line-3",
 }
-# The newest in the table; the CSV has all.
-_ROWS = 100
+# The newest in the table, and the most of them for who asks for more; the CSV has all.
+_ROWS, _MOST_ROWS = 20, 100
 
 
-def context(budget: Budget, found: History) -> dict[str, Any]:
-    """Return what ``perfops/budget_history.html`` shows."""
+def context(budget: Budget, found: History, *, is_long: bool = False) -> dict[str, Any]:
+    """Return what ``perfops/budget_history.html`` shows; ``is_long``: with more runs."""
     by_place: dict[int, list[str]] = defaultdict(list)
     for each in found.happenings:
         by_place[each.place].append(f"{each.kind}: {each.text}")
@@ -53,8 +53,9 @@ def context(budget: Budget, found: History) -> dict[str, Any]:
             }
             for each in reversed(found.happenings)
         ],
-        "rows": rows[: -_ROWS - 1 : -1],
+        "rows": rows[: -(_MOST_ROWS if is_long else _ROWS) - 1 : -1],
         "count": len(rows),
+        "most": _MOST_ROWS,
         "kinds": _STYLES.items(),
     }
 

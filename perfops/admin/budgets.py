@@ -193,7 +193,7 @@ class BudgetAdmin(CheckedAdmin):
             "perfops/budget_history.html",
             {
                 **self.admin_site.each_context(request),
-                **budget_history.context(budget, found),
+                **budget_history.context(budget, found, is_long=request.GET.get("runs") == "all"),
                 "title": f"History of {budget}",
                 "opts": self.opts,
                 "list_url": reverse("admin:perfops_budget_changelist"),

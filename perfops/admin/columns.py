@@ -77,7 +77,7 @@ def listing[R](
         total=len(found),
         previous_url=_page_url(asked, page.number - 1) if page.has_previous() else "",
         next_url=_page_url(asked, page.number + 1) if page.has_next() else "",
-        others=[(name, asked[name]) for name in asked if name not in {"q", "p", "open"}],
+        others=[(name, str(asked[name])) for name in asked if name not in {"q", "p", "open"}],
     )
 
 

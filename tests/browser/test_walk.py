@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
+from django.db import connection
 from django.template.loader import render_to_string
 from django.test import RequestFactory
 from django.urls import reverse
@@ -69,12 +70,14 @@ def ours(role=""):
     budget, finding = Budget.objects.earliest("pk").pk, Finding.objects.earliest("pk").pk
     waiver = Waiver.objects.create(budget="p95 latency", reason="known", ends_at=timezone.now())
     task = PeriodicTask.objects.filter(crontab__isnull=False).earliest("pk")
+    session = connection.connection.info.backend_pid
     for name, *arguments in (
         ("index",), ("app_list", "perfops"), ("cache",), ("cache_clear",), ("tasks",),
         ("perfops_loadrun_changelist",), ("perfops_loadrun_change", run.pk),
         ("perfops_loadrun_start",), ("perfops_loadrun_compare", run.pk),
         ("perfops_analysis_changelist",), ("perfops_analysis_change", analysis.pk),
-        ("perfops_analysis_now",), ("perfops_analysis_capacity",),
+        ("perfops_analysis_now",), ("perfops_analysis_session", session),
+        ("perfops_analysis_capacity",),
         ("perfops_analysis_tables", earlier.pk), ("perfops_analysis_indexes", earlier.pk),
         ("perfops_analysis_difference", analysis.pk, earlier.pk),
         ("perfops_querytemplate_changelist",),

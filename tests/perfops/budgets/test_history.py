@@ -83,6 +83,9 @@ def test_a_thousand_runs_take_twenty_queries_at_most(budget, url, admin_client):
     with CaptureQueriesContext(connection) as found:
         page = admin_client.get(url).content.decode()
     assert len(found) <= MOST_QUERIES
+    assert "The newest 20 of 1000" in page
+    assert 'href="?runs=all#po-runs">Show 100<' in page
+    page = admin_client.get(url, {"runs": "all"}).content.decode()
     assert "The newest 100 of 1000" in page
 
 

@@ -10,7 +10,8 @@ from django.urls import reverse
 from perfops.models import Budget
 
 PAGES = [
-    ("app_list", "perfops"), ("perfops_loadrun_changelist",), ("perfops_querytemplate_changelist",),
+    ("index",), ("app_list", "perfops"), ("perfops_loadrun_changelist",),
+    ("perfops_querytemplate_changelist",),
     ("perfops_budget_changelist",), ("perfops_budget_change", "budget"),
     ("perfops_budget_history", "budget"), ("perfops_budget_delete", "budget"),
     ("perfops_analysis_now",), ("perfops_pipeline",), ("perfops_analysis_capacity",),
