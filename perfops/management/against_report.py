@@ -1,6 +1,8 @@
 """``check_budget --against``: two builds run in turn as a report of budgets."""
 
+import math
 import signal
+from collections.abc import Sequence
 from types import FrameType
 
 from perfops.budgets import waivers
@@ -14,7 +16,7 @@ from perfops.formatting import count_text
 from perfops.management import console
 from perfops.management.budget_report import BudgetReport, code_of
 from perfops.models.budgets import Evaluation
-from perfops.statistics.gate import Judged, Outcome
+from perfops.statistics.gate import MUST_SEE, Judged, Outcome
 from perfops.statistics.shifts import MIN_EFFECT
 
 _CODES = {
@@ -56,7 +58,9 @@ def as_report(found: comparing.Compared, subject: str) -> BudgetReport:
     if found.pairs:
         reasons.insert(0, f"{count_text(found.pairs, 'pair')} of runs in turn.")
     if decision.needed:
-        reasons.append(more_pairs(decision.needed, found.pairs))
+        reasons.append(more_pairs(decision.needed, found.pairs, found.took_s))
+    if decision.outcome is Outcome.INCONCLUSIVE:
+        reasons += sure_of(decision.judged)
     reasons += same_build.of_host()
     waived = waivers.read()
     timed = [judgement(each, waived) for each in decision.judged]
@@ -75,14 +79,34 @@ def as_report(found: comparing.Compared, subject: str) -> BudgetReport:
     )
 
 
-def more_pairs(needed: int, pairs: int) -> str:
-    """Return what it would take to see 10%; ``pairs``: those that were run."""
+def more_pairs(needed: int, pairs: int, took_s: float = 0.0) -> str:
+    """Return what it would take to see 10%.
+
+    ``pairs``: those that were run; ``took_s``: how long that took, in seconds, or 0.
+    """
     whole = f"With this noise 10% takes about {count_text(needed, 'pair')}"
     if needed <= pairs:
         return f"{whole}, as many as were run: run it again."
     if needed > _MOST_PAIRS:
         return f"{whole}: use a quieter host, or run it when this one is quieter."
-    return f"{whole}, {needed - pairs:,} more than were run: --pairs {needed} --minutes ..."
+    option = f"--pairs {needed}"
+    if took_s and pairs:
+        # A tenth more, as no two pairs take as long.
+        option += f" --minutes {math.ceil(needed * took_s / pairs * 1.1 / 60)}"
+    return f"{whole}, {needed - pairs:,} more than were run: {option}"
+
+
+def sure_of(judged: Sequence[Judged]) -> list[str]:
+    """Return which figures would have shown 10% and did not, where others could not be told."""
+    sure = [
+        f"{each.series.figure} of {each.series.route}"
+        for each in judged
+        if each.outcome is Outcome.PASS
+    ]
+    if not sure:
+        return []
+    seen = f"{len(sure)} of {count_text(len(judged), 'figure')} would have shown {MUST_SEE:.0%}"
+    return [f"{seen}, and did not: {', '.join(sure)}."]
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -22,6 +22,9 @@ _STEADY_ODDS = 2
 # So many standard errors are left as doubt: two of three shifts that are estimated so are larger.
 _DOUBT = 0.4
 _CLIP = 3
+# A run so many deviations away is no drift, and left out: three of them at the end of a history
+# would look like a host that gets slower, and excuse what comes after them.
+_ODD = 10
 _FEWEST = 10
 
 
@@ -30,7 +33,9 @@ def lasting(before: Sequence[float], after: Sequence[float]) -> float:
 
     As a share of ``before``; infinite where the history shows neither a trend nor a sway.
     """
-    trend = without_trend(before, after) if rises(before) else math.inf
+    odd = _ODD * deviation(before)
+    usual = [value for value in before if abs(value - median(before)) <= odd]
+    trend = without_trend(usual, after) if rises(usual) else math.inf
     return min(trend, without_sway(before, after))
 
 
@@ -62,9 +67,9 @@ def without_sway(before: Sequence[float], after: Sequence[float]) -> float:
     if len(before) < _FEWEST:
         return math.inf
     old, new = logarithms(before), logarithms(after)
-    spread = _CLIP * deviation(old)
-    runs = [*_clipped(old, spread), *_clipped(new, spread)]
-    if len({*runs[: len(old)]}) < _FEWEST:
+    noise = deviation(old)
+    runs = [*_clipped(old, noise, _ODD), *_clipped(new, noise)]
+    if len({*runs[: len(old)]} - {None}) < _FEWEST:
         return math.inf
     steady, _, _ = _explained(runs, len(old), keeps=0.0, new=0.0)
     swaying, shift, error = _explained(runs, len(old), keeps=_KEEPS, new=_NEW)
@@ -73,23 +78,33 @@ def without_sway(before: Sequence[float], after: Sequence[float]) -> float:
     return math.expm1(shift - _DOUBT * error)
 
 
-def _clipped(values: list[float], spread: float) -> list[float]:
-    middle = median(values)
-    return [min(max(value, middle - spread), middle + spread) for value in values]
+def _clipped(values: list[float], noise: float, odd: float = math.inf) -> list[float | None]:
+    """Return ``values`` at most ``_CLIP`` deviations from their median; None beyond ``odd``."""
+    middle, most = median(values), _CLIP * noise
+    far = odd * noise if noise else math.inf
+    return [
+        min(max(value, middle - most), middle + most) if abs(value - middle) <= far else None
+        for value in values
+    ]
 
 
 def _explained(
-    runs: list[float], first_new: int, *, keeps: float, new: float
+    runs: list[float | None], first_new: int, *, keeps: float, new: float
 ) -> tuple[float, float, float]:
     """Return the logarithm of the runs' marginal likelihood, the shift, and its standard error.
 
-    Level, shift and the logarithm of the noise are unknown, all values as likely before.
+    Level, shift and the logarithm of the noise are unknown, all values as likely before. None is a
+    run that is missing: the state goes on without it.
     """
     # Sums of products of innovations: level with level, level with shift, and so on.
     ll = ls = ss = lr = sr = rr = logs = 0.0
     expected: tuple[float, ...] = (0.0, 0.0, 0.0)
     state = new / (1 - keeps**2)
     for place, value in enumerate(runs):
+        if value is None:
+            expected = tuple(keeps * each for each in expected)
+            state = keeps**2 * state + new
+            continue
         seen = (1.0, float(place >= first_new), value)
         level, step, run = (a - b for a, b in zip(seen, expected, strict=True))
         variance = state + 1
@@ -106,7 +121,7 @@ def _explained(
     size = ll * ss - ls * ls
     found = (ll * sr - ls * lr) / size
     at = (ss * lr - ls * sr) / size
-    freedom = len(runs) - 2
+    freedom = len(runs) - runs.count(None) - 2
     noise = (rr - at * lr - found * sr) / freedom
     likelihood = -(logs + math.log(size) + freedom * math.log(noise)) / 2
     return likelihood, found, math.sqrt(noise * ll / size)

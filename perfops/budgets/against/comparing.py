@@ -33,13 +33,17 @@ Say = Callable[[str], None]
 
 @dataclass(slots=True)
 class Compared:
-    """``causes``: of what costs more, the one that costs most first; ``exact``: counts."""
+    """``causes``: of what costs more, the one that costs most first; ``exact``: counts.
+
+    ``took_s``: of the runs in turn, in seconds, with those of pairs that were left out.
+    """
 
     decision: Decision
     pairs: int
     notes: list[str] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     exact: Exact = field(default_factory=Exact)
+    took_s: float = 0.0
 
 
 def compare(ref: str, wanted: Wanted, say: Say) -> Compared:
@@ -150,7 +154,8 @@ def in_turn(
             if is_last:
                 why = "the time is over" if is_late else "as many as are wanted were left out"
                 notes.append(f"It ended after {count_text(len(runs['new']), 'pair')}: {why}.")
-            return Compared(decision, len(runs["new"]), notes)
+            took_s = time.monotonic() - began
+            return Compared(decision, len(runs["new"]), notes, took_s=took_s)
 
 
 def _broken(old: Measured, new: Measured, pairs: int) -> Compared | None:

@@ -341,8 +341,24 @@ def test_cpu_is_a_figure_beside_the_times_and_names_what_the_routes_send(reposit
 
 def test_what_is_left_open_says_how_many_more_pairs_it_takes():
     assert "takes about 20 pairs, 8 more than were run" in against_report.more_pairs(20, 12)
+    # 12 pairs took 6 minutes: 20 take 10, and a tenth more.
+    said = against_report.more_pairs(20, 12, 360)
+    assert said.endswith("8 more than were run: --pairs 20 --minutes 11")
     assert against_report.more_pairs(2139, 8).endswith("run it when this one is quieter.")
     assert against_report.more_pairs(12, 12).endswith("as many as were run: run it again.")
+
+
+def test_what_could_be_told_is_said_beside_what_could_not():
+    quiet = Series("/list", "CPU", (10.0,) * 20, (10.0,) * 20)
+    loud = Series("/list", "p95", tuple(range(1, 21)), tuple(range(20, 0, -1)))
+    decision = in_turn([loud, quiet])
+    found = against_report.as_report(Compared(decision, 20), "This build against HEAD")
+    assert found.code == 2
+    assert "1 of 2 figures would have shown 10%, and did not: CPU of /list." in found.reasons
+    # Where nothing could be told, or all, there is no such sentence.
+    for series in (loud, quiet):
+        alone = against_report.as_report(Compared(in_turn([series]), 20), "This build")
+        assert not any("did not" in reason for reason in alone.reasons)
 
 
 @pytest.mark.parametrize("form", ["text", "json", "markdown", "junit"])

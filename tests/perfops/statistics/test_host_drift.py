@@ -68,3 +68,11 @@ def test_a_host_that_sways_is_told_from_one_that_is_steady():
 @pytest.mark.parametrize("history", [[100.0] * 30, [100.0], steady(9, 1)])
 def test_what_shows_no_noise_or_has_few_runs_shows_no_sway(history):
     assert without_sway(history, [110.0] * 5) == math.inf
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_odd_runs_at_the_end_of_a_history_excuse_no_shift_after_it(seed):
+    # An hour in which a neighbour was busy, and then 10% more.
+    old = [*steady(27, f"o{seed}"), 300.0, 310.0, 290.0]
+    new = [1.1 * run for run in steady(5, f"n{seed}")]
+    assert lasting(old, new) >= 0.95 * lasting(old[:27], new)
