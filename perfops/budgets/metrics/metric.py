@@ -64,6 +64,9 @@ class Rate(Unit):
         return f"{value:,.0f} req/s"
 
 
+_WHOLE_PERCENT = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Share(Unit):
     """From 0 to 1, written as percent: ``85%`` is 0.85, and a bare ``85`` is refused."""
@@ -78,6 +81,8 @@ class Share(Unit):
 
     def check(self, value: float) -> None:
         Unit.check(self, value)
+        if value > _WHOLE_PERCENT:
+            raise WrongValue("It is a share from 0 to 1: write 100% or less.")
         if value > 1:
             raise WrongValue(f"It is a share from 0 to 1: write {value:g}% or {value / 100:g}.")
 

@@ -70,6 +70,8 @@ def test_the_history_says_what_a_file_changed_and_why(told, tmp_path):
         ([P95, P95], "the same metric and route"),
         ([{**HITS, "target": 85}], "cache_hit_rate: target: It is a share .*: write 85% or 0.85"),
         ([{**HITS, "target": "8500%"}], "target: It is a share from 0 to 1"),
+        # 8500% and 85 would be as wrong.
+        ([{**HITS, "target": 8500}], "target: It is a share from 0 to 1: write 100% or less"),
         ([{**P95, "target": -1}], "latency_p95: target: It must not be negative"),
         ([{**P95, "target": "fast"}], "target: 'fast' is not a number of ms"),
     ],
