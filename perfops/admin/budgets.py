@@ -24,6 +24,7 @@ from perfops.budgets.metrics.registry import metric_of
 from perfops.budgets.selectors import Judgement
 from perfops.budgets.services import as_texts, bound, record_change, record_deletion
 from perfops.charts import meter
+from perfops.load.selectors import known_routes
 from perfops.models.budgets import Budget
 from perfops.models.decisions import Waiver
 from perfops.models.noise import AATest
@@ -49,6 +50,14 @@ class BudgetForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "route" in self.fields:
+            own = [self.instance.route] if self.instance.route else []
+            names = sorted({*known_routes(), *own})
+            self.fields["route"] = forms.ChoiceField(
+                choices=[("", "All routes together"), *((name, name) for name in names)],
+                required=False,
+                help_text="Those of the newest load runs.",
+            )
         if self.instance.pk:
             unit = metric_of(self.instance).unit
             for name in _BOUNDS:

@@ -8,6 +8,7 @@ from perfops.models.runs import LoadRun, RouteResult, Sample
 from perfops.statistics.sketch import Sketch
 
 OF_LATE_S = 10
+_NEWEST_RUNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,13 @@ def route_results(run: LoadRun) -> list[RouteResult]:
     """Return the routes' results, the slowest (p95) first; all together is not among them."""
     results = run.routes.exclude(route="").defer("sketch")
     return sorted(results, key=lambda result: -(result.p95_ms or 0.0))
+
+
+def known_routes() -> list[str]:
+    """Return the names of the routes of the newest runs, in order of the alphabet. One query."""
+    newest = LoadRun.objects.order_by("-pk").values("pk")[:_NEWEST_RUNS]
+    routes = RouteResult.objects.filter(run__in=newest).exclude(route="")
+    return sorted(set(routes.values_list("route", flat=True)))
 
 
 @dataclass(frozen=True, slots=True)

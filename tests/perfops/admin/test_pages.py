@@ -256,6 +256,24 @@ def test_a_budget_can_be_edited_and_keeps_who_changed_what_and_why(admin_client)
     assert "is not a number of ms" in nothing.content.decode()
 
 
+def test_the_route_of_a_budget_is_one_that_runs_had_or_its_own(admin_client, measured_run):
+    RouteResult.objects.create(run=measured_run, route="/api/orders", requests=1)
+    form = {
+        "metric": "latency_p95", "target": "250 ms", "threshold": "400 ms", "action": "warn",
+        "enabled": "on", "why": "Orders matter.",
+    }  # fmt: skip
+    refused = admin_client.post(url("budget_add"), form | {"route": "/api/order"})
+    assert "/api/order is not one of the available choices" in refused.content.decode()
+    assert admin_client.post(url("budget_add"), form | {"route": "/api/orders"}).status_code == 302
+    budget = Budget.objects.get(route="/api/orders")
+    # The runs are gone, and the budget can be edited still.
+    RouteResult.objects.all().delete()
+    form |= {"route": "/api/orders", "target": "200 ms"}
+    assert admin_client.post(url("budget_change", budget.pk), form).status_code == 302
+    budget.refresh_from_db()
+    assert budget.target == 200
+
+
 def test_an_analysis_shows_findings_and_what_was_missing(admin_client, finding):
     analysis = Analysis.objects.get()
     analysis.missing = [{"source": "s", "reason": "r", "cost": "c", "mend": "GRANT x"}]

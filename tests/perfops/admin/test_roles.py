@@ -239,7 +239,7 @@ FIELDS = {
 }
 GOOD = {
     "scenario": "smoke", "target": "300 ms", "until": "2999-01-01", "reason": "r",
-    "metric": "latency_p95", "threshold": "500 ms", "action": "fail", "why": "w", "route": "/x",
+    "metric": "latency_p95", "threshold": "500 ms", "action": "fail", "why": "w", "route": "",
     "budget": "p95 latency", "ends_at_0": "2999-01-01", "ends_at_1": "00:00",
 }  # fmt: skip
 
