@@ -15,7 +15,7 @@ from perfops.admin.pages import minute
 from perfops.analysis.sessions import Present
 from perfops.charts import SPARK_HEIGHT, SPARK_WIDTH, meter, sparkline
 from perfops.conf import conf
-from perfops.formatting import ms_text, percent_text, share_text, time_text
+from perfops.formatting import count_text, ms_text, percent_text, share_text, time_text
 from perfops.jobs.scheduled import Scheduled, State
 from perfops.models.analyses import Analysis, Finding
 from perfops.models.runs import LoadRun
@@ -28,6 +28,8 @@ _BADGES = {
     "bad": Badge("bad", "✗", "not fine"),
     "odd": Badge("odd", "?", "not known yet"),
 }
+# Longer statements are on the finding's page alone.
+_MOST_SQL = 300
 # Name, page, the permission that shows it.
 _PAGES = (
     ("Runs", "perfops_loadrun_changelist", "view_loadrun"),
@@ -218,7 +220,11 @@ def _incident(incident: Incident, *, is_named: bool) -> dict[str, Any]:
         "url": _finding_url(first),
         "saves": saves,
         "impact": share_text(incident.impact) if incident.impact else "",
+        "line": dict(first.evidence).get("line", ""),
         "remedy": first.remedy,
+        "statement": first.statement if len(first.statement) <= _MOST_SQL else "",
+        "is_proved": incident.is_proved,
+        "reopened": count_text(first.reopened, "time") if first.reopened else "",
         "seen": minute(first.last_seen_at),
         "others": [(each.title, _finding_url(each)) for each in incident.findings[1:4]],
     }

@@ -137,6 +137,20 @@ def test_what_a_recommendation_has_proved_bounds_what_it_saves(admin_client, mea
     assert "A fix saves about 30 seconds a day" in overview(admin_client)
 
 
+@pytest.mark.usefixtures("punctual", "measured")
+def test_an_incident_says_where_it_is_what_fixes_it_and_that_it_came_back(admin_client):
+    finding = findings.Finding.objects.get()
+    finding.evidence = [["line", "shop/views.py:9 in shelf"], ["calls", 400]]
+    finding.statement, finding.reopened = "CREATE INDEX x ON y (z);", 2
+    finding.save()
+    Recommendation.objects.create(finding=finding, kind="add", gain=0.5)
+    page = overview(admin_client)
+    assert "Where: <code>shop/views.py:9 in shelf</code>" in page
+    assert "CREATE INDEX x ON y (z);" in page
+    assert ">The proof, the edit and the migration</a>" in page
+    assert "opened again 2 times" in page
+
+
 def alone(run):
     """Leave this run alone, well within its budgets, and no finding open. Returns it."""
     LoadRun.objects.exclude(pk=run.pk).delete()
