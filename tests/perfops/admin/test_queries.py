@@ -172,7 +172,7 @@ def test_no_transaction_of_a_request_holds_the_connection_that_a_plan_needs(
         raise NoPlan("not asked")
 
     monkeypatch.setattr("perfops.admin.queries.plans.explain_query", look)
-    monkeypatch.setattr("perfops.admin.analysis_pages.present.now", look)
+    monkeypatch.setattr("perfops.admin.session_pages.present.now", look)
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     assert "not asked" in admin_client.post(url("explain", template().pk)).content.decode()
     with pytest.raises(NoPlan):
