@@ -1,6 +1,7 @@
 """How far a load run is: as numbers, and in one sentence for pages and terminal alike."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Max, QuerySet, Sum
 
@@ -65,3 +66,19 @@ def text(run: LoadRun, so_far: Progress) -> str:
     requests = count_text(so_far.requests, "request")
     errors = count_text(so_far.errors, "error")
     return f"{so_far.seconds} of {so_far.planned_s:.0f} s: {requests}, {errors}{now}"
+
+
+def as_data(run: LoadRun, so_far: Progress) -> dict[str, Any]:
+    """Return the same for programs; ``rate`` (requests/s) and ``p95_ms`` of the last full second,
+    None before there is one.
+    """
+    latest = so_far.latest
+    return {
+        "text": text(run, so_far),
+        "seconds": so_far.seconds,
+        "planned_s": so_far.planned_s,
+        "requests": so_far.requests,
+        "errors": so_far.errors,
+        "rate": latest and latest.requests,
+        "p95_ms": latest and latest.p95_ms,
+    }

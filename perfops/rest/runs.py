@@ -18,7 +18,7 @@ from perfops.budgets.selectors import Judgement
 from perfops.budgets.starting import Wishes
 from perfops.conf import conf
 from perfops.jobs import lifecycle
-from perfops.load import services, sizing, steering
+from perfops.load import progress, services, sizing, steering
 from perfops.models.jobs import Trigger
 from perfops.models.runs import LoadRun
 from perfops.rest import pages, schemas
@@ -163,6 +163,7 @@ def _detail(run: LoadRun) -> dict[str, Any]:
     changes = [msgspec.to_builtins(each) for each in steering.of_row(run.plan)]
     return {
         **_row(run),
+        "progress": progress.as_data(run, progress.of(run)) if run.is_active else None,
         "noise": same_build.of_run(run),
         "rate_changes": changes,
         "rate_not_changed": steering.without_effect(run),

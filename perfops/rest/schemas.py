@@ -131,7 +131,20 @@ class RateChange(Schema):
     by: str
 
 
+class Progress(Schema):
+    """How far a run is; the rate and ``p95_ms`` are those of the last full second."""
+
+    text: str = Field(description="What it does or waits for, for a person.")
+    seconds: int
+    planned_s: float
+    requests: int
+    errors: int
+    rate: float | None = Field(description="Requests/s.")
+    p95_ms: float | None
+
+
 class Run(RunRow):
+    progress: Progress | None = Field(description="Null when it has ended.")
     noise: str = Field(
         description="What a verdict on this host is worth, as aa_test measured it; empty: not yet."
     )

@@ -53,7 +53,8 @@ class Command(ReportCommand):
             done = f"Run {run.pk} is being canceled."
         run.refresh_from_db()
         if options["format"] == "json":
-            console.print_json({**report.run_as_data(run), "done": done})
+            so_far = progress.as_data(run, progress.of(run)) if run.is_active else None
+            console.print_json({**report.run_as_data(run), "progress": so_far, "done": done})
             return
         if done:
             console.out().print(done, markup=False)

@@ -4,12 +4,13 @@ import json
 import time
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.core.management import call_command
 from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midst.accounts.models import AuditEvent
+from midst.accounts.models import AuditEvent, Scope
 from perfops import tasks
 from perfops.admin.run_page import charts
 from perfops.budgets import verdicts
@@ -26,6 +27,7 @@ from perfops.models.runs import Sample
 from tests.perfops import programs
 from tests.perfops.budgets.test_verdicts import run_with
 from tests.perfops.load.test_load_runs import executing, wait_until
+from tests.world import Someone, personal
 
 SPEC = Scenario("", 20, (Stage(10, 100), Stage(30, 100), Stage(10, 0)), 200)
 PLAN = Plan("x", SPEC, plans.SCRIPTS, plans.SCRIPTS, None)
@@ -199,19 +201,24 @@ def test_a_run_is_shown_steered_and_canceled_at_the_terminal(running, capsys):
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("empty_cache")
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({}, "20 of 60 s: 10 requests, 0 errors"),
+        ({}, "20 of 60 s: 15 requests, 0 errors, 5 req/s, p95 7.50 ms"),
         ({"state": "queued"}, "Waiting for a Celery worker to take it."),
         ({"state": "judging"}, "The measurement is complete; budgets are being checked."),
         ({"cancel_requested_at": timezone.now()}, "Canceling."),
     ],
 )
-def test_page_terminal_and_the_command_that_waits_say_the_same_of_a_run(
+def test_page_api_terminal_and_the_command_that_waits_say_the_same_of_a_run(
     running, fields, sentence, admin_client, capsys
 ):
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="performance viewer"))
+    someone = Someone(personal(viewer, list(Scope))[1])
     LoadRun.objects.filter(pk=running.pk).update(**fields)
+    Sample.objects.create(run=running, route="", second=18, requests=5, p95_ms=7.5)
     call_command("load_run", str(running.pk))
     shown = capsys.readouterr().out.strip()
     assert shown == f"Run {running.pk} · {running.scenario}: {sentence}"
@@ -219,6 +226,10 @@ def test_page_terminal_and_the_command_that_waits_say_the_same_of_a_run(
     assert f"<p>{sentence}</p>" in page
     running.refresh_from_db()
     assert report.progress_line(running, progress.of(running)) == shown
+    call_command("load_run", str(running.pk), "--format", "json")
+    said = json.loads(capsys.readouterr().out)["progress"]
+    assert said["text"] == sentence
+    assert said == someone.get(f"/perfops/runs/{running.pk}").json()["progress"]
 
 
 @pytest.mark.django_db
