@@ -94,9 +94,10 @@ class Step:
 class Overview:
     """``kind``: good, warning, bad or odd (nothing is known yet); ``summary``: in few words.
 
-    ``set_apart``: of the open findings, those of seeding and the like, which no incident shows.
-    ``reasons``: the worst first. ``runs``: of the newest one's scenario and target, newest first.
-    ``analyses``: the newest of each database, the newest first.
+    ``unjudged``: how many budgets no run could tell about. ``set_apart``: of the open findings,
+    those of seeding and the like, which no incident shows. ``reasons``: the worst first. ``runs``:
+    of the newest one's scenario and target, newest first. ``analyses``: the newest of each
+    database, the newest first.
     """
 
     at: datetime
@@ -106,6 +107,7 @@ class Overview:
     runs: tuple[RunFigures, ...]
     active: tuple[LoadRun | Analysis, ...]
     judgements: tuple[Judgement, ...]
+    unjudged: int
     analyses: tuple[Analysis, ...]
     open_findings: dict[str, int]
     set_apart: int
@@ -193,6 +195,7 @@ def collect(shown: Iterable[panels.Panel] = ()) -> Overview:
         runs=runs,
         active=active,
         judgements=judgements,
+        unjudged=len(unjudged),
         analyses=analyses,
         open_findings=open_findings,
         set_apart=len(still_open) - len(ours),

@@ -168,9 +168,14 @@ def _where_to_look(plan: Plan, password: str | None, codes: dict[str, int]) -> s
 
 
 def up() -> list[process.Child]:
-    """Start the servers and leave them running; return them."""
+    """Start the servers and leave them running; return them.
+
+    One that has ended beside one that runs is started again, at its old address.
+    """
     with state.only_one():
-        if any(child.is_running() for child in process.remembered(state.PROCESSES)):
+        there = process.remembered(state.PROCESSES)
+        if any(child.is_running() for child in there):
+            _revive(there)
             return status()
         process.stop_remembered(state.PROCESSES)
         started = servers.start(state.ROOT, outside=servers.outside(state.CALLER), death=None)
@@ -180,6 +185,15 @@ def up() -> list[process.Child]:
         del variables["PROMETHEUS_MULTIPROC_DIR"]
         state.write(variables)
     return status()
+
+
+def _revive(there: list[process.Child]) -> None:
+    for place, child in enumerate(there):
+        if not child.is_running():
+            # Its sessions may have outlived it.
+            process.stop(child)
+            there[place] = servers.restart(child.name, state.ROOT, death=None)
+            process.remember(there, state.PROCESSES)
 
 
 def down() -> list[str]:

@@ -78,6 +78,12 @@ def known_database(alias: str) -> str:
     return alias
 
 
+def unusable(error: Error) -> str:
+    """Return what is wrong with the database, and what to look at."""
+    reason = first_line(error)
+    return f"The database can't be used: {reason}. Is it up, and migrated by `manage.py migrate`?"
+
+
 class ReportCommand(BaseCommand):
     """A crash, or a database that is away or not migrated, is *could not tell*: exit code 2."""
 
@@ -92,12 +98,7 @@ class ReportCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except Error as error:
-            reason = first_line(error)
-            err().print(
-                f"The database can't be used: {reason}. Is it up, and migrated by "
-                "`manage.py migrate`?",
-                markup=False,
-            )
+            err().print(unusable(error), markup=False, soft_wrap=True)
             sys.exit(COULD_NOT_TELL)
         except CommandError:
             raise

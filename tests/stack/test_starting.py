@@ -62,6 +62,15 @@ def test_up_status_and_down_and_settings_find_the_servers(folder):
         running = json.loads(manage(folder, "stack", "status", "--format", "json").stdout)
         assert [each["running"] for each in running["processes"]] == [True, True]
         assert manage(folder, "stack", "up").stdout == up.stdout, "a second `up` starts nothing"
+        postgres, valkey = running["processes"]
+        os.kill(valkey["pid"], signal.SIGKILL)
+        psutil.wait_procs([psutil.Process(valkey["pid"])], timeout=10)
+        again = manage(folder, "stack", "up").stdout
+        assert again.count("running") == 2, "`up` starts what has ended beside what runs"
+        assert f"pid {postgres['pid']} " in again
+        assert f"pid {valkey['pid']} " not in again
+        url = json.loads(environment.read_text())["REDIS_URL"]
+        redis.Redis.from_url(url).ping()
     finally:
         down = manage(folder, "stack", "down")
     assert down.stdout.split() == ["valkey", "postgres"]

@@ -1,8 +1,10 @@
-"""``manage.py perfops``: are we fine? In five lines."""
+"""``manage.py perfops``: are we fine? In five lines, and one for each further reason."""
 
 import sys
 from argparse import ArgumentParser
 from typing import Any
+
+from django.db import Error
 
 from perfops import overview, panels, reasons
 from perfops.analysis.sessions import Present
@@ -14,10 +16,12 @@ from perfops.management.console import (
     ReportCommand,
     out,
     print_json,
+    unusable,
 )
 from perfops.management.formats.markdown import plain
 
 _CODES = {"good": FINE, "warning": FINE, "bad": NOT_FINE, "odd": COULD_NOT_TELL}
+_NAMES = ("Last run", "Budgets", "Findings", "Now")
 _COLOURS = {"good": "green", "warning": "yellow", "bad": "red", "odd": "magenta"}
 
 
@@ -28,13 +32,19 @@ class Command(ReportCommand):
         parser.add_argument("--format", choices=("text", "json", "markdown"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        state = overview.collect(panels.collect())
-        lines, others = _lines(state), [each.text for each in state.others]
+        try:
+            state = overview.collect(panels.collect())
+        except Error as error:
+            kind, others = "odd", []
+            lines = [f"Not known: {unusable(error)}", *(f"{name}: not known." for name in _NAMES)]
+        else:
+            kind, others = state.kind, [each.text for each in state.others]
+            lines = _lines(state)
         if options["format"] == "json":
             keys = ("headline", "last_run", "budgets", "findings", "now")
             values = [lines[0], *(line.partition(": ")[2] for line in lines[1:])]
             print_json(
-                {"state": state.kind, **dict(zip(keys, values, strict=True)),
+                {"state": kind, **dict(zip(keys, values, strict=True)),
                  "reasons": others}
             )  # fmt: skip
         elif options["format"] == "markdown":
@@ -42,10 +52,10 @@ class Command(ReportCommand):
             self.stdout.write("\n".join([f"## {plain(lines[0])}", "", *rows]))
         else:
             console = out()
-            console.print(lines[0], style=_COLOURS[state.kind], markup=False)
-            for line in lines[1:]:
+            console.print(lines[0], style=_COLOURS[kind], markup=False)
+            for line in (*(f"  {each}" for each in others), *lines[1:]):
                 console.print(line, markup=False)
-        sys.exit(_CODES[state.kind])
+        sys.exit(_CODES[kind])
 
 
 def _lines(state: overview.Overview) -> list[str]:
@@ -58,7 +68,8 @@ def _lines(state: overview.Overview) -> list[str]:
     held = "none was judged yet."
     if state.judgements:
         broken = sum(each.is_broken for each in state.judgements)
-        held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold."
+        left = f", {state.unjudged} not judged yet" if state.unjudged else ""
+        held = f"{len(state.judgements) - broken} of {len(state.judgements)} hold{left}."
     found = "no analysis yet; start one by manage.py analyze_db."
     if state.analyses:
         problems = state.findings_text or "no problem is open"
@@ -71,12 +82,11 @@ def _lines(state: overview.Overview) -> list[str]:
     failed = sum(not each.is_done for each in state.scheduled)
     late = f"{late}, {failed} failed" if failed else late
     jobs = count_text(len(state.active), "job")
+    now = f"{_now_text(state.present)}; {jobs} under way, {late}."
+    found_in_order = (last, held, found, now)
     return [
         state.headline,
-        f"Last run: {last}",
-        f"Budgets: {held}",
-        f"Findings: {found}",
-        f"Now: {_now_text(state.present)}; {jobs} under way, {late}.",
+        *(f"{name}: {text}" for name, text in zip(_NAMES, found_in_order, strict=True)),
     ]
 
 

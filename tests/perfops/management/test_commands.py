@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import F
 from django.utils import timezone
 
-from perfops import tasks
+from perfops import overview, tasks
 from perfops.analysis import services as analyses
 from perfops.analysis import snapshots
 from perfops.budgets import services as budgets
@@ -321,6 +321,31 @@ def test_perfops_start_before_the_first_migration_says_so(capsys):
     assert (code, "python manage.py migrate" in out) == (2, True)
 
 
+def test_perfops_without_its_database_says_so_in_the_same_five_lines(capsys, monkeypatch):
+    def away(*args):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(overview, "collect", away)
+    code, out, _ = call(capsys, "perfops")
+    lines = out.splitlines()
+    assert (code, len(lines)) == (2, 5)
+    assert lines[0].startswith("Not known: The database can't be used: connection refused. Is it")
+    code, out, _ = call(capsys, "perfops", "--format", "json")
+    told = json.loads(out)
+    assert (code, told["state"], told["budgets"]) == (2, "odd", "not known.")
+
+
+@pytest.mark.django_db
+def test_perfops_lists_what_its_headline_leaves_out(capsys):
+    run = run_with(intended_latency_ms={**LATENCY, "p95": 900.0}, error_rate=0.5)
+    budgets.evaluate(run)
+    _, out, _ = call(capsys, "perfops")
+    headline, *lines = out.splitlines()
+    number = int(re.search(r"And (\d+) more below\.$", headline)[1])
+    assert any("error rate is" in line for line in lines[:number])
+    assert lines[number].startswith("Last run: ")
+
+
 @pytest.mark.django_db
 def test_perfops_alone_says_in_five_lines_whether_all_is_well(capsys):
     code, out, _ = call(capsys, "perfops")
@@ -335,5 +360,6 @@ def test_perfops_alone_says_in_five_lines_whether_all_is_well(capsys):
     code, out, _ = call(capsys, "perfops", "--format", "json")
     told = json.loads(out)
     assert (code, told["state"]) == (1, "bad")
+    assert re.fullmatch(r"\d of \d hold, \d not judged yet\.", told["budgets"])
     assert told["headline"].startswith(f"Not fine: p95 latency is 900 ms in run {run.pk}")
     assert told["last_run"].startswith(f"{run.pk} (api-load), not judged")
