@@ -100,8 +100,12 @@ def send_alerts(run_id: int, attempt: int = 0) -> None:
 def scheduled_run(scenario: str, **wishes: Any) -> None:
     """Queue ``scenario`` against the default target, judged like any other run.
 
-    ``wishes``: fields of ``perfops.budgets.starting.Wishes``.
+    ``wishes``: fields of ``perfops.budgets.starting.Wishes``. Left out where somebody has just run
+    the same: beat that starts again sends what was due meanwhile, at whatever time of day.
     """
+    if not wishes and (recent := runs.just_run(scenario)):
+        log.info("the scheduled run of %s is left out: run %s will do", scenario, recent.pk)
+        return
     starting.start(scenario, msgspec.convert(wishes, Wishes), trigger=Trigger.SCHEDULE)
 
 

@@ -94,7 +94,7 @@ class Program:
 
 
 def programs(plan: Plan, variables: dict[str, str]) -> list[Program]:
-    """Return web, metrics, worker and beat."""
+    """Return web, metrics, worker and, last, beat."""
     python = sys.executable
     celery = [python, "-m", "celery", "-A", "midst.celery"]
     beat_file = state.ROOT / "beat"

@@ -31,6 +31,7 @@ EXECUTE = "perfops.execute_run"
 State = LoadRun.State
 # A run ends by itself soon after its plan; this is for one that can't.
 _PATIENCE_S = 600
+_JUST_RUN = timedelta(minutes=15)
 
 
 class RunRefused(ValueError):
@@ -110,6 +111,20 @@ def request_run(
         if enqueue:
             transaction.on_commit(lambda: _enqueue(run), using=alias)
     return run
+
+
+def just_run(scenario: str) -> LoadRun | None:
+    """Return a run of ``scenario`` as it stands, against the default target, that somebody began
+    within the last quarter of an hour; no schedule, and none that came to nothing.
+    """
+    rows = LoadRun.objects.filter(
+        scenario=scenario,
+        state__in=[*LoadRun.ACTIVE, State.FINISHED],
+        created_at__gte=timezone.now() - _JUST_RUN,
+    ).exclude(trigger=Trigger.SCHEDULE)
+    rows = rows.exclude(plan__has_key="find_limit").order_by("-pk")
+    target = (conf().DEFAULT_TARGET,)
+    return next((run for run in rows if targets.is_one_of(run.target, target)), None)
 
 
 def _enqueue(run: LoadRun) -> None:

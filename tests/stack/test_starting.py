@@ -2,11 +2,14 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 
+import psutil
 import pytest
+import redis
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfops import tasks
+from perfops.conf import conf
 from perfops.load import services as runs
 from perfops.load import targets as target
 from perfops.models import LoadRun, Sample
@@ -216,6 +217,29 @@ def test_series_go_run_by_run_so_that_a_time_limit_loses_one_at_most():
     deletes = [each["sql"] for each in sent if each["sql"].startswith("DELETE")]
     assert len(deletes) == len(old)
     assert not Sample.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "age_s", "is_left_out"),
+    [
+        ({}, 60, True),
+        ({"state": "running", "heartbeat_at": "2999-01-01T00:00Z"}, 60, True),
+        ({}, 3600, False),
+        ({"trigger": "schedule"}, 60, False),
+        ({"state": "canceled"}, 60, False),
+        ({"scenario": "stress"}, 60, False),
+        ({"target": "http://127.0.0.1:1"}, 60, False),
+    ],
+)
+def test_what_somebody_has_just_run_is_not_run_by_its_schedule_again(fields, age_s, is_left_out):
+    """Beat that starts again sends what was due meanwhile: `make run` has run it by then."""
+    mine = LoadRun.objects.create(
+        **{"scenario": "smoke", "target": conf().DEFAULT_TARGET, "state": "finished", **fields}
+    )
+    LoadRun.objects.update(created_at=timezone.now() - timedelta(seconds=age_s))
+    tasks.scheduled_run("smoke")
+    assert LoadRun.objects.exclude(pk=mine.pk).exists() is not is_left_out
 
 
 @pytest.mark.django_db
