@@ -6,6 +6,7 @@ their calls by hour, day and month, and asks for every page of the admin that on
 ends with 1 when one takes more than 300 ms (the median) or 20 queries.
 """
 
+import argparse
 import io
 import os
 import statistics
@@ -244,6 +245,7 @@ def pages(newest: int, before: int) -> dict[str, str]:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     from benchmarks import databases
 
     with databases.server() as server_url:

@@ -6,6 +6,7 @@ trip, or when a writer waits more than twice as long for the large server to mak
 invalid. The server's own time is shown as well: what lies far apart in memory is slower to reach.
 """
 
+import argparse
 import os
 import signal
 import statistics
@@ -188,6 +189,7 @@ def _trips(server: Server, name: str, ask: Callable[[], object]) -> float:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     os.environ["DJANGO_SETTINGS_MODULE"] = "midst.settings.test"
     django.setup()
     with tempfile.TemporaryDirectory(prefix="midst-benchmark-") as folder:

@@ -5,6 +5,7 @@ makes one fault after the other while four readers and a writer are at work. It 
 request fails, when p95 is above the bound, or when hits do not come again within 10 s.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -114,6 +115,7 @@ def faults(proxy: Proxy, server: Server) -> dict[str, tuple[Callable[[], Any], C
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     bad = False
     with ExitStack() as stack, tempfile.TemporaryDirectory() as name:
         folder = Path(name)

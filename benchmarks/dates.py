@@ -4,6 +4,7 @@
 built text takes more than 12 times an ordinary one of the same length.
 """
 
+import argparse
 import statistics
 import sys
 import time
@@ -31,6 +32,7 @@ def cost(text: str) -> float:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     years_only(ORDINARY)
     worst = 0.0
     for text in BUILT:

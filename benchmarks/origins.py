@@ -8,6 +8,7 @@ runs the wrapper around nothing, ``list request`` is Django's whole handling of 
 20 rows with two statements.
 """
 
+import argparse
 import os
 import statistics
 import sys
@@ -28,6 +29,12 @@ DJANGO_FRAMES = 10
 
 
 def configure() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
+    if "DATABASE_URL" not in os.environ:
+        parser.error("set DATABASE_URL to a database that it may write to")
     import dj_database_url
 
     settings.configure(
