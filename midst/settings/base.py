@@ -241,6 +241,8 @@ PERFOPS = {
     "DEFAULT_TARGET": env.str("PERFOPS_TARGET", "http://127.0.0.1:3001"),
     "UNMEASURED_ROUTES": ["/health", "/ready", "/metrics"],
     "TARGET_SECRET": env.str("PERFOPS_TARGET_SECRET", ""),
+    "WEBHOOKS": environment.webhooks(),
+    "ALERT_WEBHOOKS": env.list("PERFOPS_ALERT_WEBHOOKS", default=[]),
     "SATURATION": "midst.server.threads:saturation",
     "SCENARIO_DIR": BASE_DIR / "infra" / "k6",
     "AROUND_RUN": "midst.operations.load_people:around",

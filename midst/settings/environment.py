@@ -114,3 +114,12 @@ def share(name: str, default: float) -> float:
 def log_format(default: str) -> str:
     """Return ``LOG_FORMAT``: ``human`` or ``json``."""
     return env.str("LOG_FORMAT", default, validate=_is_log_format)
+
+
+def webhooks() -> list[dict[str, str]]:
+    """Return perfops' ``WEBHOOKS``: all events to ``PERFOPS_WEBHOOK_URL``, where it is set.
+
+    Each is signed with ``PERFOPS_WEBHOOK_SECRET``; ``manage.py check`` refuses one without.
+    """
+    url = env.str("PERFOPS_WEBHOOK_URL", "")
+    return [{"url": url, "secret": env.str("PERFOPS_WEBHOOK_SECRET", "")}] if url else []
