@@ -12,9 +12,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from midst.accounts import throttle
 from midst.accounts.models import AuditEvent
 from midst.kernel.input import storable
+from midst.telemetry.request_context import client_address
 
 Event = AuditEvent.Event
 log = logging.getLogger("midst.audit")
@@ -56,7 +56,7 @@ def _user_of(request: HttpRequest | None) -> Any:
 
 def _address_of(request: HttpRequest | None) -> str | None:
     """Over a unix socket a client has no address."""
-    address = throttle.address_of(request) if request is not None else ""
+    address = client_address(request.META) if request is not None else ""
     try:
         return str(ip_address(address))
     except ValueError:

@@ -98,14 +98,9 @@ def require_token(request: HttpRequest, token_hash: str) -> None:
     _require(request, "token", token_hash[:32])
 
 
-def address_of(request: HttpRequest) -> str:
-    """Return the client's address: as many proxies back as ``TRUSTED_PROXY_HOPS`` says."""
-    return client_address(request.META)
-
-
 def client_of(request: HttpRequest) -> str:
     """Return what limits by address count: an IPv4 address, or the /64 network of an IPv6 one."""
-    return _client(address_of(request))
+    return _client(client_address(request.META))
 
 
 @lru_cache(maxsize=4096)

@@ -62,7 +62,6 @@ class AnalysisAdmin(InsidePages):
         context = {
             "title": "Analyses",
             **(extra_context or {}),
-            "empty_text": self.empty_text,
             "action_url": self.url("start") if may_look else "",
             "action_name": "Analyse now",
             "windows": _WINDOWS if may_look else (),

@@ -317,8 +317,7 @@ class WaiverAdmin(CheckedAdmin):
         return minute(waiver.created_at)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"title": "Waivers", "empty_text": self.empty_text, **(extra_context or {})}
-        return super().changelist_view(request, context)
+        return super().changelist_view(request, {"title": "Waivers", **(extra_context or {})})
 
     @admin.action(description="End now", permissions=["change"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Waiver]) -> None:

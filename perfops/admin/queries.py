@@ -113,8 +113,7 @@ class QueryTemplateAdmin(MeasuredAdmin):
         return queryset, False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"title": "Queries", **(extra_context or {}), "empty_text": self.empty_text}
-        return super().changelist_view(request, context)
+        return super().changelist_view(request, {"title": "Queries", **(extra_context or {})})
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

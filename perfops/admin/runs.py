@@ -103,7 +103,6 @@ class LoadRunAdmin(MeasuredAdmin):
         context = {
             "title": "Load runs",
             **(extra_context or {}),
-            "empty_text": self.empty_text,
             "action_url": self.url("start") if self.may(request, "run_loadrun") else "",
             "action_name": "Start a run",
             "action_is_link": True,

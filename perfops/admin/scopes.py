@@ -69,7 +69,7 @@ class ScopeTotalAdmin(MeasuredAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         context = {"title": "Statements per request", **(extra_context or {})}
-        return super().changelist_view(request, {**context, "empty_text": self.empty_text})
+        return super().changelist_view(request, context)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

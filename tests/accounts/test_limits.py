@@ -6,6 +6,7 @@ from midst.accounts import throttle
 from midst.kernel import backoff, cache, ratelimit, redis
 from midst.kernel.ratelimit import Limit
 from midst.telemetry import metrics
+from midst.telemetry.request_context import client_address
 from tests.accounts.conftest import PASSWORD, bearer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("empty_cache")]
@@ -211,4 +212,4 @@ def test_the_delay_doubles_up_to_its_longest(away, request, monkeypatch):
 def test_the_address_is_as_far_back_as_we_trust(rf, settings, hops, forwarded, address):
     settings.TRUSTED_PROXY_HOPS = hops
     request = rf.get("/", REMOTE_ADDR="10.0.0.1", headers={"X-Forwarded-For": forwarded})
-    assert throttle.address_of(request) == address
+    assert client_address(request.META) == address
