@@ -53,7 +53,9 @@ class Command(ReportCommand):
         else:
             console = out()
             console.print(lines[0], style=_COLOURS[kind], markup=False)
-            for line in (*(f"  {each}" for each in others), *lines[1:]):
+            # Where the headline names the worst of them and says that there are more below.
+            below = [f"  {each}" for each in others] if kind in {"bad", "warning"} else []
+            for line in (*below, *lines[1:]):
                 console.print(line, markup=False)
         sys.exit(_CODES[kind])
 
