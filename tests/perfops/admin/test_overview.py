@@ -200,7 +200,9 @@ def test_what_no_run_asked_enough_for_is_a_next_step_and_no_alarm(
     with pytest.raises(SystemExit) as ended:
         call_command("perfops")
     assert ended.value.code == 0
-    assert fine in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert fine in said
+    assert f"Budgets: {number - 1} of {number - 1} hold, 1 not judged yet.\n" in said
 
 
 @pytest.mark.usefixtures("punctual")

@@ -360,6 +360,6 @@ def test_perfops_alone_says_in_five_lines_whether_all_is_well(capsys):
     code, out, _ = call(capsys, "perfops", "--format", "json")
     told = json.loads(out)
     assert (code, told["state"]) == (1, "bad")
-    assert re.fullmatch(r"\d of \d hold, \d not judged yet\.", told["budgets"])
+    assert re.fullmatch(r"\d of \d hold(, \d not judged yet)?\.", told["budgets"])
     assert told["headline"].startswith(f"Not fine: p95 latency is 900 ms in run {run.pk}")
     assert told["last_run"].startswith(f"{run.pk} (api-load), not judged")
