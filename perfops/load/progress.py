@@ -28,7 +28,9 @@ class Progress:
 
 
 def of(run: LoadRun) -> Progress:
-    """Return how far ``run`` is. Two queries."""
+    """Return how far ``run`` is. Two queries, none while it is queued."""
+    if run.state == LoadRun.State.QUEUED:
+        return Progress(0, run.plan.get("duration_s", 0.0), 0, 0, 0, None)
     rows = Sample.objects.filter(run=run, route="")
     sums = rows.aggregate(
         last=Max("second"), requests=Sum("requests"), errors=Sum("errors"), dropped=Sum("dropped")
