@@ -184,6 +184,8 @@ LEFT_OUT = re.compile(
     r"(^|[/_.-])(metrics|perfops|auth|tokens?|log-?in|log-?out|sign-?in|sign-?out|passwords?|oauth2?|jwt"
     r"|delete|remove|revoke|unsubscribe|cancel)($|[/_.-])"
 )
+# Routers of Django REST framework add each path once more, with the format at its end.
+FORMAT = re.compile(r"\{format\}/?$")
 # A statement that reads one row of a table, as Django writes it.
 _ONE_ROW = re.compile(r'\bFROM "(\w+)" (?:.*? )?WHERE \(?"\1"\."(\w+)" = %s')
 View = Callable[..., Any]
@@ -214,7 +216,9 @@ def discovered(executions: Mapping[str, int] | None = None) -> Found:
         path = template(route)
         if _NOT_THEIRS in (namespaces or ()) or not _answers(view) or path in routes:
             continue
-        if LEFT_OUT.search(path.lower()) or (executions is not None and path not in seen):
+        if FORMAT.search(path) or LEFT_OUT.search(path.lower()):
+            continue
+        if executions is not None and path not in seen:
             continue
         share = max(0.01, round(100 * seen[path] / whole, 2)) if executions is not None else 1
         entry = _entry(path, view, share)
@@ -274,11 +278,14 @@ def _read_by(name: str, field: str) -> tuple[str, str] | None:
 
 def _model(view: View) -> type[Model] | None:
     """Return what a generic view shows, or a view set of Django REST framework."""
-    shown = getattr(getattr(view, "cls", None), "queryset", None)
+    kind = getattr(view, "cls", None)
+    shown = getattr(kind, "queryset", None)
+    its = getattr(getattr(kind, "serializer_class", None), "Meta", None)
     return (
         _option(view, "model")
         or getattr(_option(view, "queryset"), "model", None)
         or getattr(shown, "model", None)
+        or getattr(its, "model", None)
     )
 
 

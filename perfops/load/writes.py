@@ -1,6 +1,7 @@
 """What a scenario may write: POSTs whose rows are recognised by their text, and removed after it.
 
-A project's OpenAPI document says what its API takes, a ``CreateView`` what its form does.
+A project's OpenAPI document says what its API takes, a ``CreateView`` what its form does, a view of
+Django REST framework what its serializer does.
 """
 
 import re
@@ -18,7 +19,8 @@ from django.urls import get_resolver
 from django.utils import timezone
 from django.views.generic.edit import CreateView
 
-from perfops.load.routes import LEFT_OUT
+from perfops.load import rest_writes
+from perfops.load.routes import FORMAT, LEFT_OUT
 from perfops.origins.middleware import template
 
 # The script puts the run's own text in its place: perfops-load-RUN-NUMBER-TIME.
@@ -50,9 +52,11 @@ def discovered() -> Writes:
         kind = getattr(view, "view_class", None)
         if kind is not None and issubclass(kind, CreateView) and _may_be_asked(path):
             _add(found, path, lambda view=view: _of_form(view))  # type: ignore[misc]
+        if hasattr(view, "cls") and _may_be_asked(path) and not FORMAT.search(path):
+            _add_of_rest(found, path, view)
     document = next(filter(None, (_document(path) for path, _ in views)), None) or {}
     for path, item in document.get("paths", {}).items():
-        if "post" in item and _may_be_asked(path):
+        if "post" in item and _may_be_asked(path) and f"POST {path}" not in found.routes:
             _add(found, path, lambda path=path, item=item: _of_api(document, path, item["post"]))  # type: ignore[misc]
     return found
 
@@ -77,6 +81,35 @@ def _add(found: Writes, path: str, make: Callable[[], dict[str, Any]]) -> None:
         found.routes[name] = {"share": 1, "paths": [path], "method": "POST", **make()}
     except Exception as error:  # a form of the project may raise anything
         found.left_out.append(f"{name}: {error}")
+
+
+def _add_of_rest(found: Writes, path: str, view: Any) -> None:
+    try:
+        serializer = rest_writes.serializer(view, path)
+    except Exception as error:  # a view of the project may raise anything
+        found.left_out.append(f"POST {path}: {error}")
+        return
+    if serializer is not None:
+        _add(found, path, lambda: _of_serializer(serializer))
+
+
+def _of_serializer(serializer: Any) -> dict[str, Any]:
+    model = serializer.Meta.model
+    body: dict[str, Any] = {}
+    marked = ""
+    fields = rest_writes.written(serializer)
+    for name, each in sorted(fields.items(), key=lambda item: not item[1].required):
+        text = rest_writes.text_of(each, MARK, _SAMPLE)
+        is_found = bool(text and text.startswith(MARK)) and _takes_mark(
+            model, each.source, _length(each)
+        )
+        if text and (each.required or (is_found and not marked)):
+            # All that are required: one of them may have to be unique.
+            body[name] = text
+            marked = marked or (each.source if is_found else "")
+        elif each.required:
+            body[name] = rest_writes.value_of(name, each)
+    return {"body": body, "made": _made(model, marked), "statuses": [201]}
 
 
 def _may_be_asked(path: str) -> bool:
@@ -110,7 +143,7 @@ def _of_form(view: Any) -> dict[str, Any]:
 _TEXTS = (forms.TextInput, forms.Textarea)
 
 
-def _length(each: forms.Field) -> int | None:
+def _length(each: Any) -> int | None:
     return getattr(each, "max_length", None)
 
 
