@@ -11,7 +11,6 @@ from django.conf import settings
 
 API_TOKEN_PREFIX = "midst_"  # noqa: S105 -- how a token begins, for secret scanners to know it by
 HINT_LENGTH = len(API_TOKEN_PREFIX) + 4
-ACCESS_S = 10 * 60
 _BYTES = 32
 _ISSUER = "midst"
 _ALGORITHM = "HS256"
@@ -35,14 +34,14 @@ def hashed(token: str) -> str:
 
 
 def sign_access(session: UUID, user: int, *, now: datetime) -> str:
-    """Return a JWT (RFC 7519) that is valid for ``ACCESS_S`` seconds."""
+    """Return a JWT (RFC 7519) that is valid for ``ACCESS_TOKEN_S`` seconds."""
     issued = int(now.timestamp())
     claims = {
         "iss": _ISSUER,
         "sid": str(session),
         "sub": str(user),
         "iat": issued,
-        "exp": issued + ACCESS_S,
+        "exp": issued + settings.ACCESS_TOKEN_S,
     }
     return jwt.encode(claims, settings.TOKEN_SIGNING_KEY, algorithm=_ALGORITHM)
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.contrib.auth.password_validation import validate_password
@@ -209,7 +210,7 @@ def _issue(session: Session, now: datetime) -> Tokens:
     RefreshToken.objects.create(session=session, token_hash=secrets.hashed(token))
     return Tokens(
         secrets.sign_access(session.pk, session.user_id, now=now),
-        secrets.ACCESS_S,
+        settings.ACCESS_TOKEN_S,
         token,
         session.expires_at,
     )

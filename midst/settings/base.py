@@ -22,6 +22,8 @@ SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Signs access tokens; production requires one of its own.
 TOKEN_SIGNING_KEY = environment.signing_key("TOKEN_SIGNING_KEY", SECRET_KEY)
 TOKEN_SIGNING_KEY_FALLBACKS: list[str] = env.list("TOKEN_SIGNING_KEY_FALLBACKS", default=[])
+# How long (s) one is valid; then a client exchanges its refresh token for another.
+ACCESS_TOKEN_S = environment.positive_int("ACCESS_TOKEN_S", 600)
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])

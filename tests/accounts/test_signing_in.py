@@ -132,6 +132,13 @@ def test_an_account_that_is_switched_off_is_out(client, post, sign_in, ada):
     assert post("/refresh", {"refresh": tokens["refresh"]}).status_code == 401
 
 
+def test_the_setting_says_for_how_long_an_access_token_is_valid(client, sign_in, settings):
+    settings.ACCESS_TOKEN_S = 45
+    tokens = sign_in().json()
+    claims = jwt.decode(tokens["access"], options={"verify_signature": False})
+    assert tokens["access_expires_in"] == claims["exp"] - claims["iat"] == 45
+
+
 def test_forged_foreign_and_expired_tokens_are_refused(client, sign_in, settings):
     claims = jwt.decode(sign_in().json()["access"], options={"verify_signature": False})
     key = settings.TOKEN_SIGNING_KEY
