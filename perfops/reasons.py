@@ -163,6 +163,9 @@ def unseen(
             found.append(Reason(f"No {what} has ended yet.", pages))
         elif now - last_at > _OLD:
             found.append(Reason(f"The last {what} was {age_text(last_at, now)}.", pages))
+    if runs and runs[0].verdict == LoadRun.Verdict.INVALID:
+        text = f"Run {runs[0].pk} ({runs[0].scenario}), the newest, is invalid: it proves nothing."
+        found.append(Reason(text, "run", str(runs[0].pk)))
     if runs and unjudged:
         number, names = count_text(len(unjudged), "budget"), ", ".join(unjudged)
         text = f"{number} could not be judged by any run yet: {names}."

@@ -170,6 +170,10 @@ def test_what_is_not_known_or_no_longer_is_not_called_fine(admin_client, measure
     assert "to look at: 1 budget could not be judged by any run yet: " in overview(admin_client)
     Evaluation.objects.filter(outcome="unknown").update(outcome="met")
     assert "Fine: every budget holds" in overview(admin_client)
+    LoadRun.objects.filter(pk=run.pk).update(verdict="invalid")
+    said = f"to look at: Run {run.pk} ({run.scenario}), the newest, is invalid: it proves nothing."
+    assert said in overview(admin_client)
+    LoadRun.objects.filter(pk=run.pk).update(verdict="pass")
     Analysis.objects.update(created_at=timezone.now() - timedelta(days=16))
     assert "Fine, with something to look at: The last analysis was 16 days ago." in overview(
         admin_client
