@@ -99,6 +99,15 @@ def test_runs_that_can_not_be_compared_say_why(admin_client, fields, says):
     assert "No run before this one can be compared with it" in page
 
 
+def test_what_runs_store_themselves_is_no_other_data():
+    """Each run adds samples: after a few smoke runs none could be compared with the one before."""
+    more = {**FINGERPRINT["rows"], "perfops_sample": 1399, "perfops_queryorigin": 90_000}
+    before = run_of({"/a": 10}, age=5)
+    after = run_of({"/a": 10}, fingerprint={**FINGERPRINT, "rows": more})
+    assert comparison.incomparable(before, after) == []
+    assert comparison.last_comparable(after) == [before]
+
+
 def test_a_run_stands_among_the_last_comparable_ones(admin_client):
     alone = run_of({"/a": 10}, age=9)
     page = admin_client.get(url("loadrun_change", alone.pk)).content.decode()
