@@ -4,7 +4,8 @@
 
 Starts its own PostgreSQL and Valkey, seeds profiles, and measures all sides in turn (A B C, C B A):
 CPU time of all threads of a server's processes by /proc, each turn divided by a calibration loop
-around it, medians. Needs node and npm for Fastify; without them Midst is measured alone.
+around it, medians. Needs uv for the peers in Python, and node and npm for Fastify; without these
+two Fastify is left out.
 ``--write`` puts the table into docs/performance.md.
 """
 
@@ -73,6 +74,7 @@ def measure(
     cache = redis.Redis.from_url(urls["REDIS_URL"])
     figures: Figures = defaultdict(list)
     paces: list[float] = []
+    rows.check_same({each.side.name: each.port for each in running}, ids)
     # Compilers and caches warm up for longer than a turn.
     for asked, each in itertools.product(rows.paths(ids).values(), running):
         rows.ask(each.port, asked(WARM_UP))
@@ -93,32 +95,31 @@ def measure(
 
 def table(figures: Figures, pace_s: float, names: list[str]) -> str:
     """Return a table of medians in microseconds at the run's median pace, as Markdown."""
+    found = list(dict.fromkeys(row for row, _ in figures))
     lines = [
-        "| CPU of the server per request, µs | " + " | ".join(names) + " |",
-        "|---|" + "---:|" * len(names),
+        "| CPU of the server per request, µs | " + " | ".join(found) + " |",
+        "|---|" + "---:|" * len(found),
     ]
-    for row in dict.fromkeys(row for row, _ in figures):
-        medians = [statistics.median(figures[row, name]) * pace_s * 1e6 for name in names]
-        lines.append(f"| {row} | " + " | ".join(f"{each:.0f}" for each in medians) + " |")
+    for name in names:
+        medians = [statistics.median(figures[row, name]) * pace_s * 1e6 for row in found]
+        lines.append(f"| {name} | " + " | ".join(f"{each:.0f}" for each in medians) + " |")
     return "\n".join(lines)
 
 
 def compared(folder: Path, sink: str) -> list[sides.Side]:
-    off, on = "telemetry off", "telemetry on"
-    found = [
-        sides.midst(f"Midst, {off}", folder, None),
-        sides.midst(f"Midst, {on}", folder, sink),
-    ]
-    if shutil.which("npm") is None:
-        print("npm is missing: Midst is measured alone", file=sys.stderr)
-        return found
+    node = shutil.which("npm") is not None
+    if not node:
+        print("npm is missing: Fastify is left out", file=sys.stderr)
+    programs = sides.python(databases.FOLDER / "peers")
     packages = databases.FOLDER / "fastify"
     packages.mkdir(parents=True, exist_ok=True)
-    return [
-        *found,
-        sides.fastify(f"Fastify, {off}", packages, None),
-        sides.fastify(f"Fastify, {on}", packages, sink),
-    ]
+    found = []
+    for telemetry, to in (("telemetry off", None), ("telemetry on", sink)):
+        found.append(sides.midst(f"Midst, {telemetry}", folder, to))
+        if node:
+            found.append(sides.fastify(f"Fastify, {telemetry}", packages, to))
+        found += sides.peers_in_python(programs, telemetry, to)
+    return found
 
 
 def main() -> int:

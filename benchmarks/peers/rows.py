@@ -2,8 +2,10 @@
 
 import http.client
 import itertools
+import json
 import threading
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 
 CONNECTIONS = 4
@@ -29,6 +31,21 @@ def paths(ids: list[str]) -> dict[str, Callable[[int], Iterator[str]]]:
             f"/api/v1/profiles/{each}" for each in itertools.islice(unasked, times)
         ),
     }
+
+
+def check_same(ports: Mapping[str, int], ids: list[str]) -> None:
+    """Raise ``RuntimeError`` unless all sides, by name, answer with the same list and profile."""
+    for path in (_LIST, f"/api/v1/profiles/{ids[0]}"):
+        found = {}
+        for name, port in ports.items():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=60) as answer:
+                body = json.load(answer)
+            rows = body.get("results") or body.get("items") or [body]
+            found[name] = [(each["id"], each["slug"], each["interests"]) for each in rows]
+        first, *others = found
+        for name in others:
+            if found[name] != found[first]:
+                raise RuntimeError(f"{path}: {name} answers with other rows than {first}.")
 
 
 def ask(port: int, asked: Iterator[str]) -> None:

@@ -1,4 +1,4 @@
-"""The servers that are compared: Midst as production runs it, Fastify as its community writes it.
+"""The servers that are compared: Midst as in production, peers as their communities write them.
 
 Each is one process, so that its CPU time is the server's, and logs into a pipe that is read.
 """
@@ -21,12 +21,16 @@ from midst.stack import ports
 
 ROOT = Path(__file__).parents[2]
 FASTIFY = Path(__file__).with_name("fastify")
+PYTHON = Path(__file__).with_name("python")
 _PATIENCE_S = 60
 
 
 @dataclass(frozen=True)
 class Side:
-    """One server: how it is called in the table, its command, and what its environment adds."""
+    """One server: how it is called in the table, its command, and what its environment adds.
+
+    ``{port}`` in the command stands for the port that it is given.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -69,16 +73,66 @@ def fastify(name: str, folder: Path, sink: str | None) -> Side:
         subprocess.run(["npm", "install", "--no-audit", "--no-fund"], cwd=folder, check=True)  # noqa: S607
     preloaded = () if sink is None else ("--require", "./telemetry.js")
     environment = {"NODE_ENV": "production"}
-    if sink is not None:
-        environment |= {
-            "TELEMETRY": "on",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": sink,
-            "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": "0.1",
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-        }
+    environment |= _telemetry(sink)
     return Side(name, ("node", *preloaded, "server.js"), environment, folder)
+
+
+def _telemetry(sink: str | None) -> dict[str, str]:
+    if sink is None:
+        return {}
+    return {
+        "TELEMETRY": "on",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": sink,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+    }
+
+
+def python(folder: Path) -> Path:
+    """Return the folder of programs of an environment in ``folder`` with the peers' packages."""
+    # As the Makefile finds it.
+    uv = shutil.which("uv") or ROOT / ".midst" / "uv" / "bin" / "uv"
+    subprocess.run(
+        [uv, "sync", "--quiet", "--frozen", "--project", PYTHON],
+        env={**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder)},
+        check=True,
+    )
+    return folder / "bin"
+
+
+def peers_in_python(programs: Path, telemetry: str, sink: str | None) -> list[Side]:
+    """Return one process each of FastAPI, Flask, Django REST framework and Django with ninja.
+
+    ``programs`` is what ``python`` returned; ``telemetry`` ends each name; with ``sink``: a log
+    line, Prometheus' metrics and traces at 10%, by each framework's usual packages.
+    """
+    instrumented = () if sink is None else (f"{programs}/opentelemetry-instrument",)
+    quiet = ("--no-access-log",) if sink is None else ()
+    log = () if sink is None else ("--access-logfile=-",)
+    threads = (
+        f"{programs}/gunicorn", "--bind=127.0.0.1:{port}", "--workers=1", "--threads=4", *log
+    )  # fmt: skip
+
+    def side(name: str, *command: str, **more: str) -> Side:
+        return Side(
+            f"{name}, {telemetry}", (*instrumented, *command), {**_telemetry(sink), **more}, PYTHON
+        )
+
+    def django(name: str, urls: str) -> Side:
+        return side(
+            name, *threads, "django_wsgi", DJANGO_SETTINGS_MODULE="django_settings", PEER_URLS=urls
+        )
+
+    return [
+        side("FastAPI", f"{programs}/uvicorn", "--port={port}", *quiet, "fastapi_peer:app"),
+        side("Flask", *threads, "flask_peer:app"),
+        django("Django REST framework", "drf_peer"),
+        django("Django with ninja", "ninja_peer"),
+    ]
 
 
 class Running:
@@ -88,7 +142,7 @@ class Running:
         self.side, self.port = side, ports.choose(None)
         self._reader = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=log.open("w"))
         self._process = subprocess.Popen(
-            side.command,
+            [each.replace("{port}", str(self.port)) for each in side.command],
             env={
                 **os.environ, **urls, **side.environment,
                 "PORT": str(self.port), "BIND": f"127.0.0.1:{self.port}",
