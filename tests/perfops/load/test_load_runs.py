@@ -89,7 +89,7 @@ def check_that_a_warning_budget_warns(run):
 def test_a_server_that_stops_in_the_middle_fails_the_run(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 50)
+    wait_until(lambda: requests_so_far(run) > 50)
     site.die()
     thread.join(PATIENCE_S)
     run.refresh_from_db()
@@ -102,7 +102,7 @@ def test_a_server_that_hangs_to_the_end_fails_the_run(scenario, site):
     """k6 has no row for what it interrupts at its end: each counts with the time that it waited."""
     run = runs.request_run(scenario=scenario(rate=50, seconds=8), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 50)
+    wait_until(lambda: requests_so_far(run) > 50)
     site.delay_s = 60
     thread.join(PATIENCE_S)
     run.refresh_from_db()
@@ -173,7 +173,7 @@ def test_a_proxy_in_the_environment_is_not_asked(scenario, site, monkeypatch):
 def test_a_killed_k6_leaves_what_it_measured_and_a_run_that_is_not_valid(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=300), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 50)
+    wait_until(lambda: requests_so_far(run) > 50)
     for process in programs.k6_of(site.url):
         process.kill()
     thread.join(60)
@@ -256,6 +256,11 @@ def executing(run):
     return thread
 
 
+def requests_so_far(run):
+    run.refresh_from_db()
+    return progress.of(run).requests
+
+
 def wait_until(condition):
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -266,7 +271,7 @@ def wait_until(condition):
 def test_progress_is_seen_while_it_runs_and_cancel_stops_k6(scenario, site):
     run = runs.request_run(scenario=scenario(rate=100, seconds=60), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 50)
+    wait_until(lambda: requests_so_far(run) > 50)
     assert runs.request_cancel(run.pk)
     thread.join(PATIENCE_S)
     run.refresh_from_db()
@@ -299,7 +304,7 @@ def test_a_run_goes_on_while_the_database_stalls_and_stores_what_it_measured_lat
     settings.PERFOPS = {**settings.PERFOPS, "LOST_AFTER_S": 1.0}
     run = runs.request_run(scenario=scenario(rate=100, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 50)
+    wait_until(lambda: requests_so_far(run) > 50)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE perfops_sample IN ACCESS EXCLUSIVE MODE")
         wait_until(lifecycle.reap)

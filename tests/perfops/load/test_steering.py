@@ -26,7 +26,7 @@ from perfops.models import LoadRun
 from perfops.models.runs import Sample
 from tests.perfops import programs
 from tests.perfops.budgets.test_verdicts import run_with
-from tests.perfops.load.test_load_runs import executing, wait_until
+from tests.perfops.load.test_load_runs import executing, requests_so_far, wait_until
 from tests.world import Someone, personal
 
 SPEC = Scenario("", 20, (Stage(10, 100), Stage(30, 100), Stage(10, 0)), 200)
@@ -279,7 +279,7 @@ def test_starts_changes_and_cancels_are_in_the_audit_log_from_wherever_they_come
 def test_a_run_goes_on_at_another_rate_in_the_same_recording(scenario, site):
     run = runs.request_run(scenario=scenario(rate=20, seconds=15), target=site.url, enqueue=False)
     thread = executing(run)
-    wait_until(lambda: progress.of(run).requests > 20)
+    wait_until(lambda: requests_so_far(run) > 20)
     first = programs.k6_of(site.url)
     runs.request_rate(run.pk, 60)
     wait_until(lambda: LoadRun.objects.get(pk=run.pk).plan.get("rate_changes"))
