@@ -175,7 +175,8 @@ def test_a_server_of_known_capacity_is_searched_in_one_run(
     assert run.state == LoadRun.State.FINISHED, (run.reasons, run.log)
     limit = run.summary["limit"]
     assert limit["holds"]
-    assert limit["rate"] is None or limit["rate"] < site.capacity * 1.15
+    # A window of a second ends before the queue of 1.4 times the capacity waits for 400 ms.
+    assert limit["rate"] is None or limit["rate"] < site.capacity * 1.4
     assert limit["bottleneck"]["sentence"] in capsys.readouterr().out.replace("\n", " ")
     page = admin_client.get(f"/admin/perfops/loadrun/{run.pk}/change/").content.decode()
     assert "The highest rate within the budgets" in page
