@@ -43,6 +43,8 @@ def advisors() -> list[str]:
 
 
 def admin_pages() -> list[str]:
+    # Tests that serve pages may not have been collected yet.
+    admin.autodiscover()
     ours = {app.label for app in OURS}
     return sorted(
         model._meta.label for model in admin.site._registry if model._meta.app_label in ours
