@@ -23,8 +23,9 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
     pytest.mark.usefixtures("quick_enough"),
 ]
-# Of a hundred requests: how many take how often the shortest time.
-SHARES = ((50, 1), (45, 2), (4, 3), (1, 4))
+# Of a hundred requests: how many take how often the shortest time. No percentile that is compared
+# lies where one ends and the next begins: there one request more or less decides.
+SHARES = ((60, 1), (37, 2), (3, 3))
 DELAYS = [times for share, times in SHARES for _ in range(share)]
 ERRORS_EVERY = 50
 # What k6 and a busy machine may add to what the server noted (ms); they take away nothing.
@@ -96,7 +97,7 @@ class KnownServer:
     ("vus", "rate", "shortest_s", "stall"),
     [
         (100, 100, 0.3, (3, 5)),
-        (2000, 450, 2.2, (0, 0)),
+        (2000, 450, 2.8, (0, 0)),
     ],
 )
 def test_what_the_server_did_is_what_is_measured(tmp_path, settings, vus, rate, shortest_s, stall):
