@@ -74,6 +74,7 @@ def trends(
     The database adds up each place: of a year it has twenty times as many times as months.
     """
     unit = _unit(until - since)
+    # Django's Trunc heeds a zone under USE_TZ alone.
     place_of: Any = Func(
         Value(unit.value), "at", Value("UTC"), function="date_trunc", output_field=DateTimeField()
     )

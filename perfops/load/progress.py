@@ -70,10 +70,13 @@ def text(run: LoadRun, so_far: Progress) -> str:
     return f"{so_far.seconds} of {so_far.planned_s:.0f} s: {requests}, {errors}{now}"
 
 
-def as_data(run: LoadRun, so_far: Progress) -> dict[str, Any]:
-    """Return the same for programs; ``rate`` (requests/s) and ``p95_ms`` of the last full second,
-    None before there is one.
+def as_data(run: LoadRun) -> dict[str, Any] | None:
+    """Return the same for programs, None when ``run`` has ended; ``rate`` (requests/s) and
+    ``p95_ms`` of the last full second, None before there is one.
     """
+    if not run.is_active:
+        return None
+    so_far = of(run)
     latest = so_far.latest
     return {
         "text": text(run, so_far),

@@ -163,7 +163,7 @@ def _detail(run: LoadRun) -> dict[str, Any]:
     changes = [msgspec.to_builtins(each) for each in steering.of_row(run.plan)]
     return {
         **_row(run),
-        "progress": progress.as_data(run, progress.of(run)) if run.is_active else None,
+        "progress": progress.as_data(run),
         "noise": same_build.of_run(run),
         "rate_changes": changes,
         "rate_not_changed": steering.without_effect(run),

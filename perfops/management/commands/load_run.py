@@ -53,8 +53,8 @@ class Command(ReportCommand):
             done = f"Run {run.pk} is being canceled."
         run.refresh_from_db()
         if options["format"] == "json":
-            so_far = progress.as_data(run, progress.of(run)) if run.is_active else None
-            console.print_json({**report.run_as_data(run), "progress": so_far, "done": done})
+            data = {**report.run_as_data(run), "progress": progress.as_data(run), "done": done}
+            console.print_json(data)
             return
         if done:
             console.out().print(done, markup=False)

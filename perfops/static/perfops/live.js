@@ -1,6 +1,6 @@
-// While a run goes on (or sessions, which always do), what changes of its page is fetched every two seconds and put in place: the
-// elements stay, so focus, scrolling, open tables and screen readers are left alone. Without this
-// script a reload does the same.
+// While a run goes on (or sessions, which always do), what changes of its page is fetched every two
+// seconds and put in place: the elements stay, so focus, scrolling, open tables and screen readers
+// are left alone. Without this script a reload does the same.
 (() => {
   "use strict";
   const EVERY_MS = 2000;
